@@ -1,0 +1,155 @@
+import type { Instant, Json, JsonObject } from '../json.js'
+
+/**
+ * What can be known and done about tables without a SQL engine: it reads and writes table metadata only, so the web view
+ * and the scheduler may hold one without loading DuckDB.
+ */
+export interface Tables {
+  tables(): Promise<TableSummary[]>
+  /** newest first; `before` is the exclusive upper version for paging; TABLE_UNKNOWN */
+  versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]>
+  summary(table: string): Promise<TableSummary>
+  schema(table: string, version?: number): Promise<TableColumn[]>
+  /** One new metadata-only commit with the content of `version`. */
+  rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit>
+}
+
+/** What operators and `sluice query` may ask of the lakehouse. One implementation per engine. */
+export interface Lakehouse extends Tables {
+  /** Runs one SELECT on current table versions and returns up to `maxRows` rows; more is an error, never a silent cut,
+   *  unless `truncate`. Decimals and bigints come as strings when a JavaScript number would lose digits. */
+  query(sql: string, options: { maxRows: number; truncate?: boolean; signal?: AbortSignal }): Promise<QueryResult>
+  /** Write, audit, publish (DESIGN 7). Never throws for a failed check: see `WriteOutcome`. */
+  write(request: WriteRequest): Promise<WriteOutcome>
+  /** Runs checks on the current version of a table. */
+  check(
+    table: string,
+    checks: Check[],
+    options: { signal?: AbortSignal; now: Instant },
+  ): Promise<{ version: number; checks: CheckResult[] }>
+  close(): Promise<void>
+}
+
+export interface QueryResult {
+  columns: { name: string; type: string }[]
+  rows: JsonObject[]
+  truncated: boolean
+  reads: { table: string; version: number; rows: number | null }[]
+}
+
+export type WriteMode = 'overwrite' | 'append' | 'merge' | 'replace_partitions'
+
+export interface Check {
+  kind: string
+  options: Json
+  severity: 'error' | 'warn'
+  name: string
+}
+
+export interface CheckResult {
+  name: string
+  kind: string
+  table: string
+  severity: 'error' | 'warn'
+  passed: boolean
+  failingRows: number
+  measured: JsonObject
+  /** at most 10 failing rows */
+  sample: JsonObject[]
+  message: string
+}
+
+/** What is to be written: a SELECT over lakehouse tables, or files from outside. */
+export type WriteSource =
+  | { kind: 'select'; sql: string }
+  | {
+      kind: 'files'
+      /** absolute paths, already checked to lie inside the project */
+      paths: string[]
+      format: 'csv' | 'ndjson' | 'json' | 'parquet'
+      /** CSV: declared types by column; null sniffs */
+      columns: Record<string, string> | null
+      options: { delimiter?: string; header?: boolean; nullValue?: string }
+      /** values of the columns `_ingested_at` and `_run_id`; `_source` is the path relative to `base` */
+      ingestedAt: Instant
+      runId: string
+      base: string
+    }
+
+export interface WriteRequest {
+  source: WriteSource
+  /** `schema.table` or `catalog.schema.table` */
+  to: string
+  mode: WriteMode
+  /** merge only */
+  keys: string[]
+  partitionBy: string[]
+  checks: Check[]
+  /** failed error checks are recorded and published all the same (`run --no-checks`) */
+  noChecks: boolean
+  /** `schema.table` that failing rows are appended to; null drops them */
+  quarantine: string | null
+  /** carried by the commit; a commit that already carries it means: done before (DESIGN 7) */
+  token: string
+  /** shown in the table's history */
+  commitInfo: { dag: string; run: string; task: string; attempt: number }
+  now: Instant
+  signal: AbortSignal
+  log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+}
+
+export interface Commit {
+  table: string
+  versionBefore: number | null
+  version: number
+  operation: string
+  rowsAdded: number
+  rowsUpdated: number
+  rowsRemoved: number
+  rowsTotal: number | null
+  bytes: number
+  committedAt: Instant
+}
+
+export type WriteOutcome =
+  | { outcome: 'published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
+  /** the token was found in the table: an earlier attempt has published; nothing was done */
+  | { outcome: 'already_published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
+  /** an error check failed; the table is untouched */
+  | { outcome: 'refused'; table: string; checks: CheckResult[]; reads: QueryResult['reads'] }
+
+export interface TableSummary {
+  /** `schema.table` in the default catalog, else `catalog.schema.table` */
+  table: string
+  format: 'delta' | 'iceberg'
+  location: string
+  version: number
+  rows: number | null
+  bytes: number
+  files: number
+  partitionBy: string[]
+  changedAt: Instant
+}
+
+export interface TableVersion {
+  version: number
+  committedAt: Instant
+  operation: string
+  rowsAdded: number | null
+  rowsUpdated: number | null
+  rowsRemoved: number | null
+  /** from the commit itself; null for commits of other writers */
+  run: string | null
+  task: string | null
+  attempt: number | null
+  user: string | null
+  reason: string
+  token: string | null
+}
+
+export interface TableColumn {
+  name: string
+  /** the format's own word, e.g. `long`, `decimal(38,0)`, `timestamp_ntz` */
+  type: string
+  nullable: boolean
+}

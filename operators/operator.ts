@@ -1,0 +1,100 @@
+import type { Instant, Json, JsonObject, JsonSchema } from '../json.js'
+import type { ConnectionConfig } from '../lakehouse/config.js'
+import type { Check, CheckResult, Commit, Lakehouse, QueryResult } from '../lakehouse/lakehouse.js'
+
+/**
+ * A kind of task. Adding one is one file in this folder plus its line in `index.ts`; schema, reference docs, completion,
+ * trigger form and validation follow from it (DESIGN 6).
+ */
+export interface Operator<Config extends JsonObject = JsonObject> {
+  /** the key in YAML */
+  type: string
+  /** one line for completion and the reference */
+  summary: string
+  /** Markdown with at least one example; goes into the generated reference */
+  docs: string
+  /**
+   * JSON Schema of the long form. Sluice's annotations on string properties:
+   * - `x-template`: `sql` | `shell` | `text` | `none` (default `text`): how `{{ … }}` inside is written out. A string under
+   *   `x-template: none` may hold no template.
+   * - `x-file: true`: a path relative to the DAG file; its content belongs to the version of the DAG. `x-file-template`
+   *   says how templates inside that file are treated (`sql`, `text`, `none`).
+   */
+  schema: JsonSchema
+  /** turns a short form (`bash: "make verify"`) into the long one; absent when the operator has none */
+  longForm?(value: Json): JsonObject
+  /** JSON Schema of the short form, for validation and completion */
+  shortSchema?: JsonSchema
+  /** heavy operators own a slot; light ones may share one */
+  weight: 'heavy' | 'light'
+  /** true when the task-level keys `checks` and `quarantine` make sense: the operator writes a table */
+  writesTable: boolean
+  /** the tables a configuration names without running it; templates unrendered */
+  tables?(config: Config): { writes: string[] }
+  run(config: Config, ctx: OperatorContext): Promise<OperatorResult>
+  /** continues outside work that an earlier attempt started and saved with `saveHandle` */
+  reattach?(handle: Json, config: Config, ctx: OperatorContext): Promise<OperatorResult>
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** What a running attempt may use. Everything here is about this attempt only. */
+export interface OperatorContext {
+  dag: { id: string }
+  run: { id: string; scheduledAt: Instant; intervalStart: Instant; intervalEnd: Instant }
+  task: { id: string; attempt: number; generation: number }
+  /** absolute path of the project */
+  project: string
+  /** a fresh private folder, removed after the attempt; processes start here unless told otherwise */
+  workDir: string
+  /** environment of the task: a safe base (PATH, HOME, LANG, TZ), SLUICE_* and the task's `env`, secrets resolved */
+  env: Record<string, string>
+  /** aborted on cancel and timeout; `signal.reason` is a SluiceError CANCELLED or TIMED_OUT */
+  signal: AbortSignal
+  /** one line; secrets are masked before it leaves the process */
+  log(level: LogLevel, message: string): void
+  /** content of a file the task names (`x-file`), as pinned by the DAG's version, templates rendered */
+  file(path: string): string
+  /** the connection with its secrets resolved (and from then on masked in the log); CONNECTION_UNKNOWN when there is none */
+  connection(name: string): ConnectionConfig
+  /** the lakehouse on the connection `lakehouse` or the one named; opened at first use, closed by Sluice */
+  lakehouse(connection?: string): Promise<Lakehouse>
+  /** commit token of this task and generation (DESIGN 7) */
+  token: string
+  /** checks declared on the task */
+  checks: Check[]
+  noChecks: boolean
+  /** shown live on the page, e.g. `{ done: 3, total: 10, unit: 'files' }` */
+  progress(value: JsonObject): void
+  /** returns once the handle is durable; call it before waiting for outside work */
+  saveHandle(handle: Json): Promise<void>
+  now(): Instant
+}
+
+/**
+ * How an operator ends. A failure a user can act on is thrown as `SluiceError`; `retryable: false` on it ends the retries.
+ */
+export interface OperatorResult {
+  outputs?: JsonObject
+  /** the operator decided that there is nothing to do */
+  skipped?: { reason: string }
+  commits?: Commit[]
+  reads?: QueryResult['reads']
+  checks?: CheckResult[]
+  metrics?: JsonObject
+  /** one sentence for the task table, e.g. `bronze.orders 1205, +21,640 rows` */
+  summary?: string
+}
+
+/**
+ * An operator that has facts to keep although it fails (the results of the checks that refused the write) throws this.
+ */
+export class OperatorFailure extends Error {
+  constructor(
+    readonly error: Error,
+    readonly facts: Pick<OperatorResult, 'commits' | 'reads' | 'checks' | 'metrics'>,
+  ) {
+    super(error.message, { cause: error })
+    this.name = 'OperatorFailure'
+  }
+}

@@ -1,0 +1,19 @@
+import type { ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
+
+/** `sluice.yaml` with every default filled in (DESIGN 7); paths are absolute. `loadConfig` is in `load-config.ts`. */
+export interface Config {
+  /** absolute path of the folder that holds `sluice.yaml` */
+  project: string
+  catalogs: LakehouseConfig['catalogs']
+  connections: Record<string, ConnectionConfig>
+  /** absolute folder for PGlite, or a postgres:// URL */
+  store: string
+  queue: string
+  /** absolute path of the DAGs folder */
+  dags: string
+  /** absolute folder of task logs */
+  logs: string
+  pools: Record<string, number>
+  vars: Record<string, string>
+  baseUrl: string | null
+}

@@ -1,0 +1,139 @@
+import type { Instant, Json, JsonObject } from '../../json.js'
+import type { Dag } from '../dag/model.js'
+
+export const TASK_STATES = [
+  'none',
+  'scheduled',
+  'queued',
+  'running',
+  'deferred',
+  'up_for_retry',
+  'success',
+  'failed',
+  'skipped',
+  'upstream_failed',
+  'cancelled',
+] as const
+export type TaskState = (typeof TASK_STATES)[number]
+export const FINAL_TASK_STATES: readonly TaskState[] = ['success', 'failed', 'skipped', 'upstream_failed', 'cancelled']
+
+export const RUN_STATES = ['queued', 'running', 'success', 'failed', 'cancelled'] as const
+export type RunState = (typeof RUN_STATES)[number]
+export type RunKind = 'scheduled' | 'manual' | 'backfill'
+
+/** A run as the core sees it. `revision` grows with every applied decision: it is the compare-and-set of the run. */
+export interface Run {
+  /** `<dag>-<stamp>` for a scheduled run, `<dag>-<stamp>-manual` for one by hand; stamp is `20261120T050000Z`,
+   *  with milliseconds `20261120T050000123Z` for runs by hand. DAG ids have no dash, so the parts stay apart. */
+  id: string
+  dagId: string
+  version: string
+  kind: RunKind
+  state: RunState
+  revision: number
+  /** the instant the run was due; for a manual run that of the trigger. Unique with (dag, kind). */
+  dueAt: Instant
+  intervalStart: Instant
+  intervalEnd: Instant
+  params: JsonObject
+  /** who or what made it: a user's name, `schedule`, `start` */
+  triggeredBy: string
+  createdAt: Instant
+  startedAt: Instant | null
+  endedAt: Instant | null
+  /** one sentence for a person; '' when there is nothing to say */
+  reason: string
+  cancelRequested: boolean
+  /** ids of the tasks this run is limited to (`run --task`), null for all */
+  onlyTasks: string[] | null
+  /** audits are recorded but not enforced (`run --no-checks`) */
+  noChecks: boolean
+}
+
+/** One task of one run. */
+export interface TaskRun {
+  taskId: string
+  state: TaskState
+  /** number of the current or last attempt over the life of the run; 0 before the first */
+  attempt: number
+  /** attempts used in this generation; compared with `retries` */
+  tries: number
+  /** grows with a deliberate clear, never with a retry; part of the commit token (DESIGN 7) */
+  generation: number
+  /** earliest instant of the next attempt while `up_for_retry` */
+  notBefore: Instant | null
+  /** since when it is in `state` */
+  since: Instant
+  startedAt: Instant | null
+  endedAt: Instant | null
+  /** why it is not running, or what ended it; '' when the state says all */
+  reason: string
+  cancelRequested: boolean
+  outputs: JsonObject
+}
+
+/** How one attempt ended, as the worker (or the reaper) recorded it. */
+export interface AttemptOutcome {
+  taskId: string
+  attempt: number
+  result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost'
+  /** one sentence; the true reason */
+  reason: string
+  /** false fails the task whatever `retries` allows */
+  retryable: boolean
+  outputs: JsonObject
+  endedAt: Instant
+}
+
+/** Everything a decision about one run needs. `outcomes` are recorded and not yet settled. */
+export interface RunSnapshot {
+  run: Run
+  dag: Dag
+  tasks: TaskRun[]
+  outcomes: AttemptOutcome[]
+}
+
+/** One transition: applied only while the task is still in `expect`. Fields of `set` that are absent stay as they are. */
+export interface TaskChange {
+  taskId: string
+  expect: { state: TaskState; attempt: number; generation: number }
+  set: {
+    state: TaskState
+    tries?: number
+    generation?: number
+    notBefore?: Instant | null
+    startedAt?: Instant | null
+    endedAt?: Instant | null
+    reason: string
+    cancelRequested?: boolean
+    outputs?: JsonObject
+  }
+}
+
+export interface RunChange {
+  state?: RunState
+  startedAt?: Instant | null
+  endedAt?: Instant | null
+  reason?: string
+  cancelRequested?: boolean
+}
+
+/** What the core wants done about one run; written in one step, all or nothing, against `revision`. */
+export interface Decision {
+  tasks: TaskChange[]
+  run: RunChange | null
+  /** attempts whose outcome this decision has taken into account */
+  settled: { taskId: string; attempt: number }[]
+  /** running attempts whose worker must stop them */
+  stop: { taskId: string; attempt: number }[]
+  /** the next instant at which this run needs a look although nothing happens (a retry); null for none */
+  wakeAt: Instant | null
+}
+
+/** Something in a web form or an API body that a run by hand may set. */
+export interface ManualRunOptions {
+  params: Record<string, Json>
+  interval: { start: Instant; end: Instant } | null
+  onlyTasks: string[] | null
+  noChecks: boolean
+}

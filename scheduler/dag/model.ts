@@ -1,0 +1,128 @@
+import type { Instant, Json, JsonObject } from '../../json.js'
+
+export const TRIGGER_RULES = [
+  'all_success',
+  'all_done',
+  'all_failed',
+  'one_success',
+  'one_failed',
+  'none_failed',
+  'none_failed_min_one_success',
+  'none_skipped',
+  'always',
+] as const
+export type TriggerRule = (typeof TRIGGER_RULES)[number]
+
+/** A typed parameter of a DAG; the same words as JSON Schema. */
+export interface ParamSpec {
+  type: 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'array'
+  title?: string
+  description?: string
+  default?: Json
+  enum?: Json[]
+  minimum?: number
+  maximum?: number
+  pattern?: string
+  /** for `array`: the type of each item */
+  items?: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+}
+
+export interface CronSchedule {
+  cron: string
+  /** IANA name; `UTC` when the file names none */
+  timezone: string
+}
+
+/** One check on a table or a staged result; `kind` is the key used in YAML, `options` what stands below it. */
+export interface CheckSpec {
+  kind: CheckKind
+  options: Json
+  severity: 'error' | 'warn'
+  /** how pages and logs name it, e.g. `not_null order_id, product_id` */
+  name: string
+}
+export const CHECK_KINDS = [
+  'not_null',
+  'unique',
+  'accepted_values',
+  'range',
+  'matches',
+  'row_count',
+  'relationship',
+  'freshness',
+  'expression',
+] as const
+export type CheckKind = (typeof CHECK_KINDS)[number]
+
+/** A task as the DAG file declares it, with every default filled in; durations are milliseconds. */
+export interface Task {
+  id: string
+  /** direct upstream tasks, in the order of the file */
+  needs: string[]
+  /** the operator's type, i.e. the one operator key of the task */
+  operator: string
+  /** the operator's configuration in its long form, valid against its schema; templates not rendered */
+  config: JsonObject
+  /** a template expression; the task is skipped when it renders to `false`, `no`, `0` or nothing */
+  when: string | null
+  triggerRule: TriggerRule
+  retries: number
+  retryDelayMs: number
+  /** factor by which the delay grows from try to try; 1 keeps it */
+  backoff: number
+  maxDelayMs: number
+  timeoutMs: number | null
+  pool: string
+  priority: number
+  queue: string
+  checks: CheckSpec[]
+  /** declared outputs: name -> what it means; empty when the task declares none (any output is then accepted) */
+  outputs: Record<string, string>
+  /** values may be `${env:NAME}` or `${file:path}`; resolved in the worker only */
+  env: Record<string, string>
+  /** ids of tasks whose outputs the templates of this task use */
+  outputsOf: string[]
+  /** paths (as in `Dag.files`) of the files that this task names */
+  files: string[]
+  /** 1-based line in the DAG file, for links */
+  line: number
+  /** heading the grid groups this task under: the prefix shared by several tasks (`bronze`), or '' */
+  group: string
+}
+
+/** A DAG as compiled from one good YAML file. Serialisable; stored once per version and never changed. */
+export interface Dag {
+  id: string
+  /** 64 hex digits: hash of the YAML and of every file it names */
+  version: string
+  /** path of the YAML file relative to the DAGs folder, with forward slashes */
+  file: string
+  description: string
+  owner: string
+  tags: string[]
+  schedule: CronSchedule | null
+  start: Instant | null
+  catchup: boolean
+  maxActiveRuns: number
+  maxActiveTasks: number
+  params: Record<string, ParamSpec>
+  /** in topological order; ties keep the order of the file */
+  tasks: Task[]
+  /** the YAML as written */
+  source: string
+  /** text of every file the DAG names, by path relative to the DAG file; what a pinned run executes */
+  files: Record<string, string>
+}
+
+/** What is wrong with a DAG file, in a form a person and an editor can use. Lines and columns count from 1. */
+export interface Problem {
+  file: string
+  line: number
+  column: number
+  /** place inside the document, e.g. `tasks.silver_sales.needs[0]`; '' for the whole file */
+  path: string
+  severity: 'error' | 'warning'
+  message: string
+  /** what to do, or `did you mean …`; '' when there is nothing to add */
+  hint: string
+}

@@ -1,0 +1,19 @@
+import type { QueuedTask } from '../store/store.js'
+
+/**
+ * Tells workers that there is work. It carries hints only: the store is the truth, a lost hint is found by the sweep, a
+ * doubled one finds nothing to claim (DESIGN 5).
+ */
+export interface Queue {
+  /** resolves once the hints are handed over; never throws for a queue that is away (the sweep repeats them) */
+  dispatch(tasks: QueuedTask[]): Promise<void>
+  /** asks whoever runs these attempts to stop them at once; the heartbeat is the safety net */
+  stop(attempts: { runId: string; taskId: string; attempt: number }[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** The worker's end of the queue. */
+export interface QueueListener {
+  onWork(queues: string[], wake: () => void): void
+  onStop(stop: (attempt: { runId: string; taskId: string; attempt: number }) => void): void
+}

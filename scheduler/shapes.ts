@@ -1,0 +1,143 @@
+/**
+ * The JSON shapes of DESIGN 10, shared by the REST API and the command line. Instants are ISO 8601 with milliseconds.
+ * REST paths (all below /api/v1; problems are RFC 9457 documents with our `code` and `hint`):
+ *   GET  /dags                          DagShape[]          GET  /problems                     Problem[]
+ *   GET  /dags/{dag}                    DagShape            POST /dags/{dag}/runs              { params, interval, tasks, no_checks } -> { run }
+ *   POST /dags/{dag}/pause {reason}     { paused }          POST /dags/{dag}/resume            { paused }
+ *   GET  /runs?dag=&state=&limit=       RunListEntry[]      GET  /runs/{run}                   RunShape
+ *   POST /runs/{run}/cancel             { run, state }      POST /runs/{run}/clear {tasks, downstream, failed_only} -> { run, cleared }
+ *   POST /runs/{run}/mark {tasks, state}  { run, marked }
+ *   GET  /runs/{run}/tasks/{task}/attempts               AttemptShape[]
+ *   GET  /runs/{run}/tasks/{task}/attempts/{n}/log?from=LINE   NDJSON of LogLine; `&follow=1` keeps the answer open until the attempt ends
+ *   GET  /runs/{run}/events             server-sent events: `task` with TaskShape, `run` with RunListEntry; ends when the run ends
+ *   GET  /tables                        TableShape[]        GET  /tables/{table}/versions       TableVersionShape[]
+ *   POST /tables/{table}/rollback {version, reason}         TableVersionShape
+ *   GET  /workers                       WorkerShape[]       GET  /openapi.json
+ */
+export interface RunListEntry {
+  run: string
+  dag: string
+  state: string
+  due: string
+  started_at: string | null
+  ended_at: string | null
+}
+
+export interface RunShape {
+  run: string
+  dag: string
+  state: string
+  due: string
+  kind: string
+  version: string
+  interval: { start: string; end: string }
+  params: Record<string, unknown>
+  triggered_by: string
+  reason: string
+  started_at: string | null
+  ended_at: string | null
+  tasks: TaskShape[]
+}
+
+export interface TaskShape {
+  task: string
+  state: string
+  attempt: number
+  started_at: string | null
+  ended_at: string | null
+  reason: string
+  tables: {
+    table: string
+    version: number
+    version_before: number | null
+    rows_added: number
+    rows_updated: number
+    rows_removed: number
+  }[]
+  checks: {
+    name: string
+    table: string
+    severity: string
+    passed: boolean
+    failing_rows: number
+    measured: Record<string, unknown>
+    message: string
+  }[]
+}
+
+export interface AttemptShape {
+  attempt: number
+  generation: number
+  worker: string
+  result: string | null
+  reason: string
+  started_at: string
+  ended_at: string | null
+  log_lines: number
+}
+
+export interface DagShape {
+  dag: string
+  file: string
+  version: string
+  description: string
+  owner: string
+  tags: string[]
+  schedule: { cron: string; timezone: string } | null
+  paused: boolean
+  pause_reason: string
+  present: boolean
+  next_due: string | null
+  params: Record<string, unknown>
+  tasks: { task: string; operator: string; needs: string[] }[]
+}
+
+export interface TableShape {
+  table: string
+  format: string
+  version: number
+  rows: number | null
+  bytes: number
+  files: number
+  changed_at: string
+  location: string
+}
+
+export interface TableVersionShape {
+  version: number
+  committed_at: string
+  operation: string
+  run: string | null
+  task: string | null
+  user: string | null
+  reason: string
+  rows_added: number | null
+  rows_updated: number | null
+  rows_removed: number | null
+}
+
+export interface WorkerShape {
+  worker: string
+  host: string
+  pid: number
+  queues: string[]
+  slots: number
+  busy: number
+  started_at: string
+  heartbeat_at: string
+}
+
+/** One line of a task's log; `line` counts from 1 within the attempt. */
+export interface LogLine {
+  line: number
+  at: string
+  level: 'debug' | 'info' | 'warn' | 'error'
+  message: string
+}
+
+/** `.sluice/instance.json`, mode 0600. */
+export interface InstanceFile {
+  url: string
+  token: string
+  pid: number
+}

@@ -1,0 +1,39 @@
+import type { Instant } from '../../json.js'
+
+/** `Date` is the only form of an instant in a parameter; rows give instants back as milliseconds (`Instant`). */
+export type SqlValue =
+  | null
+  | boolean
+  | number
+  | string
+  | Date
+  | Uint8Array
+  | readonly (string | number | boolean | Date | null)[]
+
+export type SqlRow = Record<string, unknown>
+
+export interface SqlStatement {
+  sql: string
+  params: readonly SqlValue[]
+}
+
+/**
+ * One PostgreSQL, as a server (pg) or embedded (PGlite in a thread of its own). Row values: timestamptz -> Instant (ms),
+ * bigint and integer -> number, jsonb -> parsed, arrays -> arrays.
+ */
+export interface Database {
+  query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>
+  /** all statements in one transaction and one message to the database; the rows of each */
+  transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]>
+  /** true when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed */
+  readonly exclusive: boolean
+  close(): Promise<void>
+}
+
+export function sqlInstant(instant: Instant): Date {
+  return new Date(instant)
+}
+
+export function sqlInstantOrNull(instant: Instant | null): Date | null {
+  return instant === null ? null : new Date(instant)
+}

@@ -1,0 +1,277 @@
+import type { Instant, Json, JsonObject } from '../../json.js'
+import type { AttemptOutcome, Decision, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
+import type { Dag, Problem } from '../dag/model.js'
+
+/**
+ * The metadata store: the one authority (DESIGN 5). PostgreSQL, PGlite and the simulation's memory store pass the same
+ * suite (`tests/scheduler/store/suite.ts`). Rules for every method:
+ * - `now` is a parameter; the store never asks a clock.
+ * - Each method is one atomic step: it happens whole or not at all, and may be repeated safely after an unclear answer.
+ * - "0 rows" comes back as a named outcome. Only broken assumptions throw (`SluiceError` STORE_FAILED with the cause).
+ */
+export interface Store extends DagStore, RunStore, ClaimStore, LineageStore, AccountStore {
+  close(): Promise<void>
+}
+
+// ---- DAGs ------------------------------------------------------------------------------------------------------------
+
+export interface RegisteredDag {
+  id: string
+  file: string
+  /** the version that new runs take: the last good one */
+  version: string
+  paused: boolean
+  /** '' unless paused: who paused it and why (`file disappeared`) */
+  pauseReason: string
+  /** false once its file has gone */
+  present: boolean
+  /** the next instant a scheduled run is due; null without a schedule */
+  nextDueAt: Instant | null
+}
+
+export interface DagStore {
+  /**
+   * Takes over one reading of the DAGs folder: registers new DAGs and versions, marks vanished ones not present and
+   * paused, replaces all problems. A DAG whose file is broken keeps its last good version. `nextDue` holds the next due
+   * instant of every DAG in `dags` whose schedule is new or changed; others keep theirs.
+   */
+  registerDags(
+    input: { dags: Dag[]; broken: string[]; problems: Problem[]; nextDue: Record<string, Instant | null> },
+    now: Instant,
+  ): Promise<void>
+  dags(): Promise<RegisteredDag[]>
+  dag(dagId: string): Promise<RegisteredDag | null>
+  /** a version once stored never changes, so callers may cache it for ever */
+  dagVersion(version: string): Promise<Dag | null>
+  problems(): Promise<Problem[]>
+  setPaused(dagId: string, paused: boolean, reason: string, now: Instant): Promise<'changed' | 'unchanged' | 'unknown'>
+  /** moves the next due instant without making a run (catchup, resume); compare-and-set on `expect` */
+  setNextDue(dagId: string, expect: Instant | null, nextDueAt: Instant | null): Promise<'changed' | 'moved'>
+  /** DAGs present, not paused and due at or before `now`, earliest first */
+  dueDags(now: Instant, limit: number): Promise<RegisteredDag[]>
+  /** earliest `nextDueAt` of DAGs present and not paused */
+  nextDueAt(): Promise<Instant | null>
+  setPools(pools: Record<string, number>): Promise<void>
+}
+
+// ---- runs ------------------------------------------------------------------------------------------------------------
+
+export interface NewRun {
+  id: string
+  dagId: string
+  version: string
+  kind: RunKind
+  dueAt: Instant
+  intervalStart: Instant
+  intervalEnd: Instant
+  params: JsonObject
+  triggeredBy: string
+  onlyTasks: string[] | null
+  noChecks: boolean
+  /** one row per task of the version, in its order; a task outside `onlyTasks` is not made */
+  tasks: { taskId: string; pool: string; queue: string; priority: number }[]
+  maxActiveRuns: number
+  maxActiveTasks: number
+}
+
+export interface RunStore {
+  /**
+   * Inserts the run and its tasks (all `none`), state `queued`. With `advance` it also moves the DAG's next due instant in
+   * the same step, so a tick yields one run however many schedulers see it. With `idempotency` a repeated request finds
+   * the first one's run.
+   */
+  createRun(
+    run: NewRun,
+    options: {
+      now: Instant
+      advance?: { expect: Instant; nextDueAt: Instant | null }
+      idempotency?: { key: string; requestHash: string }
+    },
+  ): Promise<
+    | { outcome: 'created' }
+    | { outcome: 'exists'; runId: string }
+    | { outcome: 'tick_moved' }
+    | { outcome: 'key_conflict' }
+  >
+  /** starts queued runs, oldest first, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency.
+   *  Runs of paused DAGs start too when they were made by hand. */
+  startRuns(now: Instant, limit: number): Promise<string[]>
+  run(runId: string): Promise<Run | null>
+  taskRuns(runId: string): Promise<TaskRun[]>
+  /** null when there is no such run */
+  snapshot(runId: string): Promise<RunSnapshot | null>
+  /** `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
+   *  conflict too: nothing is written. Cancelling or clearing a task ends its claim. */
+  applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
+  /** runs that have unsettled outcomes, or are running with a task whose `notBefore` has come, or with none moving */
+  runsToSettle(now: Instant, limit: number): Promise<string[]>
+  /** earliest `notBefore` of tasks waiting for a retry */
+  nextRetryAt(): Promise<Instant | null>
+}
+
+// ---- claims ----------------------------------------------------------------------------------------------------------
+
+export interface QueuedTask {
+  runId: string
+  taskId: string
+  attempt: number
+  queue: string
+  priority: number
+}
+
+export interface ClaimedTask {
+  runId: string
+  dagId: string
+  version: string
+  taskId: string
+  attempt: number
+  tries: number
+  generation: number
+  /** proof of ownership: every later write about this attempt carries it */
+  claimToken: string
+  leaseUntil: Instant
+  dueAt: Instant
+  intervalStart: Instant
+  intervalEnd: Instant
+  params: JsonObject
+  triggeredBy: string
+  noChecks: boolean
+  /** what the attempt before this one saved with saveHandle(), for re-attachment; null for none */
+  handle: Json
+  claimedAt: Instant
+}
+
+export interface ClaimRef {
+  runId: string
+  taskId: string
+  attempt: number
+  claimToken: string
+}
+
+export interface WorkerInfo {
+  id: string
+  epoch: number
+  host: string
+  pid: number
+  queues: string[]
+  slots: number
+  busy: number
+  startedAt: Instant
+  heartbeatAt: Instant
+}
+
+export interface ClaimStore {
+  /**
+   * Moves `scheduled` tasks of running runs to `queued`, next attempt number, highest priority first and fair between
+   * DAGs, while pool and `max_active_tasks` have room. Exact: no instant has more queued + running tasks than the limit.
+   * Tasks left behind get the reason (`pool spark is full, 4 of 4`).
+   */
+  queueReady(now: Instant, limit: number): Promise<QueuedTask[]>
+  /** queued since before `before` and never claimed: their hint may have been lost */
+  staleQueued(before: Instant, limit: number): Promise<QueuedTask[]>
+  /** Takes up to `limit` queued tasks of these queues for the worker: state `running`, new claim token, lease, a row in the attempts. */
+  claim(
+    worker: { id: string; epoch: number; queues: string[] },
+    options: { now: Instant; leaseMs: number; limit: number },
+  ): Promise<ClaimedTask[]>
+  /** Extends the leases that are still ours. `lost` are no longer; `cancel` are to be stopped. Also records the worker as alive. */
+  heartbeat(
+    worker: WorkerInfo,
+    claims: ClaimRef[],
+    options: { now: Instant; leaseMs: number },
+  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[] }>
+  /** Records how attempts ended. `lost_claim`: refused, another owner has it or it has ended. Repeating is `recorded`. */
+  recordOutcomes(
+    outcomes: (ClaimRef & { outcome: AttemptOutcome; facts: AttemptFacts })[],
+    now: Instant,
+  ): Promise<('recorded' | 'lost_claim')[]>
+  /** handle of outside work, saved before it is waited for */
+  saveHandle(claim: ClaimRef, handle: Json, now: Instant): Promise<'saved' | 'lost_claim'>
+  saveProgress(claim: ClaimRef, progress: Json, now: Instant): Promise<'saved' | 'lost_claim'>
+  /** Attempts whose lease ended before `now` get the outcome `lost`; one conditional UPDATE. Returns the runs to settle. */
+  reapExpired(now: Instant): Promise<string[]>
+  /** Begins a new epoch of an embedded Sluice: every claim of an older epoch is lost at once. */
+  beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }>
+  workers(now: Instant): Promise<WorkerInfo[]>
+}
+
+/** What an attempt leaves behind besides its outcome; shown in the history. */
+export interface AttemptFacts {
+  /** configuration as rendered, secrets masked */
+  rendered: Json
+  logLines: number
+  logBytes: number
+  reads: TableRead[]
+  writes: TableWrite[]
+  checks: CheckRecord[]
+  metrics: JsonObject
+}
+
+// ---- lineage, versions, checks -----------------------------------------------------------------------------------------
+
+export interface TableRead {
+  table: string
+  version: number
+  rows: number | null
+}
+
+export interface TableWrite {
+  table: string
+  /** null when the table did not exist */
+  versionBefore: number | null
+  version: number
+  operation: string
+  rowsAdded: number
+  rowsUpdated: number
+  rowsRemoved: number
+  rowsTotal: number | null
+  bytes: number
+  committedAt: Instant
+}
+
+export interface CheckRecord {
+  name: string
+  kind: string
+  table: string
+  severity: 'error' | 'warn'
+  passed: boolean
+  failingRows: number
+  /** what was measured, e.g. `{ "rows": 1120, "min": 1 }` */
+  measured: JsonObject
+  /** at most 10 failing rows */
+  sample: JsonObject[]
+  message: string
+}
+
+export interface LineageStore {
+  /** tables written or read by one run, in order of commit */
+  runLineage(
+    runId: string,
+  ): Promise<{ taskId: string; attempt: number; reads: TableRead[]; writes: TableWrite[]; checks: CheckRecord[] }[]>
+  /** a commit outside a task run: a rollback by a person */
+  recordTableWrite(write: TableWrite & { user: string; reason: string }, now: Instant): Promise<void>
+}
+
+// ---- people ------------------------------------------------------------------------------------------------------------
+
+export const ROLES = ['viewer', 'operator', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+export interface AccountStore {
+  /** creates the user or changes the role */
+  saveUser(name: string, role: Role, now: Instant): Promise<void>
+  users(): Promise<{ name: string; role: Role; createdAt: Instant }[]>
+  /** only hashes of secrets are stored (SHA-256 hex of 256 random bits) */
+  saveSecret(
+    secret: { kind: 'login_link' | 'session' | 'api_token'; hash: string; user: string; expiresAt: Instant | null },
+    now: Instant,
+  ): Promise<void>
+  /** a login link is used up by this, atomically; sessions and tokens stay */
+  redeemSecret(
+    kind: 'login_link' | 'session' | 'api_token',
+    hash: string,
+    now: Instant,
+  ): Promise<{ user: string; role: Role } | null>
+  revokeSecret(hash: string): Promise<void>
+  audit(entry: { user: string; action: string; target: string; detail: JsonObject }, now: Instant): Promise<void>
+}
