@@ -1,0 +1,52 @@
+import { type Measurement, median } from '../figure.js'
+import { Subject } from '../subject.js'
+
+const WIDTH = 500
+const SLOTS = 16
+const ROUNDS = 3
+
+/** 1 -> 500 -> 1 of `true`: tasks a second from the first start to the last end. */
+export const fanOut: Measurement = {
+  id: 'fan-out',
+  async run() {
+    const subject = await Subject.create({ 'dags/fan.yaml': fan(), 'sluice.yaml': `pools: { default: ${SLOTS} }\n` })
+    try {
+      await subject.up(SLOTS)
+      await subject.hasDags(1)
+      const rates: number[] = []
+      for (let round = 0; round <= ROUNDS; round++) {
+        const shape = await subject.finished(await subject.trigger('fan'), 120_000)
+        if (shape.state !== 'success') throw new Error(`the fan ended ${shape.state}: ${shape.reason}`)
+        const first = Math.min(...shape.tasks.map((task) => Date.parse(task.started_at ?? '')))
+        const last = Math.max(...shape.tasks.map((task) => Date.parse(task.ended_at ?? '')))
+        if (round > 0) rates.push(shape.tasks.length / ((last - first) / 1000))
+      }
+      const rate = median(rates)
+      return [
+        {
+          name: '1 -> 500 -> 1 `bash: ["true"]`, 16 slots',
+          bar: '>= 250 tasks/s',
+          measured: `${rate.toFixed(0)} tasks/s`,
+          met: rate >= 250,
+          method: `first start to last end of 502 tasks, median of ${ROUNDS} runs after one warm-up`,
+        },
+      ]
+    } finally {
+      await subject.remove()
+    }
+  },
+}
+
+function fan(): string {
+  const ids = Array.from({ length: WIDTH }, (_, index) => `t${index}`)
+  const middle = ids.map((id) => `  ${id}: { bash: ["true"], needs: [first] }`)
+  return [
+    'dag: fan',
+    `max_active_tasks: ${WIDTH}`,
+    'tasks:',
+    '  first: { bash: ["true"] }',
+    ...middle,
+    `  last: { bash: ["true"], needs: [${ids.join(', ')}] }`,
+    '',
+  ].join('\n')
+}
