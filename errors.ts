@@ -86,7 +86,7 @@ export const ERRORS = {
   SQL_NOT_A_SELECT: { status: 500, exit: 1, hint: 'Write one SELECT; Sluice does the write.' },
   SQL_FORBIDDEN: { status: 500, exit: 1, hint: 'SQL reads lakehouse tables only; ingest files first.' },
   SQL_OUT_OF_MEMORY: { status: 500, exit: 1, hint: 'Raise memory_limit of the connection or make the query smaller.' },
-  FILES_NOT_FOUND: { status: 500, exit: 1, hint: 'Check the glob; it is relative to the project.' },
+  FILES_NOT_FOUND: { status: 500, exit: 1, hint: 'Check the glob; it is relative to the DAG file.' },
   PATH_OUTSIDE: { status: 400, exit: 1, hint: 'Keep files inside the project.' },
   OBJECT_EXISTS: { status: 409, exit: 1, hint: 'Another writer was first.' },
 } as const satisfies Record<string, ErrorEntry>

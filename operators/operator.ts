@@ -40,7 +40,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** What a running attempt may use. Everything here is about this attempt only. */
 export interface OperatorContext {
-  dag: { id: string }
+  /** `folder`: absolute path of the folder that holds the DAG file; relative paths of the configuration start there */
+  dag: { id: string; folder: string }
   run: { id: string; scheduledAt: Instant; intervalStart: Instant; intervalEnd: Instant }
   task: { id: string; attempt: number; generation: number }
   /** absolute path of the project */
@@ -53,6 +54,9 @@ export interface OperatorContext {
   signal: AbortSignal
   /** one line; secrets are masked before it leaves the process */
   log(level: LogLevel, message: string): void
+  /** Resolves once the log can take more. Whoever writes many lines awaits it, so that a chatty program waits instead of
+   *  filling memory. */
+  logDrained(): Promise<void>
   /** content of a file the task names (`x-file`), as pinned by the DAG's version, templates rendered */
   file(path: string): string
   /** the connection with its secrets resolved (and from then on masked in the log); CONNECTION_UNKNOWN when there is none */
