@@ -1,4 +1,7 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
+import { CHECK_KINDS, type CheckKind } from '../../lakehouse/checks/spec.js'
+
+export { CHECK_KINDS, type CheckKind }
 
 export const TRIGGER_RULES = [
   'all_success',
@@ -41,18 +44,6 @@ export interface CheckSpec {
   /** how pages and logs name it, e.g. `not_null order_id, product_id` */
   name: string
 }
-export const CHECK_KINDS = [
-  'not_null',
-  'unique',
-  'accepted_values',
-  'range',
-  'matches',
-  'row_count',
-  'relationship',
-  'freshness',
-  'expression',
-] as const
-export type CheckKind = (typeof CHECK_KINDS)[number]
 
 /** A task as the DAG file declares it, with every default filled in; durations are milliseconds. */
 export interface Task {
