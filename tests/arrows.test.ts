@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { filesBelow, type Import, importsOf, sourceFiles, sourceText } from './source-files.js'
+
+/** What each folder may import from, besides itself and the files at the root (DESIGN 3). */
+const ARROWS: Record<string, readonly string[]> = {
+  cli: ['webserver', 'scheduler', 'operators', 'lakehouse'],
+  webserver: ['scheduler', 'operators', 'lakehouse'],
+  scheduler: ['operators', 'lakehouse'],
+  operators: ['lakehouse'],
+  lakehouse: [],
+  tests: ['cli', 'webserver', 'scheduler', 'operators', 'lakehouse'],
+}
+
+/** Nothing but decisions: what reads a clock, a dice or the world has no place in `scheduler/core`. */
+const IMPURE =
+  /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b|\bprocess\.|\bfetch\(/
+
+const folderOf = (path: string): string => (path.includes('/') ? (path.split('/')[0] ?? '') : '')
+const isOurs = (target: string): boolean => target.endsWith('.ts')
+
+/** What is wrong with one import, or null. */
+function importProblem(from: string, { target, specifier, typeOnly }: Import): string | null {
+  const [folder, other] = [folderOf(from), folderOf(target)]
+  if (specifier.startsWith('.') && !/\.(js|json)$/.test(specifier)) return `${from}: ${specifier} must end in .js`
+  if (
+    from.startsWith('scheduler/core/') &&
+    !typeOnly &&
+    !(isOurs(target) && /^(scheduler\/core\/|[^/]+$)/.test(target))
+  )
+    return `${from}: the core imports values from itself and the root only, not from ${specifier}`
+  if (!isOurs(target) || other === '' || other === folder) return null
+  if (folder === '') return `${from}: files at the root import no folder, not ${target}`
+  return (ARROWS[folder] ?? []).includes(other) ? null : `${from}: ${folder} must not import ${target}`
+}
+
+const lineCount = (path: string): number => sourceText(path).split('\n').length - 1
+const files = sourceFiles()
+
+describe('imports point one way', () => {
+  it('holds in every file', () => {
+    const problems = files.flatMap((path) =>
+      importsOf(path, sourceText(path))
+        .map((found) => importProblem(path, found))
+        .filter((problem) => problem !== null),
+    )
+    expect(problems).toEqual([])
+    expect(files.length).toBeGreaterThan(30)
+  })
+
+  it('keeps clock, chance and the world out of scheduler/core', () => {
+    const impure = files.filter((path) => path.startsWith('scheduler/core/') && IMPURE.test(sourceText(path)))
+    expect(impure).toEqual([])
+  })
+
+  it.each([
+    ['lakehouse/tables/x.ts', `import { a } from '../../scheduler/clock.js'`, 'must not import scheduler/clock.ts'],
+    ['webserver/app.ts', `import type { a } from '../cli/sluice.js'`, 'webserver must not import cli/sluice.ts'],
+    ['operators/sql.ts', `const a = await import('../scheduler/x.js')`, 'operators must not import scheduler/x.ts'],
+    ['errors.ts', `export { a } from './lakehouse/x.js'`, 'files at the root import no folder'],
+    ['cli/run.ts', `import { a } from '../tests/x.js'`, 'cli must not import tests/x.ts'],
+    ['cli/run.ts', `import { a } from './x'`, 'must end in .js'],
+    ['scheduler/core/a.ts', `import { readFileSync } from 'node:fs'`, 'not from node:fs'],
+    ['scheduler/core/a.ts', `import { systemClock } from '../clock.js'`, 'not from ../clock.js'],
+    ['scheduler/core/a.ts', `import {\n  b,\n  type C,\n} from '../clock.js'`, 'not from ../clock.js'],
+  ])('would find it in %s: %s', (path, text, problem) => {
+    expect(importsOf(path, text).map((found) => importProblem(path, found))).toEqual([expect.stringContaining(problem)])
+  })
+
+  it.each([
+    ['scheduler/core/a.ts', `import type { Store } from '../store/store.js'`],
+    ['scheduler/core/a.ts', `import { type A, type B } from '../dag/model.js'`],
+    ['scheduler/core/a.ts', `import { isoInstant } from '../../json.js'`],
+    ['cli/up.ts', `import { startWeb } from '../webserver/app.js'`],
+  ])('lets %s import %s', (path, text) => {
+    expect(importsOf(path, text).map((found) => importProblem(path, found))).toEqual([null])
+  })
+})
+
+describe('the size of files', () => {
+  it('is 500 lines at most, and 120 in the middle', () => {
+    const sizes = files.map((path) => ({ path, lines: lineCount(path) })).sort((a, b) => a.lines - b.lines)
+    expect(sizes.filter(({ lines }) => lines > 500)).toEqual([])
+    expect(sizes[Math.floor(sizes.length / 2)]?.lines).toBeLessThanOrEqual(120)
+  })
+
+  it('holds for templates, scripts and SQL too', () => {
+    const others = [
+      ...filesBelow('webserver', ['.hbs', '.js']),
+      ...filesBelow('scheduler', ['.sql']),
+      ...filesBelow('dags', ['.sql', '.yaml']),
+    ]
+    expect(others.filter((path) => lineCount(path) > 500)).toEqual([])
+  })
+})
+
+describe('words', () => {
+  it('names no file after nothing', () => {
+    const named = /(^|\/)(utils?|helpers?|common|misc|manager)(\/|[.-])|-(utils?|helpers?|manager)\./
+    expect(files.filter((path) => named.test(path))).toEqual([])
+  })
+
+  it('leaves nothing for later, switches off no test and silences no compiler', () => {
+    const forbidden = [
+      ['TO', 'DO'].join(''),
+      ['FIX', 'ME'].join(''),
+      ['@ts-', 'ignore'].join(''),
+      ['@ts-', 'nocheck'].join(''),
+      ...['skip', 'only', 'todo', 'skipIf', 'runIf'].flatMap((mark) =>
+        ['it', 'test', 'describe'].map((of) => `${of}.${mark}(`),
+      ),
+    ]
+    const found = files.flatMap((path) =>
+      forbidden.filter((word) => sourceText(path).includes(word)).map((word) => `${path}: ${word}`),
+    )
+    expect(found).toEqual([])
+  })
+})
