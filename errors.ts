@@ -63,6 +63,11 @@ export const ERRORS = {
   CONFIG_RENDER_FAILED: { status: 500, exit: 1, hint: 'Mend the template in the DAG file.' },
   PROGRAM_MISSING: { status: 500, exit: 1, hint: 'Install the program on the worker or name its path.' },
   OUTPUTS_INVALID: { status: 500, exit: 1, hint: 'Write one JSON object of at most 64 kB to $SLUICE_OUTPUTS.' },
+  ADDRESS_REFUSED: {
+    status: 400,
+    exit: 1,
+    hint: 'Define a connection of type http in sluice.yaml for internal services, and name it with `connection`.',
+  },
   TIMED_OUT: { status: 500, exit: 1, hint: 'Raise `timeout` on the task or make it quicker.' },
   CANCELLED: { status: 409, exit: 1, hint: 'Someone cancelled it; clear the task to run it again.' },
   CHECK_FAILED: { status: 500, exit: 1, hint: 'Look at the failing rows; nothing was published.' },

@@ -1,0 +1,16 @@
+import { bash } from './bash.js'
+import { http } from './http.js'
+import { ingest } from './ingest.js'
+import type { Operator } from './operator.js'
+import { python } from './python.js'
+import { qualityCheck } from './quality-check.js'
+import { sql } from './sql.js'
+
+/**
+ * Every operator by its key in YAML. Schema, reference, validation and completion follow from this map. Importing it is
+ * cheap and must stay so: the slots, the compiler of DAGs and the web server all hold it; heavy libraries are imported by
+ * an operator when it runs.
+ */
+export const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>(
+  [bash, python, http, ingest, sql, qualityCheck].map((operator) => [operator.type, operator]),
+)

@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** How long a process may take to end after TERM before it gets KILL. */
+export const GRACE_MS = 5_000
+const POLL_MS = 20
+/** After KILL only the kernel's work remains; a process that outlives this hangs in the kernel. */
+const KILL_WAIT_MS = 2_000
+
+export interface ProcessInfo {
+  pid: number
+  name: string
+}
+
+/** Sends a signal to every process of the group; false when the group has no member left. */
+export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false
+    if (isErrno(error, 'EPERM')) return true
+    throw error
+  }
+}
+
+/**
+ * TERM, then KILL after `GRACE_MS`, for what is left of a group and for processes that left it (`setsid`) but still carry
+ * the marker in their environment.
+ * @param marker `NAME=value` as it stands in the environment of every process of the tree; null looks at the group only
+ */
+export async function endTree(group: number, marker: string | null, graceMs = GRACE_MS): Promise<void> {
+  signalTree(group, marker, 'SIGTERM')
+  if (await treeEnded(group, marker, graceMs)) return
+  signalTree(group, marker, 'SIGKILL')
+  await treeEnded(group, marker, KILL_WAIT_MS)
+}
+
+/** The living members of a group. Zombies do not count: where no init reaps them they would stay for ever. */
+export function groupMembers(group: number): ProcessInfo[] {
+  if (!signalGroup(group, 0)) return []
+  const all = processes()
+  if (all === null) return [{ pid: group, name: 'process group' }]
+  return all.filter((p) => p.group === group && p.state !== 'Z').map(({ pid, name }) => ({ pid, name }))
+}
+
+/**
+ * Living processes with `NAME=value` in their environment, wherever they moved in the process tree; how a worker finds
+ * what a killed slot left behind. Empty where the system has no /proc.
+ */
+export function processesWith(marker: string): ProcessInfo[] {
+  const wanted = Buffer.from(`${marker}\0`)
+  return (processes() ?? [])
+    .filter((p) => p.state !== 'Z' && p.pid !== process.pid && environmentHas(p.pid, wanted))
+    .map(({ pid, name }) => ({ pid, name }))
+}
+
+function signalTree(group: number, marker: string | null, signal: NodeJS.Signals): void {
+  // The escaped ones first: while their parents live they are complete.
+  const escaped = marker === null ? [] : processesWith(marker)
+  signalGroup(group, signal)
+  for (const { pid } of escaped) signalProcess(pid, signal)
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH') && !isErrno(error, 'EPERM')) throw error
+  }
+}
+
+async function treeEnded(group: number, marker: string | null, withinMs: number): Promise<boolean> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    const left = groupMembers(group).length > 0 || (marker !== null && processesWith(marker).length > 0)
+    if (!left) return true
+    if (waited >= withinMs) return false
+    await delay(POLL_MS)
+  }
+}
+
+interface ProcessEntry extends ProcessInfo {
+  state: string
+  group: number
+}
+
+/** Every process by /proc; null where there is none (macOS). */
+function processes(): ProcessEntry[] | null {
+  let names: string[]
+  try {
+    names = readdirSync('/proc')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null
+    throw error
+  }
+  return names.flatMap((name) => (/^\d+$/.test(name) ? (readEntry(Number(name)) ?? []) : []))
+}
+
+function readEntry(pid: number): ProcessEntry | null {
+  const stat = readProc(`/proc/${pid}/stat`)?.toString('latin1')
+  // The name stands in parentheses and may hold any character, so the fields count from the last one.
+  const close = stat?.lastIndexOf(')') ?? -1
+  if (stat === undefined || close === -1) return null
+  const [state, , group] = stat.slice(close + 2).split(' ')
+  return { pid, name: stat.slice(stat.indexOf('(') + 1, close), state: state ?? '', group: Number(group) }
+}
+
+function environmentHas(pid: number, wanted: Buffer): boolean {
+  const environment = readProc(`/proc/${pid}/environ`)
+  if (environment === null) return false
+  const at = environment.indexOf(wanted)
+  return at === 0 || (at > 0 && environment[at - 1] === 0)
+}
+
+/** null when the process has ended meanwhile or belongs to somebody else. */
+function readProc(path: string): Buffer | null {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH') || isErrno(error, 'EACCES') || isErrno(error, 'EPERM')) {
+      return null
+    }
+    throw error
+  }
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

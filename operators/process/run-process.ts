@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { statSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { SluiceError } from '../../errors.js'
+import type { OperatorContext } from '../operator.js'
+import { LogLines } from './log-lines.js'
+import { endTree, groupMembers, isErrno, signalGroup } from './process-group.js'
+
+/** Set in the environment of every process Sluice starts, with a value of its own for each; children inherit it. */
+export const PROCESS_MARKER = 'SLUICE_PROCESS'
+/** How many of the last lines of stderr are kept for the reason of a failure. */
+const TAIL_LINES = 50
+/** After the end of the program its streams are read until they fall silent for this long. */
+const SILENCE_MS = 250
+const MAX_DRAIN_MS = 5_000
+
+export interface ProcessOptions {
+  cwd: string
+  env: Record<string, string>
+  signal: AbortSignal
+  log: OperatorContext['log']
+  logDrained: OperatorContext['logDrained']
+  /** grace between TERM and KILL */
+  graceMs?: number
+}
+
+export interface ProcessEnd {
+  /** null when a signal ended the program */
+  exitCode: number | null
+  signal: NodeJS.Signals | null
+  /** the last lines of stderr, oldest first */
+  stderrTail: string[]
+}
+
+const running = new Set<number>()
+process.on('exit', () => {
+  for (const group of running) signalGroup(group, 'SIGKILL')
+})
+
+/**
+ * Runs a program without a shell, in a process group of its own, its output going line by line into the log (stdout as
+ * `info`, stderr as `warn`). Returns when the program has ended and nothing of its group is left: what it leaves running
+ * in the background is ended with a line in the log (a program that wants to stay detaches with `setsid`). An abort ends
+ * the whole tree, detached processes included: TERM, and KILL after a grace.
+ *
+ * @param argv program and arguments; the program is looked up in `PATH` of `options.env`
+ * @throws SluiceError PROGRAM_MISSING; the signal's reason (CANCELLED, TIMED_OUT) after an abort
+ */
+export async function runProcess(argv: readonly string[], options: ProcessOptions): Promise<ProcessEnd> {
+  options.signal.throwIfAborted()
+  const id = randomUUID()
+  const child = start(argv, options, id)
+  const streams = new OutputStreams(child, options)
+  const group = await started(child, argv, options)
+  running.add(group)
+  let ending: Promise<void> | null = null
+  const abort = () => {
+    ending = endTree(group, `${PROCESS_MARKER}=${id}`, options.graceMs)
+    // Awaited below; a failure must not count as unhandled before.
+    ending.catch(() => undefined)
+  }
+  options.signal.addEventListener('abort', abort, { once: true })
+  if (options.signal.aborted) abort()
+  try {
+    const end = await exited(child)
+    await endStragglers(group, options)
+    await streams.drained()
+    await ending
+    options.signal.throwIfAborted()
+    return { ...end, stderrTail: streams.stderrTail }
+  } finally {
+    options.signal.removeEventListener('abort', abort)
+    running.delete(group)
+  }
+}
+
+function start(argv: readonly string[], options: ProcessOptions, id: string): ChildProcess {
+  const [program, ...args] = argv
+  if (program === undefined || program === '') {
+    throw new SluiceError('PROGRAM_MISSING', 'The command names no program.', { retryable: false })
+  }
+  if (argv.some((word) => word.includes('\0'))) {
+    throw new SluiceError('OPERATOR_FAILED', 'The command holds a NUL character, which no program can be given.', {
+      retryable: false,
+    })
+  }
+  return spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...options.env, [PROCESS_MARKER]: id },
+    // A session and group of its own, so that a signal to the group reaches all of it and nothing else.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Resolves to the process group. `spawn` emits its error later, but sets `pid` at once. */
+async function started(child: ChildProcess, argv: readonly string[], options: ProcessOptions): Promise<number> {
+  if (child.pid !== undefined) return child.pid
+  const error = await new Promise((resolve) => child.once('error', resolve))
+  throw startFailure(error, argv, options)
+}
+
+function startFailure(error: unknown, argv: readonly string[], options: ProcessOptions): SluiceError {
+  const program = argv[0] ?? ''
+  if (statSync(options.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    return new SluiceError('OPERATOR_FAILED', `The working folder ${options.cwd} does not exist.`, { cause: error })
+  }
+  if (isErrno(error, 'ENOENT')) {
+    const where = program.includes('/') ? 'does not exist' : `is not on this worker's PATH (${options.env.PATH ?? ''})`
+    return new SluiceError('PROGRAM_MISSING', `${program} ${where}.`, { cause: error, retryable: false })
+  }
+  if (isErrno(error, 'EACCES')) {
+    const message = `${program} may not be executed on this worker: it is not an executable file.`
+    return new SluiceError('PROGRAM_MISSING', message, { cause: error, retryable: false })
+  }
+  if (isErrno(error, 'E2BIG')) {
+    const message = `The arguments and the environment of ${program} are longer than the system allows; pass a file.`
+    return new SluiceError('OPERATOR_FAILED', message, { cause: error, retryable: false })
+  }
+  return new SluiceError('OPERATOR_FAILED', `${program} cannot be started: ${String(error)}`, { cause: error })
+}
+
+function exited(child: ChildProcess): Promise<Pick<ProcessEnd, 'exitCode' | 'signal'>> {
+  return new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+  })
+}
+
+async function endStragglers(group: number, options: ProcessOptions): Promise<void> {
+  const left = groupMembers(group)
+  if (left.length === 0) return
+  if (!options.signal.aborted) {
+    const names = left.map((p) => `${p.name} (pid ${p.pid})`).join(', ')
+    options.log('warn', `The command has ended but left ${left.length} running: ${names}. Ending what it left.`)
+  }
+  await endTree(group, null, options.graceMs)
+}
+
+/** Both output streams of a program, read no faster than the log takes the lines. */
+class OutputStreams {
+  readonly stderrTail: string[] = []
+  readonly #open = new Set<Readable>()
+  #lastChunk = 0
+  #closed: () => void = () => undefined
+
+  constructor(child: ChildProcess, options: ProcessOptions) {
+    this.#read(child.stdout, options, (line) => options.log('info', line))
+    this.#read(child.stderr, options, (line) => {
+      options.log('warn', line)
+      if (line.trim() === '') return
+      this.stderrTail.push(line)
+      if (this.stderrTail.length > TAIL_LINES) this.stderrTail.shift()
+    })
+  }
+
+  /**
+   * Resolves at the end of both streams. A process that left the group may hold them open for ever, so they are closed
+   * once they are silent.
+   */
+  async drained(): Promise<void> {
+    if (this.#open.size === 0) return
+    const deadline = performance.now() + MAX_DRAIN_MS
+    this.#lastChunk = performance.now()
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        const now = performance.now()
+        if (now - this.#lastChunk >= SILENCE_MS || now >= deadline) for (const stream of this.#open) stream.destroy()
+      }, SILENCE_MS / 5)
+      this.#closed = () => {
+        clearInterval(timer)
+        resolve()
+      }
+    })
+  }
+
+  #read(stream: Readable | null, options: ProcessOptions, emit: (line: string) => void): void {
+    if (stream === null) return
+    const lines = new LogLines(emit)
+    this.#open.add(stream)
+    stream.on('data', (chunk: Buffer) => {
+      this.#lastChunk = performance.now()
+      lines.push(chunk)
+      stream.pause()
+      options.logDrained().then(
+        () => stream.resume(),
+        (error: Error) => stream.destroy(error),
+      )
+    })
+    stream.once('error', (error) => options.log('error', `The output of the program cannot be read: ${error.message}`))
+    stream.once('close', () => {
+      lines.end()
+      this.#open.delete(stream)
+      if (this.#open.size === 0) this.#closed()
+    })
+  }
+}

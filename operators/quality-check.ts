@@ -1,0 +1,78 @@
+import type { Json, JsonSchema } from '../json.js'
+import { CHECKS_SCHEMA, parseChecks } from '../lakehouse/checks/spec.js'
+import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from './operator.js'
+import { checkFailure, logChecks, TABLE_SCHEMA } from './tables/destination.js'
+
+type QualityCheckConfig = {
+  table: string
+  checks: Json
+  connection?: string
+}
+
+const checks: JsonSchema = { ...CHECKS_SCHEMA, description: 'Conditions on the rows of the table.', minItems: 1 }
+
+const docs = `
+Runs checks on the current version of a table, whoever wrote it. A failed check of severity \`error\` fails the task, a
+\`warn\` is recorded. To keep bad rows out of a table that Sluice itself writes, put \`checks\` on the task that writes it:
+those run before anything is published.
+
+\`\`\`yaml
+tasks:
+  audit:
+    quality_check:
+      table: gold.rfm
+      checks:
+        - row_count: { min: 1 }
+        - freshness: 24h
+        - { range: { column: score, min: 0, max: 100 }, severity: warn }
+\`\`\`
+
+**Outputs**: \`table\`, \`version\`, \`passed\` and \`failed\` (numbers of checks; a failed one can only be a warning).
+`
+
+export const qualityCheck: Operator<QualityCheckConfig> = {
+  type: 'quality_check',
+  summary: 'Checks the current version of a table',
+  docs,
+  weight: 'heavy',
+  writesTable: false,
+  schema: {
+    title: 'quality_check',
+    description: 'Checks the current version of a table.',
+    type: 'object',
+    additionalProperties: false,
+    required: ['table', 'checks'],
+    properties: {
+      table: TABLE_SCHEMA,
+      checks,
+      connection: {
+        title: 'Connection',
+        description: 'Connection of the SQL engine.',
+        type: 'string',
+        default: 'lakehouse',
+        'x-template': 'none',
+      },
+    },
+  },
+  async run(config: QualityCheckConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    const lakehouse = await ctx.lakehouse(config.connection)
+    const options = { signal: ctx.signal, now: ctx.now() }
+    const { version, checks } = await lakehouse.check(config.table, parseChecks(config.checks), options)
+    logChecks(checks, ctx)
+    const reads = [{ table: config.table, version, rows: null }]
+    const failed = checks.filter((check) => !check.passed)
+    if (failed.some((check) => check.severity === 'error') && !ctx.noChecks) {
+      throw new OperatorFailure(checkFailure(checks, `Checked was version ${version} of ${config.table}`), {
+        reads,
+        checks,
+      })
+    }
+    const passed = checks.length - failed.length
+    return {
+      outputs: { table: config.table, version, passed, failed: failed.length },
+      reads,
+      checks,
+      summary: `${config.table} v${version}, ${passed} of ${checks.length} checks passed`,
+    }
+  },
+}

@@ -1,0 +1,87 @@
+import { realpath, stat } from 'node:fs/promises'
+import { relative, resolve, sep } from 'node:path'
+import { glob, isDynamicPattern } from 'tinyglobby'
+import { SluiceError } from '../../errors.js'
+
+/** A glob that matches more is a mistake more often than a wish. */
+export const MAX_FILES = 10_000
+
+/**
+ * The files that globs match: in the order of the globs, below each sorted by path, none twice.
+ * @param globs relative to `folder`, or absolute; one that names an existing file means that file, whatever characters it holds
+ * @param options.project absolute folder that no file may lie outside of, symbolic links resolved
+ * @returns absolute real paths
+ * @throws SluiceError FILES_NOT_FOUND for a glob without a match, PATH_OUTSIDE, OPERATOR_FAILED above `MAX_FILES`
+ */
+export async function matchFiles(
+  globs: readonly string[],
+  options: { folder: string; project: string; signal: AbortSignal },
+): Promise<string[]> {
+  const project = await realpath(options.project)
+  const files = new Set<string>()
+  for (const pattern of globs) {
+    const matches = await match(pattern, { ...options, project })
+    if (matches.length === 0) {
+      const message = `No file matches ${pattern} in ${relative(options.project, options.folder) || 'the project folder'}.`
+      throw new SluiceError('FILES_NOT_FOUND', message)
+    }
+    for (const path of matches) files.add(await insideProject(path, project, pattern))
+    if (files.size > MAX_FILES) {
+      const message = `${pattern} matches more than ${MAX_FILES.toLocaleString('en-US')} files.`
+      throw new SluiceError('OPERATOR_FAILED', message, { hint: 'Narrow the glob.', retryable: false })
+    }
+  }
+  return [...files]
+}
+
+async function match(
+  pattern: string,
+  options: { folder: string; project: string; signal: AbortSignal },
+): Promise<string[]> {
+  const literal = resolve(options.folder, pattern)
+  if (await isFile(literal)) return [literal]
+  if (!isDynamicPattern(pattern)) return []
+  const cwd = await realpath(options.folder)
+  // Checked before the search, which else would walk through folders that are none of its business.
+  if (!isInside(staticPart(cwd, pattern), options.project)) throw outside(pattern)
+  const found = await glob(pattern, {
+    cwd,
+    absolute: true,
+    onlyFiles: true,
+    expandDirectories: false,
+    signal: options.signal,
+  })
+  return found.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch {
+    // Whatever the reason, the pattern is then a glob, and says so itself when it matches nothing.
+    return false
+  }
+}
+
+/** The folder that a glob searches: what stands before its first wildcard. */
+function staticPart(cwd: string, pattern: string): string {
+  const segments = pattern.split('/')
+  const dynamic = segments.findIndex((segment) => isDynamicPattern(segment))
+  // Behind a wildcard `..` could climb anywhere, so it counts from the start.
+  const climbing = segments.slice(dynamic).filter((segment) => segment === '..')
+  return resolve(cwd, segments.slice(0, dynamic).join('/') || (pattern.startsWith('/') ? '/' : '.'), ...climbing)
+}
+
+async function insideProject(path: string, project: string, pattern: string): Promise<string> {
+  const real = await realpath(path)
+  if (!isInside(real, project)) throw outside(pattern)
+  return real
+}
+
+function isInside(path: string, project: string): boolean {
+  return path === project || path.startsWith(project + sep)
+}
+
+function outside(pattern: string): SluiceError {
+  return new SluiceError('PATH_OUTSIDE', `${pattern} leads outside the project.`, { retryable: false })
+}
