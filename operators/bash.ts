@@ -20,12 +20,14 @@ const command: JsonSchema = {
 
 const docs = `
 A **string** runs as a script in \`bash --noprofile --norc -e -o pipefail\`: the first command that fails, also inside a
-pipe, fails the task. A **list** is a program with its arguments: no shell sees it, nothing needs quoting.
+pipe, fails the task (so \`yes | head\` does: the pipe breaks \`yes\`). A **list** is a program with its arguments: no shell sees it, nothing needs quoting.
 
 \`\`\`yaml
 tasks:
+  hello:
+    bash: echo "Hello, $(hostname)"
   verify:
-    bash: make verify
+    bash: { command: make verify, cwd: .. }
   export:
     bash:
       command: |
@@ -36,6 +38,9 @@ tasks:
 \`\`\`
 
 Templates in a string are written as quoted shell words, in a list as plain text: neither can add a command.
+
+Both start in a fresh private folder that is removed afterwards; \`cwd\` starts them in a folder of the project, relative
+to the DAG file.
 
 **Outputs**: write one JSON object of at most 64 kB to the file \`$SLUICE_OUTPUTS\`; later tasks read it as
 \`{{ tasks.export.outputs.bytes }}\`.

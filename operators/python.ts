@@ -162,7 +162,9 @@ function writeCopy(path: string, text: string): string {
 
 /** The line of the exception that ended the program, e.g. `KeyError: 'id'`; else the last line of stderr. */
 function reason(end: ProcessEnd): string | null {
-  const start = end.stderrTail.findLastIndex((line) => line.startsWith('Traceback (most recent call last)'))
-  const exception = end.stderrTail.slice(start + 1).find((line) => !/^\s/.test(line))
-  return shorten((start === -1 ? undefined : exception) ?? end.stderrTail.at(-1)?.trim())
+  // An exception group draws a frame of `|` and `+` around its lines.
+  const lines = end.stderrTail.map((line) => line.replace(/^ +[|+] /, ''))
+  const start = lines.findLastIndex((line) => /^(Exception Group )?Traceback \(most recent call last\)/.test(line))
+  const exception = start === -1 ? undefined : lines.slice(start + 1).find((line) => /^\S/.test(line))
+  return shorten(exception ?? lines.at(-1)?.trim())
 }

@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.js'
 import type { Json, JsonObject, JsonSchema } from '../json.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
+import { checkOutputs } from './outputs.js'
 import {
   DESTINATION_PROPERTIES,
   DESTINATION_RULES,
@@ -42,7 +43,7 @@ tasks:
   campaign:
     needs: [big_day]
     when: "{{ tasks.big_day.outputs.big }}"
-    bash: ./campaign.sh
+    bash: [campaign, --start]
 \`\`\`
 
 Without \`to\` nothing is written: the columns of the first row become the **outputs** of the task, good for branching.
@@ -100,7 +101,11 @@ export const sql: Operator<SqlConfig> = {
     if (config.to === undefined) {
       const result = await lakehouse.query(text, { maxRows: 1, truncate: true, signal: ctx.signal })
       const [row] = result.rows
-      return { outputs: row ?? {}, reads: result.reads, summary: row === undefined ? 'no rows' : rowSummary(row) }
+      return {
+        outputs: checkOutputs(row ?? {}),
+        reads: result.reads,
+        summary: row === undefined ? 'no rows' : rowSummary(row),
+      }
     }
     const request = writeRequest({ kind: 'select', sql: text }, { ...config, to: config.to }, ctx)
     return writeResult(await lakehouse.write(request), ctx)

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
+import { parseJson } from '../json-text.js'
 import { DEFAULT_STATUS } from './config.js'
 import type { HttpAnswer } from './exchange.js'
 
@@ -19,7 +20,7 @@ export function isExpectedStatus(status: number, expected: Expected = DEFAULT_ST
  */
 export function outputsOf(answer: HttpAnswer, pointers: Record<string, string>): JsonObject {
   if (Object.keys(pointers).length === 0) return {}
-  const document = parseJson(answer)
+  const document = documentOf(answer)
   return Object.fromEntries(
     Object.entries(pointers).map(([name, pointer]) => {
       const value = resolvePointer(document, pointer)
@@ -53,9 +54,9 @@ export function excerpt(answer: HttpAnswer, characters: number): string {
   return text.length > characters ? `${text.slice(0, characters)}…` : text
 }
 
-function parseJson(answer: HttpAnswer): Json {
+function documentOf(answer: HttpAnswer): Json {
   try {
-    return JSON.parse(answer.body.toString('utf8')) as Json
+    return parseJson(answer.body.toString('utf8'))
   } catch (error) {
     const type = answer.headers['content-type'] ?? 'no content type'
     throw new SluiceError('OUTPUTS_INVALID', `outputs: the answer (${type}) is not JSON.`, {

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { messageOf, SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
+import { parseJson } from '../json-text.js'
 import { checkOutputs, MAX_OUTPUTS_BYTES, tooLarge } from '../outputs.js'
 
 /** Name of the variable that tells a program where to write its outputs. */
@@ -23,7 +24,7 @@ export function readOutputs(path: string): JsonObject {
 function parseObject(text: string): JsonObject {
   let value: Json
   try {
-    value = JSON.parse(text) as Json
+    value = parseJson(text)
   } catch (error) {
     throw invalid(`is not JSON: ${messageOf(error)}`, error)
   }

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** How long a process may take to end after TERM before it gets KILL. */
 export const GRACE_MS = 5_000
-const POLL_MS = 20
+const FIRST_POLL_MS = 10
+const LAST_POLL_MS = 320
 /** After KILL only the kernel's work remains; a process that outlives this hangs in the kernel. */
 const KILL_WAIT_MS = 2_000
 
@@ -71,11 +72,13 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
 }
 
 async function treeEnded(group: number, marker: string | null, withinMs: number): Promise<boolean> {
-  for (let waited = 0; ; waited += POLL_MS) {
+  // Most programs end at once; for those that do not, looking through /proc less and less often is enough.
+  let pauseMs = FIRST_POLL_MS
+  for (let waitedMs = 0; ; waitedMs += pauseMs, pauseMs = Math.min(pauseMs * 2, LAST_POLL_MS)) {
     const left = groupMembers(group).length > 0 || (marker !== null && processesWith(marker).length > 0)
     if (!left) return true
-    if (waited >= withinMs) return false
-    await delay(POLL_MS)
+    if (waitedMs >= withinMs) return false
+    await delay(Math.min(pauseMs, withinMs - waitedMs))
   }
 }
 

@@ -14,6 +14,7 @@ const TAIL_LINES = 50
 /** After the end of the program its streams are read until they fall silent for this long. */
 const SILENCE_MS = 250
 const MAX_DRAIN_MS = 5_000
+const DRAIN_TICK_MS = 50
 
 export interface ProcessOptions {
   cwd: string
@@ -56,6 +57,7 @@ export async function runProcess(argv: readonly string[], options: ProcessOption
   running.add(group)
   let ending: Promise<void> | null = null
   const abort = () => {
+    options.log('warn', 'Ending the process tree: TERM, then KILL for what is left.')
     ending = endTree(group, `${PROCESS_MARKER}=${id}`, options.graceMs)
     // Awaited below; a failure must not count as unhandled before.
     ending.catch(() => undefined)
@@ -85,16 +87,20 @@ function start(argv: readonly string[], options: ProcessOptions, id: string): Ch
       retryable: false,
     })
   }
-  return spawn(program, args, {
-    cwd: options.cwd,
-    env: { ...options.env, [PROCESS_MARKER]: id },
-    // A session and group of its own, so that a signal to the group reaches all of it and nothing else.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  try {
+    return spawn(program, args, {
+      cwd: options.cwd,
+      env: { ...options.env, [PROCESS_MARKER]: id },
+      // A session and group of its own, so that a signal to the group reaches all of it and nothing else.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  } catch (error) {
+    throw startFailure(error, argv, options)
+  }
 }
 
-/** Resolves to the process group. `spawn` emits its error later, but sets `pid` at once. */
+/** Resolves to the process group. What `spawn` does not throw (a missing program) it emits, but `pid` is set at once. */
 async function started(child: ChildProcess, argv: readonly string[], options: ProcessOptions): Promise<number> {
   if (child.pid !== undefined) return child.pid
   const error = await new Promise((resolve) => child.once('error', resolve))
@@ -141,12 +147,16 @@ async function endStragglers(group: number, options: ProcessOptions): Promise<vo
 class OutputStreams {
   readonly stderrTail: string[] = []
   readonly #open = new Set<Readable>()
-  #lastChunk = 0
+  #waitingForLog = 0
+  #silentMs = 0
   #closed: () => void = () => undefined
 
-  constructor(child: ChildProcess, options: ProcessOptions) {
-    this.#read(child.stdout, options, (line) => options.log('info', line))
-    this.#read(child.stderr, options, (line) => {
+  constructor(
+    child: ChildProcess,
+    private readonly options: ProcessOptions,
+  ) {
+    this.#read(child.stdout, (line) => options.log('info', line))
+    this.#read(child.stderr, (line) => {
       options.log('warn', line)
       if (line.trim() === '') return
       this.stderrTail.push(line)
@@ -156,17 +166,18 @@ class OutputStreams {
 
   /**
    * Resolves at the end of both streams. A process that left the group may hold them open for ever, so they are closed
-   * once they are silent.
+   * once nothing comes any more, or after a bound; waiting for a slow log counts as neither.
    */
   async drained(): Promise<void> {
     if (this.#open.size === 0) return
-    const deadline = performance.now() + MAX_DRAIN_MS
-    this.#lastChunk = performance.now()
     await new Promise<void>((resolve) => {
+      let totalMs = 0
       const timer = setInterval(() => {
-        const now = performance.now()
-        if (now - this.#lastChunk >= SILENCE_MS || now >= deadline) for (const stream of this.#open) stream.destroy()
-      }, SILENCE_MS / 5)
+        if (this.#waitingForLog > 0) return
+        totalMs += DRAIN_TICK_MS
+        this.#silentMs += DRAIN_TICK_MS
+        if (this.#silentMs >= SILENCE_MS || totalMs >= MAX_DRAIN_MS) for (const stream of this.#open) stream.destroy()
+      }, DRAIN_TICK_MS)
       this.#closed = () => {
         clearInterval(timer)
         resolve()
@@ -174,24 +185,32 @@ class OutputStreams {
     })
   }
 
-  #read(stream: Readable | null, options: ProcessOptions, emit: (line: string) => void): void {
+  #read(stream: Readable | null, emit: (line: string) => void): void {
     if (stream === null) return
     const lines = new LogLines(emit)
     this.#open.add(stream)
     stream.on('data', (chunk: Buffer) => {
-      this.#lastChunk = performance.now()
       lines.push(chunk)
       stream.pause()
-      options.logDrained().then(
-        () => stream.resume(),
+      this.#waitingForLog += 1
+      this.options.logDrained().then(
+        () => this.#goOn(stream),
         (error: Error) => stream.destroy(error),
       )
     })
-    stream.once('error', (error) => options.log('error', `The output of the program cannot be read: ${error.message}`))
+    stream.once('error', (error) => {
+      this.options.log('error', `The output of the program cannot be read: ${error.message}`)
+    })
     stream.once('close', () => {
       lines.end()
       this.#open.delete(stream)
       if (this.#open.size === 0) this.#closed()
     })
+  }
+
+  #goOn(stream: Readable): void {
+    this.#waitingForLog -= 1
+    this.#silentMs = 0
+    stream.resume()
   }
 }
