@@ -56,7 +56,8 @@ export interface TaskRun {
   state: TaskState
   /** number of the current or last attempt over the life of the run; 0 before the first */
   attempt: number
-  /** attempts used in this generation; compared with `retries` */
+  /** Attempts used in this generation; compared with `retries`. 0 while `running` says that the attempt belongs to an
+   *  earlier generation: the task was cleared under it, it is being stopped, and whatever its outcome the task starts anew. */
   tries: number
   /** grows with a deliberate clear, never with a retry; part of the commit token (DESIGN 7) */
   generation: number
@@ -68,6 +69,7 @@ export interface TaskRun {
   endedAt: Instant | null
   /** why it is not running, or what ended it; '' when the state says all */
   reason: string
+  /** the running attempt is to be stopped; the task leaves `running` once its outcome is there */
   cancelRequested: boolean
   outputs: JsonObject
 }

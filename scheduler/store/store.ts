@@ -13,6 +13,9 @@ export interface Store extends DagStore, RunStore, ClaimStore, LineageStore, Acc
   close(): Promise<void>
 }
 
+/** The pause reason that `registerDags` gives to a DAG whose file has gone. */
+export const FILE_DISAPPEARED = 'file disappeared'
+
 // ---- DAGs ------------------------------------------------------------------------------------------------------------
 
 export interface RegisteredDag {
@@ -32,8 +35,10 @@ export interface RegisteredDag {
 export interface DagStore {
   /**
    * Takes over one reading of the DAGs folder: registers new DAGs and versions, marks vanished ones not present and
-   * paused, replaces all problems. A DAG whose file is broken keeps its last good version. `nextDue` holds the next due
-   * instant of every DAG in `dags` whose schedule is new or changed; others keep theirs.
+   * paused (`FILE_DISAPPEARED`, unless a person has paused them already), replaces all problems. A DAG whose file is
+   * broken (its id is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
+   * its file's absence was what paused it. `nextDue` holds the next due instant of every DAG in `dags` whose schedule is
+   * new or changed; others keep theirs.
    */
   registerDags(
     input: { dags: Dag[]; broken: string[]; problems: Problem[]; nextDue: Record<string, Instant | null> },
@@ -68,7 +73,8 @@ export interface NewRun {
   triggeredBy: string
   onlyTasks: string[] | null
   noChecks: boolean
-  /** one row per task of the version, in its order; a task outside `onlyTasks` is not made */
+  /** one row per task of the version, in its order; a task outside `onlyTasks` is not made. They begin as `none`, with
+   *  the reason `waits for the run to start`. */
   tasks: { taskId: string; pool: string; queue: string; priority: number }[]
   maxActiveRuns: number
   maxActiveTasks: number
@@ -78,7 +84,11 @@ export interface RunStore {
   /**
    * Inserts the run and its tasks (all `none`), state `queued`. With `advance` it also moves the DAG's next due instant in
    * the same step, so a tick yields one run however many schedulers see it. With `idempotency` a repeated request finds
-   * the first one's run.
+   * the first one's run. Every outcome but `created` has written nothing, so `exists` has not advanced the tick.
+   * - `exists`: another run has this id or this (dag, due instant, kind)
+   * - `repeated`: the idempotency key was used before, by the same request; `runId` is the run it made
+   * - `key_conflict`: the idempotency key was used before, by another request
+   * - `tick_moved`: the DAG's next due instant is not `advance.expect` any more
    */
   createRun(
     run: NewRun,
@@ -90,20 +100,31 @@ export interface RunStore {
   ): Promise<
     | { outcome: 'created' }
     | { outcome: 'exists'; runId: string }
+    | { outcome: 'repeated'; runId: string }
     | { outcome: 'tick_moved' }
     | { outcome: 'key_conflict' }
   >
-  /** starts queued runs, oldest first, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency.
-   *  Runs of paused DAGs start too when they were made by hand. */
+  /**
+   * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first, while their
+   * DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused DAGs start too when they were made
+   * by hand. Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
+   * Returns the ids of the runs it started.
+   */
   startRuns(now: Instant, limit: number): Promise<string[]>
   run(runId: string): Promise<Run | null>
   taskRuns(runId: string): Promise<TaskRun[]>
   /** null when there is no such run */
   snapshot(runId: string): Promise<RunSnapshot | null>
-  /** `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
-   *  conflict too: nothing is written. Cancelling or clearing a task ends its claim. */
+  /**
+   * Writes a decision whole: task changes, run change, `settled` marks on the attempts, revision + 1.
+   * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
+   * conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
+   * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
+   * A change of generation forgets handle and progress. `since` becomes `now` when the state changes.
+   */
   applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
-  /** runs that have unsettled outcomes, or are running with a task whose `notBefore` has come, or with none moving */
+  /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` whose
+   *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `deferred` or `up_for_retry`. */
   runsToSettle(now: Instant, limit: number): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry */
   nextRetryAt(): Promise<Instant | null>
@@ -162,25 +183,31 @@ export interface WorkerInfo {
 
 export interface ClaimStore {
   /**
-   * Moves `scheduled` tasks of running runs to `queued`, next attempt number, highest priority first and fair between
-   * DAGs, while pool and `max_active_tasks` have room. Exact: no instant has more queued + running tasks than the limit.
-   * Tasks left behind get the reason (`pool spark is full, 4 of 4`).
+   * Moves `scheduled` tasks of running runs to `queued` (attempt + 1, tries + 1, `cancelRequested` false, reason `waits for
+   * a worker of queue default`), highest priority first and fair between DAGs, while pool and `max_active_tasks` (of the
+   * run's DAG, all its runs together) have room. Exact: no instant has more queued + running tasks than the limit. Tasks
+   * left behind get the reason (`pool spark is full, 4 of 4`, `8 of 8 tasks of sales are active`). A pool nobody has
+   * defined counts as the pool `default` size. Does not touch the run's revision.
    */
   queueReady(now: Instant, limit: number): Promise<QueuedTask[]>
   /** queued since before `before` and never claimed: their hint may have been lost */
   staleQueued(before: Instant, limit: number): Promise<QueuedTask[]>
-  /** Takes up to `limit` queued tasks of these queues for the worker: state `running`, new claim token, lease, a row in the attempts. */
+  /** Takes up to `limit` queued tasks of these queues for the worker, highest priority first: state `running`, reason '',
+   *  `startedAt` now, `endedAt` null, new claim token, lease, a row in the attempts. Tasks of finished runs stay. An older
+   *  epoch than the current one gets nothing. */
   claim(
     worker: { id: string; epoch: number; queues: string[] },
     options: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]>
-  /** Extends the leases that are still ours. `lost` are no longer; `cancel` are to be stopped. Also records the worker as alive. */
+  /** Extends the leases that are still ours (a lease that has run out but was not reaped yet is still ours). `lost` are no
+   *  longer; `cancel` are those whose task has `cancelRequested`. Also records the worker as alive. */
   heartbeat(
     worker: WorkerInfo,
     claims: ClaimRef[],
     options: { now: Instant; leaseMs: number },
   ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[] }>
-  /** Records how attempts ended. `lost_claim`: refused, another owner has it or it has ended. Repeating is `recorded`. */
+  /** Records how attempts ended; the task itself stays `running` until the outcome is settled, without a lease.
+   *  `lost_claim`: refused, another owner has it or it has ended. Repeating (same claim token) is `recorded`. */
   recordOutcomes(
     outcomes: (ClaimRef & { outcome: AttemptOutcome; facts: AttemptFacts })[],
     now: Instant,
@@ -188,9 +215,11 @@ export interface ClaimStore {
   /** handle of outside work, saved before it is waited for */
   saveHandle(claim: ClaimRef, handle: Json, now: Instant): Promise<'saved' | 'lost_claim'>
   saveProgress(claim: ClaimRef, progress: Json, now: Instant): Promise<'saved' | 'lost_claim'>
-  /** Attempts whose lease ended before `now` get the outcome `lost`; one conditional UPDATE. Returns the runs to settle. */
+  /** Running attempts without an outcome whose lease ended before `now` get the outcome `lost`, reason `worker W was not
+   *  heard of since INSTANT`; one conditional UPDATE. Returns the runs to settle. */
   reapExpired(now: Instant): Promise<string[]>
-  /** Begins a new epoch of an embedded Sluice: every claim of an older epoch is lost at once. */
+  /** Begins a new epoch of an embedded Sluice: every claim of an older epoch gets the outcome `lost` at once, with
+   *  `reason`. Returns the runs to settle. */
   beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }>
   workers(now: Instant): Promise<WorkerInfo[]>
 }
