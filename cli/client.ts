@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../errors.js'
+import type { InstanceFile } from '../scheduler/shapes.js'
+
+/** How long a running Sluice may take to begin an answer. */
+const ANSWER_WITHIN_MS = 30_000
+
+/** A running Sluice as its REST API (`scheduler/shapes.ts`) shows it. Paths begin below `/api/v1`. */
+export class Client {
+  readonly url: string
+  readonly #token: string
+
+  constructor(address: { url: string; token: string }) {
+    this.url = address.url.replace(/\/+$/, '')
+    this.#token = address.token
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.#json<T>('GET', path)
+  }
+
+  /** @param idempotencyKey the same key and body make the change once, however often it is sent */
+  post<T>(path: string, body: unknown, idempotencyKey?: string): Promise<T> {
+    return this.#json<T>('POST', path, body, idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey })
+  }
+
+  /** The lines of an answer that grows, such as a followed log; ends when the server ends it or the signal aborts. */
+  async *lines(path: string, signal?: AbortSignal): AsyncGenerator<string> {
+    const response = await this.#send('GET', path, undefined, {}, signal)
+    if (response.body === null) return
+    let rest = ''
+    for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+    if (rest !== '') yield rest
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+    const response = await this.#send(method, path, body, headers, AbortSignal.timeout(ANSWER_WITHIN_MS))
+    return (await response.json()) as T
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    let response: Response
+    try {
+      response = await fetch(`${this.url}/api/v1${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+    } catch (error) {
+      if (signal?.aborted === true && !(signal.reason instanceof DOMException)) throw error
+      throw new SluiceError('UNREACHABLE', `Sluice at ${this.url} does not answer: ${reasonOf(error)}.`, {
+        cause: error,
+      })
+    }
+    if (!response.ok) throw await problemOf(response)
+    return response
+  }
+}
+
+/**
+ * The Sluice that runs on a project: the one `SLUICE_URL` names, else the one that left `.sluice/instance.json`.
+ * @returns null when none runs
+ */
+export function findRunning(project: string, env: NodeJS.ProcessEnv = process.env): Client | null {
+  if (env.SLUICE_URL !== undefined && env.SLUICE_URL !== '')
+    return new Client({ url: env.SLUICE_URL, token: env.SLUICE_TOKEN ?? '' })
+  const instance = readInstance(project)
+  return instance !== null && isAlive(instance.pid) ? new Client(instance) : null
+}
+
+/** As `findRunning`; @throws SluiceError NOT_RUNNING */
+export function requireRunning(project: string): Client {
+  const client = findRunning(project)
+  if (client === null) throw new SluiceError('NOT_RUNNING', `No Sluice runs on the project ${project}.`)
+  return client
+}
+
+/** Path segment of a name that came from the command line. */
+export function segment(name: string): string {
+  return encodeURIComponent(name)
+}
+
+function readInstance(project: string): InstanceFile | null {
+  const file = join(project, '.sluice', 'instance.json')
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as InstanceFile
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      return null
+    throw new SluiceError('NOT_RUNNING', `${file} cannot be read: ${messageOf(error)}.`, { cause: error })
+  }
+}
+
+/** A Sluice that was killed leaves its file behind; its process tells. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** The SluiceError behind an RFC 9457 document; anything else that answers is not a Sluice. */
+async function problemOf(response: Response): Promise<SluiceError> {
+  const text = await response.text()
+  try {
+    const problem = JSON.parse(text) as { code?: string; detail?: string; title?: string; hint?: string }
+    const code: ErrorCode =
+      problem.code !== undefined && problem.code in ERRORS ? (problem.code as ErrorCode) : 'INTERNAL'
+    const message = problem.detail ?? problem.title ?? `${response.status} ${response.statusText}`
+    return new SluiceError(code, message, problem.hint === undefined ? {} : { hint: problem.hint })
+  } catch (error) {
+    const message = `${response.url} answered ${response.status} ${response.statusText}, and not as Sluice does.`
+    return new SluiceError('UNREACHABLE', message, { cause: error })
+  }
+}
+
+/** fetch says "fetch failed" and keeps the reason in its cause. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return messageOf(cause) || String((cause as { code?: string }).code)
+}

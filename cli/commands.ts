@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+
+/** One command as the program lists it. Its module is loaded only when it is the one that was named. */
+export interface CommandEntry {
+  name: string
+  summary: string
+  load(): Promise<{ declare(command: Command): void }>
+}
+
+/** In the order that `sluice help` shows. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'trigger', summary: 'make a run and return', load: () => import('./commands/trigger.js') },
+  { name: 'runs', summary: 'list runs, newest first', load: () => import('./commands/runs.js') },
+  { name: 'tasks', summary: 'the tasks of a run', load: () => import('./commands/tasks.js') },
+  { name: 'logs', summary: 'the log of a task', load: () => import('./commands/logs.js') },
+  { name: 'clear', summary: 'run tasks again', load: () => import('./commands/clear.js') },
+  { name: 'mark', summary: 'set the state of tasks by hand', load: () => import('./commands/mark.js') },
+  { name: 'cancel', summary: 'stop a run', load: () => import('./commands/cancel.js') },
+  { name: 'pause', summary: 'stop scheduling a DAG', load: () => import('./commands/pause.js') },
+  { name: 'resume', summary: 'schedule a paused DAG again', load: () => import('./commands/resume.js') },
+  { name: 'version', summary: 'the version of Sluice', load: () => import('./commands/version.js') },
+]

@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import type { RunShape } from '../../scheduler/shapes.js'
+import { requireRunning, segment } from '../client.js'
+import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
+import { printJson } from '../output/json.js'
+import { formatTasks } from '../output/run-tables.js'
+import { stateWord } from '../output/states.js'
+import { terminal } from '../output/terminal.js'
+
+export function declare(command: Command): void {
+  projectOption(jsonOption(command)).argument('<run>', 'id of the run').action(list)
+}
+
+async function list(runId: string, options: CommonOptions & JsonOption): Promise<void> {
+  const run = await requireRunning(options.project).get<RunShape>(`/runs/${segment(runId)}`)
+  const out = terminal()
+  if (options.json === true) return printJson(run.tasks, out)
+  out.print(`${run.run}  ${stateWord(run.state, out.coloured)}${run.reason === '' ? '' : `  ${run.reason}`}`)
+  out.print(formatTasks(run.tasks, Date.now(), out))
+}

@@ -1,0 +1,25 @@
+const CODES = { red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36, grey: 90, bold: 1 } as const
+export type Colour = keyof typeof CODES
+
+const ESCAPE = '\u001b'
+const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;]*[A-Za-z]`, 'g')
+
+export function paint(text: string, colour: Colour | null, coloured: boolean): string {
+  return coloured && colour !== null ? `${ESCAPE}[${CODES[colour]}m${text}${ESCAPE}[0m` : text
+}
+
+/** Characters on the screen: colour codes take none. */
+export function shownWidth(text: string): number {
+  return [...text.replace(ESCAPES, '')].length
+}
+
+/**
+ * Text from outside (a log, a name, a cell) as it may go to a terminal: control characters, which could move the cursor
+ * or rewrite the title, become visible. Tabs stay; line ends stay only with `lines`.
+ */
+export function harmless(text: string, lines = false): string {
+  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (character) => {
+    if (lines && character === '\n') return character
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+  })
+}
