@@ -12,12 +12,11 @@ import { terminal } from './output/terminal.js'
 export async function main(argv: readonly string[]): Promise<void> {
   endQuietlyWhenReaderLeaves()
   const debug = argv.includes('--debug')
+  const words = argv.filter((word) => word !== '--debug')
+  if (words[0] === '--version' || words[0] === '-V') words[0] = 'version'
   try {
-    const program = await programFor(argv.filter((word) => word !== '--debug'))
-    await program.parseAsync(
-      argv.filter((word) => word !== '--debug'),
-      { from: 'user' },
-    )
+    const program = await programFor(words)
+    await program.parseAsync(words, { from: 'user' })
   } catch (error) {
     process.exitCode = exitCodeOf(error)
     if (!(error instanceof CommanderError)) reportError(error, terminal(), debug)
@@ -40,7 +39,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
 async function declare(command: Command, entry: CommandEntry): Promise<void> {
   const { declare } = await entry.load()
   declare(command)
-  command.addHelpText('after', '\nEvery command takes --project DIR (where sluice.yaml is; default: here) and --debug.')
+  command.addHelpText('after', '\nWith --debug an error shows where it comes from.')
 }
 
 /** Makes commander throw instead of exiting, and speak as Sluice does. */
@@ -49,7 +48,7 @@ function configured(command: Command): Command {
     .exitOverride()
     .showSuggestionAfterError(true)
     .configureOutput({
-      outputError: (text, write) => write(`${text.replace(/^error: /, 'error: ')}hint: ${wrongUseHint(command)}\n`),
+      outputError: (text, write) => write(`${text}hint: ${wrongUseHint(command)}\n`),
     })
 }
 
