@@ -8,9 +8,9 @@ import type { Terminal } from './terminal.js'
  */
 export function reportError(error: unknown, out: Terminal, debug: boolean): void {
   const known = isSluiceError(error)
-  out.complain(`${paint('error:', 'red', out.coloured)} ${harmless(messageOf(error), true)}`)
+  out.complain(`${paint('error:', 'red', out.errorsColoured)} ${harmless(messageOf(error), true)}`)
   out.complain(
-    `${paint('hint:', 'cyan', out.coloured)} ${known ? error.hint : 'This is a defect of Sluice: please report it.'}`,
+    `${paint('hint:', 'cyan', out.errorsColoured)} ${known ? error.hint : 'This is a defect of Sluice: please report it.'}`,
   )
   if (known && debug) out.complain(`code: ${error.code}`)
   if ((debug || !known) && error instanceof Error && error.stack !== undefined) out.complain(stackOf(error))

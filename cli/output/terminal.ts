@@ -5,6 +5,8 @@ export interface Terminal {
   /** one line, or several, to stderr */
   complain(text: string): void
   coloured: boolean
+  /** the same for stderr, which may lead elsewhere */
+  errorsColoured: boolean
   /** lines may be redrawn */
   live: boolean
   /** characters in a line */
@@ -18,6 +20,7 @@ export function terminal(): Terminal {
     print: (text) => void process.stdout.write(`${text}\n`),
     complain: (text) => void process.stderr.write(`${text}\n`),
     coloured: wantsColour(live, process.env),
+    errorsColoured: wantsColour(process.stderr.isTTY === true && process.env.TERM !== 'dumb', process.env),
     live,
     width: process.stdout.columns ?? 120,
   }
