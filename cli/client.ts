@@ -122,14 +122,17 @@ async function problemOf(response: Response): Promise<SluiceError> {
   const text = await response.text()
   try {
     const problem = JSON.parse(text) as { code?: string; detail?: string; title?: string; hint?: string }
-    const code: ErrorCode =
-      problem.code !== undefined && problem.code in ERRORS ? (problem.code as ErrorCode) : 'INTERNAL'
+    const code = isErrorCode(problem.code) ? problem.code : 'INTERNAL'
     const message = problem.detail ?? problem.title ?? `${response.status} ${response.statusText}`
     return new SluiceError(code, message, problem.hint === undefined ? {} : { hint: problem.hint })
   } catch (error) {
     const message = `${response.url} answered ${response.status} ${response.statusText}, and not as Sluice does.`
     return new SluiceError('UNREACHABLE', message, { cause: error })
   }
+}
+
+function isErrorCode(code: string | undefined): code is ErrorCode {
+  return code !== undefined && Object.hasOwn(ERRORS, code)
 }
 
 /** fetch says "fetch failed" and keeps the reason in its cause. */
