@@ -1,4 +1,4 @@
-import { lookup as systemLookup } from 'node:dns'
+import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { SluiceError } from '../../errors.js'
 
@@ -54,15 +54,28 @@ export function assertPublicHost(url: URL): void {
  * Resolves names for a socket and hands it public addresses only. As the socket connects to exactly what this returns, a
  * name that changes its answer between two look-ups gains nothing.
  */
-export const publicLookup: LookupFunction = (hostname, options, callback) => {
-  systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, '', 0)
-    const allowed = addresses.filter(({ address }) => isPublicAddress(address))
-    const [first] = allowed
-    if (first === undefined) return callback(refused(hostname, addresses[0]?.address ?? 'nothing'), '', 0)
-    if (options.all === true) return callback(null, allowed)
-    return callback(null, first.address, first.family)
-  })
+export const publicLookup: LookupFunction = publicOnly((hostname, options, callback) => {
+  systemLookup(hostname, { ...options, all: true }, callback)
+})
+
+type LookupAll = (
+  hostname: string,
+  options: LookupOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/** `lookup` without the addresses that are not public; an error when none is left. */
+export function publicOnly(lookup: LookupAll): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, options, (error, addresses) => {
+      if (error !== null) return callback(error, '', 0)
+      const allowed = addresses.filter(({ address }) => isPublicAddress(address))
+      const [first] = allowed
+      if (first === undefined) return callback(refused(hostname, addresses[0]?.address ?? 'nothing'), '', 0)
+      if (options.all === true) return callback(null, allowed)
+      return callback(null, first.address, first.family)
+    })
+  }
 }
 
 function refused(host: string, address: string): SluiceError {

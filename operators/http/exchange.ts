@@ -31,7 +31,7 @@ export async function exchange(request: HttpRequest, signal: AbortSignal): Promi
   if (!request.trusted) assertPublicHost(request.url)
   try {
     const message = await send(request, signal)
-    const body = await readBody(decoded(message), request)
+    const body = await readBody(request.method === 'HEAD' ? message : decoded(message), request)
     return { status: message.statusCode ?? 0, statusText: message.statusMessage ?? '', headers: message.headers, body }
   } catch (error) {
     signal.throwIfAborted()
@@ -68,11 +68,17 @@ function headersOf(request: HttpRequest): Record<string, string> {
 
 function decoded(message: IncomingMessage): Readable {
   const encoding = message.headers['content-encoding']?.toLowerCase() ?? 'identity'
-  if (encoding === 'identity' || encoding === '') return message
+  if (encoding === 'identity' || encoding === '' || hasNoBody(message)) return message
   const decoder = decoderFor(encoding)
   message.once('error', (error) => decoder.destroy(error))
   decoder.once('close', () => message.destroy())
   return message.pipe(decoder)
+}
+
+/** An answer without a body may still name the encoding that its body would have. */
+function hasNoBody(message: IncomingMessage): boolean {
+  const { statusCode, headers } = message
+  return statusCode === 204 || statusCode === 304 || headers['content-length'] === '0'
 }
 
 function decoderFor(encoding: string) {

@@ -29,7 +29,8 @@ export async function follow(
   }
 }
 
-function redirected(request: HttpRequest, status: number, location: string): HttpRequest {
+/** The request that a redirect asks for. */
+export function redirected(request: HttpRequest, status: number, location: string): HttpRequest {
   const url = targetOf(request, location)
   const toGet = status === 303 || ((status === 301 || status === 302) && request.method === 'POST')
   const next: HttpRequest =
