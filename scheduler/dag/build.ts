@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import { parseDuration } from '../../duration.js'
+import type { Json, JsonObject } from '../../json.js'
+import { parseChecks } from '../../lakehouse/checks/spec.js'
+import { groupsOf, type Needs, topologicalOrder } from './graph.js'
+import type { CheckSpec, CronSchedule, Dag, ParamSpec, Task, TriggerRule } from './model.js'
+import type { ParsedYaml } from './parse.js'
+import { isMap } from './phrases.js'
+import { DAG_DEFAULTS } from './schema.js'
+import { startInstant } from './start.js'
+import type { TaskFacts } from './task-checks.js'
+import { TASK_DEFAULTS } from './task-schema.js'
+
+/** Makes the DAG of a document in which nothing is wrong: every default filled in, durations in milliseconds. */
+export function buildDag(
+  file: string,
+  yaml: ParsedYaml,
+  facts: ReadonlyMap<string, TaskFacts>,
+  needs: Needs,
+  files: Readonly<Record<string, string>>,
+): Dag {
+  const dag = mapOf(yaml.value)
+  const tasks = mapOf(dag.tasks)
+  const order = topologicalOrder(needs)
+  const groups = groupsOf(order)
+  const defaults = mapOf(dag.defaults)
+  const schedule = scheduleOf(dag.schedule)
+  return {
+    id: String(dag.dag),
+    version: versionOf(yaml.text, files),
+    file,
+    description: textOf(dag.description),
+    owner: textOf(dag.owner),
+    tags: listOf(dag.tags).map(String),
+    schedule,
+    start: typeof dag.start === 'string' ? startInstant(dag.start, schedule?.timezone ?? DAG_DEFAULTS.timezone) : null,
+    catchup: dag.catchup === true,
+    maxActiveRuns: numberOf(dag.max_active_runs, DAG_DEFAULTS.max_active_runs),
+    maxActiveTasks: numberOf(dag.max_active_tasks, DAG_DEFAULTS.max_active_tasks),
+    params: mapOf(dag.params) as unknown as Record<string, ParamSpec>,
+    tasks: order.map((id) => {
+      const fact = facts.get(id)
+      if (fact === undefined) throw new Error(`task ${id} has no facts although its DAG is good`)
+      const line = yaml.position(['tasks', id], 'key').line
+      return buildTask(id, mapOf(tasks[id]), defaults, fact, { line, group: groups.get(id) ?? '' })
+    }),
+    source: yaml.text,
+    files: { ...files },
+  }
+}
+
+function buildTask(
+  id: string,
+  written: JsonObject,
+  defaults: JsonObject,
+  facts: TaskFacts,
+  place: { line: number; group: string },
+): Task {
+  const task: JsonObject = { ...TASK_DEFAULTS, ...defaults, ...written }
+  return {
+    id,
+    needs: listOf(task.needs).map(String),
+    operator: facts.operator.type,
+    config: facts.config,
+    when: task.when === undefined ? null : String(task.when),
+    triggerRule: task.trigger_rule as TriggerRule,
+    retries: numberOf(task.retries, TASK_DEFAULTS.retries),
+    retryDelayMs: durationOf(task.retry_delay) ?? 0,
+    backoff: numberOf(task.backoff, TASK_DEFAULTS.backoff),
+    maxDelayMs: durationOf(task.max_delay) ?? 0,
+    timeoutMs: durationOf(task.timeout),
+    pool: String(task.pool),
+    priority: numberOf(task.priority, TASK_DEFAULTS.priority),
+    queue: String(task.queue),
+    checks: task.checks === undefined ? [] : (parseChecks(task.checks) as CheckSpec[]),
+    outputs: textsOf(task.outputs),
+    env: textsOf(task.env),
+    outputsOf: facts.outputsOf,
+    files: facts.files,
+    line: place.line,
+    group: place.group,
+  }
+}
+
+/** SHA-256 over the YAML and each named file, each with its length, so that no two sets of files look alike. */
+function versionOf(text: string, files: Readonly<Record<string, string>>): string {
+  const hash = createHash('sha256')
+  const add = (piece: string) => {
+    const bytes = Buffer.from(piece)
+    hash.update(`${bytes.length}:`).update(bytes)
+  }
+  add(text)
+  for (const path of Object.keys(files).sort()) {
+    add(path)
+    add(files[path] ?? '')
+  }
+  return hash.digest('hex')
+}
+
+function scheduleOf(schedule: Json | undefined): CronSchedule | null {
+  if (typeof schedule === 'string') return { cron: schedule.trim(), timezone: DAG_DEFAULTS.timezone }
+  if (!isMap(schedule)) return null
+  return { cron: String(schedule.cron).trim(), timezone: textOf(schedule.timezone as Json) || DAG_DEFAULTS.timezone }
+}
+
+function mapOf(value: Json | undefined): JsonObject {
+  return isMap(value) ? (value as JsonObject) : {}
+}
+
+function listOf(value: Json | undefined): Json[] {
+  return Array.isArray(value) ? value : []
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value.trim() : ''
+}
+
+function numberOf(value: Json | undefined, standard: number): number {
+  return typeof value === 'number' ? value : standard
+}
+
+function durationOf(value: Json | undefined): number | null {
+  return typeof value === 'string' ? parseDuration(value) : null
+}
+
+function textsOf(value: Json | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(mapOf(value)).map(([key, inner]) => [key, String(inner)]))
+}

@@ -1,0 +1,165 @@
+import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseDuration } from '../../duration.js'
+import type { JsonObject } from '../../json.js'
+import type { Operator } from '../../operators/operator.js'
+import { buildDag } from './build.js'
+import { checkDag } from './dag-checks.js'
+import { guardBytes, LIMITS, type TextProblem } from './guard.js'
+import type { Dag, Problem } from './model.js'
+import { type NamedFile, readNamedFile } from './named-files.js'
+import { type ParsedYaml, parseYaml } from './parse.js'
+import { isMap } from './phrases.js'
+import { Report } from './report.js'
+import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
+import { validatorFor } from './validate.js'
+
+/** What a DAG is compiled against. */
+export interface CompileOptions {
+  operators: ReadonlyMap<string, Operator>
+  /** absolute path of the project */
+  project: string
+  /** absolute path of the DAGs folder */
+  dags: string
+  /** names that `sluice.yaml` defines; absent: not known, so any name is accepted */
+  vars?: readonly string[]
+  pools?: readonly string[]
+}
+
+export interface Compiled {
+  /** null when there are errors */
+  dag: Dag | null
+  problems: Problem[]
+  /** the id as far as it could be read; null when the file does not say */
+  dagId: string | null
+  /** paths, relative to the DAG file, of the files it names, there or not */
+  named: string[]
+}
+
+/**
+ * Compiles one DAG file. Never throws for what a file holds: everything wrong with it comes back at once, each problem at
+ * its line and column.
+ * @param file path of the DAG file below the DAGs folder, with forward slashes
+ */
+export function compileDag(file: string, bytes: Uint8Array, options: CompileOptions): Compiled {
+  const guarded = guardBytes(bytes)
+  if ('problem' in guarded) return broken(file, [guarded.problem])
+  const parsed = parseYaml(guarded.text)
+  if ('problems' in parsed) return broken(file, parsed.problems)
+  return compileDocument(file, parsed.yaml, options)
+}
+
+/** A file that could not even be parsed. */
+export function broken(file: string, problems: readonly TextProblem[]): Compiled {
+  return {
+    dag: null,
+    dagId: null,
+    named: [],
+    problems: problems.map((problem) => ({ file, path: '', severity: 'error', ...problem })),
+  }
+}
+
+function compileDocument(file: string, yaml: ParsedYaml, options: CompileOptions): Compiled {
+  const report = new Report(file, yaml)
+  for (const finding of validatorFor(options.operators).findings(yaml.value)) report.add(finding)
+  if (!isMap(yaml.value)) return { dag: null, dagId: null, named: [], problems: report.problems }
+  const document = yaml.value as JsonObject
+  const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
+  checkDurations(document, report)
+  checkDag(document, report)
+  const files = new FilesOfDag(file, options)
+  const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
+  const needs = checkNeeds(tasks, report)
+  const facts = checkTasks(
+    document,
+    tasks,
+    needs,
+    { ...contextOf(file, options), read: (path) => files.read(path) },
+    report,
+  )
+  const problems = report.problems.slice(0, LIMITS.problems)
+  const named = files.named()
+  if (report.hasErrors()) return { dag: null, dagId, named, problems }
+  return { dag: buildDag(file, yaml, facts, needs, files.texts), dagId, named, problems }
+}
+
+function checkTasks(
+  document: JsonObject,
+  tasks: JsonObject,
+  needs: ReadonlyMap<string, readonly string[]>,
+  context: TaskContext,
+  report: Report,
+): Map<string, TaskFacts> {
+  if (isMap(document.defaults)) checkPool(document.defaults.pool, ['defaults', 'pool'], context, report)
+  const params = new Set(isMap(document.params) ? Object.keys(document.params) : [])
+  const facts = new Map<string, TaskFacts>()
+  for (const id of Object.keys(tasks)) {
+    const fact = checkTask(id, tasks, needs, params, context, report)
+    if (fact !== null) facts.set(id, fact)
+  }
+  return facts
+}
+
+function contextOf(file: string, options: CompileOptions): Omit<TaskContext, 'read'> {
+  return {
+    operators: options.operators,
+    file,
+    vars: options.vars === undefined ? null : new Set(options.vars),
+    pools: options.pools === undefined ? null : new Set(options.pools),
+  }
+}
+
+const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout']
+
+/** The pattern in the schema lets `1m1h` and `1s1s` pass; a limit of nothing would stop every attempt at once. */
+function checkDurations(document: JsonObject, report: Report): void {
+  const check = (owner: unknown, path: string[]) => {
+    if (!isMap(owner)) return
+    for (const key of DURATION_KEYS) {
+      const text = owner[key]
+      if (typeof text !== 'string' || !report.isGood([...path, key])) continue
+      const ms = parseDuration(text)
+      if (ms === null) {
+        const hint = 'write each unit once, the greatest first, at most 100 years: 1h30m'
+        report.error([...path, key], 'value', `\`${key}\` is not a duration: ${text.slice(0, 50)}`, hint)
+      } else if (ms === 0 && key === 'timeout') {
+        report.error([...path, key], 'value', '`timeout` must be longer than nothing', 'leave it out for no limit')
+      }
+    }
+  }
+  check(document.defaults, ['defaults'])
+  if (isMap(document.tasks)) for (const [id, task] of Object.entries(document.tasks)) check(task, ['tasks', id])
+}
+
+/** The files one DAG names, each read once. */
+class FilesOfDag {
+  readonly texts: Record<string, string> = {}
+  readonly #read = new Map<string, NamedFile>()
+  readonly #path: string
+  readonly #roots: string[]
+  #bytes = 0
+
+  constructor(file: string, options: CompileOptions) {
+    this.#path = join(options.dags, file)
+    this.#roots = [realpathSync(options.project), realpathSync(options.dags)]
+  }
+
+  named(): string[] {
+    return [...this.#read.keys()]
+  }
+
+  read(path: string): NamedFile {
+    const known = this.#read.get(path)
+    if (known !== undefined) return known
+    let file = readNamedFile(path, this.#path, this.#roots)
+    if ('text' in file) {
+      this.#bytes += file.text.length
+      if (this.#bytes > LIMITS.namedFilesBytes) {
+        const limit = LIMITS.namedFilesBytes / 1_000_000
+        file = { message: `the files this DAG names have more than ${limit} MB together`, hint: 'split the DAG' }
+      } else this.texts[path] = file.text
+    }
+    this.#read.set(path, file)
+    return file
+  }
+}

@@ -1,0 +1,53 @@
+import type { Finding } from './explain.js'
+import type { Position } from './guard.js'
+import type { Problem } from './model.js'
+import type { ParsedYaml } from './parse.js'
+import { type Path, pathText } from './tree.js'
+
+/** Collects what is wrong with one DAG file, each at its place. */
+export class Report {
+  readonly problems: Problem[] = []
+
+  constructor(
+    readonly file: string,
+    readonly yaml: ParsedYaml,
+  ) {}
+
+  error(path: Path, at: 'key' | 'value', message: string, hint = ''): void {
+    this.add({ path, at, message, hint })
+  }
+
+  add(finding: Finding): void {
+    const { path, at, message, hint } = finding
+    this.#push(this.file, this.yaml.position(path, at), path, message, hint)
+  }
+
+  /** A fault inside a file that the value at `path` names. */
+  inFile(file: string, position: Position, path: Path, message: string, hint: string): void {
+    this.#push(file, position, path, message, hint)
+  }
+
+  hasErrors(): boolean {
+    return this.problems.some(({ severity }) => severity === 'error')
+  }
+
+  /** True when nothing at or below the path has been reported. */
+  isGood(path: Path): boolean {
+    const text = pathText(path)
+    return !this.problems.some(
+      (problem) => problem.path === text || problem.path.startsWith(`${text}.`) || problem.path.startsWith(`${text}[`),
+    )
+  }
+
+  #push(file: string, position: Position, path: Path, message: string, hint: string): void {
+    const { line, column } = position
+    this.problems.push({ file, line, column, path: pathText(path), severity: 'error', message, hint })
+  }
+}
+
+/** By file, then by place. */
+export function sortedProblems(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort(
+    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
+  )
+}

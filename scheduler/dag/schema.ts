@@ -1,0 +1,191 @@
+import type { JsonSchema } from '../../json.js'
+import type { Operator } from '../../operators/operator.js'
+import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
+
+/** What a DAG does when its file does not say otherwise. */
+export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: 'UTC' } as const
+
+/** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
+export const LATER_DAG_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
+export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure', 'for_each'])
+export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['every', 'tables', 'files'])
+
+const cron: JsonSchema = {
+  title: 'Cron',
+  description:
+    'Five fields, minute hour day-of-month month day-of-week, or one of @hourly, @daily, @weekly, @monthly, @yearly.',
+  type: 'string',
+  minLength: 1,
+  'x-template': 'none',
+  'x-expects': 'a cron expression such as "0 6 * * *"',
+  examples: ['0 6 * * *', '*/15 * * * *', '@daily'],
+}
+
+const schedule: JsonSchema = {
+  title: 'Schedule',
+  description:
+    'When runs are due: a cron expression (UTC), or one with its time zone. Without it the DAG runs by hand only.',
+  'x-expects': 'a cron expression such as "0 6 * * *", or { cron, timezone }',
+  anyOf: [
+    cron,
+    {
+      type: 'object',
+      additionalProperties: false,
+      required: ['cron'],
+      properties: {
+        cron,
+        timezone: {
+          title: 'Time zone',
+          description: 'IANA name of the zone whose clock the cron expression reads.',
+          type: 'string',
+          minLength: 1,
+          default: DAG_DEFAULTS.timezone,
+          'x-template': 'none',
+          examples: ['Europe/Paris', 'America/New_York'],
+        },
+      },
+    },
+  ],
+  examples: ['0 6 * * *', { cron: '0 6 * * *', timezone: 'Europe/Paris' }],
+}
+
+const scalar = ['string', 'number', 'boolean']
+
+const param: JsonSchema = {
+  title: 'Parameter',
+  description: 'A typed parameter; the words are those of JSON Schema. Without `default` every run must give it.',
+  type: 'object',
+  additionalProperties: false,
+  required: ['type'],
+  properties: {
+    type: {
+      title: 'Type',
+      description: '`date` is written YYYY-MM-DD.',
+      enum: ['string', 'integer', 'number', 'boolean', 'date', 'array'],
+    },
+    title: { title: 'Title', description: 'How forms name it.', type: 'string' },
+    description: { title: 'Description', description: 'What forms say below it.', type: 'string' },
+    default: {
+      title: 'Default',
+      description: 'The value of a run that gives none.',
+      type: [...scalar, 'array', 'null'],
+    },
+    enum: {
+      title: 'Accepted values',
+      description: 'Nothing else is accepted.',
+      type: 'array',
+      minItems: 1,
+      items: { type: scalar },
+    },
+    minimum: { title: 'Minimum', description: 'Smallest number, itself included.', type: 'number' },
+    maximum: { title: 'Maximum', description: 'Greatest number, itself included.', type: 'number' },
+    pattern: {
+      title: 'Pattern',
+      description: 'A regular expression that the whole text must match.',
+      type: 'string',
+      minLength: 1,
+      maxLength: 500,
+      'x-template': 'none',
+    },
+    items: {
+      title: 'Items',
+      description: 'For `array`: the type of each item.',
+      enum: ['string', 'integer', 'number', 'boolean', 'date'],
+    },
+  },
+}
+
+/**
+ * The JSON Schema of a DAG file, assembled from the operators' own schemas. The same object validates in Sluice, completes
+ * in editors and is written to `docs/reference`.
+ */
+export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Sluice DAG',
+    description: 'One DAG of Sluice: tasks, what they need, and when they run.',
+    type: 'object',
+    additionalProperties: false,
+    required: ['dag', 'tasks'],
+    properties: {
+      dag: {
+        title: 'DAG id',
+        description: 'The name of the DAG, unique in the project.',
+        ...idSchema,
+        examples: ['northwind_sales'],
+      },
+      description: {
+        title: 'Description',
+        description: 'One line for lists and pages.',
+        type: 'string',
+        maxLength: 2000,
+      },
+      owner: { title: 'Owner', description: 'The team that answers for the DAG.', type: 'string', maxLength: 200 },
+      tags: {
+        title: 'Tags',
+        description: 'Words to filter by.',
+        type: 'array',
+        uniqueItems: true,
+        maxItems: 50,
+        items: { type: 'string', minLength: 1, maxLength: 100 },
+        examples: [['sales', 'daily']],
+      },
+      schedule,
+      start: {
+        title: 'Start',
+        description:
+          'A date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.',
+        type: 'string',
+        'x-expects': 'a date such as 2026-01-01 or an instant such as 2026-01-01T06:00:00Z',
+        pattern:
+          '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,3})?)?(Z|[+-][0-9]{2}:?[0-9]{2}))?$',
+        examples: ['2026-01-01', '2026-01-01T06:00:00Z'],
+      },
+      catchup: {
+        title: 'Catchup',
+        description:
+          '`false`: no run at the first start; after downtime one run, the latest. Other values are not there yet.',
+        const: false,
+        default: false,
+      },
+      max_active_runs: limit('Runs at once', 'How many runs of this DAG may be running.', DAG_DEFAULTS.max_active_runs),
+      max_active_tasks: limit(
+        'Tasks at once',
+        'How many tasks of this DAG may be running, over all its runs.',
+        DAG_DEFAULTS.max_active_tasks,
+      ),
+      params: {
+        title: 'Parameters',
+        description: 'Typed parameters: a run by hand may set them, templates use them as `{{ params.name }}`.',
+        type: 'object',
+        propertyNames: {
+          pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+          maxLength: 100,
+          'x-expects': 'a letter, then letters, digits and underscores',
+        },
+        additionalProperties: param,
+        examples: [{ country: { type: 'string', default: 'all' } }],
+      },
+      defaults: {
+        title: 'Defaults',
+        description: 'Values for every task that does not set its own.',
+        type: 'object',
+        additionalProperties: false,
+        properties: SHARED_TASK_KEYS,
+      },
+      tasks: {
+        title: 'Tasks',
+        description: 'The steps, by id.',
+        type: 'object',
+        minProperties: 1,
+        maxProperties: 10_000,
+        propertyNames: idSchema,
+        additionalProperties: taskSchema(operators),
+      },
+    },
+  }
+}
+
+function limit(title: string, description: string, standard: number): JsonSchema {
+  return { title, description, type: 'integer', minimum: 1, maximum: 100_000, default: standard }
+}

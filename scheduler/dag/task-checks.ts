@@ -1,0 +1,217 @@
+import { dirname, posix } from 'node:path'
+import type { Json, JsonObject } from '../../json.js'
+import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
+import type { Operator } from '../../operators/operator.js'
+import { findCycle, type Needs, upstreamOf } from './graph.js'
+import type { NamedFile } from './named-files.js'
+import { isMap } from './phrases.js'
+import type { Report } from './report.js'
+import { didYouMean, listed } from './suggest.js'
+import { type KnownNames, readTemplate } from './template-check.js'
+import type { TemplateMode } from './template-place.js'
+import { mapTexts, type Slot, slotsOf } from './template-slots.js'
+import type { Path } from './tree.js'
+
+/** What the tasks of one DAG are checked against. */
+export interface TaskContext {
+  operators: ReadonlyMap<string, Operator>
+  /** path of the DAG file below the DAGs folder */
+  file: string
+  read(path: string): NamedFile
+  vars: ReadonlySet<string> | null
+  pools: ReadonlySet<string> | null
+}
+
+/** What the checks found out on their way and the DAG is built from. */
+export interface TaskFacts {
+  operator: Operator
+  config: JsonObject
+  outputsOf: string[]
+  files: string[]
+}
+
+/** The needs of every task as far as they are good, reporting those that are not, and the first cycle. */
+export function checkNeeds(tasks: JsonObject, report: Report): Needs {
+  const ids = Object.keys(tasks)
+  const needs = new Map<string, string[]>()
+  for (const id of ids) {
+    const task = tasks[id]
+    const listed = isMap(task) && Array.isArray(task.needs) ? task.needs : []
+    const good: string[] = []
+    for (const [index, upstream] of listed.entries()) {
+      if (typeof upstream !== 'string') continue
+      const path = ['tasks', id, 'needs', index]
+      if (upstream === id) report.error(path, 'value', `task \`${id}\` needs itself`, 'remove it')
+      else if (!Object.hasOwn(tasks, upstream)) {
+        report.error(path, 'value', `there is no task \`${upstream.slice(0, 100)}\``, taskHint(upstream, ids, id))
+      } else good.push(upstream)
+    }
+    needs.set(id, good)
+  }
+  const cycle = findCycle(needs)
+  if (cycle !== null) {
+    const [first = '', second = ''] = cycle
+    const index = needs.get(first)?.indexOf(second) ?? 0
+    const message = `the tasks need each other in a circle: ${shortCycle(cycle).join(' -> ')}`
+    report.error(['tasks', first, 'needs', index], 'value', message, 'remove one of these needs')
+  }
+  return needs
+}
+
+/** Everything about one task that the schema cannot say; null when its operator is not clear. */
+export function checkTask(
+  id: string,
+  tasks: JsonObject,
+  needs: Needs,
+  params: ReadonlySet<string>,
+  context: TaskContext,
+  report: Report,
+): TaskFacts | null {
+  const task = tasks[id]
+  if (!isMap(task)) return null
+  const path = ['tasks', id]
+  const types = [...context.operators.keys()].filter((type) => Object.hasOwn(task, type))
+  const operator = types.length === 1 ? context.operators.get(types[0] ?? '') : undefined
+  checkPool(task.pool, [...path, 'pool'], context, report)
+  if (operator === undefined) return null
+  if (Object.hasOwn(task, 'checks') && !operator.writesTable) {
+    const writing = [...context.operators.values()].filter(({ writesTable }) => writesTable).map(({ type }) => type)
+    const hint = `checks guard what a task writes (${listed(writing)}); a table that is there already is checked by \`quality_check\``
+    report.error(
+      [...path, 'checks'],
+      'key',
+      `\`${operator.type}\` writes no table, so \`checks\` have nothing to check`,
+      hint,
+    )
+  }
+  // what breaks the schema is reported; what templates mean in it cannot be known
+  if (!report.isGood([...path, operator.type])) return null
+  const config = longForm(operator, task[operator.type] as Json)
+  const known = knownNames(id, tasks, needs, params, context)
+  const reading = new TaskReading(id, operator, task[operator.type] as Json, known, context, report)
+  reading.config(config)
+  if (report.isGood([...path, 'checks'])) reading.checks(task.checks as Json | undefined)
+  if (typeof task.when === 'string') reading.text([...path, 'when'], task.when, 'text')
+  if (isMap(task.env)) {
+    for (const [name, value] of Object.entries(task.env)) {
+      if (typeof value === 'string') reading.text([...path, 'env', name], value, 'text')
+    }
+  }
+  return { operator, config, outputsOf: [...reading.outputsOf], files: [...reading.files] }
+}
+
+export function checkPool(pool: unknown, path: Path, context: TaskContext, report: Report): void {
+  if (typeof pool !== 'string' || context.pools === null || context.pools.has(pool)) return
+  const hint = didYouMean(pool, context.pools) || `define it in sluice.yaml: pools: { ${pool}: 4 }`
+  report.error(path, 'value', `there is no pool \`${pool}\`; there are ${listed([...context.pools], 'and')}`, hint)
+}
+
+/** Reads the templates and files of one task. */
+class TaskReading {
+  readonly outputsOf = new Set<string>()
+  readonly files = new Set<string>()
+
+  constructor(
+    readonly id: string,
+    readonly operator: Operator,
+    /** the configuration as written, long or short */
+    readonly asWritten: Json,
+    readonly known: KnownNames,
+    readonly context: TaskContext,
+    readonly report: Report,
+  ) {}
+
+  config(config: JsonObject): void {
+    for (const slot of slotsOf(this.operator, config)) {
+      const path = this.#pathOf(slot)
+      if (slot.file === null) this.text(path, slot.text, slot.mode)
+      else this.#file(path, slot.text, slot.file)
+    }
+  }
+
+  checks(written: Json | undefined): void {
+    if (!Array.isArray(written)) return
+    mapTexts(written, CHECKS_SCHEMA, (slot) => {
+      this.text(['tasks', this.id, 'checks', ...slot.path], slot.text, slot.mode)
+      return slot.text
+    })
+  }
+
+  text(path: Path, text: string, mode: TemplateMode): void {
+    if (!text.includes('{{')) return
+    const reading = readTemplate(text, mode, this.known)
+    for (const { message, hint } of reading.faults) this.report.error(path, 'value', message, hint)
+    for (const one of reading.outputsOf) this.outputsOf.add(one)
+  }
+
+  #file(path: Path, name: string, mode: TemplateMode): void {
+    if (name.includes('{{')) {
+      this.report.error(
+        path,
+        'value',
+        'the name of a file holds no template',
+        'its content belongs to the version of the DAG',
+      )
+      return
+    }
+    this.files.add(name)
+    const file = this.context.read(name)
+    if ('message' in file) {
+      this.report.error(path, 'value', file.message, file.hint)
+      return
+    }
+    if (!file.text.includes('{{')) return
+    const reading = readTemplate(file.text, mode, this.known)
+    const place = posix.join(dirname(this.context.file).replaceAll('\\', '/'), name)
+    for (const fault of reading.faults) this.report.inFile(place, fault, path, fault.message, fault.hint)
+    for (const one of reading.outputsOf) this.outputsOf.add(one)
+  }
+
+  /** The short form stands directly below the operator's key. */
+  #pathOf(slot: Slot): Path {
+    const base = ['tasks', this.id, this.operator.type]
+    return isMap(this.asWritten) ? [...base, ...slot.path] : base
+  }
+}
+
+/** The configuration in its long form, whichever the file uses. */
+export function longForm(operator: Operator, written: Json): JsonObject {
+  if (isMap(written)) return written as JsonObject
+  if (operator.longForm === undefined) throw new Error(`operator ${operator.type} has a short form but no longForm()`)
+  return operator.longForm(written)
+}
+
+function knownNames(
+  id: string,
+  tasks: JsonObject,
+  needs: Needs,
+  params: ReadonlySet<string>,
+  context: TaskContext,
+): KnownNames {
+  // the way up is walked only for templates that ask
+  let upstream: Set<string> | null = null
+  return {
+    params,
+    vars: context.vars,
+    tasks: new Set(Object.keys(tasks)),
+    upstream: {
+      get(other) {
+        upstream ??= upstreamOf(needs, id)
+        if (!upstream.has(other)) return undefined
+        const task = tasks[other]
+        return isMap(task) && isMap(task.outputs) ? new Set(Object.keys(task.outputs)) : null
+      },
+    },
+  }
+}
+
+function taskHint(wrong: string, ids: readonly string[], self: string): string {
+  const others = ids.filter((id) => id !== self)
+  return didYouMean(wrong, others) || (others.length > 0 ? `there are ${listed(others, 'and')}` : '')
+}
+
+/** A long circle is told by its ends. */
+function shortCycle(cycle: readonly string[]): string[] {
+  if (cycle.length <= 12) return [...cycle]
+  return [...cycle.slice(0, 6), `… ${cycle.length - 11} more …`, ...cycle.slice(-5)]
+}

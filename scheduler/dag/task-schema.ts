@@ -1,0 +1,196 @@
+import { DURATION_PATTERN } from '../../duration.js'
+import type { JsonObject, JsonSchema } from '../../json.js'
+import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
+import type { Operator } from '../../operators/operator.js'
+import { TRIGGER_RULES } from './model.js'
+
+/** Ids of DAGs and tasks: they are part of run ids, file names, URLs and SQL, so they stay plain. */
+export const ID_PATTERN = '^[a-z][a-z0-9_]*$'
+const ID_EXPECTS = 'lower-case letters, digits and underscores, beginning with a letter, at most 100 characters'
+
+export const idSchema: JsonSchema = { type: 'string', pattern: ID_PATTERN, maxLength: 100, 'x-expects': ID_EXPECTS }
+
+/** A duration in YAML; always with its unit, so that nobody has to guess one. */
+export function durationSchema(title: string, description: string, examples: string[]): JsonSchema {
+  return {
+    title,
+    description,
+    type: 'string',
+    pattern: DURATION_PATTERN,
+    examples,
+    'x-expects': 'a duration with a unit, such as 30s, 20m or 1h30m',
+  }
+}
+
+/** What a task does when neither it nor `defaults` says otherwise. */
+export const TASK_DEFAULTS = {
+  retries: 0,
+  retry_delay: '30s',
+  backoff: 2,
+  max_delay: '1h',
+  timeout: null,
+  pool: 'default',
+  priority: 0,
+  queue: 'default',
+  trigger_rule: 'all_success',
+} as const
+
+/** Keys that `defaults` and each task share. */
+export const SHARED_TASK_KEYS: JsonSchema = {
+  retries: {
+    title: 'Retries',
+    description: 'How often a failed attempt is repeated.',
+    type: 'integer',
+    minimum: 0,
+    maximum: 1000,
+    default: TASK_DEFAULTS.retries,
+  },
+  retry_delay: {
+    ...durationSchema('Retry delay', 'Wait before the first retry.', ['30s', '5m']),
+    default: TASK_DEFAULTS.retry_delay,
+  },
+  backoff: {
+    title: 'Backoff',
+    description: 'Factor by which the wait grows from retry to retry; 1 keeps it.',
+    type: 'number',
+    minimum: 1,
+    maximum: 100,
+    default: TASK_DEFAULTS.backoff,
+  },
+  max_delay: {
+    ...durationSchema('Greatest delay', 'The wait between retries never grows beyond this.', ['1h']),
+    default: TASK_DEFAULTS.max_delay,
+  },
+  timeout: durationSchema(
+    'Timeout',
+    'An attempt that runs longer is stopped and counts as failed. Without it there is no limit.',
+    ['20m', '1h30m'],
+  ),
+  pool: {
+    title: 'Pool',
+    description: 'The pool, defined in sluice.yaml, that bounds how many tasks run at once.',
+    type: 'string',
+    minLength: 1,
+    maxLength: 100,
+    default: TASK_DEFAULTS.pool,
+    'x-template': 'none',
+  },
+  priority: {
+    title: 'Priority',
+    description: 'When slots are short, greater numbers go first.',
+    type: 'integer',
+    minimum: -1_000_000,
+    maximum: 1_000_000,
+    default: TASK_DEFAULTS.priority,
+  },
+  queue: {
+    title: 'Queue',
+    description: 'Only workers that serve this queue take the task.',
+    type: 'string',
+    minLength: 1,
+    maxLength: 100,
+    default: TASK_DEFAULTS.queue,
+    'x-template': 'none',
+  },
+  trigger_rule: {
+    title: 'Trigger rule',
+    description: 'What must have become of the tasks it needs before it runs.',
+    enum: [...TRIGGER_RULES],
+    default: TASK_DEFAULTS.trigger_rule,
+  },
+}
+
+/** Keys of a task beside its operator. */
+export const TASK_KEYS: JsonSchema = {
+  needs: {
+    title: 'Needs',
+    description: 'Ids of the tasks that come before.',
+    type: 'array',
+    uniqueItems: true,
+    items: { type: 'string', minLength: 1, 'x-template': 'none' },
+    examples: [['extract', 'clean']],
+  },
+  when: {
+    title: 'When',
+    description: 'A template; the task is skipped when it renders to `false`, `no`, `0` or nothing.',
+    type: ['string', 'boolean'],
+    'x-template': 'text',
+    examples: ['{{ params.full }}'],
+  },
+  ...SHARED_TASK_KEYS,
+  checks: CHECKS_SCHEMA,
+  outputs: {
+    title: 'Outputs',
+    description: 'Names of the outputs the task promises, each with what it means. Templates may then use only these.',
+    type: 'object',
+    propertyNames: {
+      pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+      maxLength: 100,
+      'x-expects': 'a letter, then letters, digits and underscores',
+    },
+    additionalProperties: { type: 'string', 'x-template': 'none' },
+    examples: [{ rows: 'rows loaded' }],
+  },
+  env: {
+    title: 'Environment',
+    description: `Environment variables of the task. Templates are rendered; \`\${env:NAME}\` and \`\${file:path}\` are secrets, resolved in the worker and masked everywhere.`,
+    type: 'object',
+    propertyNames: {
+      pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+      maxLength: 100,
+      'x-expects': 'a letter, then letters, digits and underscores',
+    },
+    additionalProperties: { type: ['string', 'number', 'boolean'], 'x-template': 'text' },
+    examples: [{ API_TOKEN: `\${env:API_TOKEN}` }],
+  },
+}
+
+/** Schema of one task: exactly one operator, and keys common to all. */
+export function taskSchema(operators: ReadonlyMap<string, Operator>): JsonSchema {
+  const types = [...operators.keys()]
+  const byOperator: JsonSchema = {}
+  for (const [type, operator] of operators) byOperator[type] = operatorSchema(operator)
+  return {
+    type: 'object',
+    title: 'Task',
+    description: `One step: exactly one operator (${types.join(', ')}) and keys common to all tasks.`,
+    additionalProperties: false,
+    properties: { ...byOperator, ...TASK_KEYS },
+    'x-one-of-keys': types,
+    'x-one-of-name': 'operator',
+    oneOf: types.map((type) => ({ required: [type] })),
+  }
+}
+
+/** What may stand below an operator's key: its long form, and the short one where it has one. */
+function operatorSchema(operator: Operator): JsonSchema {
+  const long = inlined(operator.type, operator.schema)
+  const about = { title: operator.type, description: operator.summary }
+  if (operator.shortSchema === undefined) return { ...long, ...about }
+  return { ...about, anyOf: [inlined(operator.type, operator.shortSchema), long] }
+}
+
+/**
+ * A schema with its `#/$defs` written out where they are used: one schema is assembled from many, and explanations need
+ * to see which branch of an `anyOf` an error comes from.
+ */
+function inlined(type: string, schema: JsonSchema): JsonSchema {
+  const { $defs, ...rest } = schema
+  const definitions = asObject($defs)
+  const expand = (value: JsonObject[string], open: readonly string[]): JsonObject[string] => {
+    if (Array.isArray(value)) return value.map((item) => expand(item, open))
+    if (value === null || typeof value !== 'object') return value
+    if (typeof value.$ref !== 'string') {
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, expand(inner, open)]))
+    }
+    const name = value.$ref.replace('#/$defs/', '')
+    const target = definitions[name]
+    if (target === undefined || open.includes(name)) throw new Error(`operator ${type}: cannot write out ${value.$ref}`)
+    return expand(target, [...open, name])
+  }
+  return asObject(expand(rest, []))
+}
+
+function asObject(value: JsonObject[string] | undefined): JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {}
+}

@@ -1,0 +1,204 @@
+import { didYouMean, listed } from './suggest.js'
+import { HELPERS } from './template-helpers.js'
+import { placeScanner, type TemplateMode } from './template-place.js'
+import { type Expression, parseTemplate, type TemplateFault, type TemplatePart } from './template-syntax.js'
+
+/** The names that exist where a template stands. */
+export interface KnownNames {
+  params: ReadonlySet<string>
+  /** all tasks of the DAG */
+  tasks: ReadonlySet<string>
+  /** of a task before this one, direct or not, the outputs it declares; null: none, so any is accepted; undefined: not before */
+  upstream: { get(id: string): ReadonlySet<string> | null | undefined }
+  /** null: not known here, any is accepted */
+  vars: ReadonlySet<string> | null
+}
+
+export interface TemplateReading {
+  faults: TemplateFault[]
+  /** ids of tasks whose outputs are used */
+  outputsOf: string[]
+}
+
+/** Names that are always there; the values below them are texts and numbers. */
+const FIXED: Record<string, readonly string[]> = {
+  interval: ['start', 'end'],
+  run: ['id', 'scheduled_at'],
+  dag: ['id', 'version', 'owner'],
+  task: ['id', 'attempt'],
+}
+const ROOTS = ['params', 'interval', 'run', 'dag', 'task', 'tasks', 'vars']
+const LATER = ['item', 'trigger']
+
+/** What Airflow's templates call what ours call otherwise. */
+const AIRFLOW: Record<string, string> = {
+  ds: '{{date interval.start}}',
+  ts: '{{ interval.start }}',
+  data_interval_start: '{{ interval.start }}',
+  data_interval_end: '{{ interval.end }}',
+  logical_date: '{{ interval.start }}',
+  execution_date: '{{ interval.start }}',
+  run_id: '{{ run.id }}',
+  var: '{{ vars.name }}',
+  ti: '{{ tasks.<id>.outputs.<name> }}',
+  task_instance: '{{ tasks.<id>.outputs.<name> }}',
+}
+
+/** Checks a text without rendering it: syntax, every name, every helper, and that no template stands inside quotes. */
+export function readTemplate(text: string, mode: TemplateMode, known: KnownNames): TemplateReading {
+  if (mode === 'none') return { faults: verbatimFaults(text), outputsOf: [] }
+  const parsed = parseTemplate(text)
+  if ('fault' in parsed) return { faults: [parsed.fault], outputsOf: [] }
+  const faults: TemplateFault[] = placeFaults(parsed.parts, mode)
+  const outputsOf = new Set<string>()
+  for (const part of parsed.parts) {
+    if (part.kind === 'text') continue
+    const fault = (message: string, hint: string) => {
+      faults.push({ line: part.line, column: part.column, message: `${part.source} ${message}`, hint })
+    }
+    checkExpression(part.expression, { known, mode, fault, outputsOf })
+  }
+  return { faults, outputsOf: [...outputsOf] }
+}
+
+interface Checking {
+  known: KnownNames
+  mode: TemplateMode
+  fault: (message: string, hint: string) => void
+  outputsOf: Set<string>
+}
+
+function checkExpression(expression: Expression, checking: Checking): void {
+  if (expression.kind === 'literal') return
+  if (expression.kind === 'name') {
+    checkName(expression.parts, checking)
+    return
+  }
+  const { helper, args } = expression
+  const entry = Object.hasOwn(HELPERS, helper) ? HELPERS[helper] : undefined
+  if (entry === undefined) {
+    const names = Object.keys(HELPERS)
+    checking.fault(
+      `calls \`${helper}\`, which is no helper`,
+      didYouMean(helper, names) || `there are ${listed(names, 'and')}`,
+    )
+  } else if (args.length < entry.args[0] || args.length > entry.args[1]) {
+    checking.fault(`gives \`${helper}\` ${args.length} arguments`, `write ${entry.usage}`)
+  } else if (helper === 'ident' && checking.mode !== 'sql') {
+    checking.fault('uses `ident`, which is for SQL', 'leave `ident` out')
+  }
+  for (const arg of args) checkExpression(arg, checking)
+}
+
+function checkName(parts: readonly string[], checking: Checking): void {
+  const [root = '', second, third, fourth] = parts
+  const { known, fault } = checking
+  const unknown = (names: Iterable<string>, wrong: string) => {
+    const all = [...names]
+    const hint = didYouMean(wrong, all) || (all.length > 0 ? `there are ${listed(all, 'and')}` : 'there are none')
+    fault(`names \`${parts.join('.')}\`, which does not exist`, hint)
+  }
+  if (root === 'params') {
+    if (second === undefined || !known.params.has(second)) unknown(known.params, second ?? '')
+  } else if (root === 'vars') {
+    if (second === undefined || known.vars?.has(second) === false) unknown(known.vars ?? [], second ?? '')
+  } else if (root === 'tasks') {
+    checkOutput(second, third, fourth, parts, checking)
+  } else if (Object.hasOwn(FIXED, root)) {
+    const names = FIXED[root] ?? []
+    if (second === undefined || parts.length > 2 || !names.includes(second)) unknown(names, second ?? '')
+  } else if (LATER.includes(root)) {
+    fault(`uses \`${root}\`, which is not there yet in this version of Sluice`, '')
+  } else if (Object.hasOwn(AIRFLOW, root)) {
+    fault(`names \`${root}\`, which does not exist`, `here it is ${AIRFLOW[root]}`)
+  } else if (parts.length === 1 && known.params.has(root)) {
+    fault(`names \`${root}\`, which does not exist`, `did you mean \`params.${root}\`?`)
+  } else {
+    const hint = didYouMean(root, ROOTS) || `names begin with ${listed(ROOTS)}`
+    fault(`names \`${parts.join('.')}\`, which does not exist`, hint)
+  }
+}
+
+function checkOutput(
+  id: string | undefined,
+  word: string | undefined,
+  output: string | undefined,
+  parts: readonly string[],
+  { known, fault, outputsOf }: Checking,
+): void {
+  if (id === undefined || word !== 'outputs' || output === undefined) {
+    fault(`names \`${parts.join('.')}\`, which does not exist`, 'write tasks.<id>.outputs.<name>')
+    return
+  }
+  if (!known.tasks.has(id)) {
+    fault(`names the task \`${id}\`, which does not exist`, didYouMean(id, known.tasks))
+    return
+  }
+  const declared = known.upstream.get(id)
+  if (declared === undefined) {
+    fault(`uses an output of \`${id}\`, which does not come before this task`, `add \`${id}\` to \`needs\``)
+    return
+  }
+  outputsOf.add(id)
+  if (declared !== null && !declared.has(output)) {
+    const hint = didYouMean(output, declared) || `it declares ${listed([...declared], 'and')}`
+    fault(`names the output \`${output}\`, which task \`${id}\` does not declare`, hint)
+  }
+}
+
+/** A text that is taken as it is must not look as if it were not. */
+function verbatimFaults(text: string): TemplateFault[] {
+  const match = /\{\{\s*(params|interval|run|dag|task|tasks|vars)\./.exec(text)
+  if (match === null) return []
+  const before = text.slice(0, match.index).split('\n')
+  const column = (before.at(-1) ?? '').length + 1
+  return [{ line: before.length, column, message: 'no templates are rendered here', hint: 'write the value out' }]
+}
+
+/** Where values may not stand, because what they are written as would mean something else there. */
+function placeFaults(parts: readonly TemplatePart[], mode: TemplateMode): TemplateFault[] {
+  const faults: TemplateFault[] = []
+  const scanner = placeScanner(mode)
+  for (const [index, part] of parts.entries()) {
+    if (part.kind === 'text') {
+      scanner.feed(part.text)
+      continue
+    }
+    const inside = scanner.inside()
+    if (inside !== null) faults.push({ ...at(part), ...insideFault(part.source, inside, mode) })
+    else if (touches(parts[index - 1], parts[index + 1], mode)) {
+      const message = `${part.source} touches the text beside it, which would change what its quotes mean`
+      faults.push({
+        ...at(part),
+        message,
+        hint: mode === 'sql' ? 'put a space on both sides' : 'put a space or a quoted text there',
+      })
+    }
+    scanner.value()
+  }
+  return faults
+}
+
+function at(part: { line: number; column: number }): { line: number; column: number } {
+  return { line: part.line, column: part.column }
+}
+
+function insideFault(source: string, inside: string, mode: TemplateMode): { message: string; hint: string } {
+  const message = `${source} stands inside ${inside}`
+  if (inside.endsWith('quotes') && inside !== 'dollar quotes') {
+    const written = mode === 'sql' ? 'a quoted literal' : 'a quoted word'
+    return { message, hint: `drop the quotes: a template becomes ${written} by itself` }
+  }
+  if (inside === 'a comment') return { message, hint: 'take the braces away; nothing is rendered in comments' }
+  if (mode === 'sql') return { message, hint: 'move it out' }
+  return { message, hint: 'assign it to a variable first (`x={{ … }}`), and use "$x" there' }
+}
+
+/** Quotes next to a letter, a quote, a dollar or a backslash would be read together with it. */
+function touches(before: TemplatePart | undefined, after: TemplatePart | undefined, mode: TemplateMode): boolean {
+  if (mode === 'text') return false
+  const left = before === undefined ? '' : before.kind === 'text' ? (before.text.at(-1) ?? '') : '"'
+  const right = after === undefined || after.kind !== 'text' ? '' : (after.text[0] ?? '')
+  if (mode === 'shell') return left === '$' || left === '\\'
+  return /[\p{L}\p{N}_$'"&\\]/u.test(left) || /[\p{L}\p{N}_$'"]/u.test(right)
+}

@@ -1,0 +1,80 @@
+import type { Json, JsonObject, JsonSchema } from '../../json.js'
+import type { Operator } from '../../operators/operator.js'
+import { isMap } from './phrases.js'
+import type { TemplateMode } from './template-place.js'
+import type { Path } from './tree.js'
+
+/** A text in an operator's configuration, with what its schema says about templates and files. */
+export interface Slot {
+  path: Path
+  text: string
+  mode: TemplateMode
+  /** set when the text names a file: how templates inside that file are treated */
+  file: TemplateMode | null
+}
+
+/** All texts of a configuration, in the order of the file. */
+export function slotsOf(operator: Operator, config: JsonObject): Slot[] {
+  const slots: Slot[] = []
+  visit(config, operator.schema, operator.schema, [], (slot) => slots.push(slot))
+  return slots
+}
+
+/** A copy of a configuration with each text replaced by what `render` makes of it. */
+export function mapSlots(operator: Operator, config: JsonObject, render: (slot: Slot) => string): JsonObject {
+  const copy = visit(config, operator.schema, operator.schema, [], render)
+  if (!isMap(copy)) throw new TypeError('a configuration is a map')
+  return copy as JsonObject
+}
+
+/** The same for any JSON value under a schema of its own. */
+export function mapTexts(value: Json, schema: JsonSchema, render: (slot: Slot) => string): Json {
+  return visit(value, schema, schema, [], render)
+}
+
+function visit(value: Json, schema: unknown, root: JsonSchema, path: Path, use: (slot: Slot) => unknown): Json {
+  const here = branchFor(value, schema, root)
+  if (typeof value === 'string') {
+    const used = use({ path, text: value, mode: modeOf(here['x-template'], 'text'), file: fileModeOf(here) })
+    return typeof used === 'string' ? used : value
+  }
+  if (Array.isArray(value)) return value.map((item, index) => visit(item, here.items, root, [...path, index], use))
+  if (value === null || typeof value !== 'object') return value
+  const properties = isMap(here.properties) ? here.properties : {}
+  const copy: JsonObject = {}
+  for (const [key, inner] of Object.entries(value)) {
+    const known = Object.hasOwn(properties, key) ? properties[key] : here.additionalProperties
+    copy[key] = visit(inner, known, root, [...path, key], use)
+  }
+  return copy
+}
+
+/** The schema that applies to a valid value: references followed, and of alternatives the one for values of its type. */
+function branchFor(value: Json, schema: unknown, root: JsonSchema): Record<string, unknown> {
+  if (!isMap(schema)) return {}
+  if (typeof schema.$ref === 'string') return branchFor(value, definition(schema.$ref, root), root)
+  const branches = Array.isArray(schema.anyOf) ? schema.anyOf : Array.isArray(schema.oneOf) ? schema.oneOf : []
+  const branch = branches.find((one: unknown) => takes(one, value, root))
+  return branch === undefined ? schema : { ...schema, ...branchFor(value, branch, root) }
+}
+
+function takes(schema: unknown, value: Json, root: JsonSchema): boolean {
+  if (!isMap(schema)) return false
+  const target = typeof schema.$ref === 'string' ? definition(schema.$ref, root) : schema
+  if (!isMap(target)) return false
+  const types = Array.isArray(target.type) ? target.type : [target.type]
+  const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+  return types.includes(type) || (type === 'number' && types.includes('integer'))
+}
+
+function definition(ref: string, root: JsonSchema): unknown {
+  return isMap(root.$defs) ? root.$defs[ref.replace('#/$defs/', '')] : undefined
+}
+
+function fileModeOf(schema: Record<string, unknown>): TemplateMode | null {
+  return schema['x-file'] === true ? modeOf(schema['x-file-template'], 'none') : null
+}
+
+function modeOf(value: unknown, otherwise: TemplateMode): TemplateMode {
+  return value === 'sql' || value === 'shell' || value === 'text' || value === 'none' ? value : otherwise
+}

@@ -1,0 +1,152 @@
+import { messageOf, SluiceError } from '../../errors.js'
+import type { Json, JsonObject } from '../../json.js'
+import { CHECK_OPTION_SCHEMAS } from '../../lakehouse/checks/spec.js'
+import type { Operator } from '../../operators/operator.js'
+import type { CheckSpec, Dag, Task } from './model.js'
+import { HELPERS, Identifier, isTrue, type TemplateValue } from './template-helpers.js'
+import type { TemplateMode } from './template-place.js'
+import { mapSlots, mapTexts, slotsOf } from './template-slots.js'
+import { type Expression, parseTemplate } from './template-syntax.js'
+import { written } from './template-values.js'
+import { pathText } from './tree.js'
+
+/** The names a template may use when an attempt starts (DESIGN 4). Instants are ISO 8601 texts. */
+export interface TemplateScope {
+  params: JsonObject
+  interval: { start: string; end: string }
+  run: { id: string; scheduled_at: string }
+  dag: { id: string; [key: string]: Json }
+  task: { id: string; attempt: number }
+  tasks: Record<string, { outputs: JsonObject }>
+  vars: Record<string, string>
+}
+
+/** A task as its operator gets it. */
+export interface RenderedTask {
+  config: JsonObject
+  /** text of each file the task names, by the path it is named with */
+  files: Record<string, string>
+  /** false: the task is to be skipped */
+  when: boolean
+  /** secrets (`${env:NAME}`) still unresolved */
+  env: Record<string, string>
+  checks: CheckSpec[]
+}
+
+/** Where a template stands, for messages. */
+interface Place {
+  mode: TemplateMode
+  /** such as `task load, sql.query` or `sql/load.sql` */
+  name: string
+  timezone: string
+}
+
+/** `${env:NAME}` or `${file:path}`. */
+const SECRET = /\$\{(env|file):/g
+
+/**
+ * Renders everything a task's attempt needs.
+ * @throws SluiceError CONFIG_RENDER_FAILED (not retryable) naming place and template, e.g. for an output that is not there
+ */
+export function renderTask(dag: Dag, task: Task, operator: Operator, scope: TemplateScope): RenderedTask {
+  const timezone = dag.schedule?.timezone ?? 'UTC'
+  const place = (mode: TemplateMode, name: string): Place => ({ mode, name, timezone })
+  const when = task.when === null || isTrue(render(task.when, place('text', `task ${task.id}, when`), scope))
+  // what a skipped task would have done may well name what is not there
+  if (!when) return { config: {}, files: {}, when, env: {}, checks: [] }
+  const files: Record<string, string> = {}
+  for (const slot of slotsOf(operator, task.config)) {
+    if (slot.file === null) continue
+    const text = dag.files[slot.text]
+    if (text === undefined)
+      throw failed(`task ${task.id}: version ${dag.version} of the DAG holds no file ${slot.text}`)
+    files[slot.text] = render(text, place(slot.file, slot.text), scope)
+  }
+  const config = mapSlots(operator, task.config, (slot) =>
+    slot.file === null
+      ? render(slot.text, place(slot.mode, `task ${task.id}, ${operator.type}.${pathText(slot.path)}`), scope)
+      : slot.text,
+  )
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(task.env)) {
+    env[name] = renderEnv(value, place('text', `task ${task.id}, env.${name}`), scope)
+  }
+  return { config, files, when, env, checks: task.checks.map((check) => renderCheck(check)) }
+
+  function renderCheck(check: CheckSpec): CheckSpec {
+    const options = mapTexts(check.options, CHECK_OPTION_SCHEMAS[check.kind], (slot) =>
+      render(slot.text, place(slot.mode, `task ${task.id}, check ${check.name}`), scope),
+    )
+    return { ...check, options }
+  }
+}
+
+/** A secret is named by the DAG file alone: no value that a run brings may name another one. */
+function renderEnv(text: string, place: Place, scope: TemplateScope): string {
+  const rendered = render(text, place, scope)
+  if (countSecrets(rendered) !== countSecrets(text)) {
+    throw failed(`${place.name}: a rendered value names a secret; only the DAG file may`)
+  }
+  return rendered
+}
+
+function countSecrets(text: string): number {
+  return text.match(SECRET)?.length ?? 0
+}
+
+function render(text: string, place: Place, scope: TemplateScope): string {
+  if (place.mode === 'none' || !text.includes('{{')) return text
+  const parsed = parseTemplate(text)
+  if ('fault' in parsed)
+    throw failed(`${place.name}, line ${parsed.fault.line}: ${parsed.fault.message}`, parsed.fault.hint)
+  let rendered = ''
+  for (const part of parsed.parts) {
+    if (part.kind === 'text') rendered += part.text
+    else {
+      try {
+        rendered += written(evaluate(part.expression, scope, place.timezone), place.mode)
+      } catch (error) {
+        throw failed(`${place.name}, line ${part.line}: ${part.source} ${messageOf(error)}`, undefined, error)
+      }
+    }
+  }
+  return rendered
+}
+
+function failed(message: string, hint?: string, cause?: unknown): SluiceError {
+  return new SluiceError('CONFIG_RENDER_FAILED', message, { retryable: false, cause, ...(hint && { hint }) })
+}
+
+function evaluate(expression: Expression, scope: TemplateScope, timezone: string): TemplateValue {
+  if (expression.kind === 'literal') return expression.value
+  if (expression.kind === 'name') return lookUp(expression.parts, scope)
+  const helper = Object.hasOwn(HELPERS, expression.helper) ? HELPERS[expression.helper] : undefined
+  if (helper === undefined) throw new Error(`calls \`${expression.helper}\`, which is no helper`)
+  const args = expression.args.map((arg) => {
+    const value = evaluate(arg, scope, timezone)
+    if (value instanceof Identifier) throw new Error('uses `ident` inside another helper')
+    return value
+  })
+  return helper.apply(args, timezone)
+}
+
+/** Own properties only: what every object inherits is no name of a template. */
+function lookUp(parts: readonly string[], scope: TemplateScope): Json {
+  let value: unknown = scope
+  for (const [depth, part] of parts.entries()) {
+    const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, part) && !isLength(value, part)
+    if (!isThere) throw new Error(`: there is no \`${parts.slice(0, depth + 1).join('.')}\`${namesIn(value)}`)
+    value = (value as Record<string, unknown>)[part]
+  }
+  return value as Json
+}
+
+function isLength(value: object, part: string): boolean {
+  return Array.isArray(value) && part === 'length'
+}
+
+function namesIn(value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
+  const names = Object.keys(value).slice(0, 20)
+  return names.length === 0 ? ' (there are none)' : ` (there are ${names.join(', ')})`
+}
