@@ -36,7 +36,7 @@ export interface DagStore {
   /**
    * Takes over one reading of the DAGs folder: registers new DAGs and versions, marks vanished ones not present and
    * paused (`FILE_DISAPPEARED`, unless a person has paused them already), replaces all problems. A DAG whose file is
-   * broken (its id is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
+   * broken (its path, as in `Dag.file`, is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
    * its file's absence was what paused it. `nextDue` holds the next due instant of every DAG in `dags` whose schedule is
    * new or changed; others keep theirs.
    */
@@ -186,8 +186,8 @@ export interface ClaimStore {
    * Moves `scheduled` tasks of running runs to `queued` (attempt + 1, tries + 1, `cancelRequested` false, reason `waits for
    * a worker of queue default`), highest priority first and fair between DAGs, while pool and `max_active_tasks` (of the
    * run's DAG, all its runs together) have room. Exact: no instant has more queued + running tasks than the limit. Tasks
-   * left behind get the reason (`pool spark is full, 4 of 4`, `8 of 8 tasks of sales are active`). A pool nobody has
-   * defined counts as the pool `default` size. Does not touch the run's revision.
+   * left behind get the reason (`pool spark is full, 4 of 4`, `8 of 8 tasks of sales are active`). A pool that is
+   * not defined has no room (`pool spark is not defined in sluice.yaml`). Does not touch the run's revision.
    */
   queueReady(now: Instant, limit: number): Promise<QueuedTask[]>
   /** queued since before `before` and never claimed: their hint may have been lost */

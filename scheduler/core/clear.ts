@@ -1,0 +1,74 @@
+import type { Dag } from '../dag/model.js'
+import { RunDraft } from './draft.js'
+import type { Decision, RunSnapshot, TaskRun } from './model.js'
+import { isFailure, isFinalRun } from './states.js'
+
+export interface ClearOptions {
+  /** null for all tasks of the run */
+  tasks: readonly string[] | null
+  /** also everything that needs them, directly or not */
+  downstream: boolean
+  /** of those, only the ones that failed, could not run or were cancelled */
+  failedOnly: boolean
+}
+
+/**
+ * Gives tasks a new generation, so that they run again and write again. A finished run goes back to the queue. A task
+ * that is running is asked to stop and starts anew once its attempt has ended; a task that has not been tried in this
+ * generation needs no clearing and is left alone.
+ */
+export function clear(
+  snapshot: RunSnapshot,
+  options: ClearOptions,
+  by: string,
+): { decision: Decision; cleared: string[] } {
+  const draft = new RunDraft(snapshot)
+  const selected = new Set(options.tasks ?? snapshot.tasks.map(({ taskId }) => taskId))
+  if (options.downstream) addDownstream(draft.dag, selected)
+  const cleared: string[] = []
+  for (const { now: taskRun } of draft.tasks()) {
+    if (!selected.has(taskRun.taskId) || (options.failedOnly && !isFailure(taskRun.state))) continue
+    if (taskRun.tries === 0 && ['none', 'scheduled', 'running'].includes(taskRun.state)) continue
+    clearOne(draft, taskRun, by)
+    cleared.push(taskRun.taskId)
+  }
+  if (cleared.length > 0) reopen(draft, `cleared by ${by}`)
+  return { decision: draft.decision(), cleared }
+}
+
+function clearOne(draft: RunDraft, taskRun: TaskRun, by: string): void {
+  const anew = { generation: taskRun.generation + 1, tries: 0 }
+  if (taskRun.state === 'running' || taskRun.state === 'deferred') {
+    const reason = `cleared by ${by}, its attempt is being stopped`
+    draft.set(taskRun.taskId, { ...anew, cancelRequested: true, reason })
+    draft.stop(taskRun.taskId, taskRun.attempt)
+    return
+  }
+  draft.set(taskRun.taskId, {
+    ...anew,
+    state: 'none',
+    notBefore: null,
+    startedAt: null,
+    endedAt: null,
+    cancelRequested: false,
+    outputs: {},
+    reason: `cleared by ${by}`,
+  })
+}
+
+/** A finished run queues again, behind `max_active_runs` like any other; one being cancelled goes on. */
+export function reopen(draft: RunDraft, reason: string): void {
+  if (draft.run.cancelRequested || isFinalRun(draft.run.state)) draft.run.reason = reason
+  draft.run.cancelRequested = false
+  if (!isFinalRun(draft.run.state)) return
+  draft.run.state = 'queued'
+  draft.run.startedAt = null
+  draft.run.endedAt = null
+}
+
+/** Adds to `selected` everything that needs one of its tasks. */
+export function addDownstream(dag: Dag, selected: Set<string>): void {
+  for (const task of dag.tasks) {
+    if (task.needs.some((need) => selected.has(need))) selected.add(task.id)
+  }
+}

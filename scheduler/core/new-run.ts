@@ -1,0 +1,45 @@
+import type { Instant, JsonObject } from '../../json.js'
+import type { Dag } from '../dag/model.js'
+import type { RunKind } from './model.js'
+
+/** What a new run is made of, besides its DAG. */
+export interface RunOrigin {
+  id: string
+  kind: RunKind
+  dueAt: Instant
+  interval: { start: Instant; end: Instant }
+  params: JsonObject
+  triggeredBy: string
+  onlyTasks: string[] | null
+  noChecks: boolean
+}
+
+/** The rows of a new run, pinned to this version of the DAG. Its type is the store's `NewRun`. */
+export function newRun(dag: Dag, origin: RunOrigin) {
+  const only = origin.onlyTasks === null ? null : new Set(origin.onlyTasks)
+  return {
+    id: origin.id,
+    dagId: dag.id,
+    version: dag.version,
+    kind: origin.kind,
+    dueAt: origin.dueAt,
+    intervalStart: origin.interval.start,
+    intervalEnd: origin.interval.end,
+    params: origin.params,
+    triggeredBy: origin.triggeredBy,
+    onlyTasks: origin.onlyTasks,
+    noChecks: origin.noChecks,
+    tasks: dag.tasks
+      .filter((task) => only === null || only.has(task.id))
+      .map((task) => ({ taskId: task.id, pool: task.pool, queue: task.queue, priority: task.priority })),
+    maxActiveRuns: dag.maxActiveRuns,
+    maxActiveTasks: dag.maxActiveTasks,
+  }
+}
+
+/** The values that a run takes when nobody gives any: the declared defaults. */
+export function defaultParams(dag: Dag): JsonObject {
+  return Object.fromEntries(
+    Object.entries(dag.params).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
+  )
+}

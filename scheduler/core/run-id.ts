@@ -1,0 +1,21 @@
+import type { Instant } from '../../json.js'
+
+/** `sales-20261120T050000Z`: the run that the schedule makes for a due instant. */
+export function scheduledRunId(dagId: string, dueAt: Instant): string {
+  return `${dagId}-${stamp(dueAt).replace(/\d{3}Z$/, 'Z')}`
+}
+
+/** `sales-20261120T050000123Z-manual`: a run by hand, named after the instant of its trigger. */
+export function manualRunId(dagId: string, triggeredAt: Instant): string {
+  return `${dagId}-${stamp(triggeredAt)}-manual`
+}
+
+/** The DAG a run id belongs to; ids of DAGs have no dash, so what stands before the first one is it. */
+export function dagOfRun(runId: string): string {
+  return runId.slice(0, runId.indexOf('-'))
+}
+
+/** `20261120T050000123Z` */
+function stamp(instant: Instant): string {
+  return new Date(instant).toISOString().replace(/[-:.]/g, '')
+}

@@ -1,0 +1,58 @@
+import type { Instant } from '../../json.js'
+import type { Dag, Problem } from '../dag/model.js'
+import type { RegisteredDag } from '../store/store.js'
+import type { Ports, Timetable } from './ports.js'
+
+/** One reading of the DAGs folder. */
+export interface DagReading {
+  dags: Dag[]
+  /** paths, as in `Dag.file`, of files that could not be compiled */
+  broken: string[]
+  problems: Problem[]
+}
+
+/**
+ * Takes over a reading of the DAGs folder. New DAGs, changed schedules and DAGs that come back get their next due instant
+ * from now on; others keep theirs, so that ticks missed while Sluice was down are not forgotten.
+ */
+export async function registerReading(ports: Ports, reading: DagReading): Promise<void> {
+  const { store, clock, timetable, events } = ports
+  const now = clock.now()
+  const known = new Map((await store.dags()).map((dag) => [dag.id, dag]))
+  const nextDue: Record<string, Instant | null> = {}
+  for (const dag of reading.dags) {
+    const registered = known.get(dag.id)
+    if (await needsNextDue(ports, dag, registered)) {
+      nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
+    }
+  }
+  await store.registerDags({ ...reading, nextDue }, now)
+  events.emit({ kind: 'dags' })
+}
+
+async function needsNextDue(ports: Ports, dag: Dag, registered: RegisteredDag | undefined): Promise<boolean> {
+  if (registered === undefined || !registered.present) return true
+  if (registered.version === dag.version) return false
+  const before = await ports.store.dagVersion(registered.version)
+  return (
+    before === null ||
+    before.start !== dag.start ||
+    before.schedule?.cron !== dag.schedule?.cron ||
+    before.schedule?.timezone !== dag.schedule?.timezone
+  )
+}
+
+/**
+ * The first due instant of a schedule that begins at `now`. Without catchup it is the next tick, so a first start makes no
+ * run at once; a new DAG with catchup begins at its `start`. No interval begins before `start`.
+ */
+export function firstDue(timetable: Timetable, dag: Dag, now: Instant, isNew: boolean): Instant | null {
+  const { schedule, start } = dag
+  if (schedule === null) return null
+  const next = timetable.nextDue(schedule, now)
+  if (start === null) return next
+  const firstStart = timetable.nextDue(schedule, start - 1)
+  const firstEnd = firstStart === null ? null : timetable.nextDue(schedule, firstStart)
+  if (firstEnd === null || next === null) return null
+  return dag.catchup && isNew ? firstEnd : Math.max(firstEnd, next)
+}

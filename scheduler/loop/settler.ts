@@ -1,0 +1,153 @@
+import { applied } from '../core/apply.js'
+import { decide } from '../core/decide.js'
+import { isEmpty } from '../core/draft.js'
+import type { AttemptOutcome, Decision, RunSnapshot } from '../core/model.js'
+import { isFinalRun } from '../core/states.js'
+import { announceDecision } from './announce.js'
+import type { Ports } from './ports.js'
+import { type RunCache, withOutcomes } from './run-cache.js'
+
+/** How often a run is decided anew when others keep changing it; the sweep finds it later all the same. */
+const CONFLICT_LIMIT = 10
+/** A run whose settling failed is looked at again after this. */
+const AFTER_FAILURE_MS = 1_000
+
+interface Work {
+  outcomes: AttemptOutcome[]
+  /** others may have changed the run: what is cached does not count */
+  reload: boolean
+}
+
+export interface SettlerSignals {
+  /** tasks may have become ready, or places free */
+  ready(): void
+  /** a run has ended, so another of its DAG may start */
+  ended(): void
+  /** look at the run again at `at`; null for no such need */
+  wakeAt(runId: string, at: number | null): void
+}
+
+/**
+ * Settles runs: one step at a time per run, several runs at once. Whatever comes for a run while it is being settled is
+ * taken together in its next step, so many outcomes cost one write.
+ */
+export class Settler {
+  readonly #ports: Ports
+  readonly #cache: RunCache
+  readonly #signals: SettlerSignals
+  readonly #parallel: number
+  readonly #waiting = new Map<string, Work>()
+  readonly #active = new Map<string, Promise<void>>()
+  #stopped = false
+
+  constructor(ports: Ports, cache: RunCache, signals: SettlerSignals, parallel: number) {
+    this.#ports = ports
+    this.#cache = cache
+    this.#signals = signals
+    this.#parallel = parallel
+  }
+
+  /** the run may have been changed by anyone: load and settle it */
+  wake(runId: string): void {
+    this.#work(runId).reload = true
+    this.#pump()
+  }
+
+  /** an outcome of the run has been recorded: settle it from what is known */
+  recorded(runId: string, outcome: AttemptOutcome): void {
+    this.#work(runId).outcomes.push(outcome)
+    this.#pump()
+  }
+
+  /** takes no more work and resolves once the steps under way have ended */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#waiting.clear()
+    await Promise.all(this.#active.values())
+  }
+
+  get isIdle(): boolean {
+    return this.#active.size === 0 && this.#waiting.size === 0
+  }
+
+  /** resolves once the runs that are being settled now have been */
+  async idle(): Promise<void> {
+    while (!this.isIdle) await Promise.race(this.#active.values())
+  }
+
+  #work(runId: string): Work {
+    const work = this.#waiting.get(runId) ?? { outcomes: [], reload: false }
+    this.#waiting.set(runId, work)
+    return work
+  }
+
+  #pump(): void {
+    for (const runId of this.#waiting.keys()) {
+      if (this.#stopped || this.#active.size >= this.#parallel) return
+      if (!this.#active.has(runId)) this.#active.set(runId, this.#step(runId))
+    }
+  }
+
+  async #step(runId: string): Promise<void> {
+    // outcomes of the same turn join this step
+    await null
+    const work = this.#waiting.get(runId)
+    this.#waiting.delete(runId)
+    try {
+      if (work !== undefined && !this.#stopped) await this.#settle(runId, work)
+    } catch (error) {
+      this.#ports.log.error({ err: error, run: runId }, 'settling a run failed; it is tried again')
+      this.#cache.forget(runId)
+      this.#signals.wakeAt(runId, this.#ports.clock.now() + AFTER_FAILURE_MS)
+    } finally {
+      this.#active.delete(runId)
+      this.#pump()
+    }
+  }
+
+  async #settle(runId: string, work: Work): Promise<void> {
+    const { store, clock, random, log, debugPoint } = this.#ports
+    let snapshot = await this.#snapshot(runId, work)
+    for (let tries = 0; tries < CONFLICT_LIMIT; tries += 1) {
+      if (snapshot === null) {
+        log.warn({ run: runId }, 'asked to settle a run that does not exist')
+        return
+      }
+      const decision = decide(snapshot, clock.now(), random)
+      if (isEmpty(decision)) return this.#unchanged(snapshot, decision)
+      await debugPoint('run:decided')
+      const now = clock.now()
+      const outcome = await store.applyDecision(runId, snapshot.run.revision, decision, now)
+      if (outcome === 'applied') return this.#applied(snapshot, decision, applied(snapshot, decision, now))
+      snapshot = await store.snapshot(runId)
+    }
+    log.warn({ run: runId }, 'others keep changing this run; it is settled with the next sweep')
+    this.#cache.forget(runId)
+  }
+
+  /** what is cached with the new outcomes when that is enough, else what the store says */
+  async #snapshot(runId: string, work: Work): Promise<RunSnapshot | null> {
+    const cached = work.reload ? undefined : this.#cache.get(runId)
+    const known = cached === undefined ? null : withOutcomes(cached, work.outcomes)
+    return known ?? (await this.#ports.store.snapshot(runId))
+  }
+
+  #unchanged(snapshot: RunSnapshot, decision: Decision): void {
+    if (!isFinalRun(snapshot.run.state)) this.#cache.put(snapshot)
+    this.#signals.wakeAt(snapshot.run.id, decision.wakeAt)
+  }
+
+  async #applied(before: RunSnapshot, decision: Decision, after: RunSnapshot): Promise<void> {
+    const { events, queue, debugPoint } = this.#ports
+    const runId = after.run.id
+    const ended = isFinalRun(after.run.state)
+    if (ended) this.#cache.forget(runId)
+    else this.#cache.put(after)
+    await debugPoint('run:applied')
+    announceDecision(events, before, decision)
+    this.#signals.wakeAt(runId, decision.wakeAt)
+    this.#signals.ready()
+    if (ended) this.#signals.ended()
+    if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
+  }
+}

@@ -1,0 +1,219 @@
+import type { Instant } from '../json.js'
+import type { Wake } from './commands.js'
+import type { AttemptOutcome } from './core/model.js'
+import { Alarms } from './loop/alarms.js'
+import { announceQueued, announceRun } from './loop/announce.js'
+import { DueRuns } from './loop/due-runs.js'
+import type { Ports } from './loop/ports.js'
+import { type DagReading, registerReading } from './loop/registration.js'
+import { RunCache } from './loop/run-cache.js'
+import { Settler } from './loop/settler.js'
+import { SingleFlight } from './loop/single-flight.js'
+
+export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
+export type { DagReading } from './loop/registration.js'
+
+export interface SchedulerLimits {
+  /** between two sweeps, the safety net for lost hints and dead workers */
+  sweepMs: number
+  /** a queued task that nobody has claimed for this long is dispatched again */
+  staleQueuedMs: number
+  /** runs settled at the same time */
+  parallelRuns: number
+  /** runs whose snapshot is kept in memory */
+  cachedRuns: number
+}
+
+export const DEFAULT_LIMITS: SchedulerLimits = {
+  sweepMs: 5_000,
+  staleQueuedMs: 10_000,
+  parallelRuns: 4,
+  cachedRuns: 256,
+}
+
+/** Tasks or runs that one statement moves. */
+const BATCH = 500
+
+/**
+ * The loop that joins store, core and queue. The store is the authority and this only its servant: it may be killed at any
+ * moment, run several times at once, and be told things twice or not at all.
+ *
+ *   outcome recorded -> settle its run -> apply the decision -> queue what is ready -> hint to the workers
+ *
+ * Events drive it (an outcome, a command, a due instant); a sweep every few seconds finds whatever an event did not tell.
+ */
+export class Scheduler implements Wake {
+  readonly #ports: Ports
+  readonly #limits: SchedulerLimits
+  readonly #cache: RunCache
+  readonly #settler: Settler
+  readonly #dueRuns: DueRuns
+  readonly #alarms: Alarms
+  readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
+  readonly #starts = new SingleFlight(() => this.#guarded('starting runs', () => this.#startRuns()))
+  readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
+  readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
+  readonly #sweeps = new SingleFlight(() => this.#sweep())
+  #stopped = false
+
+  constructor(ports: Ports, limits: Partial<SchedulerLimits> = {}) {
+    this.#ports = ports
+    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+    this.#cache = new RunCache(this.#limits.cachedRuns)
+    this.#dueRuns = new DueRuns(ports)
+    this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
+    const signals = {
+      ready: () => this.#request(this.#dispatch),
+      ended: () => this.#request(this.#starts),
+      wakeAt: (runId: string, at: Instant | null) => this.#alarms.set(`run ${runId}`, at),
+    }
+    this.#settler = new Settler(ports, this.#cache, signals, this.#limits.parallelRuns)
+  }
+
+  /** Begins with a sweep, which finds everything that was left undone. */
+  start(): void {
+    this.#request(this.#sweeps)
+  }
+
+  /** Takes up nothing new and resolves once the steps under way have ended. What is left is found by the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#alarms.stop()
+    await this.#settler.stop()
+    for (const flight of this.#flights()) await flight.idle()
+  }
+
+  now(): Instant {
+    return this.#ports.clock.now()
+  }
+
+  /** The run was changed from outside: settle it now. */
+  run(runId: string): void {
+    if (!this.#stopped) this.#settler.wake(runId)
+  }
+
+  /** Something may be due, startable or ready. */
+  all(): void {
+    this.#request(this.#ticks)
+    this.#request(this.#starts)
+    this.#request(this.#dispatch)
+  }
+
+  /** Outcomes that the store has recorded (`recordOutcomes`), told directly so that a hop waits for nothing. */
+  recorded(outcomes: readonly { runId: string; outcome: AttemptOutcome }[]): void {
+    if (this.#stopped) return
+    for (const { runId, outcome } of outcomes) this.#settler.recorded(runId, outcome)
+  }
+
+  /** Takes over one reading of the DAGs folder. */
+  async register(reading: DagReading): Promise<void> {
+    await registerReading(this.#ports, reading)
+    this.#request(this.#ticks)
+  }
+
+  /** Resolves once everything asked for so far has been done; timers may still be set. */
+  async idle(): Promise<void> {
+    for (;;) {
+      await this.#settler.idle()
+      for (const flight of this.#flights()) await flight.idle()
+      if (this.#settler.isIdle) return
+    }
+  }
+
+  #flights(): SingleFlight[] {
+    return [this.#sweeps, this.#ticks, this.#starts, this.#retries, this.#dispatch]
+  }
+
+  #request(flight: SingleFlight): void {
+    if (!this.#stopped) flight.request()
+  }
+
+  #ring(name: string): void {
+    if (name === 'sweep') this.#request(this.#sweeps)
+    else if (name === 'tick') this.#request(this.#ticks)
+    else if (name === 'retry') this.#request(this.#retries)
+    else this.run(name.slice('run '.length))
+  }
+
+  async #guarded(what: string, job: () => Promise<void>): Promise<void> {
+    if (this.#stopped) return
+    try {
+      await job()
+    } catch (error) {
+      this.#ports.log.error({ err: error }, `${what} failed; the next sweep tries again`)
+    }
+  }
+
+  async #makeDueRuns(): Promise<void> {
+    await this.#dueRuns.make(() => this.#request(this.#starts))
+    this.#alarms.set('tick', this.#notBefore(await this.#ports.store.nextDueAt(), 100))
+  }
+
+  /** An instant that has come although all due work was done is not looked at in a tight loop. */
+  #notBefore(at: Instant | null, pauseMs: number): Instant | null {
+    return at === null ? null : at > this.now() ? at : this.now() + pauseMs
+  }
+
+  async #startRuns(): Promise<void> {
+    const { store, clock, events, debugPoint } = this.#ports
+    let started: string[]
+    do {
+      started = await store.startRuns(clock.now(), BATCH)
+      if (started.length > 0) await debugPoint('runs:started')
+      for (const runId of started) {
+        announceRun(events, runId, 'running')
+        this.run(runId)
+      }
+    } while (started.length === BATCH)
+  }
+
+  async #queueReady(): Promise<void> {
+    const { store, clock, events, queue, debugPoint } = this.#ports
+    for (;;) {
+      const queued = await store.queueReady(clock.now(), BATCH)
+      if (queued.length === 0) return
+      await debugPoint('ready:queued')
+      this.#cache.queued(queued)
+      announceQueued(events, queued)
+      await queue.dispatch(queued)
+      if (queued.length < BATCH) return
+    }
+  }
+
+  async #findRuns(): Promise<void> {
+    const { store, clock } = this.#ports
+    for (const runId of await store.runsToSettle(clock.now(), BATCH)) this.run(runId)
+    this.#alarms.set('retry', this.#notBefore(await store.nextRetryAt(), 1_000))
+  }
+
+  /** Each part on its own, so that one that fails does not keep the others from being done. */
+  async #sweep(): Promise<void> {
+    if (this.#stopped) return
+    await this.#guarded('reaping expired leases', () => this.#reap())
+    await this.#guarded('looking for stale queued tasks', () => this.#repeatHints())
+    this.#request(this.#retries)
+    this.all()
+    this.#alarms.set('sweep', this.now() + this.#limits.sweepMs)
+  }
+
+  async #reap(): Promise<void> {
+    const { store, clock, debugPoint } = this.#ports
+    const runs = await store.reapExpired(clock.now())
+    if (runs.length > 0) await debugPoint('sweep:reaped')
+    for (const runId of runs) this.run(runId)
+  }
+
+  async #repeatHints(): Promise<void> {
+    const { store, clock, queue } = this.#ports
+    const stale = await store.staleQueued(clock.now() - this.#limits.staleQueuedMs, BATCH)
+    if (stale.length > 0) await queue.dispatch(stale)
+  }
+}
+
+/** Ports that tests replace have quiet defaults: no debug points. */
+export function createScheduler(
+  ports: Omit<Ports, 'debugPoint'> & Partial<Pick<Ports, 'debugPoint'>>,
+  limits: Partial<SchedulerLimits> = {},
+): Scheduler {
+  return new Scheduler({ debugPoint: () => undefined, ...ports }, limits)
+}
