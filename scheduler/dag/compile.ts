@@ -1,13 +1,13 @@
 import { realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseDuration } from '../../duration.js'
 import type { JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { buildDag } from './build.js'
 import { checkDag } from './dag-checks.js'
-import { guardBytes, LIMITS, type TextProblem } from './guard.js'
+import { guardBytes, LIMITS, type Position, type TextProblem } from './guard.js'
 import type { Dag, Problem } from './model.js'
-import { type NamedFile, readNamedFile } from './named-files.js'
+import { fileStamp, type NamedFile, readNamedFile } from './named-files.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { Report } from './report.js'
@@ -32,8 +32,10 @@ export interface Compiled {
   problems: Problem[]
   /** the id as far as it could be read; null when the file does not say */
   dagId: string | null
-  /** paths, relative to the DAG file, of the files it names, there or not */
-  named: string[]
+  /** where the id stands */
+  idPosition: Position
+  /** of each file it names, there or not, by path relative to the DAG file: its stamp just before it was read */
+  named: ReadonlyMap<string, string>
 }
 
 /**
@@ -54,7 +56,8 @@ export function broken(file: string, problems: readonly TextProblem[]): Compiled
   return {
     dag: null,
     dagId: null,
-    named: [],
+    idPosition: { line: 1, column: 1 },
+    named: new Map(),
     problems: problems.map((problem) => ({ file, path: '', severity: 'error', ...problem })),
   }
 }
@@ -62,7 +65,8 @@ export function broken(file: string, problems: readonly TextProblem[]): Compiled
 function compileDocument(file: string, yaml: ParsedYaml, options: CompileOptions): Compiled {
   const report = new Report(file, yaml)
   for (const finding of validatorFor(options.operators).findings(yaml.value)) report.add(finding)
-  if (!isMap(yaml.value)) return { dag: null, dagId: null, named: [], problems: report.problems }
+  const idPosition = yaml.position(['dag'], 'value')
+  if (!isMap(yaml.value)) return { dag: null, dagId: null, idPosition, named: new Map(), problems: report.problems }
   const document = yaml.value as JsonObject
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
@@ -78,9 +82,8 @@ function compileDocument(file: string, yaml: ParsedYaml, options: CompileOptions
     report,
   )
   const problems = report.problems.slice(0, LIMITS.problems)
-  const named = files.named()
-  if (report.hasErrors()) return { dag: null, dagId, named, problems }
-  return { dag: buildDag(file, yaml, facts, needs, files.texts), dagId, named, problems }
+  const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts)
+  return { dag, dagId, idPosition, named: files.stamps, problems }
 }
 
 function checkTasks(
@@ -134,6 +137,7 @@ function checkDurations(document: JsonObject, report: Report): void {
 /** The files one DAG names, each read once. */
 class FilesOfDag {
   readonly texts: Record<string, string> = {}
+  readonly stamps = new Map<string, string>()
   readonly #read = new Map<string, NamedFile>()
   readonly #path: string
   readonly #roots: string[]
@@ -144,13 +148,11 @@ class FilesOfDag {
     this.#roots = [realpathSync(options.project), realpathSync(options.dags)]
   }
 
-  named(): string[] {
-    return [...this.#read.keys()]
-  }
-
   read(path: string): NamedFile {
     const known = this.#read.get(path)
     if (known !== undefined) return known
+    // before reading, so that a change meanwhile shows the next time
+    this.stamps.set(path, fileStamp(join(dirname(this.#path), path)))
     let file = readNamedFile(path, this.#path, this.#roots)
     if ('text' in file) {
       this.#bytes += file.text.length

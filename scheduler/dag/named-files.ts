@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { LIMITS } from './guard.js'
 
@@ -25,6 +25,26 @@ export function readNamedFile(path: string, dagFile: string, roots: readonly str
   // the DAG file itself may lie behind a link, so places are compared as they really are
   if (!isBelowOne(real, roots)) return outside(path)
   return readText(path, real)
+}
+
+/** A file changed so lately may change again within the same tick of the file system's clock. */
+const RACY_MS = 50
+let racyStamps = 0
+
+/**
+ * A text that differs whenever the content of a file may: two equal stamps mean that it was not touched in between. A file
+ * changed a moment ago gets a stamp that equals no other.
+ */
+export function fileStamp(path: string): string {
+  let stat: Stats | undefined
+  try {
+    stat = statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown'
+  }
+  if (stat === undefined) return 'absent'
+  const racy = Math.abs(Date.now() - stat.mtimeMs) < RACY_MS ? ` racy ${++racyStamps}` : ''
+  return `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}${racy}`
 }
 
 /** True when `path` is one of the folders or below one; all absolute and free of links. */

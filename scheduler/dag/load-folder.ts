@@ -1,0 +1,160 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { SluiceError } from '../../errors.js'
+import { broken, type Compiled, type CompileOptions, compileDag } from './compile.js'
+import { LIMITS, tooLarge } from './guard.js'
+import type { Dag, Problem } from './model.js'
+import { fileStamp, isBelowOne } from './named-files.js'
+import { sortedProblems } from './report.js'
+
+/** One reading of a whole DAGs folder. */
+export interface FolderReading {
+  /** the good DAGs, by file */
+  dags: Dag[]
+  /** files (as in `Dag.file`) that hold an error; a DAG known from one of them keeps its last good version */
+  broken: string[]
+  /** of all files, by file and place */
+  problems: Problem[]
+}
+
+/** Folders that hold no DAGs, whatever else they hold. */
+const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'data'])
+const FILES_LIMIT = 20_000
+const DEPTH_LIMIT = 20
+/** How long one turn of the event loop may compile, so that a large folder does not stop a running scheduler. */
+const TURN_MS = 20
+
+interface Kept {
+  /** of the DAG file, just before it was read */
+  stamp: string
+  compiled: Compiled
+}
+
+/** Reads a DAGs folder again and again; only what has changed, or names a file that has, is compiled anew. */
+export class DagFolder {
+  #kept = new Map<string, Kept>()
+
+  constructor(readonly options: CompileOptions) {}
+
+  /** @throws SluiceError CONFIG_INVALID when there is no such folder */
+  async read(): Promise<FolderReading> {
+    const found = listFiles(this.options)
+    const kept = new Map<string, Kept>()
+    const problems: Problem[] = [...found.problems]
+    let turnEnds = performance.now() + TURN_MS
+    for (const file of found.files) {
+      kept.set(file, this.#compile(file))
+      if (performance.now() > turnEnds) {
+        await nextTurn()
+        turnEnds = performance.now() + TURN_MS
+      }
+    }
+    this.#kept = kept
+    return reading(kept, problems)
+  }
+
+  #compile(file: string): Kept {
+    const path = join(this.options.dags, file)
+    const stamp = fileStamp(path)
+    const before = this.#kept.get(file)
+    if (before?.stamp === stamp && isUntouched(before.compiled.named, dirname(path))) return before
+    const read = readDag(file, this.options)
+    const compiled = 'problem' in read ? broken(file, [read.problem]) : compileDag(file, read.bytes, this.options)
+    return { stamp, compiled }
+  }
+}
+
+function isUntouched(named: ReadonlyMap<string, string>, folder: string): boolean {
+  for (const [name, stamp] of named) if (fileStamp(join(folder, name)) !== stamp) return false
+  return true
+}
+
+/** Reads a DAGs folder once. */
+export function loadFolder(options: CompileOptions): Promise<FolderReading> {
+  return new DagFolder(options).read()
+}
+
+/** Two good files with the same id: neither may win by chance, so both are broken. */
+function reading(kept: ReadonlyMap<string, Kept>, problems: Problem[]): FolderReading {
+  const filesById = new Map<string, string[]>()
+  for (const [file, { compiled }] of kept) {
+    if (compiled.dagId !== null) filesById.set(compiled.dagId, [...(filesById.get(compiled.dagId) ?? []), file])
+  }
+  const dags: Dag[] = []
+  const bad: string[] = []
+  for (const [file, { compiled }] of kept) {
+    problems.push(...compiled.problems)
+    const others = (filesById.get(compiled.dagId ?? '') ?? []).filter((other) => other !== file)
+    if (others.length > 0) problems.push(sameId(file, compiled, others))
+    if (compiled.dag !== null && others.length === 0) dags.push(compiled.dag)
+    else bad.push(file)
+  }
+  return { dags, broken: bad, problems: sortedProblems(problems) }
+}
+
+function sameId(file: string, compiled: Compiled, others: readonly string[]): Problem {
+  return {
+    file,
+    ...compiled.idPosition,
+    path: 'dag',
+    severity: 'error',
+    message: `the id \`${compiled.dagId}\` is also that of ${others.slice(0, 5).join(', ')}`,
+    hint: 'give each DAG an id of its own',
+  }
+}
+
+function listFiles(options: CompileOptions): { files: string[]; problems: Problem[] } {
+  const files: string[] = []
+  const problems: Problem[] = []
+  const visit = (folder: string, depth: number) => {
+    const entries = readdirSync(join(options.dags, folder), { withFileTypes: true })
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`
+      if (entry.name.startsWith('.') || SKIPPED.has(entry.name)) continue
+      if (entry.isDirectory() && depth < DEPTH_LIMIT) visit(path, depth + 1)
+      else if (!entry.isDirectory() && /\.ya?ml$/.test(entry.name)) files.push(path)
+    }
+  }
+  try {
+    visit('', 0)
+  } catch (error) {
+    throw new SluiceError('CONFIG_INVALID', `The DAGs folder ${options.dags} cannot be read.`, {
+      cause: error,
+      hint: 'Create the folder, or name another one with `dags:` in sluice.yaml.',
+    })
+  }
+  const tooMany = files.splice(FILES_LIMIT)
+  if (tooMany.length > 0) {
+    const message = `the folder holds more than ${FILES_LIMIT} DAG files; this one and ${tooMany.length - 1} more are not read`
+    problems.push({ file: tooMany[0] ?? '', line: 1, column: 1, path: '', severity: 'error', message, hint: '' })
+  }
+  return { files, problems }
+}
+
+type DagBytes = { bytes: Uint8Array } | { problem: { line: number; column: number; message: string; hint: string } }
+
+/** Never reads more than a DAG file may have, nor what is no regular file of the project. */
+function readDag(file: string, options: CompileOptions): DagBytes {
+  const path = join(options.dags, file)
+  const at = { line: 1, column: 1 }
+  let handle: number | null = null
+  try {
+    const roots = [realpathSync(options.project), realpathSync(options.dags)]
+    if (!isBelowOne(realpathSync(path), roots)) {
+      return { problem: { ...at, message: 'the file is a link that leads outside the project', hint: 'copy the file' } }
+    }
+    handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(handle)
+    if (!stat.isFile()) return { problem: { ...at, message: 'this is not a regular file', hint: 'remove it' } }
+    if (stat.size > LIMITS.fileBytes) return { problem: tooLarge(stat.size) }
+    const bytes = Buffer.alloc(stat.size)
+    return { bytes: bytes.subarray(0, readSync(handle, bytes, 0, stat.size, 0)) }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === undefined) throw error
+    return { problem: { ...at, message: `the file cannot be read (${code})`, hint: 'check its permissions' } }
+  } finally {
+    if (handle !== null) closeSync(handle)
+  }
+}
