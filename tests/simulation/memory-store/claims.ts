@@ -1,0 +1,182 @@
+import type { Instant } from '../../../json.js'
+import type { ClaimRef, ClaimStore } from '../../../scheduler/store/store.js'
+import { queueReady } from './queueing.js'
+import { type AttemptRow, byInstant, type RunRow, type Tables, type TaskRow } from './tables.js'
+
+export function claimStore(tables: Tables): ClaimStore {
+  return {
+    async queueReady(now, limit) {
+      return queueReady(tables, now, limit)
+    },
+    async staleQueued(before, limit) {
+      const stale = queuedTasks(tables).filter(({ row }) => row.task.since < before)
+      return stale.slice(0, limit).map(({ row }) => ({
+        runId: row.runId,
+        taskId: row.task.taskId,
+        attempt: row.task.attempt,
+        queue: row.queue,
+        priority: row.priority,
+      }))
+    },
+    async claim(worker, options) {
+      return claim(tables, worker, options)
+    },
+    async heartbeat(worker, claims, { now, leaseMs }) {
+      tables.workers.set(worker.id, { ...worker, heartbeatAt: now })
+      const lost: ClaimRef[] = []
+      const cancel: ClaimRef[] = []
+      for (const ref of claims) {
+        const row = ours(tables, ref)
+        if (row === null) {
+          lost.push(ref)
+          continue
+        }
+        if (row.claim !== null) row.claim = { ...row.claim, leaseUntil: now + leaseMs }
+        if (row.task.cancelRequested) cancel.push(ref)
+      }
+      return { lost, cancel }
+    },
+    async recordOutcomes(outcomes) {
+      return outcomes.map((recorded) => recordOutcome(tables, recorded))
+    },
+    async saveHandle(ref, handle) {
+      const row = ours(tables, ref)
+      if (row === null) return 'lost_claim'
+      row.handle = handle
+      return 'saved'
+    },
+    async saveProgress(ref, progress) {
+      const row = ours(tables, ref)
+      if (row === null) return 'lost_claim'
+      row.progress = progress
+      return 'saved'
+    },
+    async reapExpired(now) {
+      return lose(tables, now, (row) =>
+        (row.claim?.leaseUntil ?? now) < now || !tables.guards('lease_check')
+          ? `worker ${row.claim?.workerId} was not heard of since ${new Date(row.claim?.leaseUntil ?? now).toISOString()}`
+          : null,
+      )
+    },
+    async beginEpoch(reason, now) {
+      tables.epoch += 1
+      const older = (row: TaskRow) => row.claim !== null && row.claim.epoch < tables.epoch
+      return { epoch: tables.epoch, runs: lose(tables, now, (row) => (older(row) ? reason : null)) }
+    },
+    async workers() {
+      return [...tables.workers.values()]
+    },
+  }
+}
+
+function queuedTasks(tables: Tables): { run: RunRow; row: TaskRow }[] {
+  const queued = [...tables.activeRuns()].flatMap((run) =>
+    [...run.tasks.values()]
+      .filter(({ task: { state } }) => state === 'queued' || (state === 'running' && !tables.guards('queued_only')))
+      .map((row) => ({ run, row })),
+  )
+  const inOrder = byInstant<{ row: TaskRow }>(
+    ({ row }) => row.task.since,
+    ({ row }) => `${row.runId}/${row.task.taskId}`,
+  )
+  return queued.sort((a, b) => b.row.priority - a.row.priority || inOrder(a, b))
+}
+
+function claim(
+  tables: Tables,
+  worker: Parameters<ClaimStore['claim']>[0],
+  { now, leaseMs, limit }: Parameters<ClaimStore['claim']>[1],
+): Awaited<ReturnType<ClaimStore['claim']>> {
+  if (worker.epoch < tables.epoch && tables.guards('epoch')) return []
+  const taken = queuedTasks(tables).filter(({ row }) => worker.queues.includes(row.queue))
+  return taken.slice(0, limit).map(({ run: { run }, row }) => {
+    const token = tables.newToken()
+    const { taskId, attempt, tries, generation } = row.task
+    row.task = { ...row.task, state: 'running', since: now, startedAt: now, endedAt: null, reason: '' }
+    row.claim = { token, workerId: worker.id, epoch: worker.epoch, leaseUntil: now + leaseMs }
+    tables.addAttempt({
+      runId: run.id,
+      taskId,
+      attempt,
+      generation,
+      token,
+      workerId: worker.id,
+      epoch: worker.epoch,
+      claimedAt: now,
+      outcome: null,
+      settled: false,
+      facts: null,
+    })
+    return {
+      runId: run.id,
+      dagId: run.dagId,
+      version: run.version,
+      taskId,
+      attempt,
+      tries,
+      generation,
+      claimToken: token,
+      leaseUntil: now + leaseMs,
+      dueAt: run.dueAt,
+      intervalStart: run.intervalStart,
+      intervalEnd: run.intervalEnd,
+      params: run.params,
+      triggeredBy: run.triggeredBy,
+      noChecks: run.noChecks,
+      handle: row.handle,
+      claimedAt: now,
+    }
+  })
+}
+
+/** the task's row while this claim is the one in force and its outcome is not known yet */
+function ours(tables: Tables, ref: ClaimRef): TaskRow | null {
+  const row = tables.task(ref.runId, ref.taskId)
+  if (row === undefined || row.claim === null || row.task.state !== 'running') return null
+  const tokenFits = row.claim.token === ref.claimToken || !tables.guards('claim_token')
+  const outcome = tables.attempt(ref.runId, ref.taskId, row.task.attempt)?.outcome ?? null
+  return tokenFits && outcome === null ? row : null
+}
+
+function recordOutcome(
+  tables: Tables,
+  recorded: Parameters<ClaimStore['recordOutcomes']>[0][number],
+): 'recorded' | 'lost_claim' {
+  const row = ours(tables, recorded)
+  const asked = tables.attempt(recorded.runId, recorded.taskId, recorded.attempt)
+  // without the token any report counts for whatever attempt the task runs now
+  const attempt = tables.guards('claim_token') ? asked : currentAttempt(tables, recorded)
+  if (attempt === undefined || (attempt.token !== recorded.claimToken && tables.guards('claim_token'))) {
+    return 'lost_claim'
+  }
+  if (row === null && tables.guards('late_finish')) {
+    return attempt.outcome?.result === recorded.outcome.result ? 'recorded' : 'lost_claim'
+  }
+  attempt.outcome = { ...recorded.outcome, attempt: attempt.attempt }
+  attempt.settled = false
+  attempt.facts = recorded.facts
+  if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }
+  return 'recorded'
+}
+
+function currentAttempt(tables: Tables, { runId, taskId }: ClaimRef): AttemptRow | undefined {
+  return tables.attempt(runId, taskId, tables.task(runId, taskId)?.task.attempt ?? 0)
+}
+
+/** gives running attempts without an outcome the outcome `lost`, where `why` has a reason */
+function lose(tables: Tables, now: Instant, why: (row: TaskRow) => string | null): string[] {
+  const runs = new Set<string>()
+  for (const run of tables.activeRuns()) {
+    for (const row of run.tasks.values()) {
+      const { taskId, attempt, state } = row.task
+      const claimed = tables.attempt(row.runId, taskId, attempt)
+      if (state !== 'running' || row.claim === null || claimed === undefined || claimed.outcome !== null) continue
+      const reason = why(row)
+      if (reason === null) continue
+      claimed.outcome = { taskId, attempt, result: 'lost', reason, retryable: true, outputs: {}, endedAt: now }
+      row.claim = { ...row.claim, leaseUntil: null }
+      runs.add(row.runId)
+    }
+  }
+  return [...runs]
+}

@@ -1,0 +1,77 @@
+import type { Instant } from '../../../json.js'
+import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from '../../../scheduler/store/store.js'
+import { byInstant, type Tables } from './tables.js'
+
+export function dagStore(tables: Tables): DagStore {
+  const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
+  return {
+    async registerDags(input) {
+      registerDags(tables, input)
+    },
+    async dags() {
+      return [...tables.dags.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    },
+    async dag(dagId) {
+      return tables.dags.get(dagId) ?? null
+    },
+    async dagVersion(version) {
+      return tables.versions.get(version) ?? null
+    },
+    async problems() {
+      return tables.problems
+    },
+    async setPaused(dagId, paused, reason) {
+      const dag = tables.dags.get(dagId)
+      if (dag === undefined) return 'unknown'
+      if (dag.paused === paused) return 'unchanged'
+      tables.dags.set(dagId, { ...dag, paused, pauseReason: paused ? reason : '' })
+      return 'changed'
+    },
+    async setNextDue(dagId, expect, nextDueAt) {
+      const dag = tables.dags.get(dagId)
+      if (dag === undefined || dag.nextDueAt !== expect) return 'moved'
+      tables.dags.set(dagId, { ...dag, nextDueAt })
+      return 'changed'
+    },
+    async dueDags(now, limit) {
+      return active()
+        .filter(({ nextDueAt }) => nextDueAt !== null && nextDueAt <= now)
+        .sort(byInstant(dueOf, ({ id }) => id))
+        .slice(0, limit)
+    },
+    async nextDueAt() {
+      const dues = active().flatMap(({ nextDueAt }) => nextDueAt ?? [])
+      return dues.length === 0 ? null : Math.min(...dues)
+    },
+    async setPools(pools) {
+      tables.pools.clear()
+      for (const [pool, size] of Object.entries(pools)) tables.pools.set(pool, size)
+    },
+  }
+}
+
+const dueOf = ({ nextDueAt }: RegisteredDag): Instant => nextDueAt ?? 0
+
+function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0]): void {
+  const read = new Set(input.dags.map(({ id }) => id))
+  for (const dag of input.dags) {
+    if (!tables.versions.has(dag.version)) tables.versions.set(dag.version, dag)
+    const known = tables.dags.get(dag.id)
+    const resumed = known !== undefined && !known.present && known.pauseReason === FILE_DISAPPEARED
+    tables.dags.set(dag.id, {
+      id: dag.id,
+      file: dag.file,
+      version: dag.version,
+      paused: known?.paused === true && !resumed,
+      pauseReason: known === undefined || resumed ? '' : known.pauseReason,
+      present: true,
+      nextDueAt: input.nextDue[dag.id] === undefined ? (known?.nextDueAt ?? null) : (input.nextDue[dag.id] ?? null),
+    })
+  }
+  for (const dag of tables.dags.values()) {
+    if (read.has(dag.id) || input.broken.includes(dag.file) || !dag.present) continue
+    const pauseReason = dag.paused ? dag.pauseReason : FILE_DISAPPEARED
+    tables.dags.set(dag.id, { ...dag, present: false, paused: true, pauseReason })
+  }
+  tables.problems = input.problems
+}

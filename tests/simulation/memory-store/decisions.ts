@@ -1,0 +1,59 @@
+import type { Instant } from '../../../json.js'
+import type { Decision, TaskChange } from '../../../scheduler/core/model.js'
+import type { RunRow, Tables, TaskRow } from './tables.js'
+
+export function applyDecision(
+  tables: Tables,
+  runId: string,
+  revision: number,
+  decision: Decision,
+  now: Instant,
+): 'applied' | 'conflict' {
+  const row = tables.runs.get(runId)
+  if (row === undefined) return 'conflict'
+  if (row.run.revision !== revision && tables.guards('revision')) return 'conflict'
+  if (tables.guards('expected_state') && !decision.tasks.every((change) => holds(row, change))) return 'conflict'
+  for (const change of decision.tasks) {
+    const task = row.tasks.get(change.taskId)
+    if (task !== undefined) applyChange(tables, task, change, now)
+  }
+  row.run = { ...row.run, ...decision.run, revision: row.run.revision + 1 }
+  for (const { taskId, attempt } of tables.guards('settled_mark') ? decision.settled : []) {
+    const settled = tables.attempt(runId, taskId, attempt)
+    if (settled !== undefined) settled.settled = true
+  }
+  return 'applied'
+}
+
+function holds(row: RunRow, { taskId, expect }: TaskChange): boolean {
+  const task = row.tasks.get(taskId)?.task
+  return (
+    task !== undefined &&
+    task.state === expect.state &&
+    task.attempt === expect.attempt &&
+    task.generation === expect.generation
+  )
+}
+
+function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Instant): void {
+  const before = row.task
+  row.task = { ...before, ...set, since: set.state === before.state ? before.since : now }
+  if (row.task.generation !== before.generation) {
+    row.handle = null
+    row.progress = null
+  }
+  if (before.state !== 'running' || set.state === 'running' || !tables.guards('claim_end')) return
+  row.claim = null
+  const attempt = tables.attempt(row.runId, before.taskId, before.attempt)
+  if (attempt === undefined || attempt.outcome !== null) return
+  attempt.outcome = {
+    taskId: before.taskId,
+    attempt: before.attempt,
+    result: 'cancelled',
+    reason: set.reason,
+    retryable: false,
+    outputs: {},
+    endedAt: now,
+  }
+  attempt.settled = true
+}

@@ -1,0 +1,22 @@
+/**
+ * What keeps the promises of the store, each of which can be taken away so that the simulation proves that it would
+ * notice. The real stores have no such switch.
+ */
+export const STORE_GUARDS = [
+  'claim_token',
+  'late_finish',
+  'lease_check',
+  'queued_only',
+  'epoch',
+  'claim_end',
+  'expected_state',
+  'revision',
+  'settled_mark',
+  'unique_run',
+  'tick_advance',
+  'idempotency',
+  'pool_limit',
+  'max_active_tasks',
+  'max_active_runs',
+] as const
+export type StoreGuard = (typeof STORE_GUARDS)[number]

@@ -1,0 +1,30 @@
+import type { Store } from '../../../scheduler/store/store.js'
+import { accountStore, lineageStore } from './accounts.js'
+import { claimStore } from './claims.js'
+import { dagStore } from './dags.js'
+import type { StoreGuard } from './guards.js'
+import { runStore } from './runs.js'
+import { Tables } from './tables.js'
+
+export { STORE_GUARDS, type StoreGuard } from './guards.js'
+export { Tables } from './tables.js'
+
+/**
+ * The whole Store in memory, for the simulation and for tests that need no database. Each method is atomic because none
+ * awaits. It passes the suite of the real stores.
+ * @param without promises it shall not keep, so that the simulation proves that it would notice
+ */
+export function createMemoryStore(
+  options: { without?: readonly StoreGuard[] } = {},
+): Store & { readonly tables: Tables } {
+  const tables = new Tables(options.without ?? [])
+  return {
+    tables,
+    ...dagStore(tables),
+    ...runStore(tables),
+    ...claimStore(tables),
+    ...lineageStore(tables),
+    ...accountStore(tables),
+    async close() {},
+  }
+}

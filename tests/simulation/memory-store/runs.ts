@@ -1,0 +1,186 @@
+import type { Instant } from '../../../json.js'
+import type { Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
+import type { NewRun, RunStore } from '../../../scheduler/store/store.js'
+import { applyDecision } from './decisions.js'
+import { byInstant, type RunRow, type Tables } from './tables.js'
+
+export function runStore(tables: Tables): RunStore {
+  return {
+    async createRun(run, options) {
+      return createRun(tables, run, options)
+    },
+    async startRuns(now, limit) {
+      return startRuns(tables, now, limit)
+    },
+    async run(runId) {
+      return tables.runs.get(runId)?.run ?? null
+    },
+    async taskRuns(runId) {
+      return taskRuns(tables.runs.get(runId))
+    },
+    async snapshot(runId) {
+      return snapshot(tables, runId)
+    },
+    async applyDecision(runId, revision, decision, now) {
+      return applyDecision(tables, runId, revision, decision, now)
+    },
+    async runsToSettle(now, limit) {
+      const runs = [...tables.runs.values()].filter((row) => needsSettling(tables, row, now))
+      return runs.slice(0, limit).map(({ run }) => run.id)
+    },
+    async nextRetryAt() {
+      let next: Instant | null = null
+      for (const row of tables.activeRuns()) {
+        for (const { task } of row.tasks.values()) {
+          if (task.state !== 'up_for_retry' || task.notBefore === null) continue
+          next = Math.min(next ?? task.notBefore, task.notBefore)
+        }
+      }
+      return next
+    },
+  }
+}
+
+function createRun(
+  tables: Tables,
+  run: NewRun,
+  options: Parameters<RunStore['createRun']>[1],
+): Awaited<ReturnType<RunStore['createRun']>> {
+  const { now, advance, idempotency } = options
+  const used = idempotency === undefined ? undefined : tables.keys.get(idempotency.key)
+  if (used !== undefined && tables.guards('idempotency')) {
+    if (used.requestHash !== idempotency?.requestHash) return { outcome: 'key_conflict' }
+    return { outcome: 'repeated', runId: used.runId }
+  }
+  const dag = tables.dags.get(run.dagId)
+  const tickMoved = advance !== undefined && dag?.nextDueAt !== advance.expect
+  if (tickMoved && tables.guards('unique_run')) return { outcome: 'tick_moved' }
+  const twin = [...tables.runs.values()].find(
+    (row) =>
+      row.run.id === run.id ||
+      (row.run.dagId === run.dagId && row.run.dueAt === run.dueAt && row.run.kind === run.kind),
+  )
+  let id = run.id
+  if (twin !== undefined) {
+    if (tables.guards('unique_run')) return { outcome: 'exists', runId: twin.run.id }
+    while (tables.runs.has(id)) id += '-again'
+  }
+  if (dag !== undefined && advance !== undefined && tables.guards('tick_advance')) {
+    tables.dags.set(dag.id, { ...dag, nextDueAt: advance.nextDueAt })
+  }
+  if (idempotency !== undefined) tables.keys.set(idempotency.key, { requestHash: idempotency.requestHash, runId: id })
+  tables.runs.set(id, newRow({ ...run, id }, now))
+  return { outcome: 'created' }
+}
+
+function newRow(run: NewRun, now: Instant): RunRow {
+  const { tasks, maxActiveRuns, maxActiveTasks, ...declared } = run
+  return {
+    run: {
+      ...declared,
+      state: 'queued',
+      revision: 0,
+      createdAt: now,
+      startedAt: null,
+      endedAt: null,
+      reason: '',
+      cancelRequested: false,
+    } satisfies Run,
+    maxActiveRuns,
+    maxActiveTasks,
+    tasks: new Map(
+      tasks.map(({ taskId, pool, queue, priority }) => [
+        taskId,
+        {
+          runId: run.id,
+          dagId: run.dagId,
+          pool,
+          queue,
+          priority,
+          task: newTask(taskId, now),
+          claim: null,
+          handle: null,
+          progress: null,
+        },
+      ]),
+    ),
+  }
+}
+
+function newTask(taskId: string, now: Instant): TaskRun {
+  return {
+    taskId,
+    state: 'none',
+    attempt: 0,
+    tries: 0,
+    generation: 1,
+    notBefore: null,
+    since: now,
+    startedAt: null,
+    endedAt: null,
+    reason: 'waits for the run to start',
+    cancelRequested: false,
+    outputs: {},
+  }
+}
+
+function startRuns(tables: Tables, now: Instant, limit: number): string[] {
+  const running = new Map<string, number>()
+  const queued: RunRow[] = []
+  for (const row of tables.activeRuns()) {
+    if (row.run.state === 'running') running.set(row.run.dagId, (running.get(row.run.dagId) ?? 0) + 1)
+    else queued.push(row)
+  }
+  const started: string[] = []
+  queued.sort(
+    byInstant(
+      ({ run }) => run.dueAt,
+      ({ run }) => run.id,
+    ),
+  )
+  for (const row of queued) {
+    if (started.length === limit) break
+    const { dagId } = row.run
+    const active = running.get(dagId) ?? 0
+    const reason = startBlocked(tables, row, active)
+    if (reason !== '') {
+      row.run = { ...row.run, reason }
+      continue
+    }
+    row.run = { ...row.run, state: 'running', startedAt: now, reason: '', revision: row.run.revision + 1 }
+    running.set(dagId, active + 1)
+    started.push(row.run.id)
+  }
+  return started
+}
+
+function startBlocked(tables: Tables, row: RunRow, active: number): string {
+  const { dagId, kind } = row.run
+  if (kind !== 'manual' && tables.dags.get(dagId)?.paused === true) return `waits: ${dagId} is paused`
+  if (active >= row.maxActiveRuns && tables.guards('max_active_runs')) {
+    return `waits: ${active} of ${row.maxActiveRuns} runs of ${dagId} are active`
+  }
+  return ''
+}
+
+function taskRuns(row: RunRow | undefined): TaskRun[] {
+  return [...(row?.tasks.values() ?? [])].map(({ task }) => task)
+}
+
+function snapshot(tables: Tables, runId: string): RunSnapshot | null {
+  const row = tables.runs.get(runId)
+  const dag = row === undefined ? undefined : tables.versions.get(row.run.version)
+  if (row === undefined || dag === undefined) return null
+  const outcomes = tables.unsettled(runId).flatMap(({ outcome }) => outcome ?? [])
+  return { run: row.run, dag, tasks: taskRuns(row), outcomes }
+}
+
+const MOVING = new Set(['scheduled', 'queued', 'running', 'deferred', 'up_for_retry'])
+
+function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
+  if (tables.unsettled(row.run.id).length > 0) return true
+  if (row.run.state !== 'running') return false
+  const tasks = taskRuns(row)
+  if (!tasks.some(({ state }) => MOVING.has(state))) return true
+  return tasks.some(({ state, notBefore }) => state === 'up_for_retry' && (notBefore ?? now) <= now)
+}

@@ -1,0 +1,119 @@
+import type { Instant, Json } from '../../../json.js'
+import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
+import type { Dag, Problem } from '../../../scheduler/dag/model.js'
+import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
+import type { StoreGuard } from './guards.js'
+
+export interface RunRow {
+  run: Run
+  maxActiveRuns: number
+  maxActiveTasks: number
+  /** in the order of the DAG */
+  tasks: Map<string, TaskRow>
+}
+
+export interface Claim {
+  token: string
+  workerId: string
+  epoch: number
+  /** null once the outcome is recorded */
+  leaseUntil: Instant | null
+}
+
+export interface TaskRow {
+  runId: string
+  dagId: string
+  pool: string
+  queue: string
+  priority: number
+  /** replaced, never changed in place: snapshots share it */
+  task: TaskRun
+  claim: Claim | null
+  handle: Json
+  progress: Json
+}
+
+export interface AttemptRow {
+  runId: string
+  taskId: string
+  attempt: number
+  generation: number
+  token: string
+  workerId: string
+  epoch: number
+  claimedAt: Instant
+  outcome: AttemptOutcome | null
+  settled: boolean
+  facts: AttemptFacts | null
+}
+
+export interface SecretRow {
+  kind: 'login_link' | 'session' | 'api_token'
+  user: string
+  expiresAt: Instant | null
+}
+
+/** The rows of the memory store; the files beside this one each hold the queries of one aggregate. */
+export class Tables {
+  readonly dags = new Map<string, RegisteredDag>()
+  readonly versions = new Map<string, Dag>()
+  problems: Problem[] = []
+  readonly pools = new Map<string, number>([['default', 128]])
+  readonly runs = new Map<string, RunRow>()
+  readonly keys = new Map<string, { requestHash: string; runId: string }>()
+  /** by run, then by `task/attempt` */
+  readonly attempts = new Map<string, Map<string, AttemptRow>>()
+  readonly workers = new Map<string, WorkerInfo>()
+  readonly users = new Map<string, { role: Role; createdAt: Instant }>()
+  readonly secrets = new Map<string, SecretRow>()
+  readonly audit: { user: string; action: string; target: string; at: Instant }[] = []
+  readonly tableWrites: (TableWrite & { user: string; reason: string })[] = []
+  epoch = 0
+  #tokens = 0
+  readonly #without: ReadonlySet<StoreGuard>
+
+  constructor(without: readonly StoreGuard[]) {
+    this.#without = new Set(without)
+  }
+
+  /** whether a promise is kept; false for the guards this store was built without */
+  guards(guard: StoreGuard): boolean {
+    return !this.#without.has(guard)
+  }
+
+  newToken(): string {
+    this.#tokens += 1
+    return `claim-${this.#tokens}`
+  }
+
+  /** runs neither ended nor without something unsettled are few, so a scan over them stays cheap */
+  *activeRuns(): Generator<RunRow> {
+    for (const row of this.runs.values()) {
+      if (row.run.state === 'queued' || row.run.state === 'running') yield row
+    }
+  }
+
+  task(runId: string, taskId: string): TaskRow | undefined {
+    return this.runs.get(runId)?.tasks.get(taskId)
+  }
+
+  attempt(runId: string, taskId: string, attempt: number): AttemptRow | undefined {
+    return this.attempts.get(runId)?.get(`${taskId}/${attempt}`)
+  }
+
+  addAttempt(row: AttemptRow): void {
+    const rows = this.attempts.get(row.runId) ?? new Map<string, AttemptRow>()
+    this.attempts.set(row.runId, rows.set(`${row.taskId}/${row.attempt}`, row))
+  }
+
+  unsettled(runId: string): AttemptRow[] {
+    return [...(this.attempts.get(runId)?.values() ?? [])].filter(
+      ({ outcome, settled }) => outcome !== null && !settled,
+    )
+  }
+}
+
+/** Compares instants, the earliest first; ties by `key`, so that every order is total. */
+export function byInstant<Row>(instant: (row: Row) => Instant, key: (row: Row) => string): (a: Row, b: Row) => number {
+  return (a, b) => instant(a) - instant(b) || (key(a) < key(b) ? -1 : 1)
+}
