@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { isoInstant, type Json } from '../json.js'
+import type { ParamSpec } from '../scheduler/dag/model.js'
 import type { DagShape } from '../scheduler/shapes.js'
 import { type Client, segment } from './client.js'
 import { intervalOption } from './instants.js'
@@ -30,11 +31,14 @@ export async function triggerOver(
   options: RunRequestOptions,
   idempotencyKey: string,
 ): Promise<{ run: string }> {
-  const specs = options.param.length === 0 ? {} : (await client.get<DagShape>(`/dags/${segment(dagId)}`)).params
+  const specs =
+    options.param.length === 0
+      ? {}
+      : ((await client.get<DagShape>(`/dags/${segment(dagId)}`)).params as Record<string, ParamSpec>)
   return client.post<{ run: string }>(`/dags/${segment(dagId)}/runs`, requestBody(options, specs), idempotencyKey)
 }
 
-function requestBody(options: RunRequestOptions, specs: Record<string, unknown>): Record<string, Json> {
+function requestBody(options: RunRequestOptions, specs: Record<string, ParamSpec>): Record<string, Json> {
   const { interval } = options
   return {
     params: readParams(options.param, specs),

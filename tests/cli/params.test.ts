@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readParams } from '../../cli/params.js'
+import type { ParamSpec } from '../../scheduler/dag/model.js'
 
-const specs = {
+const specs: Record<string, ParamSpec> = {
   country: { type: 'string' },
   limit: { type: 'integer' },
   ratio: { type: 'number' },
@@ -11,7 +12,7 @@ const specs = {
 
 describe('--param', () => {
   it('becomes what the DAG declares', () => {
-    const pairs = ['country=12', 'limit=-3', 'ratio=.5e2', 'full=true', 'days=1, 2,3']
+    const pairs = ['country=12', 'limit=-3', 'ratio=0.5e2', 'full=true', 'days=1, 2,3']
     expect(readParams(pairs, specs)).toEqual({ country: '12', limit: -3, ratio: 50, full: true, days: [1, 2, 3] })
   })
 
@@ -21,9 +22,9 @@ describe('--param', () => {
   })
 
   it('passes on what does not fit, so that the scheduler refuses it in one place', () => {
-    expect(readParams(['limit=many', 'full=yes', 'unknown=1', 'limit2='], specs)).toEqual({
+    expect(readParams(['limit=many', 'full=maybe', 'unknown=1', 'limit2='], specs)).toEqual({
       limit: 'many',
-      full: 'yes',
+      full: 'maybe',
       unknown: '1',
       limit2: '',
     })

@@ -1,0 +1,92 @@
+import type { Command } from 'commander'
+import { SluiceError } from '../../errors.js'
+import { type Instant, isoInstant } from '../../json.js'
+import { dueTicks, intervalOf } from '../../scheduler/dag/cron.js'
+import type { Dag } from '../../scheduler/dag/model.js'
+import { loadConfig } from '../../scheduler/load-config.js'
+import { checkDags } from '../dag-files.js'
+import { instantOption } from '../instants.js'
+import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
+import { printJson } from '../output/json.js'
+import { printTable } from '../output/table.js'
+import { terminal } from '../output/terminal.js'
+import { shortInstant } from '../output/time.js'
+
+interface ScheduleOptions extends CommonOptions, JsonOption {
+  from: Instant
+  to: Instant
+}
+
+interface DueRun {
+  dag: string
+  due: string
+  start: string
+  end: string
+}
+
+/** More than two months of a DAG that runs every minute; beyond it the range is a mistake. */
+const TICKS_LIMIT = 100_000
+const COLUMNS = [{ title: 'DAG' }, { title: 'DUE' }, { title: 'LOCAL TIME' }, { title: 'INTERVAL' }] as const
+
+export function declare(command: Command): void {
+  projectOption(jsonOption(command))
+    .argument('<dags...>', 'ids of DAGs')
+    .requiredOption('--from <instant>', 'ISO 8601 date or instant, itself included', instantOption)
+    .requiredOption('--to <instant>', 'ISO 8601 date or instant, itself excluded', instantOption)
+    .action(schedule)
+}
+
+async function schedule(dagIds: string[], options: ScheduleOptions): Promise<void> {
+  const { dags } = await checkDags(loadConfig(options.project), [])
+  const chosen = dagIds.map((id) => dagOf(dags, id))
+  const due = chosen.map((dag) => dueRuns(dag, options))
+  const out = terminal()
+  if (options.json === true) return printJson(due.flat(), out)
+  const rows = chosen.flatMap((dag, index) => (due[index] ?? []).map((run) => rowOf(dag, run)))
+  if (rows.length === 0) return out.print('Nothing is due.')
+  printTable(COLUMNS, rows, out)
+}
+
+function dagOf(dags: readonly Dag[], id: string): Dag {
+  const dag = dags.find((one) => one.id === id)
+  if (dag !== undefined) return dag
+  throw new SluiceError('DAG_UNKNOWN', `There is no good DAG \`${id}\` in the project.`, {
+    hint: '`sluice check` lists the DAGs and what is wrong with the others.',
+  })
+}
+
+/** With `from <= due < to`; none for a DAG that runs by hand, none whose interval would begin before the DAG's start. */
+function dueRuns(dag: Dag, { from, to }: ScheduleOptions): DueRun[] {
+  const { schedule, start } = dag
+  if (schedule === null) return []
+  const ticks = dueTicks(schedule, from, to, TICKS_LIMIT + 1)
+  if (ticks.length > TICKS_LIMIT) {
+    throw new SluiceError('WRONG_USE', `${dag.id} is due more than ${TICKS_LIMIT} times between --from and --to.`, {
+      hint: 'Ask for a shorter time.',
+    })
+  }
+  return ticks
+    .map((due) => ({ due, interval: intervalOf(schedule, due) }))
+    .filter(({ interval }) => start === null || interval.start >= start)
+    .map(({ due, interval }) => ({
+      dag: dag.id,
+      due: isoInstant(due),
+      start: isoInstant(interval.start),
+      end: isoInstant(interval.end),
+    }))
+}
+
+function rowOf(dag: Dag, run: DueRun): string[] {
+  const timezone = dag.schedule?.timezone ?? 'UTC'
+  return [
+    run.dag,
+    shortInstant(run.due),
+    `${localTime(run.due, timezone)} ${timezone}`,
+    `${shortInstant(run.start)} - ${shortInstant(run.end)}`,
+  ]
+}
+
+function localTime(iso: string, timeZone: string): string {
+  // sv-SE writes wall times as ISO 8601 does
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }).format(new Date(iso))
+}

@@ -1,0 +1,9 @@
+import type { Command } from 'commander'
+import { operators } from '../../operators/index.js'
+import { dagSchema } from '../../scheduler/dag/schema.js'
+import { printJson } from '../output/json.js'
+import { terminal } from '../output/terminal.js'
+
+export function declare(command: Command): void {
+  command.option('--json', 'as always: the schema is JSON').action(() => printJson(dagSchema(operators), terminal()))
+}
