@@ -14,7 +14,7 @@ import { Report } from './report.js'
 import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
 import { validatorFor } from './validate.js'
 
-/** What a DAG is compiled against. */
+/** What a project sets for the compilation of its DAGs. */
 export interface CompileOptions {
   operators: ReadonlyMap<string, Operator>
   /** absolute path of the project */
@@ -24,6 +24,24 @@ export interface CompileOptions {
   /** names that `sluice.yaml` defines; absent: not known, so any name is accepted */
   vars?: readonly string[]
   pools?: readonly string[]
+}
+
+/** The options with all that is looked up once for many files. */
+export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools'> {
+  /** project and DAGs folder with symbolic links resolved: what a DAG names lies below one of them */
+  roots: readonly string[]
+  vars: ReadonlySet<string> | null
+  pools: ReadonlySet<string> | null
+}
+
+/** @throws when project or DAGs folder are not there */
+export function compileContext(options: CompileOptions): CompileContext {
+  return {
+    ...options,
+    roots: [...new Set([realpathSync(options.project), realpathSync(options.dags)])],
+    vars: options.vars === undefined ? null : new Set(options.vars),
+    pools: options.pools === undefined ? null : new Set(options.pools),
+  }
 }
 
 export interface Compiled {
@@ -43,12 +61,12 @@ export interface Compiled {
  * its line and column.
  * @param file path of the DAG file below the DAGs folder, with forward slashes
  */
-export function compileDag(file: string, bytes: Uint8Array, options: CompileOptions): Compiled {
+export function compileDag(file: string, bytes: Uint8Array, context: CompileContext): Compiled {
   const guarded = guardBytes(bytes)
   if ('problem' in guarded) return broken(file, [guarded.problem])
   const parsed = parseYaml(guarded.text)
   if ('problems' in parsed) return broken(file, parsed.problems)
-  return compileDocument(file, parsed.yaml, options)
+  return compileDocument(file, parsed.yaml, context)
 }
 
 /** A file that could not even be parsed. */
@@ -62,25 +80,19 @@ export function broken(file: string, problems: readonly TextProblem[]): Compiled
   }
 }
 
-function compileDocument(file: string, yaml: ParsedYaml, options: CompileOptions): Compiled {
+function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext): Compiled {
   const report = new Report(file, yaml)
-  for (const finding of validatorFor(options.operators).findings(yaml.value)) report.add(finding)
+  for (const finding of validatorFor(context.operators).findings(yaml.value)) report.add(finding)
   const idPosition = yaml.position(['dag'], 'value')
   if (!isMap(yaml.value)) return { dag: null, dagId: null, idPosition, named: new Map(), problems: report.problems }
   const document = yaml.value as JsonObject
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
   checkDag(document, report)
-  const files = new FilesOfDag(file, options)
+  const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
-  const facts = checkTasks(
-    document,
-    tasks,
-    needs,
-    { ...contextOf(file, options), read: (path) => files.read(path) },
-    report,
-  )
+  const facts = checkTasks(document, tasks, needs, { ...context, file, read: (path) => files.read(path) }, report)
   const problems = report.problems.slice(0, LIMITS.problems)
   const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts)
   return { dag, dagId, idPosition, named: files.stamps, problems }
@@ -101,15 +113,6 @@ function checkTasks(
     if (fact !== null) facts.set(id, fact)
   }
   return facts
-}
-
-function contextOf(file: string, options: CompileOptions): Omit<TaskContext, 'read'> {
-  return {
-    operators: options.operators,
-    file,
-    vars: options.vars === undefined ? null : new Set(options.vars),
-    pools: options.pools === undefined ? null : new Set(options.pools),
-  }
 }
 
 const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout']
@@ -140,12 +143,12 @@ class FilesOfDag {
   readonly stamps = new Map<string, string>()
   readonly #read = new Map<string, NamedFile>()
   readonly #path: string
-  readonly #roots: string[]
+  readonly #roots: readonly string[]
   #bytes = 0
 
-  constructor(file: string, options: CompileOptions) {
-    this.#path = join(options.dags, file)
-    this.#roots = [realpathSync(options.project), realpathSync(options.dags)]
+  constructor(file: string, context: CompileContext) {
+    this.#path = join(context.dags, file)
+    this.#roots = context.roots
   }
 
   read(path: string): NamedFile {

@@ -2,6 +2,7 @@ import { Cron } from 'croner'
 import { messageOf } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import type { CronSchedule } from './model.js'
+import { remembered } from './remembered.js'
 
 /**
  * When schedules are due (DESIGN 5). The rule, which croner keeps when it is set up as here:
@@ -63,7 +64,7 @@ export function latestInterval(schedule: CronSchedule, now: Instant): Interval |
 }
 
 /** What is wrong with a cron text, as the rest of a sentence that begins with it; null when it is good. */
-export function cronProblem(cron: string): string | null {
+export const cronProblem = remembered((cron: string): string | null => {
   const fields = cron.trim().split(/\s+/)
   if (!cron.trim().startsWith('@') && fields.length !== 5) {
     const found = cron.trim() === '' ? 'nothing' : `${fields.length} field${fields.length === 1 ? '' : 's'}`
@@ -75,17 +76,17 @@ export function cronProblem(cron: string): string | null {
   } catch (error) {
     return `is not a cron expression: ${messageOf(error).replace(/^(CronPattern: )?(Syntax error, )?/, '')}`
   }
-}
+})
 
 /** True for the names of time zones that this Node knows, e.g. `Europe/Paris`. */
-export function isTimezone(timezone: string): boolean {
+export const isTimezone = remembered((timezone: string): boolean => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone })
     return timezone !== '' && !/^[+-]/.test(timezone)
   } catch {
     return false
   }
-}
+})
 
 function compile(schedule: CronSchedule): Cron {
   const key = `${schedule.timezone}\n${schedule.cron}`

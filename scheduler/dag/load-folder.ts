@@ -2,7 +2,14 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, realp
 import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SluiceError } from '../../errors.js'
-import { broken, type Compiled, type CompileOptions, compileDag } from './compile.js'
+import {
+  broken,
+  type CompileContext,
+  type Compiled,
+  type CompileOptions,
+  compileContext,
+  compileDag,
+} from './compile.js'
 import { LIMITS, tooLarge } from './guard.js'
 import type { Dag, Problem } from './model.js'
 import { fileStamp, isBelowOne } from './named-files.js'
@@ -39,12 +46,14 @@ export class DagFolder {
 
   /** @throws SluiceError CONFIG_INVALID when there is no such folder */
   async read(): Promise<FolderReading> {
-    const found = listFiles(this.options)
+    const found = listFiles(this.options.dags)
+    // anew each time: a checkout may put another folder in place of the one read before
+    const context = compileContext(this.options)
     const kept = new Map<string, Kept>()
     const problems: Problem[] = [...found.problems]
     let turnEnds = performance.now() + TURN_MS
     for (const file of found.files) {
-      kept.set(file, this.#compile(file))
+      kept.set(file, this.#compile(file, context))
       if (performance.now() > turnEnds) {
         await nextTurn()
         turnEnds = performance.now() + TURN_MS
@@ -54,13 +63,13 @@ export class DagFolder {
     return reading(kept, problems)
   }
 
-  #compile(file: string): Kept {
-    const path = join(this.options.dags, file)
+  #compile(file: string, context: CompileContext): Kept {
+    const path = join(context.dags, file)
     const stamp = fileStamp(path)
     const before = this.#kept.get(file)
     if (before?.stamp === stamp && isUntouched(before.compiled.named, dirname(path))) return before
-    const read = readDag(file, this.options)
-    const compiled = 'problem' in read ? broken(file, [read.problem]) : compileDag(file, read.bytes, this.options)
+    const read = readDagFile(file, context)
+    const compiled = 'problem' in read ? broken(file, [read.problem]) : compileDag(file, read.bytes, context)
     return { stamp, compiled }
   }
 }
@@ -104,11 +113,11 @@ function sameId(file: string, compiled: Compiled, others: readonly string[]): Pr
   }
 }
 
-function listFiles(options: CompileOptions): { files: string[]; problems: Problem[] } {
+function listFiles(dags: string): { files: string[]; problems: Problem[] } {
   const files: string[] = []
   const problems: Problem[] = []
   const visit = (folder: string, depth: number) => {
-    const entries = readdirSync(join(options.dags, folder), { withFileTypes: true })
+    const entries = readdirSync(join(dags, folder), { withFileTypes: true })
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (entry.name.startsWith('.') || SKIPPED.has(entry.name)) continue
@@ -119,7 +128,7 @@ function listFiles(options: CompileOptions): { files: string[]; problems: Proble
   try {
     visit('', 0)
   } catch (error) {
-    throw new SluiceError('CONFIG_INVALID', `The DAGs folder ${options.dags} cannot be read.`, {
+    throw new SluiceError('CONFIG_INVALID', `The DAGs folder ${dags} cannot be read.`, {
       cause: error,
       hint: 'Create the folder, or name another one with `dags:` in sluice.yaml.',
     })
@@ -135,13 +144,12 @@ function listFiles(options: CompileOptions): { files: string[]; problems: Proble
 type DagBytes = { bytes: Uint8Array } | { problem: { line: number; column: number; message: string; hint: string } }
 
 /** Never reads more than a DAG file may have, nor what is no regular file of the project. */
-function readDag(file: string, options: CompileOptions): DagBytes {
-  const path = join(options.dags, file)
+export function readDagFile(file: string, context: CompileContext): DagBytes {
+  const path = join(context.dags, file)
   const at = { line: 1, column: 1 }
   let handle: number | null = null
   try {
-    const roots = [realpathSync(options.project), realpathSync(options.dags)]
-    if (!isBelowOne(realpathSync(path), roots)) {
+    if (!isBelowOne(realpathSync.native(path), context.roots)) {
       return { problem: { ...at, message: 'the file is a link that leads outside the project', hint: 'copy the file' } }
     }
     handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -18,7 +18,7 @@ export function readNamedFile(path: string, dagFile: string, roots: readonly str
   if (!isInside(target, dirname(dagFile), roots)) return outside(path)
   let real: string
   try {
-    real = realpathSync(target)
+    real = realpathSync.native(target)
   } catch (error) {
     return unreadable(path, error)
   }
@@ -59,7 +59,7 @@ export function isBelowOne(path: string, folders: readonly string[]): boolean {
 function isInside(target: string, folder: string, roots: readonly string[]): boolean {
   let realFolder: string
   try {
-    realFolder = realpathSync(folder)
+    realFolder = realpathSync.native(folder)
   } catch {
     return false
   }

@@ -1,5 +1,6 @@
 import { Cron } from 'croner'
 import type { Instant } from '../../json.js'
+import { remembered } from './remembered.js'
 
 /**
  * The instant that `start` means: a date is midnight in the time zone of the schedule (the first instant of the day where
@@ -14,5 +15,10 @@ export function startInstant(text: string, timezone: string): Instant | null {
   const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
   if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(text.slice(0, 10))) return null
   if (!isDate) return utc.getTime()
-  return new Cron(`${text}T00:00:00`, { timezone, paused: true }).getOnce()?.getTime() ?? null
+  return timezone === 'UTC' ? utc.getTime() : midnight(`${text} ${timezone}`)
 }
+
+const midnight = remembered((dayAndZone: string): Instant | null => {
+  const [day, timezone = 'UTC'] = dayAndZone.split(' ')
+  return new Cron(`${day}T00:00:00`, { timezone, paused: true }).getOnce()?.getTime() ?? null
+})

@@ -31,6 +31,7 @@ export function validatorFor(operators: ReadonlyMap<string, Operator>): Validato
 function compileSchema(schema: JsonSchema): ValidateFunction & { errors?: ErrorObject[] | null } {
   // verbose: an explanation needs the schema and the value that clashed
   const ajv = new Ajv2020({
+    code: { optimize: false },
     allErrors: true,
     verbose: true,
     strictTypes: false,
