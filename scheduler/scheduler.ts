@@ -94,9 +94,10 @@ export class Scheduler implements Wake {
 
   /** Something may be due, startable or ready. */
   all(): void {
-    this.#request(this.#ticks)
+    // first what a trigger waits for
     this.#request(this.#starts)
     this.#request(this.#dispatch)
+    this.#request(this.#ticks)
   }
 
   /** Outcomes that the store has recorded (`recordOutcomes`), told directly so that a hop waits for nothing. */

@@ -1,0 +1,97 @@
+import { SluiceError } from '../../errors.js'
+import type { Actor, Commands } from '../commands.js'
+import { cancelRun, cancelTask } from '../core/cancel.js'
+import { clear } from '../core/clear.js'
+import { mark } from '../core/mark.js'
+import { changeRun, knownTasks } from './change-run.js'
+import { pause, resume } from './pausing.js'
+import { audit, type CommandPorts } from './ports.js'
+import { trigger } from './trigger.js'
+
+export { validateParams } from './params.js'
+export type { CommandPorts } from './ports.js'
+
+/** The commands on a store and the scheduler beside it. */
+export function createCommands(
+  given: Omit<CommandPorts, 'debugPoint'> & Partial<Pick<CommandPorts, 'debugPoint'>>,
+): Commands {
+  const ports: CommandPorts = { debugPoint: () => undefined, ...given }
+  return {
+    trigger: (dagId, options, actor, idempotencyKey) => trigger(ports, dagId, options, actor, idempotencyKey),
+    clear: (runId, tasks, options, actor) => clearTasks(ports, runId, tasks, options, actor),
+    mark: (runId, tasks, state, actor) => markTasks(ports, runId, tasks, state, actor),
+    cancel: (runId, actor) => cancelWhole(ports, runId, actor),
+    cancelTask: (runId, taskId, actor) => cancelOne(ports, runId, taskId, actor),
+    pause: (dagId, reason, actor) => pause(ports, dagId, reason, actor),
+    resume: (dagId, actor) => resume(ports, dagId, actor),
+  }
+}
+
+function clearTasks(
+  ports: CommandPorts,
+  runId: string,
+  tasks: string[] | null,
+  { downstream, failedOnly }: Parameters<Commands['clear']>[2],
+  actor: Actor,
+): ReturnType<Commands['clear']> {
+  return changeRun(
+    ports,
+    runId,
+    (snapshot) => {
+      knownTasks(snapshot, tasks ?? [])
+      const { decision, cleared } = clear(snapshot, { tasks, downstream, failedOnly }, actor.user)
+      return { decision, answer: { cleared } }
+    },
+    () => audit(ports, actor, 'clear', runId, { tasks, downstream, failed_only: failedOnly }),
+  )
+}
+
+function markTasks(
+  ports: CommandPorts,
+  runId: string,
+  tasks: string[],
+  state: Parameters<Commands['mark']>[2],
+  actor: Actor,
+): ReturnType<Commands['mark']> {
+  return changeRun(
+    ports,
+    runId,
+    (snapshot, now) => {
+      knownTasks(snapshot, tasks)
+      const { decision, marked } = mark(snapshot, tasks, state, now, actor.user)
+      return { decision, answer: { marked } }
+    },
+    () => audit(ports, actor, 'mark', runId, { tasks, state }),
+  )
+}
+
+function cancelWhole(ports: CommandPorts, runId: string, actor: Actor): Promise<void> {
+  return changeRun(
+    ports,
+    runId,
+    (snapshot, now) => {
+      const decision = cancelRun(snapshot, now, actor.user)
+      if (decision === null) {
+        throw new SluiceError('STATE_CONFLICT', `The run ${runId} has ended already: ${snapshot.run.state}.`)
+      }
+      return { decision, answer: undefined }
+    },
+    () => audit(ports, actor, 'cancel', runId),
+  )
+}
+
+function cancelOne(ports: CommandPorts, runId: string, taskId: string, actor: Actor): Promise<void> {
+  return changeRun(
+    ports,
+    runId,
+    (snapshot, now) => {
+      knownTasks(snapshot, [taskId])
+      const decision = cancelTask(snapshot, taskId, now, actor.user)
+      if (decision === null) {
+        throw new SluiceError('STATE_CONFLICT', `The task ${taskId} of the run ${runId} has ended already.`)
+      }
+      return { decision, answer: undefined }
+    },
+    () => audit(ports, actor, 'cancel', `${runId}/${taskId}`),
+  )
+}

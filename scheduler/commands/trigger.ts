@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { SluiceError } from '../../errors.js'
+import type { Instant, Json } from '../../json.js'
+import type { Actor } from '../commands.js'
+import type { ManualRunOptions } from '../core/model.js'
+import { newRun } from '../core/new-run.js'
+import { manualRunId } from '../core/run-id.js'
+import type { Dag } from '../dag/model.js'
+import { announceRun } from '../loop/announce.js'
+import type { Timetable } from '../loop/ports.js'
+import { validateParams } from './params.js'
+import { audit, type CommandPorts } from './ports.js'
+
+/** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
+const SAME_INSTANT_LIMIT = 100
+
+export async function trigger(
+  ports: CommandPorts,
+  dagId: string,
+  options: ManualRunOptions,
+  actor: Actor,
+  idempotencyKey: string | null,
+): Promise<{ run: string; repeated: boolean }> {
+  const dag = await currentDag(ports, dagId)
+  const params = checkedParams(dag, options)
+  const onlyTasks = checkedTasks(dag, options.onlyTasks)
+  const triggeredAt = ports.wake.now()
+  const interval = checkedInterval(options.interval) ?? latestInterval(ports.timetable, dag, triggeredAt)
+  const idempotency =
+    idempotencyKey === null ? {} : { idempotency: { key: idempotencyKey, requestHash: requestHash(dagId, options) } }
+  for (let dueAt = triggeredAt; dueAt < triggeredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
+    const run = newRun(dag, {
+      id: manualRunId(dagId, dueAt),
+      kind: 'manual',
+      dueAt,
+      interval,
+      params,
+      triggeredBy: actor.user,
+      onlyTasks,
+      noChecks: options.noChecks,
+    })
+    await audit(ports, actor, 'trigger', dagId, { run: run.id, params })
+    await ports.debugPoint('command:decided')
+    const result = await ports.store.createRun(run, { now: triggeredAt, ...idempotency })
+    if (result.outcome === 'created') return created(ports, run.id)
+    if (result.outcome === 'repeated') return { run: result.runId, repeated: true }
+    if (result.outcome === 'key_conflict') {
+      throw new SluiceError(
+        'IDEMPOTENCY_CONFLICT',
+        `The Idempotency-Key ${idempotencyKey} was used before for another request.`,
+      )
+    }
+  }
+  throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
+}
+
+async function created(ports: CommandPorts, runId: string): Promise<{ run: string; repeated: boolean }> {
+  await ports.debugPoint('command:applied')
+  announceRun(ports.events, runId, 'queued')
+  ports.wake.all()
+  return { run: runId, repeated: false }
+}
+
+async function currentDag(ports: CommandPorts, dagId: string): Promise<Dag> {
+  const registered = await ports.store.dag(dagId)
+  if (registered === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${dagId}.`)
+  if (!registered.present) {
+    throw new SluiceError('DAG_UNKNOWN', `The file of the DAG ${dagId}, ${registered.file}, has disappeared.`, {
+      hint: 'Bring the file back.',
+    })
+  }
+  const dag = await ports.store.dagVersion(registered.version)
+  if (dag === null) throw new SluiceError('STORE_FAILED', `The version ${registered.version} of ${dagId} is missing.`)
+  return dag
+}
+
+function checkedParams(dag: Dag, options: ManualRunOptions) {
+  const checked = validateParams(dag.params, options.params)
+  if ('params' in checked) return checked.params
+  const sentences = checked.problems.map(({ message }) => message)
+  throw new SluiceError('PARAMS_INVALID', sentences.join(' '))
+}
+
+function checkedTasks(dag: Dag, onlyTasks: string[] | null): string[] | null {
+  if (onlyTasks === null) return null
+  const known = new Set(dag.tasks.map(({ id }) => id))
+  const unknown = onlyTasks.find((task) => !known.has(task))
+  if (unknown !== undefined) throw new SluiceError('TASK_UNKNOWN', `The DAG ${dag.id} has no task ${unknown}.`)
+  if (onlyTasks.length === 0) {
+    throw new SluiceError('TASK_UNKNOWN', 'A run needs at least one task, and the list of its tasks is empty.')
+  }
+  return [...new Set(onlyTasks)]
+}
+
+function checkedInterval(interval: ManualRunOptions['interval']): ManualRunOptions['interval'] {
+  if (interval !== null && !(interval.start < interval.end)) {
+    throw new SluiceError('INTERVAL_INVALID', 'The interval is empty: its START is not before its END.')
+  }
+  return interval
+}
+
+/** The latest interval that is complete; a DAG without a schedule works on the instant of its trigger. */
+function latestInterval(timetable: Timetable, dag: Dag, now: Instant): { start: Instant; end: Instant } {
+  const end = dag.schedule === null ? null : timetable.previousDue(dag.schedule, now)
+  return dag.schedule === null || end === null ? { start: now, end: now } : timetable.intervalOf(dag.schedule, end)
+}
+
+/** The same for requests that mean the same, whatever the order of their keys. */
+function requestHash(dagId: string, { params, interval, onlyTasks, noChecks }: ManualRunOptions): string {
+  const request: Json = { dagId, params, interval, onlyTasks, noChecks }
+  return createHash('sha256').update(canonical(request)).digest('hex')
+}
+
+function canonical(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const keys = Object.keys(value).sort()
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`).join(',')}}`
+}
