@@ -41,6 +41,7 @@ interface Kept {
 /** Reads a DAGs folder again and again; only what has changed, or names a file that has, is compiled anew. */
 export class DagFolder {
   #kept = new Map<string, Kept>()
+  #folders: string[] = []
 
   constructor(readonly options: CompileOptions) {}
 
@@ -60,7 +61,13 @@ export class DagFolder {
       }
     }
     this.#kept = kept
+    this.#folders = foldersOf(this.options.dags, found.folders, kept)
     return reading(kept, problems)
+  }
+
+  /** Absolute paths of the folders whose files made up the last reading, those of named files among them. */
+  folders(): readonly string[] {
+    return this.#folders
   }
 
   #compile(file: string, context: CompileContext): Kept {
@@ -77,6 +84,14 @@ export class DagFolder {
 function isUntouched(named: ReadonlyMap<string, string>, folder: string): boolean {
   for (const [name, stamp] of named) if (fileStamp(join(folder, name)) !== stamp) return false
   return true
+}
+
+function foldersOf(dags: string, visited: readonly string[], kept: ReadonlyMap<string, Kept>): string[] {
+  const folders = new Set(visited.map((folder) => join(dags, folder)))
+  for (const [file, { compiled }] of kept) {
+    for (const name of compiled.named.keys()) folders.add(dirname(join(dags, dirname(file), name)))
+  }
+  return [...folders]
 }
 
 /** Reads a DAGs folder once. */
@@ -113,10 +128,12 @@ function sameId(file: string, compiled: Compiled, others: readonly string[]): Pr
   }
 }
 
-function listFiles(dags: string): { files: string[]; problems: Problem[] } {
+function listFiles(dags: string): { files: string[]; folders: string[]; problems: Problem[] } {
   const files: string[] = []
+  const folders: string[] = []
   const problems: Problem[] = []
   const visit = (folder: string, depth: number) => {
+    folders.push(folder)
     const entries = readdirSync(join(dags, folder), { withFileTypes: true })
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
@@ -138,7 +155,7 @@ function listFiles(dags: string): { files: string[]; problems: Problem[] } {
     const message = `the folder holds more than ${FILES_LIMIT} DAG files; this one and ${tooMany.length - 1} more are not read`
     problems.push({ file: tooMany[0] ?? '', line: 1, column: 1, path: '', severity: 'error', message, hint: '' })
   }
-  return { files, problems }
+  return { files, folders, problems }
 }
 
 type DagBytes = { bytes: Uint8Array } | { problem: { line: number; column: number; message: string; hint: string } }
