@@ -25,15 +25,22 @@ export class Client {
     return this.#json<T>('POST', path, body, idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey })
   }
 
-  /** The lines of an answer that grows, such as a followed log; ends when the server ends it or the signal aborts. */
+  /**
+   * The lines of an answer that grows, such as a followed log; ends when the server ends it.
+   * @throws SluiceError UNREACHABLE when the connection breaks
+   */
   async *lines(path: string, signal?: AbortSignal): AsyncGenerator<string> {
     const response = await this.#send('GET', path, undefined, {}, signal)
     if (response.body === null) return
     let rest = ''
-    for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      yield* lines
+    try {
+      for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split('\n')
+        rest = lines.pop() ?? ''
+        yield* lines
+      }
+    } catch (error) {
+      throw this.#unreachable(error, signal)
     }
     if (rest !== '') yield rest
   }
@@ -63,13 +70,18 @@ export class Client {
         ...(signal === undefined ? {} : { signal }),
       })
     } catch (error) {
-      if (signal?.aborted === true && !(signal.reason instanceof DOMException)) throw error
-      throw new SluiceError('UNREACHABLE', `Sluice at ${this.url} does not answer: ${reasonOf(error)}.`, {
-        cause: error,
-      })
+      throw this.#unreachable(error, signal)
     }
     if (!response.ok) throw await problemOf(response)
     return response
+  }
+
+  /** What a failed fetch means: our own abort stays what it is, all else is a Sluice that cannot be reached. */
+  #unreachable(error: unknown, signal: AbortSignal | undefined): unknown {
+    const timedOut = signal?.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+    if (signal?.aborted === true && !timedOut) return error
+    const message = timedOut ? 'no answer in time' : reasonOf(error)
+    return new SluiceError('UNREACHABLE', `Sluice at ${this.url} cannot be reached: ${message}.`, { cause: error })
   }
 }
 
