@@ -103,8 +103,9 @@ create table task_runs (
   lease_until timestamptz,
   primary key (run_id, task_id)
 ) with (fillfactor = 70);
-create index task_runs_ready on task_runs (priority desc, since) where state = 'scheduled';
+create index task_runs_ready on task_runs (dag_id, priority desc, since) where state = 'scheduled';
 create index task_runs_taken on task_runs (pool) where state in ('queued', 'running');
+create index task_runs_active on task_runs (dag_id) where state in ('queued', 'running');
 create index task_runs_queued on task_runs (queue, priority desc, since) where state = 'queued';
 create index task_runs_leased on task_runs (lease_until) where state = 'running';
 create index task_runs_retrying on task_runs (not_before) where state = 'up_for_retry';

@@ -1,0 +1,289 @@
+import type { Instant, Json } from '../../json.js'
+import { type Database, type SqlStatement, sqlInstant } from './database.js'
+import { json, jsonInstant } from './rows.js'
+import type { ClaimedTask, ClaimRef, ClaimStore, WorkerInfo } from './store.js'
+
+const CLAIM = `
+with picked as (
+  select t.run_id, t.task_id from task_runs t join runs r using (run_id)
+  where t.state = 'queued' and t.queue = any($3::text[]) and r.state = 'running'
+    and $2 = (select coalesce(max(epoch), $2) from epochs)
+  order by t.priority desc, t.since, t.run_id, t.position limit $6 for update of t skip locked
+), claimed as (
+  update task_runs t set state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
+    claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
+  from picked p where t.run_id = p.run_id and t.task_id = p.task_id
+  returning t.*
+), begun as (
+  insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
+  select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
+)
+select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle,
+  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
+from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
+
+const HEARTBEAT = `
+with alive as (
+  insert into workers (worker_id, epoch, host, pid, queues, slots, busy, started_at, heartbeat_at)
+  values ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9)
+  on conflict (worker_id) do update set epoch = excluded.epoch, host = excluded.host, pid = excluded.pid,
+    queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, heartbeat_at = excluded.heartbeat_at
+), claim as (
+  select * from jsonb_to_recordset($10::jsonb) as c("runId" text, "taskId" text, attempt int, "claimToken" text)
+)
+update task_runs t set lease_until = $11 from claim c
+where t.run_id = c."runId" and t.task_id = c."taskId" and t.attempt = c.attempt and t.claim_token = c."claimToken"
+  and t.state = 'running' and t.lease_until is not null
+returning t.run_id, t.task_id, t.attempt, t.cancel_requested`
+
+const RECORD_OUTCOMES = `
+with input as (
+  select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
+    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, rendered jsonb, log_lines int,
+    log_bytes bigint, metrics jsonb, reads jsonb, writes jsonb, checks jsonb)
+), mine as (
+  update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
+    ended_at = i.ended_at, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
+  from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
+    and a.claim_token = i.claim_token and a.result is null
+  returning i.*
+), released as (
+  update task_runs t set lease_until = null from mine m
+  where t.run_id = m.run_id and t.task_id = m.task_id and t.attempt = m.attempt and t.claim_token = m.claim_token
+), kept_reads as (
+  insert into table_reads (run_id, task_id, attempt, table_name, version, row_count)
+  select m.run_id, m.task_id, m.attempt, r."table", r.version, r.rows
+  from mine m, jsonb_to_recordset(m.reads) as r("table" text, version bigint, rows bigint) on conflict do nothing
+), kept_writes as (
+  insert into table_versions (table_name, version, version_before, operation, run_id, task_id, attempt, rows_added,
+    rows_updated, rows_removed, rows_total, bytes, committed_at)
+  select w."table", w.version, w."versionBefore", w.operation, m.run_id, m.task_id, m.attempt, w."rowsAdded",
+    w."rowsUpdated", w."rowsRemoved", w."rowsTotal", w.bytes, w."committedAt"
+  from mine m, jsonb_to_recordset(m.writes) as w("table" text, version bigint, "versionBefore" bigint, operation text,
+    "rowsAdded" bigint, "rowsUpdated" bigint, "rowsRemoved" bigint, "rowsTotal" bigint, bytes bigint,
+    "committedAt" timestamptz) on conflict do nothing
+), kept_checks as (
+  insert into check_results (run_id, task_id, attempt, position, table_name, name, kind, severity, passed, failing_rows,
+    measured, sample, message, checked_at)
+  select m.run_id, m.task_id, m.attempt, c.position, c."table", c.name, c.kind, c.severity, c.passed, c."failingRows",
+    c.measured, c.sample, c.message, m.ended_at
+  from mine m, jsonb_to_recordset(m.checks) as c(position int, "table" text, name text, kind text, severity text,
+    passed boolean, "failingRows" bigint, measured jsonb, sample jsonb, message text) on conflict do nothing
+)
+select i.position, case
+    when m.position is not null then 'recorded'
+    -- the same report once more, after an answer that got lost
+    when exists (select 1 from attempts a where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
+      and a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at) then 'recorded'
+    else 'lost_claim' end as outcome
+from input i left join mine m using (position) order by i.position`
+
+/** Rows are locked in one order everywhere (tasks, then attempts), so that two writers cannot wait for each other. */
+const LOCK_CLAIMS = `select 1 from task_runs t
+  join jsonb_to_recordset($1::jsonb) as c(run_id text, task_id text) on t.run_id = c.run_id and t.task_id = c.task_id
+  order by t.run_id, t.task_id for update of t`
+
+const REAP_EXPIRED = `
+with gone as (
+  update task_runs set lease_until = null where state = 'running' and lease_until < $1
+  returning run_id, task_id, attempt, worker_id
+), lost as (
+  update attempts a set result = 'lost', ended_at = $1, reason = 'worker ' || g.worker_id || ' was not heard of since ' ||
+    to_char(coalesce(w.heartbeat_at, a.claimed_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+  from gone g left join workers w on w.worker_id = g.worker_id
+  where a.run_id = g.run_id and a.task_id = g.task_id and a.attempt = g.attempt and a.result is null
+)
+select distinct run_id from gone order by run_id`
+
+const BEGIN_EPOCH = `
+with begun as (
+  insert into epochs (reason, started_at) values ($1, $2) returning epoch
+), gone as (
+  update task_runs set lease_until = null where state = 'running' and lease_until is not null
+  returning run_id, task_id, attempt
+), lost as (
+  update attempts a set result = 'lost', ended_at = $2, reason = $1
+  from gone g where a.run_id = g.run_id and a.task_id = g.task_id and a.attempt = g.attempt and a.result is null
+)
+select (select epoch from begun) as epoch, array(select distinct run_id from gone order by run_id) as runs`
+
+/** How often a worker must be heard of to be listed: ten heartbeats of the longest usual interval. */
+const WORKER_SHOWN_MS = 100_000
+
+interface ClaimRow extends Record<string, unknown> {
+  run_id: string
+  dag_id: string
+  version: string
+  task_id: string
+  attempt: number
+  tries: number
+  generation: number
+  claim_token: string
+  lease_until: Instant
+  handle: Json
+  due_at: Instant
+  interval_start: Instant
+  interval_end: Instant
+  params: ClaimedTask['params']
+  triggered_by: string
+  no_checks: boolean
+}
+
+/** Claims of attempts: who runs what, until when, and how it ended. */
+export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueued'> {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async claim(
+    worker: { id: string; epoch: number; queues: string[] },
+    { now, leaseMs, limit }: { now: Instant; leaseMs: number; limit: number },
+  ): Promise<ClaimedTask[]> {
+    const rows = await this.#database.query<ClaimRow>(CLAIM, [
+      worker.id,
+      worker.epoch,
+      worker.queues,
+      sqlInstant(now),
+      sqlInstant(now + leaseMs),
+      limit,
+    ])
+    return rows.map((row) => toClaimedTask(row, now))
+  }
+
+  async heartbeat(
+    worker: WorkerInfo,
+    claims: ClaimRef[],
+    { now, leaseMs }: { now: Instant; leaseMs: number },
+  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[] }> {
+    const rows = await this.#database.query<{
+      run_id: string
+      task_id: string
+      attempt: number
+      cancel_requested: boolean
+    }>(HEARTBEAT, [
+      worker.id,
+      worker.epoch,
+      worker.host,
+      worker.pid,
+      worker.queues,
+      worker.slots,
+      worker.busy,
+      sqlInstant(worker.startedAt),
+      sqlInstant(now),
+      json(claims),
+      sqlInstant(now + leaseMs),
+    ])
+    const ours = new Map(rows.map((row) => [`${row.run_id}/${row.task_id}/${row.attempt}`, row.cancel_requested]))
+    const standing = (claim: ClaimRef) => ours.get(`${claim.runId}/${claim.taskId}/${claim.attempt}`)
+    return {
+      lost: claims.filter((claim) => standing(claim) === undefined),
+      cancel: claims.filter((claim) => standing(claim) === true),
+    }
+  }
+
+  async recordOutcomes(
+    outcomes: Parameters<ClaimStore['recordOutcomes']>[0],
+    _now: Instant,
+  ): Promise<('recorded' | 'lost_claim')[]> {
+    const input = json(outcomes.map(toInput))
+    const record: SqlStatement = { sql: RECORD_OUTCOMES, params: [input] }
+    const results = this.#database.exclusive
+      ? [await this.#database.query(record.sql, record.params)]
+      : await this.#database.transaction([{ sql: LOCK_CLAIMS, params: [input] }, record])
+    return (results.at(-1) ?? []).map((row) => (row.outcome === 'recorded' ? 'recorded' : 'lost_claim'))
+  }
+
+  async saveHandle(claim: ClaimRef, handle: Json, _now: Instant): Promise<'saved' | 'lost_claim'> {
+    return this.#save('handle', claim, handle)
+  }
+
+  async saveProgress(claim: ClaimRef, progress: Json, _now: Instant): Promise<'saved' | 'lost_claim'> {
+    return this.#save('progress', claim, progress)
+  }
+
+  async #save(column: 'handle' | 'progress', claim: ClaimRef, value: Json): Promise<'saved' | 'lost_claim'> {
+    const rows = await this.#database.query(
+      `update task_runs set ${column} = $5::jsonb where run_id = $1 and task_id = $2 and attempt = $3 and claim_token = $4
+        and state = 'running' and lease_until is not null returning 1`,
+      [claim.runId, claim.taskId, claim.attempt, claim.claimToken, json(value)],
+    )
+    return rows.length === 1 ? 'saved' : 'lost_claim'
+  }
+
+  async reapExpired(now: Instant): Promise<string[]> {
+    const rows = await this.#database.query<{ run_id: string }>(REAP_EXPIRED, [sqlInstant(now)])
+    return rows.map((row) => row.run_id)
+  }
+
+  async beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }> {
+    const [row] = await this.#database.query<{ epoch: number; runs: string[] }>(BEGIN_EPOCH, [reason, sqlInstant(now)])
+    if (row === undefined) throw new Error('a new epoch could not be begun')
+    return row
+  }
+
+  async workers(now: Instant): Promise<WorkerInfo[]> {
+    const rows = await this.#database.query<Record<string, unknown> & { heartbeat_at: Instant; started_at: Instant }>(
+      'select * from workers where heartbeat_at > $1 order by worker_id',
+      [sqlInstant(now - WORKER_SHOWN_MS)],
+    )
+    return rows.map((row) => ({
+      id: String(row.worker_id),
+      epoch: Number(row.epoch),
+      host: String(row.host),
+      pid: Number(row.pid),
+      queues: row.queues as string[],
+      slots: Number(row.slots),
+      busy: Number(row.busy),
+      startedAt: row.started_at,
+      heartbeatAt: row.heartbeat_at,
+    }))
+  }
+}
+
+function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
+  return {
+    runId: row.run_id,
+    dagId: row.dag_id,
+    version: row.version,
+    taskId: row.task_id,
+    attempt: row.attempt,
+    tries: row.tries,
+    generation: row.generation,
+    claimToken: row.claim_token,
+    leaseUntil: row.lease_until,
+    dueAt: row.due_at,
+    intervalStart: row.interval_start,
+    intervalEnd: row.interval_end,
+    params: row.params,
+    triggeredBy: row.triggered_by,
+    noChecks: row.no_checks,
+    handle: row.handle,
+    claimedAt,
+  }
+}
+
+/** One element of the JSON parameter of `RECORD_OUTCOMES`; PostgreSQL refuses NUL in jsonb, so it is made visible. */
+function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], position: number): object {
+  const { outcome, facts } = recorded
+  return {
+    position,
+    run_id: recorded.runId,
+    task_id: recorded.taskId,
+    attempt: recorded.attempt,
+    claim_token: recorded.claimToken,
+    result: outcome.result,
+    reason: outcome.reason.replaceAll('\0', '\u2400'),
+    retryable: outcome.retryable,
+    outputs: outcome.outputs,
+    ended_at: jsonInstant(outcome.endedAt),
+    rendered: facts.rendered,
+    log_lines: facts.logLines,
+    log_bytes: facts.logBytes,
+    metrics: facts.metrics,
+    reads: facts.reads,
+    writes: facts.writes.map((write) => ({ ...write, committedAt: jsonInstant(write.committedAt) })),
+    checks: facts.checks.map((check, index) => ({ ...check, position: index })),
+  }
+}

@@ -1,0 +1,170 @@
+import type { Instant } from '../../json.js'
+import type { Dag, Problem } from '../dag/model.js'
+import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
+import { json, jsonInstant } from './rows.js'
+import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from './store.js'
+
+/** Versions kept in memory; a version never changes. */
+const CACHED_VERSIONS = 256
+
+const COLUMNS = 'dag_id, file, version, paused, pause_reason, present, next_due_at'
+
+const REGISTER = `
+with input as (
+  select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
+    owner text, tags text[], has_next boolean, next_due_at timestamptz)
+), versions as (
+  insert into dag_versions (version, dag_id, spec, created_at)
+  select version, dag_id, spec, $4 from input on conflict (version) do nothing
+), registered as (
+  insert into dags as d (dag_id, file, version, next_due_at, description, owner, tags, registered_at, changed_at)
+  select dag_id, file, version, next_due_at, description, owner, tags, $4, $4 from input
+  on conflict (dag_id) do update set file = excluded.file, version = excluded.version, present = true,
+    description = excluded.description, owner = excluded.owner, tags = excluded.tags,
+    next_due_at = case when (select has_next from input i where i.dag_id = d.dag_id) then excluded.next_due_at else d.next_due_at end,
+    paused = d.paused and d.pause_reason <> $5,
+    pause_reason = case when d.pause_reason = $5 then '' else d.pause_reason end,
+    changed_at = case when d.version = excluded.version then d.changed_at else $4 end
+), vanished as (
+  update dags set present = false, paused = true, pause_reason = case when paused then pause_reason else $5 end
+  where present and file <> all ($2::text[]) and dag_id not in (select dag_id from input)
+), forgotten as (
+  delete from dag_problems where position >= jsonb_array_length($3::jsonb)
+)
+insert into dag_problems (position, problem, seen_at)
+select ordinality - 1, value, $4 from jsonb_array_elements($3::jsonb) with ordinality
+on conflict (position) do update set problem = excluded.problem,
+  seen_at = case when dag_problems.problem = excluded.problem then dag_problems.seen_at else excluded.seen_at end`
+
+interface DagRow extends Record<string, unknown> {
+  dag_id: string
+  file: string
+  version: string
+  paused: boolean
+  pause_reason: string
+  present: boolean
+  next_due_at: Instant | null
+}
+
+/** DAGs as registered, their versions and what is wrong with their files. */
+export class DagQueries implements DagStore {
+  readonly #database: Database
+  readonly #versions = new Map<string, Dag>()
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async registerDags(input: Parameters<DagStore['registerDags']>[0], now: Instant): Promise<void> {
+    const dags = input.dags.map((dag) => ({
+      dag_id: dag.id,
+      file: dag.file,
+      version: dag.version,
+      spec: dag,
+      description: dag.description,
+      owner: dag.owner,
+      tags: dag.tags,
+      has_next: Object.hasOwn(input.nextDue, dag.id),
+      next_due_at: jsonInstant(input.nextDue[dag.id] ?? null),
+    }))
+    await this.#database.query(REGISTER, [
+      json(dags),
+      input.broken,
+      json(input.problems),
+      sqlInstant(now),
+      FILE_DISAPPEARED,
+    ])
+  }
+
+  async dags(): Promise<RegisteredDag[]> {
+    const rows = await this.#database.query<DagRow>(`select ${COLUMNS} from dags order by dag_id`)
+    return rows.map(toRegisteredDag)
+  }
+
+  async dag(dagId: string): Promise<RegisteredDag | null> {
+    const [row] = await this.#database.query<DagRow>(`select ${COLUMNS} from dags where dag_id = $1`, [dagId])
+    return row === undefined ? null : toRegisteredDag(row)
+  }
+
+  async dagVersion(version: string): Promise<Dag | null> {
+    const known = this.#versions.get(version)
+    if (known !== undefined) return known
+    const [row] = await this.#database.query<{ spec: Dag }>('select spec from dag_versions where version = $1', [
+      version,
+    ])
+    if (row === undefined) return null
+    this.#versions.set(version, row.spec)
+    const oldest = this.#versions.keys().next()
+    if (this.#versions.size > CACHED_VERSIONS && !oldest.done) this.#versions.delete(oldest.value)
+    return row.spec
+  }
+
+  async problems(): Promise<Problem[]> {
+    const rows = await this.#database.query<{ problem: Problem }>('select problem from dag_problems order by position')
+    return rows.map((row) => row.problem)
+  }
+
+  async setPaused(
+    dagId: string,
+    paused: boolean,
+    reason: string,
+    _now: Instant,
+  ): Promise<'changed' | 'unchanged' | 'unknown'> {
+    const [row] = await this.#database.query<{ known: boolean; changed: boolean }>(
+      `with changed as (
+        update dags set paused = $2, pause_reason = case when $2 then $3 else '' end
+        where dag_id = $1 and paused <> $2 returning 1
+      ) select exists (select 1 from dags where dag_id = $1) as known, exists (select 1 from changed) as changed`,
+      [dagId, paused, reason],
+    )
+    if (row?.known !== true) return 'unknown'
+    return row.changed ? 'changed' : 'unchanged'
+  }
+
+  async setNextDue(dagId: string, expect: Instant | null, nextDueAt: Instant | null): Promise<'changed' | 'moved'> {
+    const rows = await this.#database.query(
+      'update dags set next_due_at = $3 where dag_id = $1 and next_due_at is not distinct from $2::timestamptz returning 1',
+      [dagId, sqlInstantOrNull(expect), sqlInstantOrNull(nextDueAt)],
+    )
+    return rows.length === 1 ? 'changed' : 'moved'
+  }
+
+  async dueDags(now: Instant, limit: number): Promise<RegisteredDag[]> {
+    const rows = await this.#database.query<DagRow>(
+      `select ${COLUMNS} from dags where present and not paused and next_due_at <= $1 order by next_due_at, dag_id limit $2`,
+      [sqlInstant(now), limit],
+    )
+    return rows.map(toRegisteredDag)
+  }
+
+  async nextDueAt(): Promise<Instant | null> {
+    const [row] = await this.#database.query<{ at: Instant | null }>(
+      'select min(next_due_at) as at from dags where present and not paused',
+    )
+    return row?.at ?? null
+  }
+
+  async setPools(pools: Record<string, number>): Promise<void> {
+    await this.#database.query(
+      `with input as (
+        select key as pool, value::int as size from jsonb_each_text($1::jsonb)
+      ), dropped as (
+        delete from pools where pool not in (select pool from input)
+      )
+      insert into pools (pool, size) select pool, size from input on conflict (pool) do update set size = excluded.size`,
+      [json(pools)],
+    )
+  }
+}
+
+function toRegisteredDag(row: DagRow): RegisteredDag {
+  return {
+    id: row.dag_id,
+    file: row.file,
+    version: row.version,
+    paused: row.paused,
+    pauseReason: row.pause_reason,
+    present: row.present,
+    nextDueAt: row.next_due_at,
+  }
+}

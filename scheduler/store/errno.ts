@@ -1,0 +1,3 @@
+export function isErrnoException(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SluiceError } from '../../errors.js'
+import type { Instant } from '../../json.js'
+import { PACKAGE_ROOT } from '../../package-root.js'
+import type { Database } from './database.js'
+
+/** Any number; the same in every Sluice, so that migrations of one database take turns. */
+const ADVISORY_LOCK = 7_158_301
+
+interface Migration {
+  number: number
+  name: string
+  sql: string
+  checksum: string
+}
+
+/** A database that can run several statements without parameters at once; needed by migrations only. */
+export interface ScriptDatabase extends Database {
+  script(sql: string): Promise<void>
+}
+
+/**
+ * Brings the store to the newest schema, each migration in a transaction of its own; several instances may do so at once.
+ * @throws SluiceError MIGRATION_CHANGED when a migration differs from the one that was applied, STORE_TOO_NEW when the
+ *   store knows migrations that this Sluice does not
+ */
+export async function migrate(database: ScriptDatabase, now: Instant): Promise<{ applied: string[] }> {
+  await database.script(`create table if not exists schema_migrations (
+    number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)`)
+  const known = await migrations()
+  const applied: string[] = []
+  for (const migration of known) {
+    if (await isApplied(database, migration)) continue
+    await apply(database, migration, now)
+    applied.push(migration.name)
+  }
+  const newest = known.at(-1)?.number ?? 0
+  const [ahead] = await database.query<{ name: string }>(
+    'select name from schema_migrations where number > $1 limit 1',
+    [newest],
+  )
+  if (ahead !== undefined) {
+    throw new SluiceError(
+      'STORE_TOO_NEW',
+      `The store has the migration ${ahead.name}, which this Sluice does not know.`,
+    )
+  }
+  return { applied }
+}
+
+async function migrations(): Promise<Migration[]> {
+  const folder = join(PACKAGE_ROOT, 'scheduler/store/migrations')
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(join(folder, name), 'utf8')
+      return { number: Number(name.slice(0, 4)), name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+    }),
+  )
+}
+
+async function isApplied(database: Database, migration: Migration): Promise<boolean> {
+  const [row] = await database.query<{ checksum: string }>('select checksum from schema_migrations where number = $1', [
+    migration.number,
+  ])
+  if (row !== undefined && row.checksum !== migration.checksum) {
+    throw new SluiceError('MIGRATION_CHANGED', `The migration ${migration.name} is not the one that made this store.`)
+  }
+  return row !== undefined
+}
+
+/** The row that says "applied" is part of the migration's transaction; an instance that was quicker makes this a no-op. */
+async function apply(database: ScriptDatabase, migration: Migration, now: Instant): Promise<void> {
+  const at = new Date(now).toISOString()
+  await database.script(`do $sluice$
+  begin
+    perform pg_advisory_xact_lock(${ADVISORY_LOCK});
+    if not exists (select 1 from schema_migrations where number = ${migration.number}) then
+      execute $migration$${migration.sql}$migration$;
+      insert into schema_migrations values (${migration.number}, '${migration.name}', '${migration.checksum}', '${at}');
+    end if;
+  end $sluice$`)
+}

@@ -1,0 +1,120 @@
+import type { Instant } from '../../json.js'
+import { AccountQueries } from './accounts.js'
+import { ClaimQueries } from './claims.js'
+import { DagQueries } from './dags.js'
+import type { Database } from './database.js'
+import { lockFolder } from './folder-lock.js'
+import { LineageQueries } from './lineage.js'
+import { migrate } from './migrate.js'
+import { PgliteDatabase } from './pglite.js'
+import { QueueingQueries } from './queueing.js'
+import { RunQueries } from './runs.js'
+import type { Store } from './store.js'
+
+export interface OpenStore {
+  store: Store
+  database: Database
+}
+
+/**
+ * Opens the metadata store and brings it to the newest schema.
+ * @param location an absolute folder for PGlite, or a `postgres://` URL
+ * @throws SluiceError STORE_LOCKED, NOT_WRITABLE, UNREACHABLE, MIGRATION_CHANGED, STORE_TOO_NEW
+ */
+export async function openStore(location: string, now: Instant): Promise<OpenStore> {
+  return isPostgresUrl(location) ? openPostgres(location, now) : openFolder(location, now)
+}
+
+export function isPostgresUrl(location: string): boolean {
+  return /^postgres(ql)?:\/\//.test(location)
+}
+
+/** The store on an open database; the suite of the store runs on it. */
+export function sqlStore(database: Database, close: () => Promise<void>): Store {
+  const dags = new DagQueries(database)
+  const parts = {
+    dags,
+    runs: new RunQueries(database, (version) => dags.dagVersion(version)),
+    queueing: new QueueingQueries(database),
+    claims: new ClaimQueries(database),
+    lineage: new LineageQueries(database),
+    accounts: new AccountQueries(database),
+  }
+  return joined(parts, close)
+}
+
+async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
+  const release = lockFolder(folder)
+  try {
+    const database = await PgliteDatabase.open(folder)
+    await migrate(database, now)
+    const close = async () => {
+      await database.close()
+      release()
+    }
+    return { store: sqlStore(database, close), database }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function openPostgres(url: string, now: Instant): Promise<OpenStore> {
+  const { PostgresDatabase } = await import('./postgres.js')
+  const database = await PostgresDatabase.open(url)
+  await migrate(database, now)
+  return { store: sqlStore(database, () => database.close()), database }
+}
+
+interface Parts {
+  dags: DagQueries
+  runs: RunQueries
+  queueing: QueueingQueries
+  claims: ClaimQueries
+  lineage: LineageQueries
+  accounts: AccountQueries
+}
+
+/** One object with every method of its parts, each bound to its own part. */
+function joined(parts: Parts, close: () => Promise<void>): Store {
+  const { dags, runs, queueing, claims, lineage, accounts } = parts
+  return {
+    registerDags: (...args) => dags.registerDags(...args),
+    dags: () => dags.dags(),
+    dag: (...args) => dags.dag(...args),
+    dagVersion: (...args) => dags.dagVersion(...args),
+    problems: () => dags.problems(),
+    setPaused: (...args) => dags.setPaused(...args),
+    setNextDue: (...args) => dags.setNextDue(...args),
+    dueDags: (...args) => dags.dueDags(...args),
+    nextDueAt: () => dags.nextDueAt(),
+    setPools: (...args) => dags.setPools(...args),
+    createRun: (...args) => runs.createRun(...args),
+    startRuns: (...args) => runs.startRuns(...args),
+    run: (...args) => runs.run(...args),
+    taskRuns: (...args) => runs.taskRuns(...args),
+    snapshot: (...args) => runs.snapshot(...args),
+    applyDecision: (...args) => runs.applyDecision(...args),
+    runsToSettle: (...args) => runs.runsToSettle(...args),
+    nextRetryAt: () => runs.nextRetryAt(),
+    queueReady: (...args) => queueing.queueReady(...args),
+    staleQueued: (...args) => queueing.staleQueued(...args),
+    claim: (...args) => claims.claim(...args),
+    heartbeat: (...args) => claims.heartbeat(...args),
+    recordOutcomes: (...args) => claims.recordOutcomes(...args),
+    saveHandle: (...args) => claims.saveHandle(...args),
+    saveProgress: (...args) => claims.saveProgress(...args),
+    reapExpired: (...args) => claims.reapExpired(...args),
+    beginEpoch: (...args) => claims.beginEpoch(...args),
+    workers: (...args) => claims.workers(...args),
+    runLineage: (...args) => lineage.runLineage(...args),
+    recordTableWrite: (...args) => lineage.recordTableWrite(...args),
+    saveUser: (...args) => accounts.saveUser(...args),
+    users: () => accounts.users(),
+    saveSecret: (...args) => accounts.saveSecret(...args),
+    redeemSecret: (...args) => accounts.redeemSecret(...args),
+    revokeSecret: (...args) => accounts.revokeSecret(...args),
+    audit: (...args) => accounts.audit(...args),
+    close,
+  }
+}

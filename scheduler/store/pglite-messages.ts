@@ -1,0 +1,13 @@
+import type { SqlRow, SqlStatement, SqlValue } from './database.js'
+
+/** What crosses between the host and the thread that owns PGlite; answered by `id`. */
+export type ThreadRequest =
+  | { id: number; kind: 'query'; sql: string; params: readonly SqlValue[] }
+  | { id: number; kind: 'transaction'; statements: readonly SqlStatement[] }
+  | { id: number; kind: 'script'; sql: string }
+  | { id: number; kind: 'close' }
+
+/** `id` 0 is the thread's word that it is ready. */
+export type ThreadAnswer =
+  | { id: number; kind: 'rows'; results: SqlRow[][] }
+  | { id: number; kind: 'failed'; message: string; code: string }

@@ -1,0 +1,98 @@
+import pg from 'pg'
+import { SluiceError } from '../../errors.js'
+import type { Database, SqlRow, SqlStatement, SqlValue } from './database.js'
+import { statementFailure } from './pglite.js'
+
+const INT8 = 20
+const TIMESTAMPTZ = 1184
+const NUMERIC = 1700
+/** PostgreSQL's own words for "try the transaction again": serialization failure and deadlock. */
+const TRY_AGAIN = new Set(['40001', '40P01'])
+const TRIES = 5
+
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === TIMESTAMPTZ) return (value: string) => Date.parse(value)
+    if (oid === INT8 || oid === NUMERIC) return (value: string) => Number(value)
+    return pg.types.getTypeParser(oid, format ?? 'text')
+  },
+}
+
+/** PostgreSQL 15 or newer over a pool of connections. */
+export class PostgresDatabase implements Database {
+  readonly exclusive = false
+  readonly #pool: pg.Pool
+
+  private constructor(pool: pg.Pool) {
+    this.#pool = pool
+    // A connection that breaks while idle is replaced by the pool; the next statement tells if the server is away.
+    pool.on('error', () => undefined)
+  }
+
+  /** @throws SluiceError UNREACHABLE when the server does not answer */
+  static async open(
+    url: string,
+    options: { connections?: number; searchPath?: string } = {},
+  ): Promise<PostgresDatabase> {
+    const pool = new pg.Pool({
+      connectionString: url,
+      max: options.connections ?? 10,
+      types: types as unknown as pg.CustomTypesConfig,
+      application_name: 'sluice',
+      options: `-c TimeZone=UTC${options.searchPath === undefined ? '' : ` -c search_path=${options.searchPath}`}`,
+    })
+    const database = new PostgresDatabase(pool)
+    try {
+      await database.query('select 1')
+    } catch (error) {
+      await pool.end()
+      const { host } = new URL(url)
+      throw new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
+    }
+    return database
+  }
+
+  async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {
+    return this.#trying(async () => (await this.#pool.query<Row>(sql, [...params])).rows)
+  }
+
+  async transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
+    return this.#trying(() => this.#transact(statements))
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.#pool.query(sql)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #transact(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
+    const client = await this.#pool.connect()
+    try {
+      await client.query('begin')
+      const results: SqlRow[][] = []
+      for (const { sql, params } of statements) results.push((await client.query<SqlRow>(sql, [...params])).rows)
+      await client.query('commit')
+      client.release()
+      return results
+    } catch (error) {
+      // Destroyed, not handed back: whatever state the connection is in, nobody inherits an open transaction.
+      client.release(true)
+      throw error
+    }
+  }
+
+  async #trying<T>(job: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await job()
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+        if (TRY_AGAIN.has(code) && attempt < TRIES) continue
+        throw statementFailure(error instanceof Error ? error.message : String(error), code, error)
+      }
+    }
+  }
+}

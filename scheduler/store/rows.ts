@@ -1,0 +1,116 @@
+import type { Instant, JsonObject } from '../../json.js'
+import type { AttemptOutcome, Run, RunKind, RunState, TaskRun, TaskState } from '../core/model.js'
+
+/** Columns of `runs` in the form `toRun` reads. */
+export const RUN_COLUMNS = `run_id, dag_id, version, kind, state, revision, due_at, interval_start, interval_end, params,
+  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks`
+
+export interface RunRow extends Record<string, unknown> {
+  run_id: string
+  dag_id: string
+  version: string
+  kind: RunKind
+  state: RunState
+  revision: number
+  due_at: Instant
+  interval_start: Instant
+  interval_end: Instant
+  params: JsonObject
+  triggered_by: string
+  created_at: Instant
+  started_at: Instant | null
+  ended_at: Instant | null
+  reason: string
+  cancel_requested: boolean
+  only_tasks: string[] | null
+  no_checks: boolean
+}
+
+export function toRun(row: RunRow): Run {
+  return {
+    id: row.run_id,
+    dagId: row.dag_id,
+    version: row.version,
+    kind: row.kind,
+    state: row.state,
+    revision: row.revision,
+    dueAt: row.due_at,
+    intervalStart: row.interval_start,
+    intervalEnd: row.interval_end,
+    params: row.params,
+    triggeredBy: row.triggered_by,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    reason: row.reason,
+    cancelRequested: row.cancel_requested,
+    onlyTasks: row.only_tasks,
+    noChecks: row.no_checks,
+  }
+}
+
+export const TASK_COLUMNS = `task_id, state, attempt, tries, generation, not_before, since, started_at, ended_at, reason,
+  cancel_requested, outputs`
+
+export interface TaskRow extends Record<string, unknown> {
+  task_id: string
+  state: TaskState
+  attempt: number
+  tries: number
+  generation: number
+  not_before: Instant | null
+  since: Instant
+  started_at: Instant | null
+  ended_at: Instant | null
+  reason: string
+  cancel_requested: boolean
+  outputs: JsonObject
+}
+
+export function toTaskRun(row: TaskRow): TaskRun {
+  return {
+    taskId: row.task_id,
+    state: row.state,
+    attempt: row.attempt,
+    tries: row.tries,
+    generation: row.generation,
+    notBefore: row.not_before,
+    since: row.since,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    reason: row.reason,
+    cancelRequested: row.cancel_requested,
+    outputs: row.outputs,
+  }
+}
+
+export interface OutcomeRow extends Record<string, unknown> {
+  task_id: string
+  attempt: number
+  result: AttemptOutcome['result']
+  reason: string
+  retryable: boolean
+  outputs: JsonObject
+  ended_at: Instant
+}
+
+export function toOutcome(row: OutcomeRow): AttemptOutcome {
+  return {
+    taskId: row.task_id,
+    attempt: row.attempt,
+    result: row.result,
+    reason: row.reason,
+    retryable: row.retryable,
+    outputs: row.outputs,
+    endedAt: row.ended_at,
+  }
+}
+
+/** Instants inside a JSON parameter are text: PostgreSQL reads them as timestamptz. */
+export function jsonInstant(instant: Instant | null): string | null {
+  return instant === null ? null : new Date(instant).toISOString()
+}
+
+export function json(value: unknown): string {
+  return JSON.stringify(value)
+}

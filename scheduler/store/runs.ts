@@ -1,0 +1,279 @@
+import type { Instant } from '../../json.js'
+import type { Decision, Run, RunSnapshot, TaskRun } from '../core/model.js'
+import type { Dag } from '../dag/model.js'
+import { type Database, type SqlStatement, sqlInstant, sqlInstantOrNull } from './database.js'
+import {
+  json,
+  jsonInstant,
+  type OutcomeRow,
+  RUN_COLUMNS,
+  type RunRow,
+  TASK_COLUMNS,
+  type TaskRow,
+  toOutcome,
+  toRun,
+  toTaskRun,
+} from './rows.js'
+import type { NewRun, RunStore } from './store.js'
+
+const CREATE_RUN = `
+with known_key as (
+  select request_hash, run_id from idempotency_keys where key = $2
+), clash as (
+  select run_id from runs where run_id = $3 or (dag_id = $4 and due_at = $7 and kind = $6) limit 1
+), tick as (
+  select 1 from dags where dag_id = $4 and next_due_at = $16
+), run as (
+  insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
+    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at)
+  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1
+  where not exists (select 1 from known_key) and not exists (select 1 from clash)
+    and ($16::timestamptz is null or exists (select 1 from tick))
+  on conflict do nothing
+  returning run_id
+), tasks as (
+  insert into task_runs (run_id, task_id, dag_id, position, state, pool, queue, priority, since, reason)
+  select run.run_id, t."taskId", $4, t.position, 'none', t.pool, t.queue, t.priority, $1, 'waits for the run to start'
+  from run, jsonb_to_recordset($18::jsonb) as t("taskId" text, position int, pool text, queue text, priority int)
+), advanced as (
+  update dags set next_due_at = $17 from run where dags.dag_id = $4 and $16::timestamptz is not null and dags.next_due_at = $16
+), key as (
+  insert into idempotency_keys (key, request_hash, run_id, created_at)
+  select $2, $19, run.run_id, $1 from run where $2::text is not null
+)
+select case
+    when exists (select 1 from run) then 'created'
+    when exists (select 1 from known_key where request_hash = $19) then 'repeated'
+    when exists (select 1 from known_key) then 'key_conflict'
+    when exists (select 1 from clash) then 'exists'
+    when $16::timestamptz is not null and not exists (select 1 from tick) then 'tick_moved'
+    else 'raced' end as outcome,
+  coalesce((select run_id from known_key), (select run_id from clash)) as run_id`
+
+/** The run's row and those of its tasks are locked first, so that no claim slips between the look and the write. */
+const LOCK_RUN = 'select 1 from runs where run_id = $1 for update'
+const LOCK_TASKS = 'select 1 from task_runs where run_id = $1 and task_id = any($2::text[]) order by task_id for update'
+
+const APPLY_DECISION = `
+with change as (
+  select * from jsonb_to_recordset($4::jsonb) as c("taskId" text, expect jsonb, set jsonb)
+), run as (
+  update runs set revision = revision + 1,
+    state = coalesce($5::jsonb ->> 'state', state),
+    started_at = case when $5::jsonb ? 'startedAt' then ($5::jsonb ->> 'startedAt')::timestamptz else started_at end,
+    ended_at = case when $5::jsonb ? 'endedAt' then ($5::jsonb ->> 'endedAt')::timestamptz else ended_at end,
+    reason = coalesce($5::jsonb ->> 'reason', reason),
+    cancel_requested = coalesce(($5::jsonb ->> 'cancelRequested')::boolean, cancel_requested)
+  where run_id = $1 and revision = $2
+    and (select count(*) from change) = (
+      select count(*) from change c join task_runs t on t.run_id = $1 and t.task_id = c."taskId"
+      where t.state = c.expect ->> 'state' and t.attempt = (c.expect ->> 'attempt')::int
+        and t.generation = (c.expect ->> 'generation')::int)
+  returning run_id
+), changed as (
+  update task_runs t set
+    state = c.set ->> 'state',
+    tries = coalesce((c.set ->> 'tries')::int, t.tries),
+    generation = coalesce((c.set ->> 'generation')::int, t.generation),
+    not_before = case when c.set ? 'notBefore' then (c.set ->> 'notBefore')::timestamptz else t.not_before end,
+    started_at = case when c.set ? 'startedAt' then (c.set ->> 'startedAt')::timestamptz else t.started_at end,
+    ended_at = case when c.set ? 'endedAt' then (c.set ->> 'endedAt')::timestamptz else t.ended_at end,
+    reason = c.set ->> 'reason',
+    cancel_requested = coalesce((c.set ->> 'cancelRequested')::boolean, t.cancel_requested),
+    outputs = coalesce(c.set -> 'outputs', t.outputs),
+    since = case when t.state = c.set ->> 'state' then t.since else $3 end,
+    claim_token = case when c.set ->> 'state' = 'running' then t.claim_token end,
+    worker_id = case when c.set ->> 'state' = 'running' then t.worker_id end,
+    lease_until = case when c.set ->> 'state' = 'running' then t.lease_until end,
+    handle = case when c.set ? 'generation' then null else t.handle end,
+    progress = case when c.set ? 'generation' then null else t.progress end
+  from change c, run where t.run_id = run.run_id and t.task_id = c."taskId"
+), ended as (
+  update attempts a set result = 'cancelled', ended_at = $3, settled = true, reason = c.set ->> 'reason'
+  from change c, run
+  where c.expect ->> 'state' = 'running' and c.set ->> 'state' <> 'running' and a.result is null
+    and a.run_id = run.run_id and a.task_id = c."taskId" and a.attempt = (c.expect ->> 'attempt')::int
+), settled as (
+  update attempts a set settled = true
+  from run, jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int)
+  where a.run_id = run.run_id and a.task_id = s."taskId" and a.attempt = s.attempt and a.result is not null
+)
+select run_id from run`
+
+/** Serialises starters per DAG, so that the count of active runs stays true until the write. */
+const LOCK_QUEUED_DAGS = `select 1 from dags where dag_id in (select dag_id from runs where state = 'queued')
+  order by dag_id for update`
+
+const START_RUNS = `
+with waiting as (
+  select r.run_id, r.dag_id, r.max_active_runs, r.reason, d.paused and r.kind <> 'manual' as held,
+    (select count(*) from runs a where a.dag_id = r.dag_id and a.state = 'running') as active,
+    row_number() over (partition by r.dag_id, d.paused and r.kind <> 'manual' order by r.due_at, r.run_id) as place
+  from runs r join dags d using (dag_id) where r.state = 'queued'
+), chosen as (
+  select run_id from waiting where not held and active + place <= max_active_runs order by place, run_id limit $2
+), started as (
+  update runs set state = 'running', started_at = $1, reason = '', revision = revision + 1
+  from chosen where runs.run_id = chosen.run_id and runs.state = 'queued' returning runs.run_id
+), told as (
+  update runs set reason = w.sentence
+  from (select run_id, case when held then 'waits: ' || dag_id || ' is paused'
+      else 'waits: ' || least(active + place - 1, greatest(active, max_active_runs)) || ' of ' || max_active_runs || ' runs of ' || dag_id || ' are active' end as sentence
+    from waiting where run_id not in (select run_id from chosen)) w
+  where runs.run_id = w.run_id and runs.state = 'queued' and runs.reason <> w.sentence
+)
+select run_id from started`
+
+const RUNS_TO_SETTLE = `
+select run_id from (
+  select distinct run_id from attempts where result is not null and not settled
+  union
+  select run_id from task_runs join runs using (run_id)
+    where runs.state = 'running' and task_runs.state = 'up_for_retry' and not_before <= $1
+  union
+  select run_id from runs r where state = 'running' and not exists (
+    select 1 from task_runs t where t.run_id = r.run_id
+      and t.state in ('scheduled', 'queued', 'running', 'deferred', 'up_for_retry'))
+) found order by run_id limit $2`
+
+export class RunQueries implements RunStore {
+  readonly #database: Database
+  readonly #dagVersion: (version: string) => Promise<Dag | null>
+
+  constructor(database: Database, dagVersion: (version: string) => Promise<Dag | null>) {
+    this.#database = database
+    this.#dagVersion = dagVersion
+  }
+
+  async createRun(run: NewRun, options: Parameters<RunStore['createRun']>[1]): ReturnType<RunStore['createRun']> {
+    const { now, advance, idempotency } = options
+    const tasks = run.tasks.map((task, position) => ({ ...task, position }))
+    // "raced": another transaction committed the same key between our look and our insert; its row is visible now.
+    for (let look = 0; look < 3; look++) {
+      const [row] = await this.#database.query<{ outcome: string; run_id: string | null }>(CREATE_RUN, [
+        sqlInstant(now),
+        idempotency?.key ?? null,
+        run.id,
+        run.dagId,
+        run.version,
+        run.kind,
+        sqlInstant(run.dueAt),
+        sqlInstant(run.intervalStart),
+        sqlInstant(run.intervalEnd),
+        json(run.params),
+        run.triggeredBy,
+        run.onlyTasks,
+        run.noChecks,
+        run.maxActiveRuns,
+        run.maxActiveTasks,
+        sqlInstantOrNull(advance?.expect ?? null),
+        sqlInstantOrNull(advance?.nextDueAt ?? null),
+        json(tasks),
+        idempotency?.requestHash ?? null,
+      ])
+      switch (row?.outcome) {
+        case 'created':
+        case 'tick_moved':
+        case 'key_conflict':
+          return { outcome: row.outcome }
+        case 'exists':
+        case 'repeated':
+          return { outcome: row.outcome, runId: row.run_id ?? run.id }
+      }
+    }
+    throw new Error(`the run ${run.id} can neither be created nor found`)
+  }
+
+  async startRuns(now: Instant, limit: number): Promise<string[]> {
+    const start: SqlStatement = { sql: START_RUNS, params: [sqlInstant(now), limit] }
+    const lock = this.#database.exclusive ? [] : [{ sql: LOCK_QUEUED_DAGS, params: [] }]
+    const results = await this.#database.transaction([...lock, start])
+    return (results.at(-1) ?? []).map((row) => String(row.run_id))
+  }
+
+  async run(runId: string): Promise<Run | null> {
+    const [row] = await this.#database.query<RunRow>(`select ${RUN_COLUMNS} from runs where run_id = $1`, [runId])
+    return row === undefined ? null : toRun(row)
+  }
+
+  async taskRuns(runId: string): Promise<TaskRun[]> {
+    const rows = await this.#database.query<TaskRow>(
+      `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position`,
+      [runId],
+    )
+    return rows.map(toTaskRun)
+  }
+
+  async snapshot(runId: string): Promise<RunSnapshot | null> {
+    const [runs, tasks, outcomes] = await this.#database.transaction([
+      { sql: `select ${RUN_COLUMNS} from runs where run_id = $1`, params: [runId] },
+      { sql: `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position`, params: [runId] },
+      {
+        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at from attempts
+          where run_id = $1 and result is not null and not settled order by task_id, attempt`,
+        params: [runId],
+      },
+    ])
+    const row = runs?.[0] as RunRow | undefined
+    if (row === undefined) return null
+    const dag = await this.#dagVersion(row.version)
+    if (dag === null) throw new Error(`the version ${row.version} of run ${runId} is not stored`)
+    return {
+      run: toRun(row),
+      dag,
+      tasks: ((tasks ?? []) as TaskRow[]).map(toTaskRun),
+      outcomes: ((outcomes ?? []) as OutcomeRow[]).map(toOutcome),
+    }
+  }
+
+  async applyDecision(
+    runId: string,
+    revision: number,
+    decision: Decision,
+    now: Instant,
+  ): Promise<'applied' | 'conflict'> {
+    const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
+    const apply: SqlStatement = {
+      sql: APPLY_DECISION,
+      params: [
+        runId,
+        revision,
+        sqlInstant(now),
+        json(changes),
+        json(withTextInstants(decision.run ?? {})),
+        json(decision.settled),
+      ],
+    }
+    const locks = [
+      { sql: LOCK_RUN, params: [runId] },
+      { sql: LOCK_TASKS, params: [runId, decision.tasks.map((change) => change.taskId)] },
+    ]
+    const results = this.#database.exclusive
+      ? [await this.#database.query(apply.sql, apply.params)]
+      : await this.#database.transaction([...locks, apply])
+    return (results.at(-1) ?? []).length === 1 ? 'applied' : 'conflict'
+  }
+
+  async runsToSettle(now: Instant, limit: number): Promise<string[]> {
+    const rows = await this.#database.query<{ run_id: string }>(RUNS_TO_SETTLE, [sqlInstant(now), limit])
+    return rows.map((row) => row.run_id)
+  }
+
+  async nextRetryAt(): Promise<Instant | null> {
+    const [row] = await this.#database.query<{ at: Instant | null }>(
+      `select min(not_before) as at from task_runs where state = 'up_for_retry'`,
+    )
+    return row?.at ?? null
+  }
+}
+
+const INSTANTS = ['notBefore', 'startedAt', 'endedAt'] as const
+
+function withTextInstants(set: object): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...set }
+  for (const key of INSTANTS) {
+    const value = result[key]
+    if (typeof value === 'number') result[key] = jsonInstant(value)
+  }
+  return result
+}
