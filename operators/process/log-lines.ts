@@ -30,7 +30,6 @@ export class LogLines {
       this.#line(data.subarray(start, end))
       start = end
     }
-    if (start < data.length) this.#afterCr = false
     this.#rest = Buffer.from(data.subarray(start))
   }
 

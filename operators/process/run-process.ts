@@ -13,7 +13,7 @@ export const PROCESS_MARKER = 'SLUICE_PROCESS'
 const TAIL_LINES = 50
 /** After the end of the program its streams are read until they fall silent for this long. */
 const SILENCE_MS = 250
-const MAX_DRAIN_MS = 5_000
+const MAX_DRAIN_MS = 2_000
 const DRAIN_TICK_MS = 50
 
 export interface ProcessOptions {
@@ -53,7 +53,9 @@ export async function runProcess(argv: readonly string[], options: ProcessOption
   const id = randomUUID()
   const child = start(argv, options, id)
   const streams = new OutputStreams(child, options)
-  const group = await started(child, argv, options)
+  // What `spawn` does not throw (a missing program) it emits a little later; `pid` is set at once or never.
+  if (child.pid === undefined) throw startFailure(await emittedError(child), argv, options)
+  const group = child.pid
   running.add(group)
   let ending: Promise<void> | null = null
   const abort = () => {
@@ -63,7 +65,6 @@ export async function runProcess(argv: readonly string[], options: ProcessOption
     ending.catch(() => undefined)
   }
   options.signal.addEventListener('abort', abort, { once: true })
-  if (options.signal.aborted) abort()
   try {
     const end = await exited(child)
     await endStragglers(group, options)
@@ -100,11 +101,8 @@ function start(argv: readonly string[], options: ProcessOptions, id: string): Ch
   }
 }
 
-/** Resolves to the process group. What `spawn` does not throw (a missing program) it emits, but `pid` is set at once. */
-async function started(child: ChildProcess, argv: readonly string[], options: ProcessOptions): Promise<number> {
-  if (child.pid !== undefined) return child.pid
-  const error = await new Promise((resolve) => child.once('error', resolve))
-  throw startFailure(error, argv, options)
+function emittedError(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve) => child.once('error', resolve))
 }
 
 function startFailure(error: unknown, argv: readonly string[], options: ProcessOptions): SluiceError {

@@ -51,6 +51,7 @@ describe('bash', () => {
     expect(await skip({ command: 'exit 4', skip_exit_code: 4 })).toHaveProperty('skipped')
     expect((await failureOf(skip({ command: 'exit 99', skip_exit_code: 4 }))).message).toBe('exit code 99')
     expect((await failureOf(skip({ command: 'exit 99', skip_exit_code: null }))).message).toBe('exit code 99')
+    expect((await failureOf(skip({ command: 'kill -9 $$', skip_exit_code: null }))).message).toMatch(/SIGKILL/)
     expect(await skip({ command: 'true', skip_exit_code: null })).not.toHaveProperty('skipped')
   })
 
@@ -110,6 +111,7 @@ describe('outputs', () => {
     ['echo 5 > "$SLUICE_OUTPUTS"', /holds a number instead/],
     ['mkdir "$SLUICE_OUTPUTS"', /is not a plain file/],
     ['ln -s /etc/hostname "$SLUICE_OUTPUTS"', /is not a plain file/],
+    ['truncate -s 3G "$SLUICE_OUTPUTS"', /3,221,225,472 bytes; at most/],
     [`printf '{"a":"%070000d"}' 1 > "$SLUICE_OUTPUTS"`, /70,008 bytes; at most 65,536 \(64 kB\)/],
     [`printf '{"a":"\\\\u0000"}' > "$SLUICE_OUTPUTS"`, /hold a NUL character/],
   ])('are refused otherwise: %s', async (command, message) => {

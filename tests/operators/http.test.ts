@@ -78,6 +78,11 @@ describe('a request', () => {
     },
   )
 
+  it('does not leave its host', async () => {
+    const error = await failureOf(run({ url: 'https://example.com/' }))
+    expect(error.message).toMatch(/leads outside the connection/)
+  })
+
   it.each(['//evil.example/x', '@evil.example/x', '\\\\evil.example'])(
     'stays on the host of the connection whatever the path: %s',
     async (url) => {

@@ -56,7 +56,8 @@ describe('matchFiles', () => {
     '/etc/host*',
     '../../*',
     '../../../../../../etc/host*',
-    'sorted/*/../../../../*',
+    'sorted/*/../../../../nothing-*',
+    '../../project-next-door/x.csv',
     '/**/*.csv',
   ])('refuses %s', async (glob) => {
     writeFileSync(join(project.root, 'outside.csv'), '')
