@@ -10,7 +10,7 @@ import type { Dag, Problem } from './model.js'
 import { fileStamp, type NamedFile, readNamedFile } from './named-files.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
 import { isMap } from './phrases.js'
-import { Report } from './report.js'
+import { Report, sortedProblems } from './report.js'
 import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
 import { validatorFor } from './validate.js'
 
@@ -93,7 +93,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
   const facts = checkTasks(document, tasks, needs, { ...context, file, read: (path) => files.read(path) }, report)
-  const problems = report.problems.slice(0, LIMITS.problems)
+  const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
   const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts)
   return { dag, dagId, idPosition, named: files.stamps, problems }
 }

@@ -25,7 +25,7 @@ export function checkDag(dag: JsonObject, report: Report): void {
       'is the month or the day out of range?',
     )
   }
-  if (isMap(dag.params)) checkParams(dag.params, report)
+  if (isMap(dag.params)) checkParams(dag.params, dag.schedule !== undefined, report)
 }
 
 function reserved(path: string[], at: 'key' | 'value', id: string, report: Report): void {
@@ -60,10 +60,14 @@ function cronHint(cron: string): string {
   return 'for example "0 6 * * *" (every day at 06:00) or @daily'
 }
 
-function checkParams(params: Record<string, unknown>, report: Report): void {
+function checkParams(params: Record<string, unknown>, isScheduled: boolean, report: Report): void {
   for (const [name, spec] of Object.entries(params)) {
     if (!report.isGood(['params', name]) || !isMap(spec)) continue
     const problem = specProblem(spec as unknown as ParamSpec)
     if (problem !== null) report.error(['params', name, problem.key], 'value', problem.message, problem.hint)
+    else if (isScheduled && spec.default === undefined) {
+      const message = `\`${name}\` has no default, but nobody gives it to a scheduled run`
+      report.error(['params', name], 'key', message, 'add `default`')
+    }
   }
 }

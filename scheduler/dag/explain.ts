@@ -4,7 +4,7 @@ import type { Operator } from '../../operators/operator.js'
 import { isMap, phrase } from './phrases.js'
 import { listed } from './suggest.js'
 import type { Path } from './tree.js'
-import { unknownKey } from './unknown-key.js'
+import { isNotYet, unknownKey } from './unknown-key.js'
 
 /** One mistake in a document, told at a path. */
 export interface Finding {
@@ -38,17 +38,25 @@ export function explain(
   return findings.filter((finding) => !isEcho(finding, findings))
 }
 
-/** "No operator" beside an unknown key that is nearly one says the same thing twice. */
+/** That a key is missing, beside an unknown key that was meant for it or is to come later, says the same thing twice. */
 function isEcho(finding: Finding, all: readonly Finding[]): boolean {
-  if (!finding.message.includes(' needs exactly one ')) return false
-  return all.some(
-    (other) =>
-      other !== finding &&
-      other.at === 'key' &&
-      other.path.length === finding.path.length + 1 &&
-      finding.path.every((part, depth) => other.path[depth] === part) &&
-      other.hint.startsWith('did you mean'),
+  const missing = / needs (exactly one |`)/.test(finding.message)
+  return (
+    missing &&
+    all.some(
+      (other) =>
+        other.at === 'key' &&
+        other.path.length === finding.path.length + 1 &&
+        finding.path.every((part, depth) => other.path[depth] === part) &&
+        (isNotYet(other) || isMeant(other, finding.message)),
+    )
   )
+}
+
+/** True when the key that an unknown one is nearest to is named in the sentence. */
+function isMeant(unknown: Finding, message: string): boolean {
+  const meant = /^did you mean (`.+`)\?$/.exec(unknown.hint)?.[1]
+  return meant !== undefined && message.includes(meant)
 }
 
 /** Removes the errors inside the branches of each failed `anyOf` and `oneOf`, but for those of the branch that was meant. */
@@ -124,10 +132,23 @@ function findingOf(document: Json, error: ErrorObject, operators: ReadonlyMap<st
   if (error.keyword === 'required' || error.keyword === 'dependentRequired') {
     const missing = `\`${error.params.missingProperty}\``
     const because = error.keyword === 'required' ? '' : ` when it has \`${error.params.property}\``
-    return { path, at: 'key', message: `${name} needs ${missing}${because}`, hint: '' }
+    const hint = descriptionOf(path, String(error.params.missingProperty), operators)
+    return { path, at: 'key', message: `${name} needs ${missing}${because}`, hint }
   }
   if (isChoice(error) && isKeyChoice(error)) return keyChoice(path, name, error)
+  if (error.keyword === 'false schema') {
+    const message = `${name} does not go together with the other keys here`
+    return { path, at: 'key', message, hint: descriptionOf(path.slice(0, -1), String(path.at(-1)), operators) }
+  }
   return { path, at: 'value', ...phrase(name, error) }
+}
+
+/** What the schema of an operator says about one of its keys. */
+function descriptionOf(path: Path, key: string, operators: ReadonlyMap<string, Operator>): string {
+  const operator = path.length === 3 && path[0] === 'tasks' ? operators.get(String(path[2])) : undefined
+  const properties = operator?.schema.properties
+  const property = isMap(properties) ? properties[key] : undefined
+  return isMap(property) && typeof property.description === 'string' ? property.description : ''
 }
 
 function keyChoice(path: Path, name: string, error: ErrorObject): Finding | null {
@@ -137,7 +158,7 @@ function keyChoice(path: Path, name: string, error: ErrorObject): Finding | null
     isMap(branch) && Array.isArray(branch.required) ? branch.required.map(String) : [],
   )
   if (!isMap(error.data)) return null
-  const found = keys.filter((key) => Object.hasOwn(error.data as object, key))
+  const found = Object.keys(error.data).filter((key) => keys.includes(key))
   const noun = typeof schema['x-one-of-name'] === 'string' ? `${schema['x-one-of-name']}: ` : 'of '
   if (found.length === 0) {
     const wanted = error.keyword === 'oneOf' ? 'exactly one' : 'at least one'

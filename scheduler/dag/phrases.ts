@@ -17,7 +17,8 @@ const PHRASES: Record<string, Phraser> = {
   const: (name, error) => {
     const description = isMap(error.parentSchema) ? error.parentSchema.description : ''
     const message = `${name} must be ${plainValue(error.schema)}, not ${shown(error.data)}`
-    return { message, hint: typeof description === 'string' ? description : '' }
+    const word = typeof error.data === 'string' ? booleanHint(error.data) : ''
+    return { message, hint: word || (typeof description === 'string' ? description : '') }
   },
   pattern: (name, error) => {
     const expected = expectation(error.parentSchema) ?? `text that matches ${error.params.pattern}`
@@ -47,7 +48,6 @@ const PHRASES: Record<string, Phraser> = {
   multipleOf: (name, error) => plain(`${name} must be a multiple of ${error.params.multipleOf}`),
   anyOf: alternatives,
   oneOf: alternatives,
-  'false schema': (name) => plain(`${name} does not go together with the other keys here`),
 }
 
 /** One sentence for one violated keyword. */
@@ -85,10 +85,18 @@ function plain(message: string): Phrase {
 
 function alternatives(name: string, error: ErrorObject): Phrase {
   const expected = expectation(error.parentSchema)
-  const branches: unknown[] = Array.isArray(error.schema) ? error.schema : []
-  const types = branches.flatMap((branch) => (isMap(branch) ? [expectation(branch) ?? typesText(branch.type)] : []))
-  const wanted = expected ?? [...new Set(types)].join(' or ')
+  const wanted = expected ?? wantedBy({ anyOf: error.schema }).join(' or ')
   return plain(`${name} must be ${wanted === '' ? 'something else' : wanted}, not ${shown(error.data)}`)
+}
+
+/** What each branch of a schema takes, in words, each once. */
+function wantedBy(schema: unknown): string[] {
+  if (!isMap(schema)) return []
+  const expected = expectation(schema)
+  if (expected !== null) return [expected]
+  if (schema.type !== undefined) return [typesText(schema.type)]
+  const branches: unknown[] = Array.isArray(schema.anyOf) ? schema.anyOf : []
+  return [...new Set(branches.flatMap(wantedBy))]
 }
 
 function expectation(schema: unknown): string | null {

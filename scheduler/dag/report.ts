@@ -22,6 +22,11 @@ export class Report {
     this.#push(this.file, this.yaml.position(path, at), path, message, hint)
   }
 
+  /** A fault at a place inside the text that stands at `path`. */
+  inText(path: Path, place: Position, message: string, hint: string): void {
+    this.#push(this.file, placeInText(this.yaml, path, place), path, message, hint)
+  }
+
   /** A fault inside a file that the value at `path` names. */
   inFile(file: string, position: Position, path: Path, message: string, hint: string): void {
     this.#push(file, position, path, message, hint)
@@ -43,6 +48,24 @@ export class Report {
     const { line, column } = position
     this.problems.push({ file, line, column, path: pathText(path), severity: 'error', message, hint })
   }
+}
+
+/**
+ * Where a place inside a YAML text stands in the file: exact for text on one line and for literal blocks (`|`), the start of
+ * the text for others.
+ */
+function placeInText(yaml: ParsedYaml, path: Path, place: Position): Position {
+  const start = yaml.position(path, 'value')
+  const lines = yaml.text.split('\n')
+  const first = (lines[start.line - 1] ?? '')[start.column - 1]
+  if (first === '|') {
+    const line = lines[start.line + place.line - 1] ?? ''
+    // the block is indented as far as its first line
+    const indent = /^ */.exec(lines.slice(start.line).find((one) => one.trim() !== '') ?? '')?.[0].length ?? 0
+    return { line: start.line + place.line, column: Math.min(indent + place.column, line.length + 1) }
+  }
+  if (place.line > 1 || first === '>') return start
+  return { line: start.line, column: start.column + place.column - (first === '"' || first === "'" ? 0 : 1) }
 }
 
 /** By file, then by place. */

@@ -101,7 +101,6 @@ const param: JsonSchema = {
  */
 export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema {
   return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Sluice DAG',
     description: 'One DAG of Sluice: tasks, what they need, and when they run.',
     type: 'object',

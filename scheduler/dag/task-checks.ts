@@ -140,7 +140,7 @@ class TaskReading {
   text(path: Path, text: string, mode: TemplateMode): void {
     if (!text.includes('{{')) return
     const reading = readTemplate(text, mode, this.known)
-    for (const { message, hint } of reading.faults) this.report.error(path, 'value', message, hint)
+    for (const fault of reading.faults) this.report.inText(path, fault, fault.message, fault.hint)
     for (const one of reading.outputsOf) this.outputsOf.add(one)
   }
 

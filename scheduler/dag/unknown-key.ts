@@ -36,6 +36,13 @@ const ELSEWHERE: Record<string, string> = {
   jobs: 'tasks',
 }
 
+const NOT_YET = ' is not there yet in this version of Sluice'
+
+/** True for the finding of a key that a later version will know. */
+export function isNotYet(finding: Finding): boolean {
+  return finding.message.endsWith(NOT_YET)
+}
+
 /** The sentence for a key that the schema does not know at this place, with what was most likely meant. */
 export function unknownKey(
   parent: Path,
@@ -45,8 +52,7 @@ export function unknownKey(
 ): Finding {
   const path = [...parent, key]
   if (isLater(parent, key)) {
-    const message = `\`${key}\` is not there yet in this version of Sluice`
-    return { path, at: 'key', message, hint: 'remove it: it would not do anything' }
+    return { path, at: 'key', message: `\`${key}\`${NOT_YET}`, hint: 'remove it: it would not do anything' }
   }
   const properties =
     isMap(error.parentSchema) && isMap(error.parentSchema.properties) ? error.parentSchema.properties : {}

@@ -42,12 +42,21 @@ export function yamlProblem(text: string, error: YAMLError): TextProblem {
   const offset = Math.min(error.pos[0], text.length)
   const position = positionAt(text, offset)
   const known = SENTENCES[error.code]
-  if (error.code === 'MISSING_CHAR') return { ...position, message: firstLine(error.message), hint: 'close it' }
+  if (error.code === 'MISSING_CHAR') return { ...position, ...missing(error.message) }
   if (known !== undefined) return { ...position, ...known }
   return {
     ...position,
     message: `not valid YAML: ${firstLine(error.message)}`,
     hint: 'check quotes, colons and brackets',
+  }
+}
+
+/** A quote or bracket never closed, or a comma that ended a value before its end. */
+function missing(message: string): Sentence {
+  if (/^Missing closing/.test(message)) return { message: firstLine(message), hint: 'close it' }
+  return {
+    message: 'a comma or a colon is missing between the entries of this map or list',
+    hint: 'inside { } and [ ] text with a comma, a bracket or a brace stands in quotes',
   }
 }
 
