@@ -1,52 +1,61 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
+import type { SqlRow, SqlStatement } from './database.js'
 import type { ThreadAnswer, ThreadRequest } from './pglite-messages.js'
-import { pgliteOptions } from './pglite-options.js'
+import { PARSERS, pgliteOptions } from './pglite-options.js'
+import { PgliteStatements } from './pglite-statements.js'
+
+const BEGIN: SqlStatement = { sql: 'begin', params: [] }
+const COMMIT: SqlStatement = { sql: 'commit', params: [] }
+const ROLLBACK: SqlStatement = { sql: 'rollback', params: [] }
 
 /** The thread that owns PGlite: a long statement stops it and nobody else. */
 const port = parentPort
 if (port === null) throw new Error('pglite-thread is the entry of a worker thread')
 const database = await PGlite.create(pgliteOptions((workerData as { folder: string }).folder))
+const statements = new PgliteStatements(database, PARSERS)
+/** One request after the other, in the order of arrival: a transaction must not be cut into by another statement. */
+let last: Promise<void> = Promise.resolve()
 
 port.on('message', (request: ThreadRequest) => {
-  // PGlite runs one statement at a time in the order of arrival, so answers need no queue here.
-  answer(request).then(
-    (message) => {
-      port.postMessage(message)
-      if (request.kind === 'close') port.close()
-    },
-    (error: Error & { code?: string }) =>
-      port.postMessage({
-        id: request.id,
-        kind: 'failed',
-        message: error.message,
-        code: error.code ?? '',
-      } satisfies ThreadAnswer),
-  )
+  last = last.then(() => handle(request))
 })
 port.postMessage({ id: 0, kind: 'rows', results: [] } satisfies ThreadAnswer)
 
-async function answer(request: ThreadRequest): Promise<ThreadAnswer> {
+async function handle(request: ThreadRequest): Promise<void> {
+  try {
+    port?.postMessage({ id: request.id, kind: 'rows', results: await answer(request) } satisfies ThreadAnswer)
+    if (request.kind === 'close') port?.close()
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string }
+    port?.postMessage({ id: request.id, kind: 'failed', message, code: code ?? '' } satisfies ThreadAnswer)
+  }
+}
+
+async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
   switch (request.kind) {
+    case 'query':
+      return [await statements.run(request)]
+    case 'transaction':
+      return transact(request.statements)
     case 'script':
       await database.exec(request.sql)
-      return { id: request.id, kind: 'rows', results: [] }
-    case 'query': {
-      const { rows } = await database.query<Record<string, unknown>>(request.sql, [...request.params])
-      return { id: request.id, kind: 'rows', results: [rows] }
-    }
-    case 'transaction': {
-      const results = await database.transaction(async (transaction) => {
-        const all: Record<string, unknown>[][] = []
-        for (const { sql, params } of request.statements) {
-          all.push((await transaction.query<Record<string, unknown>>(sql, [...params])).rows)
-        }
-        return all
-      })
-      return { id: request.id, kind: 'rows', results }
-    }
+      return []
     case 'close':
       await database.close()
-      return { id: request.id, kind: 'rows', results: [] }
+      return []
+  }
+}
+
+async function transact(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
+  await statements.run(BEGIN)
+  try {
+    const results: SqlRow[][] = []
+    for (const statement of all) results.push(await statements.run(statement))
+    await statements.run(COMMIT)
+    return results
+  } catch (error) {
+    await statements.run(ROLLBACK)
+    throw error
   }
 }
