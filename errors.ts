@@ -57,6 +57,7 @@ export const ERRORS = {
   NOT_FOUND: { status: 404, exit: 1, hint: 'Check the address.' },
   BAD_REQUEST: { status: 400, exit: 2, hint: 'See /api/v1/openapi.json.' },
   PAYLOAD_TOO_LARGE: { status: 413, exit: 2, hint: 'Send less at once.' },
+  TOO_MANY_REQUESTS: { status: 429, exit: 3, hint: 'Wait a minute and try again.' },
   INTERNAL: { status: 500, exit: 1, hint: 'This is a defect of Sluice: please report it with the log.' },
   // attempts
   OPERATOR_FAILED: { status: 500, exit: 1, hint: 'Look at the log of the attempt.' },

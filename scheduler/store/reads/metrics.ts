@@ -1,0 +1,43 @@
+import type { Instant } from '../../../json.js'
+import type { Database, SqlRow } from '../database.js'
+
+export interface MetricCounts {
+  runs: Record<string, number>
+  tasks: Record<string, number>
+  dags: number
+  paused: number
+  problems: number
+  /** due instant of the DAG that waits longest for its run; null when none is overdue */
+  earliestDue: Instant | null
+  workers: { id: string; slots: number; busy: number }[]
+  silent: number
+  pools: { pool: string; size: number; taken: number }[]
+}
+
+/** What the metrics say, from partial indexes of what is active: the history's length does not matter. */
+export async function metricCounts(db: Database, now: Instant, aliveSince: Instant): Promise<MetricCounts> {
+  const [row] = await db.query<MetricCounts & SqlRow>(
+    `select
+       (select coalesce(jsonb_object_agg(state, n), '{}') from (
+         select state, count(*) as n from runs where state in ('queued', 'running') group by state) r) as runs,
+       (select jsonb_object_agg(state, n) from (
+         select 'scheduled' as state, count(*) as n from task_runs where state = 'scheduled'
+         union all select 'queued', count(*) from task_runs where state = 'queued'
+         union all select 'running', count(*) from task_runs where state = 'running'
+         union all select 'up_for_retry', count(*) from task_runs where state = 'up_for_retry') t) as tasks,
+       (select count(*) from dags where present) as dags,
+       (select count(*) from dags where present and paused) as paused,
+       (select count(*) from dag_problems where problem->>'severity' = 'error') as problems,
+       (select min(next_due_at) from dags where present and not paused and next_due_at <= $1) as "earliestDue",
+       (select coalesce(jsonb_agg(jsonb_build_object('id', worker_id, 'slots', slots, 'busy', busy)), '[]')
+         from workers where heartbeat_at >= $2) as workers,
+       (select count(*) from workers where heartbeat_at < $2) as silent,
+       (select coalesce(jsonb_agg(jsonb_build_object('pool', p.pool, 'size', p.size, 'taken', coalesce(t.n, 0))), '[]')
+         from pools p left join (
+           select pool, count(*) as n from task_runs where state in ('queued', 'running') group by pool
+         ) t on t.pool = p.pool) as pools`,
+    [new Date(now), new Date(aliveSince)],
+  )
+  if (row === undefined) throw new Error('the counts gave no row')
+  return row
+}

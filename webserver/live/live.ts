@@ -1,0 +1,115 @@
+import { type Request, type Response, Router } from 'express'
+import { SluiceError } from '../../errors.js'
+import { requireIdentity } from '../auth/session.js'
+import { isOver } from '../present/run-view.js'
+import { dagListFragments, dagListQuery, loadDagList } from '../routes/dags.js'
+import { loadRunFacts, runFragments, runPageOptions } from '../routes/run.js'
+import type { Web } from '../web.js'
+import { type Fragment, markOf } from './fragments.js'
+import { type Item, type Source, Topic } from './topic.js'
+
+const STREAM_LIMIT = 500
+const BEAT_MS = 15_000
+/** how often running durations move */
+const TICK_MS = 5_000
+const LIST_TICK_MS = 15_000
+
+/** Server-sent events: of pages as changed fragments, of the API as JSON. Closing ends every stream. */
+export class Live {
+  readonly #topics = new Map<string, Topic>()
+  readonly #others = new Set<Response>()
+  readonly #unsubscribe: () => void
+  readonly #beat: NodeJS.Timeout
+
+  constructor(readonly web: Web) {
+    this.#unsubscribe = web.deps.events.subscribe((event) => {
+      for (const topic of this.#topics.values()) topic.announce(event)
+    })
+    this.#beat = setInterval(() => {
+      for (const topic of this.#topics.values()) topic.beat()
+    }, BEAT_MS)
+    this.#beat.unref()
+  }
+
+  routes(): Router {
+    const router = Router()
+    router.get('/live/runs/:run', (req, res) => this.#page(req, res, this.#runSource(req)))
+    router.get('/live/dags', (req, res) => this.#page(req, res, this.#dagListSource(req)))
+    return router
+  }
+
+  /** Streams a source to one client until it goes, or until the source is over. */
+  async stream(res: Response, source: Source, upToDate: (items: readonly Item[]) => boolean): Promise<void> {
+    this.#requireRoom()
+    const { items, over } = await source.load()
+    res.set({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+    res.flushHeaders()
+    res.write('retry: 2000\n\n')
+    if (over) {
+      for (const item of items) res.write(`event: ${item.event}\ndata: ${item.data}\n\n`)
+      res.end('event: over\ndata: {}\n\n')
+      return
+    }
+    if (res.destroyed) return
+    const topic = this.#topics.get(source.key) ?? new Topic(source, () => this.#topics.delete(source.key))
+    this.#topics.set(source.key, topic)
+    topic.add(res, items, upToDate(items))
+  }
+
+  /** Keeps an answer that is written elsewhere, such as a followed log, among those that closing ends. */
+  keep(res: Response): void {
+    this.#requireRoom()
+    this.#others.add(res)
+    res.on('close', () => this.#others.delete(res))
+  }
+
+  close(): void {
+    this.#unsubscribe()
+    clearInterval(this.#beat)
+    for (const topic of [...this.#topics.values()]) topic.stop()
+    for (const res of this.#others) res.destroy()
+  }
+
+  #requireRoom(): void {
+    const streams = [...this.#topics.values()].reduce((sum, topic) => sum + topic.clients, this.#others.size)
+    if (streams >= STREAM_LIMIT)
+      throw new SluiceError('TOO_MANY_REQUESTS', `${STREAM_LIMIT} live streams are open already.`)
+  }
+
+  #page(req: Request, res: Response, source: Source): Promise<void> {
+    requireIdentity(res)
+    const mark = typeof req.query.mark === 'string' ? req.query.mark : ''
+    return this.stream(res, source, (items) => markOf(items.map((item) => JSON.parse(item.data) as Fragment)) === mark)
+  }
+
+  #runSource(req: Request): Source {
+    const runId = req.params.run as string
+    const options = runPageOptions(req)
+    return {
+      key: `run ${runId} ${JSON.stringify(options)}`,
+      load: async () => {
+        const facts = await loadRunFacts(this.web, runId)
+        return { items: swaps(runFragments(this.web, facts, options)), over: isOver(facts.run) }
+      },
+      matches: (event) => 'runId' in event && event.runId === runId && event.kind !== 'log',
+      everyMs: TICK_MS,
+    }
+  }
+
+  #dagListSource(req: Request): Source {
+    const query = dagListQuery(req)
+    return {
+      key: `dags ${JSON.stringify(query)}`,
+      load: async () => {
+        const { rows } = await loadDagList(this.web, query)
+        return { items: swaps(dagListFragments(this.web, rows)), over: false }
+      },
+      matches: (event) => event.kind === 'run' || event.kind === 'dags',
+      everyMs: LIST_TICK_MS,
+    }
+  }
+}
+
+function swaps(fragments: readonly Fragment[]): Item[] {
+  return fragments.map((fragment) => ({ key: fragment.id, event: 'swap', data: JSON.stringify(fragment) }))
+}

@@ -1,0 +1,123 @@
+import type { Response } from 'express'
+import type { SluiceEvent } from '../../scheduler/events.js'
+import { logDefect } from '../log.js'
+
+/** One thing that a stream may send; `key` names it, so that only what has changed is sent again. */
+export interface Item {
+  key: string
+  event: string
+  data: string
+}
+
+/** What a stream follows. */
+export interface Source {
+  /** streams with the same key share their reading */
+  key: string
+  load(): Promise<{ items: Item[]; over: boolean }>
+  matches(event: SluiceEvent): boolean
+  /** read again after this long although nothing was announced (durations go on); null for never */
+  everyMs: number | null
+}
+
+/** Announcements within this time become one reading. */
+const GATHER_MS = 200
+/** What a browser may leave unread before it is cut off; it connects again and gets the present state. */
+const UNREAD_LIMIT = 2_000_000
+
+/** All who look at the same thing: read once, send each the changes. */
+export class Topic {
+  readonly #clients = new Set<Response>()
+  #last = new Map<string, string>()
+  #timer: NodeJS.Timeout | null = null
+  #gathering = false
+  #reading = false
+  #again = false
+
+  constructor(
+    readonly source: Source,
+    readonly onEmpty: () => void,
+  ) {}
+
+  get clients(): number {
+    return this.#clients.size
+  }
+
+  /**
+   * Adds one who looks.
+   * @param upToDate whether it shows already what `items` say
+   */
+  add(res: Response, items: readonly Item[], upToDate: boolean): void {
+    if (this.#last.size === 0) this.#last = new Map(items.map((item) => [item.key, item.data]))
+    if (!upToDate) send(res, items)
+    this.#clients.add(res)
+    res.on('close', () => {
+      this.#clients.delete(res)
+      if (this.#clients.size === 0) this.stop()
+    })
+    this.#wait(this.source.everyMs)
+  }
+
+  announce(event: SluiceEvent): void {
+    if (!this.source.matches(event)) return
+    if (this.#reading) this.#again = true
+    else this.#wait(GATHER_MS)
+  }
+
+  beat(): void {
+    for (const res of this.#clients) res.write(': still here\n\n')
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#gathering = false
+    for (const res of this.#clients) res.end()
+    this.#clients.clear()
+    this.onEmpty()
+  }
+
+  /** A gathering under way is never put off, or a busy run would never be read. */
+  #wait(ms: number | null): void {
+    if (ms === null || this.#gathering || (this.#timer !== null && ms !== GATHER_MS)) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#gathering = ms === GATHER_MS
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#gathering = false
+      void this.#read()
+    }, ms)
+    this.#timer.unref()
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true
+    this.#again = false
+    try {
+      const { items, over } = await this.source.load()
+      const changed = items.filter((item) => this.#last.get(item.key) !== item.data)
+      this.#last = new Map(items.map((item) => [item.key, item.data]))
+      for (const res of this.#clients) send(res, changed)
+      if (over) return this.#finish()
+    } catch (error) {
+      logDefect(error, `live ${this.source.key}`)
+    } finally {
+      this.#reading = false
+    }
+    if (this.#clients.size === 0) return
+    this.#wait(this.#again ? GATHER_MS : this.source.everyMs)
+  }
+
+  #finish(): void {
+    for (const res of this.#clients) res.write('event: over\ndata: {}\n\n')
+    this.stop()
+  }
+}
+
+function send(res: Response, items: readonly Item[]): void {
+  if (items.length === 0) return
+  if (res.writableLength > UNREAD_LIMIT) {
+    res.destroy()
+    return
+  }
+  res.write(items.map((item) => `event: ${item.event}\ndata: ${item.data}\n\n`).join(''))
+}

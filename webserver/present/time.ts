@@ -1,0 +1,131 @@
+import type { Instant } from '../../json.js'
+
+/** One instant in one zone, taken apart. */
+export interface WallTime {
+  year: number
+  /** 1 to 12 */
+  month: number
+  day: number
+  /** `Mon` to `Sun` */
+  weekday: string
+  /** `05:00` */
+  clock: string
+  /** `05:00:09` */
+  seconds: string
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+/** @param timezone an IANA name that has been checked when the DAG was read */
+export function wallTime(instant: Instant, timezone: string): WallTime {
+  const parts: Record<string, string> = {}
+  for (const { type, value } of formatOf(timezone).formatToParts(instant)) parts[type] = value
+  const clock = `${parts.hour}:${parts.minute}`
+  return {
+    year: Number(parts.year),
+    month: Number(parts.month),
+    day: Number(parts.day),
+    weekday: parts.weekday ?? '',
+    clock,
+    seconds: `${clock}:${parts.second}`,
+  }
+}
+
+/** What the zone is called beside a time: `Paris`, `New York`, `UTC`. */
+export function zoneName(timezone: string): string {
+  return isUtc(timezone) ? 'UTC' : (timezone.split('/').at(-1) ?? timezone).replaceAll('_', ' ')
+}
+
+export function isUtc(timezone: string): boolean {
+  return timezone === 'UTC' || timezone === 'Etc/UTC' || timezone === 'GMT' || timezone === 'Etc/GMT'
+}
+
+/** `20 Nov`; with the year when it is not the year of `now`. */
+export function day(instant: Instant, timezone: string, now: Instant): string {
+  const wall = wallTime(instant, timezone)
+  const date = `${wall.day} ${MONTHS[wall.month - 1]}`
+  return wall.year === wallTime(now, timezone).year ? date : `${date} ${wall.year}`
+}
+
+/** `20 Nov 2026` */
+export function dayAndYear(instant: Instant, timezone: string): string {
+  const wall = wallTime(instant, timezone)
+  return `${wall.day} ${MONTHS[wall.month - 1]} ${wall.year}`
+}
+
+/** `06:00` today, `20 Nov 06:00` on another day. */
+export function moment(instant: Instant, timezone: string, now: Instant): string {
+  const clock = wallTime(instant, timezone).clock
+  const date = day(instant, timezone, now)
+  return date === day(now, timezone, now) ? clock : `${date} ${clock}`
+}
+
+export interface TimeTwice {
+  /** DAG time with its zone, e.g. `19 Nov 06:12 Paris`; the UTC text when the zone is UTC */
+  local: string
+  /** UTC, e.g. `05:12Z`, with the date when it is another one; '' when `local` is UTC already */
+  utc: string
+  /** ISO 8601, for `datetime` */
+  iso: string
+}
+
+export interface TimeStyle {
+  seconds?: boolean
+  /** days within a week of now by their weekday: `Sat 06:00` */
+  weekday?: boolean
+}
+
+/** Time is said twice: DAG time first, UTC after it. */
+export function timeTwice(instant: Instant, timezone: string, now: Instant, style: TimeStyle = {}): TimeTwice {
+  const iso = new Date(instant).toISOString()
+  const utc = `${dated(instant, 'UTC', now, style)}Z`
+  if (isUtc(timezone)) return { local: utc, utc: '', iso }
+  const local = `${dated(instant, timezone, now, style)} ${zoneName(timezone)}`
+  const sameDate = day(instant, timezone, now) === day(instant, 'UTC', now)
+  return {
+    local,
+    utc: sameDate
+      ? `${clockOf(instant, 'UTC', style)}Z`
+      : `${day(instant, 'UTC', now)} ${clockOf(instant, 'UTC', style)}Z`,
+    iso,
+  }
+}
+
+/** Both on one line: `06:41 Paris · 05:41Z`. */
+export function timeLine(instant: Instant, timezone: string, now: Instant, style: TimeStyle = {}): string {
+  const { local, utc } = timeTwice(instant, timezone, now, style)
+  return utc === '' ? local : `${local} · ${utc}`
+}
+
+function dated(instant: Instant, timezone: string, now: Instant, style: TimeStyle): string {
+  const date = day(instant, timezone, now)
+  const clock = clockOf(instant, timezone, style)
+  if (date === day(now, timezone, now)) return clock
+  const near = style.weekday === true && Math.abs(instant - now) < 6 * 86_400_000
+  return `${near ? wallTime(instant, timezone).weekday : date} ${clock}`
+}
+
+function clockOf(instant: Instant, timezone: string, style: TimeStyle): string {
+  const wall = wallTime(instant, timezone)
+  return style.seconds === true ? wall.seconds : wall.clock
+}
+
+function formatOf(timezone: string): Intl.DateTimeFormat {
+  let format = formats.get(timezone)
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', {
+      timeZone: timezone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    })
+    formats.set(timezone, format)
+  }
+  return format
+}

@@ -1,0 +1,46 @@
+import { type Request, type Response, Router } from 'express'
+import { messageOf } from '../../errors.js'
+import { isLoopback } from '../auth/headers.js'
+import { authenticate, requireIdentity } from '../auth/session.js'
+import { createMetrics } from '../metrics.js'
+import type { Web } from '../web.js'
+
+const READY_WITHIN_MS = 2_000
+
+/**
+ * `/health/live` says that the process answers, `/health/ready` that the store does too; neither tells more, so neither
+ * needs a login. `/metrics` names DAGs: from this machine it is open, from others it takes a token.
+ */
+export function healthRoutes(web: Web): Router {
+  const router = Router()
+  const metrics = createMetrics(web.deps)
+  const known = authenticate(web.deps)
+  router.get('/health/live', (_req, res) => {
+    res.json({ status: 'live' })
+  })
+  router.get('/health/ready', (_req, res) => ready(web, res))
+  router.get('/metrics', async (req: Request, res: Response, next) => {
+    if (isLoopback(req.socket.remoteAddress ?? '')) return next()
+    await known(req, res, (error?: unknown) => next(error))
+  })
+  router.get('/metrics', async (req, res) => {
+    if (!isLoopback(req.socket.remoteAddress ?? '')) requireIdentity(res)
+    res.set('content-type', metrics.contentType).send(await metrics.text())
+  })
+  return router
+}
+
+async function ready(web: Web, res: Response): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`the store has not answered for ${READY_WITHIN_MS} ms`)), READY_WITHIN_MS)
+  })
+  try {
+    await Promise.race([web.deps.database.query('select 1'), late])
+    res.json({ status: 'ready' })
+  } catch (error) {
+    res.status(503).json({ status: 'not ready', reason: messageOf(error) })
+  } finally {
+    clearTimeout(timer)
+  }
+}
