@@ -40,10 +40,10 @@ async function match(
 ): Promise<string[]> {
   const literal = resolve(options.folder, pattern)
   if (await isFile(literal)) return [literal]
-  if (!isDynamicPattern(pattern)) return []
   const cwd = await realpath(options.folder)
   // Checked before the search, which else would walk through folders that are none of its business.
-  if (!isInside(staticPart(cwd, pattern), options.project)) throw outside(pattern)
+  if (!isInside(await realOf(staticPart(cwd, pattern)), options.project)) throw outside(pattern)
+  if (!isDynamicPattern(pattern)) return []
   const found = await glob(pattern, {
     cwd,
     absolute: true,
@@ -63,10 +63,20 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
+/** The path with symbolic links resolved, as far as it exists. */
+async function realOf(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch {
+    return path
+  }
+}
+
 /** The folder that a glob searches: what stands before its first wildcard. */
 function staticPart(cwd: string, pattern: string): string {
   const segments = pattern.split('/')
   const dynamic = segments.findIndex((segment) => isDynamicPattern(segment))
+  if (dynamic === -1) return resolve(cwd, pattern)
   // Behind a wildcard `..` could climb anywhere, so it counts from the start.
   const climbing = segments.slice(dynamic).filter((segment) => segment === '..')
   return resolve(cwd, segments.slice(0, dynamic).join('/') || (pattern.startsWith('/') ? '/' : '.'), ...climbing)

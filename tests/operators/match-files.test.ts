@@ -58,9 +58,11 @@ describe('matchFiles', () => {
     '../../../../../../etc/host*',
     'sorted/*/../../../../nothing-*',
     '../../project-next-door/x.csv',
+    '../../project-next-door/gone.csv',
     '/**/*.csv',
   ])('refuses %s', async (glob) => {
-    writeFileSync(join(project.root, 'outside.csv'), '')
+    mkdirSync(join(project.root, 'project-next-door'), { recursive: true })
+    writeFileSync(join(project.root, 'project-next-door/x.csv'), '')
     expect(await failureOf(match(glob))).toMatchObject({ code: 'PATH_OUTSIDE', retryable: false })
   })
 
