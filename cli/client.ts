@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../errors.js'
-import type { InstanceFile } from '../scheduler/shapes.js'
+import { isAlive, readInstance } from './instance.js'
 
 /** How long a running Sluice may take to begin an answer. */
 const ANSWER_WITHIN_MS = 30_000
@@ -106,27 +104,6 @@ export function requireRunning(project: string): Client {
 /** Path segment of a name that came from the command line. */
 export function segment(name: string): string {
   return encodeURIComponent(name)
-}
-
-function readInstance(project: string): InstanceFile | null {
-  const file = join(project, '.sluice', 'instance.json')
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as InstanceFile
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR')
-      return null
-    throw new SluiceError('NOT_RUNNING', `${file} cannot be read: ${messageOf(error)}.`, { cause: error })
-  }
-}
-
-/** A Sluice that was killed leaves its file behind; its process tells. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** The SluiceError behind an RFC 9457 document; anything else that answers is not a Sluice. */

@@ -9,6 +9,8 @@ export interface CommandEntry {
 
 /** In the order that `sluice help` shows. */
 export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'check', summary: 'validate DAGs', load: () => import('./commands/check.js') },
+  { name: 'schedule', summary: 'when DAGs are due', load: () => import('./commands/schedule.js') },
   { name: 'trigger', summary: 'make a run and return', load: () => import('./commands/trigger.js') },
   { name: 'runs', summary: 'list runs, newest first', load: () => import('./commands/runs.js') },
   { name: 'tasks', summary: 'the tasks of a run', load: () => import('./commands/tasks.js') },
@@ -18,5 +20,6 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'cancel', summary: 'stop a run', load: () => import('./commands/cancel.js') },
   { name: 'pause', summary: 'stop scheduling a DAG', load: () => import('./commands/pause.js') },
   { name: 'resume', summary: 'schedule a paused DAG again', load: () => import('./commands/resume.js') },
+  { name: 'schema', summary: 'the JSON Schema of DAG files', load: () => import('./commands/schema.js') },
   { name: 'version', summary: 'the version of Sluice', load: () => import('./commands/version.js') },
 ]

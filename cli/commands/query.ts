@@ -18,7 +18,9 @@ export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<select>', 'one SELECT, or - to read it from stdin')
     .option('--connection <name>', 'the SQL engine, a connection of sluice.yaml', 'lakehouse')
-    .addOption(new Option('--format <format>', 'how rows are printed').choices(['table', 'csv', 'json']).default('table'))
+    .addOption(
+      new Option('--format <format>', 'how rows are printed').choices(['table', 'csv', 'json']).default('table'),
+    )
     .option('--limit <n>', 'at most so many rows; a note says when there are more', wholeNumber(1), 10_000)
     .action(query)
 }
@@ -41,7 +43,8 @@ async function query(select: string, options: QueryOptions): Promise<void> {
 /** Ctrl-C ends the query, not only the program: its memory and its files are given back in order. */
 async function interruptible(run: (signal: AbortSignal) => ReturnType<Lakehouse['query']>): Promise<QueryResult> {
   const controller = new AbortController()
-  const stop = () => controller.abort(new SluiceError('CANCELLED', 'The query was interrupted.', { hint: 'Run it again.' }))
+  const stop = () =>
+    controller.abort(new SluiceError('CANCELLED', 'The query was interrupted.', { hint: 'Run it again.' }))
   process.once('SIGINT', stop)
   try {
     return await run(controller.signal)

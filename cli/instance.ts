@@ -1,0 +1,61 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf, SluiceError } from '../errors.js'
+import type { InstanceFile } from '../scheduler/shapes.js'
+
+/** Where a running Sluice says that it runs; only its owner may read it, since it holds a token. */
+export function instancePath(project: string): string {
+  return join(project, '.sluice', 'instance.json')
+}
+
+/**
+ * What the last Sluice on the project left; it may be long gone (`isAlive`).
+ * @returns null when there is none
+ * @throws SluiceError NOT_RUNNING when the file cannot be understood
+ */
+export function readInstance(project: string): InstanceFile | null {
+  const file = instancePath(project)
+  try {
+    const { url, token, pid } = JSON.parse(readFileSync(file, 'utf8')) as Partial<InstanceFile>
+    if (typeof url !== 'string' || typeof token !== 'string' || typeof pid !== 'number')
+      throw new TypeError('url, token or pid is missing')
+    return { url, token, pid }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw new SluiceError('NOT_RUNNING', `${file} cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+      hint: 'Remove the file, then start Sluice with `sluice up`.',
+    })
+  }
+}
+
+/** Whole or not at all: commands may read it at any moment. */
+export async function writeInstance(project: string, instance: InstanceFile): Promise<void> {
+  const file = instancePath(project)
+  await mkdir(join(project, '.sluice'), { recursive: true })
+  const draft = `${file}.${process.pid}`
+  rmSync(draft, { force: true }) // mode counts only for a file that is created
+  writeFileSync(draft, `${JSON.stringify(instance)}\n`, { mode: 0o600, flag: 'wx' })
+  await rename(draft, file)
+}
+
+/** Removes our own file, not that of a successor. Synchronous, so that it can be the last thing a process does. */
+export function removeInstance(project: string): void {
+  try {
+    if (readInstance(project)?.pid === process.pid) rmSync(instancePath(project), { force: true })
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error // what cannot be understood is not ours
+  }
+}
+
+/** A Sluice that was killed leaves its file behind; its process tells. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
