@@ -1,137 +1,135 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { SluiceError } from '../errors.js'
-import type { JsonObject } from '../json.js'
+import type { Json, JsonObject } from '../json.js'
 import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
 import type { Config } from './config.js'
-import { ConfigReport } from './config-report.js'
-import { guardBytes } from './dag/guard.js'
+import { type ConfigProblem, configProblems } from './config-problems.js'
+import { guardBytes, type TextProblem } from './dag/guard.js'
 import { parseYaml } from './dag/parse.js'
+import { isMap } from './dag/phrases.js'
 
 const FILE = 'sluice.yaml'
-const DEFAULT_CATALOGS: Record<string, JsonObject> = { lake: { format: 'delta', location: './data/lake' } }
-const DEFAULT_CONNECTIONS: Record<string, JsonObject> = { lakehouse: { type: 'duckdb', memory_limit: '1GB' } }
-const DEFAULT_POOLS = { default: 128 }
+const PROBLEMS_SHOWN = 10
+
+/** What an empty file means (DESIGN 7). */
+const DEFAULTS: JsonObject = {
+  catalogs: { lake: { format: 'delta', location: './data/lake' } },
+  connections: { lakehouse: { type: 'duckdb', memory_limit: '1GB' } },
+  store: './data/store',
+  queue: 'local',
+  dags: './dags',
+  logs: './data/logs',
+  pools: { default: 128 },
+  vars: {},
+  alerts: {},
+}
 
 /**
- * Reads `sluice.yaml`, fills in every default and checks all of it; a project without the file has the defaults. Secrets
- * stay unresolved: whoever opens a connection resolves its own.
- * @param project folder of the project
- * @throws SluiceError CONFIG_INVALID with every mistake, each at its line and column
+ * Reads `sluice.yaml` of a project, with defaults for all that it does not say. Secrets in connections stay references
+ * (`${env:NAME}`): they are resolved in the process that needs them.
+ * @param projectDir the folder that holds `sluice.yaml`; the file may be missing
+ * @throws SluiceError CONFIG_INVALID with every problem, each as `sluice.yaml:LINE:COLUMN: …`
  */
-export function loadConfig(project: string): Config {
-  const folder = resolve(project)
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new SluiceError('CONFIG_INVALID', `There is no folder ${folder}.`, {
-      hint: 'Name the folder that holds sluice.yaml with --project.',
-    })
-  }
-  const report = new ConfigReport(readYaml(join(folder, FILE)))
-  report.onlyKeys([], ['catalogs', 'connections', 'store', 'queue', 'dags', 'logs', 'pools', 'vars', 'alerts'])
-  const store = report.text(['store'], './data/store')
-  const config: Config = {
-    project: folder,
-    catalogs: catalogsOf(report),
-    connections: connectionsOf(report),
-    store: /^postgres(ql)?:\/\//.test(store) ? store : resolve(folder, store),
-    queue: queueOf(report),
-    dags: resolve(folder, report.text(['dags'], './dags')),
-    logs: resolve(folder, report.text(['logs'], './data/logs')),
-    pools: poolsOf(report),
-    vars: varsOf(report),
-    baseUrl: baseUrlOf(report),
-  }
-  report.throwProblems()
-  return config
+export function loadConfig(projectDir: string): Config {
+  const project = resolve(projectDir)
+  const written = readDocument(join(project, FILE))
+  const document = merged(DEFAULTS, written.value)
+  const problems = configProblems(document)
+  if (problems.length > 0) throw invalid(problems.map((problem) => ({ ...problem, ...written.position(problem) })))
+  return configOf(project, document)
 }
 
-/** The parsed file; null when there is none or nothing in it. */
-function readYaml(file: string): ConstructorParameters<typeof ConfigReport>[0] {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(file)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new SluiceError('CONFIG_INVALID', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
-      cause: error,
-      hint: 'Check that it is a file, and its permissions.',
-    })
-  }
+interface WrittenConfig {
+  value: JsonObject
+  position(problem: ConfigProblem): { line: number; column: number }
+}
+
+function readDocument(path: string): WrittenConfig {
+  const nothing = { value: {}, position: () => ({ line: 1, column: 1 }) }
+  const bytes = readBytes(path)
+  if (bytes === null) return nothing
   const guarded = guardBytes(bytes)
-  if ('problem' in guarded) throw ConfigReport.error([guarded.problem])
-  if (/^(\s*(#.*)?\n)*\s*(#.*)?$/.test(guarded.text)) return null
+  if ('problem' in guarded) throw invalid([guarded.problem])
+  // nothing but comments: every key has its default
+  if (/^(\s*(#.*)?(\r?\n|$))*$/.test(guarded.text)) return nothing
   const parsed = parseYaml(guarded.text)
-  if ('problems' in parsed) throw ConfigReport.error(parsed.problems)
-  return parsed.yaml
-}
-
-function catalogsOf(report: ConfigReport): Config['catalogs'] {
-  const merged = mergedByName(DEFAULT_CATALOGS, report.maps(['catalogs']), () => true)
-  for (const [name, catalog] of Object.entries(merged)) {
-    const path = ['catalogs', name]
-    report.onlyKeys(path, ['format', 'location', 'connection', 'jdbc', 'trino'])
-    if (catalog.format !== 'delta') report.add([...path, 'format'], 'the format must be `delta`', 'iceberg comes later')
-    if (typeof catalog.location !== 'string' || catalog.location === '')
-      report.add([...path, 'location'], `catalog \`${name}\` needs a location`, 'for example ./data/lake')
+  if ('problems' in parsed) throw invalid(parsed.problems)
+  const { yaml } = parsed
+  if (!isMap(yaml.value)) {
+    const hint = 'for example `pools: { default: 8 }`'
+    throw invalid([{ line: 1, column: 1, message: 'the file must hold a map of keys', hint }])
   }
-  return merged as unknown as Record<string, CatalogConfig>
+  return { value: yaml.value as JsonObject, position: ({ path, at }) => yaml.position(path, at) }
 }
 
-function connectionsOf(report: ConfigReport): Config['connections'] {
-  // A connection of another type has nothing in common with the default but its name.
-  const sameType = (standard: JsonObject, own: JsonObject) => own.type === undefined || own.type === standard.type
-  const merged = mergedByName(DEFAULT_CONNECTIONS, report.maps(['connections']), sameType)
-  for (const [name, connection] of Object.entries(merged)) {
-    if (typeof connection.type !== 'string')
-      report.add(['connections', name], `connection \`${name}\` needs a type`, 'for example type: http')
+function readBytes(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT') return null
+    throw new SluiceError('CONFIG_INVALID', `${path} cannot be read (${code ?? 'unknown error'}).`, {
+      cause: error,
+      hint: 'Check that it is a file and that you may read it.',
+    })
   }
-  return merged as unknown as Record<string, ConnectionConfig>
 }
 
-/** Maps merge with the defaults key by key (DESIGN 7); the defaults come first, so `lake` stays the default catalog. */
-function mergedByName(
-  standard: Record<string, JsonObject>,
-  own: Record<string, JsonObject>,
-  extendsDefault: (standard: JsonObject, own: JsonObject) => boolean,
-): Record<string, JsonObject> {
-  const merged: Record<string, JsonObject> = { ...standard }
-  for (const [name, map] of Object.entries(own)) {
-    const base = Object.hasOwn(standard, name) ? standard[name] : undefined
-    merged[name] = base !== undefined && extendsDefault(base, map) ? { ...base, ...map } : map
+/**
+ * Maps merge key by key, at any depth; other values replace the default. A connection or catalog of another type or format
+ * shares no key with the default of its name.
+ */
+function merged(base: JsonObject, written: JsonObject): JsonObject {
+  const result: JsonObject = { ...base }
+  for (const [key, value] of Object.entries(written)) {
+    const before = Object.hasOwn(base, key) ? base[key] : undefined
+    const both = isMap(before) && isMap(value)
+    result[key] =
+      both && isSameKind(before as JsonObject, value as JsonObject)
+        ? merged(before as JsonObject, value as JsonObject)
+        : value
   }
-  return merged
+  return result
 }
 
-function queueOf(report: ConfigReport): string {
-  const queue = report.text(['queue'], 'local')
-  if (queue !== 'local') report.add(['queue'], `the queue must be \`local\`, not \`${queue}\``, 'redis comes later')
-  return queue
+function isSameKind(before: JsonObject, value: JsonObject): boolean {
+  return ['type', 'format'].every((key) => value[key] === undefined || value[key] === before[key])
 }
 
-function poolsOf(report: ConfigReport): Record<string, number> {
-  const pools: Record<string, number> = { ...DEFAULT_POOLS }
-  for (const [name, slots] of Object.entries(report.map(['pools']))) {
-    if (typeof slots === 'number' && Number.isSafeInteger(slots) && slots >= 0) pools[name] = slots
-    else
-      report.add(['pools', name], `pool \`${name}\` must be a whole number of tasks`, 'for example 4; 0 stops the pool')
+function invalid(problems: readonly TextProblem[]): SluiceError {
+  const lines = problems.slice(0, PROBLEMS_SHOWN).map(({ line, column, message, hint }) => {
+    return `${FILE}:${line}:${column}: ${message}${hint === '' ? '' : ` (${hint})`}`
+  })
+  const more = problems.length - lines.length
+  if (more > 0) lines.push(`and ${more} more`)
+  return new SluiceError('CONFIG_INVALID', lines.join('\n'))
+}
+
+/** From here on the document is known to be good. */
+function configOf(project: string, document: JsonObject): Config {
+  const text = (key: string) => document[key] as string
+  const map = <Value extends Json>(key: string) => document[key] as Record<string, Value>
+  const { base_url: baseUrl } = map<string>('alerts')
+  return {
+    project,
+    catalogs: Object.fromEntries(
+      Object.entries(document.catalogs as unknown as Record<string, Partial<CatalogConfig>>).map(([name, catalog]) => [
+        name,
+        { format: 'delta', location: '', ...catalog },
+      ]),
+    ),
+    connections: document.connections as unknown as Record<string, ConnectionConfig>,
+    store: isUrl(text('store')) ? text('store') : resolve(project, text('store')),
+    queue: text('queue'),
+    dags: resolve(project, text('dags')),
+    logs: resolve(project, text('logs')),
+    pools: map<number>('pools'),
+    vars: Object.fromEntries(Object.entries(map('vars')).map(([name, value]) => [name, String(value)])),
+    baseUrl: baseUrl === undefined ? null : baseUrl.replace(/\/+$/, ''),
   }
-  return pools
 }
 
-function varsOf(report: ConfigReport): Record<string, string> {
-  const vars: Record<string, string> = {}
-  for (const [name, value] of Object.entries(report.map(['vars']))) {
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') vars[name] = String(value)
-    else report.add(['vars', name], `\`${name}\` must be text`, 'lists and maps have no place in a template')
-  }
-  return vars
-}
-
-function baseUrlOf(report: ConfigReport): string | null {
-  report.onlyKeys(['alerts'], ['base_url'])
-  const url = report.text(['alerts', 'base_url'], '')
-  if (url === '') return null
-  if (/^https?:\/\/[^\s/]+/.test(url)) return url.replace(/\/+$/, '')
-  report.add(['alerts', 'base_url'], `\`${url}\` is not an address`, 'for example https://sluice.example.com')
-  return null
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 }

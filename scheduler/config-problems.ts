@@ -1,0 +1,150 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { Json, JsonObject, JsonSchema } from '../json.js'
+import { CONFIG_SCHEMA, CONNECTION_SCHEMAS, LATER } from './config-schema.js'
+import { isMap, phrase } from './dag/phrases.js'
+import { didYouMean, listed } from './dag/suggest.js'
+import type { Path } from './dag/tree.js'
+import { namesSecret } from './secrets.js'
+
+/** One mistake in `sluice.yaml`, at a path of the document. */
+export interface ConfigProblem {
+  path: Path
+  at: 'key' | 'value'
+  message: string
+  hint: string
+}
+
+/** Everything wrong with a `sluice.yaml` into which the defaults have been merged. */
+export function configProblems(document: JsonObject): ConfigProblem[] {
+  const found = [
+    ...violations(CONFIG_SCHEMA, document, []),
+    ...connectionProblems(document),
+    ...placeProblems(document),
+  ]
+  const seen = new Set<string>()
+  return found.filter(({ path }) => {
+    const key = JSON.stringify(path)
+    return !seen.has(key) && seen.add(key)
+  })
+}
+
+const validators = new WeakMap<JsonSchema, ValidateFunction>()
+
+function validatorOf(schema: JsonSchema): ValidateFunction {
+  const known = validators.get(schema)
+  if (known !== undefined) return known
+  const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true, strictRequired: false })
+  ajv.addKeyword('x-expects')
+  const validate = ajv.compile(schema)
+  validators.set(schema, validate)
+  return validate
+}
+
+function violations(schema: JsonSchema, value: Json, parent: Path): ConfigProblem[] {
+  const validate = validatorOf(schema)
+  if (validate(value)) return []
+  // what a name violates is told again with the pattern it broke
+  return (validate.errors ?? []).filter((error) => error.propertyName === undefined).map((error) => told(error, parent))
+}
+
+function told(error: ErrorObject, parent: Path): ConfigProblem {
+  const path = [...parent, ...error.instancePath.split('/').slice(1).map(unescaped)]
+  if (error.keyword === 'additionalProperties') return unknownKey(path, String(error.params.additionalProperty), error)
+  if (error.keyword === 'propertyNames') {
+    const name = String(error.params.propertyName)
+    const wanted = isMap(error.schema) ? String(error.schema['x-expects']) : 'another form'
+    return {
+      path: [...path, name],
+      at: 'key',
+      message: `the name \`${name.slice(0, 100)}\` must be ${wanted}`,
+      hint: '',
+    }
+  }
+  if (error.keyword === 'required') {
+    return { path, at: 'key', message: `\`${path.join('.')}\` needs \`${error.params.missingProperty}\``, hint: '' }
+  }
+  const later = laterValue(path, error.data)
+  if (later !== null) return later
+  return { path, at: 'value', ...phrase(`\`${path.join('.')}\``, error) }
+}
+
+function unescaped(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~')
+}
+
+function unknownKey(parent: Path, key: string, error: ErrorObject): ConfigProblem {
+  const path = [...parent, key]
+  const place = parent[0] === 'catalogs' ? `catalogs.*.${key}` : path.join('.')
+  if (LATER.keys.has(place)) return notYet(path, 'key', `\`${path.join('.')}\` is`)
+  const properties =
+    isMap(error.parentSchema) && isMap(error.parentSchema.properties) ? error.parentSchema.properties : {}
+  const accepted = Object.keys(properties)
+  const message = `unknown key \`${key.slice(0, 100)}\`; accepted are ${listed(accepted, 'and')}`
+  return { path, at: 'key', message, hint: didYouMean(key, accepted) }
+}
+
+function notYet(path: Path, at: 'key' | 'value', what: string): ConfigProblem {
+  return {
+    path,
+    at,
+    message: `${what} not there yet in this version of Sluice`,
+    hint: 'it comes later; remove it for now',
+  }
+}
+
+function laterValue(path: Path, value: unknown): ConfigProblem | null {
+  if (path.join('.') === 'queue' && typeof value === 'string' && /^rediss?:/.test(value)) {
+    return notYet(path, 'value', `${LATER.queue} is`)
+  }
+  if (path[0] === 'catalogs' && path[2] === 'format' && value === 'iceberg') {
+    return notYet(path, 'value', `${LATER.format} are`)
+  }
+  return null
+}
+
+function connectionProblems(document: JsonObject): ConfigProblem[] {
+  if (!isMap(document.connections)) return []
+  return Object.entries(document.connections).flatMap(([name, connection]) => {
+    if (!isMap(connection) || typeof connection.type !== 'string') return []
+    const path = ['connections', name]
+    const { type } = connection
+    const schema = Object.hasOwn(CONNECTION_SCHEMAS, type) ? CONNECTION_SCHEMAS[type] : undefined
+    if (schema !== undefined) return violations(schema, connection as JsonObject, path)
+    const typePath = [...path, 'type']
+    if (LATER.connections.has(type)) return [notYet(typePath, 'value', `connections of type ${type} are`)]
+    const known = Object.keys(CONNECTION_SCHEMAS)
+    const message = `\`connections.${name}.type\` must be one of ${listed(known)}, not \`${type.slice(0, 60)}\``
+    return [{ path: typePath, at: 'value', message, hint: didYouMean(type, known) }]
+  })
+}
+
+/** Secrets outside connections would be shown, and locations that are no folders would be made ones. */
+function placeProblems(document: JsonObject): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const visit = (value: Json | undefined, path: Path): void => {
+    if (Array.isArray(value)) value.forEach((item, index) => visit(item, [...path, index]))
+    else if (isMap(value)) for (const [key, item] of Object.entries(value)) visit(item as Json, [...path, key])
+    else if (typeof value === 'string') problems.push(...textProblems(value, path))
+  }
+  visit(document, [])
+  return problems
+}
+
+function textProblems(text: string, path: Path): ConfigProblem[] {
+  const name = path.join('.')
+  if (namesSecret(text) && path[0] !== 'connections') {
+    const message = `\`${name}\` names a secret; secrets are resolved in \`connections\` only`
+    return [{ path, at: 'value', message, hint: 'elsewhere they would be shown on pages and in logs' }]
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
+  if (scheme === undefined) return []
+  if (path[0] === 'catalogs' && path[2] === 'location') return [notYet(path, 'value', `${LATER.location} are`)]
+  if (name === 'store' && !/^postgres(ql)?$/.test(scheme)) {
+    const message = `\`store\` must be a folder or a postgres:// address, not ${scheme}://`
+    return [{ path, at: 'value', message, hint: '' }]
+  }
+  if (name === 'dags' || name === 'logs') {
+    return [{ path, at: 'value', message: `\`${name}\` must be a folder, not an address`, hint: '' }]
+  }
+  return []
+}

@@ -1,0 +1,94 @@
+import type { JsonSchema } from '../json.js'
+
+/** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
+export const LATER = {
+  queue: 'a queue on Redis',
+  format: 'catalogs of format iceberg',
+  location: 'catalogs in an object store (s3://)',
+  connections: new Set(['trino', 's3', 'postgres', 'smtp', 'spark', 'airbyte']),
+  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.connection', 'catalogs.*.jdbc', 'catalogs.*.trino']),
+} as const
+
+const NAME: JsonSchema = {
+  pattern: '^[A-Za-z_][A-Za-z0-9_-]*$',
+  maxLength: 100,
+  'x-expects': 'a letter, then letters, digits, underscores and dashes',
+}
+/** What stands in `catalog.schema.table` needs no quotes there. */
+const SQL_NAME: JsonSchema = {
+  pattern: '^[a-z_][a-z0-9_]*$',
+  maxLength: 100,
+  'x-expects': 'a small letter, then small letters, digits and underscores',
+}
+const TEXT: JsonSchema = { type: 'string', minLength: 1 }
+
+/** JSON Schema of `sluice.yaml`; each connection is checked against the schema of its type. */
+export const CONFIG_SCHEMA: JsonSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    catalogs: {
+      type: 'object',
+      propertyNames: SQL_NAME,
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['location'],
+        properties: { format: { enum: ['delta'] }, location: TEXT },
+      },
+    },
+    connections: {
+      type: 'object',
+      propertyNames: NAME,
+      additionalProperties: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
+    },
+    store: TEXT,
+    queue: { enum: ['local'] },
+    dags: TEXT,
+    logs: TEXT,
+    pools: {
+      type: 'object',
+      propertyNames: NAME,
+      additionalProperties: { type: 'integer', minimum: 0, maximum: 1_000_000 },
+    },
+    vars: {
+      type: 'object',
+      propertyNames: { ...NAME, pattern: '^[A-Za-z_][A-Za-z0-9_]*$', 'x-expects': 'letters, digits and underscores' },
+      additionalProperties: { type: ['string', 'integer', 'boolean'] },
+    },
+    alerts: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        base_url: { type: 'string', pattern: '^https?://[^/\\s]+', 'x-expects': 'an http(s) address' },
+      },
+    },
+  },
+}
+
+/** By the connection's `type`. */
+export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
+  duckdb: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      type: { const: 'duckdb' },
+      memory_limit: {
+        type: 'string',
+        pattern: '^\\d+(\\.\\d+)?\\s*([KMGT]i?B)$',
+        'x-expects': 'a size such as 512MB or 2GB',
+      },
+      threads: { type: 'integer', minimum: 1, maximum: 1024 },
+    },
+  },
+  http: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['url'],
+    properties: {
+      type: { const: 'http' },
+      url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
+      headers: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  },
+}
