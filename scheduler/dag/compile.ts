@@ -109,6 +109,7 @@ function checkTasks(
   const params = new Set(isMap(document.params) ? Object.keys(document.params) : [])
   const facts = new Map<string, TaskFacts>()
   for (const id of Object.keys(tasks)) {
+    if (report.isFull()) break
     const fact = checkTask(id, tasks, needs, params, context, report)
     if (fact !== null) facts.set(id, fact)
   }

@@ -15,6 +15,9 @@ export interface Finding {
   hint: string
 }
 
+/** A file with more violations than this is no DAG; the first ones say enough. */
+const ERRORS_LIMIT = 5_000
+
 /**
  * Turns the validator's errors into one sentence for each mistake. What an `anyOf` says about branches nobody meant is
  * dropped: the branch that takes a value of this type is the one that was meant, and when there is none, the alternatives
@@ -25,7 +28,7 @@ export function explain(
   errors: readonly ErrorObject[],
   operators: ReadonlyMap<string, Operator>,
 ): Finding[] {
-  const kept = withoutBranches(errors)
+  const kept = withoutBranches(errors.slice(0, ERRORS_LIMIT))
   const findings: Finding[] = []
   const seen = new Set<string>()
   for (const error of kept) {
@@ -59,14 +62,20 @@ function isMeant(unknown: Finding, message: string): boolean {
   return meant !== undefined && message.includes(meant)
 }
 
-/** Removes the errors inside the branches of each failed `anyOf` and `oneOf`, but for those of the branch that was meant. */
+/**
+ * Removes the errors inside the branches of each failed `anyOf` and `oneOf`, but for those of the branch that was meant.
+ * The validator reports what is inside a choice right before the choice itself.
+ */
 function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
   const dropped = new Set<ErrorObject>()
-  // outer choices first: what they drop need not be looked at again
-  const choices = errors.filter(isChoice).sort((a, b) => a.schemaPath.length - b.schemaPath.length)
-  for (const choice of choices) {
-    if (dropped.has(choice)) continue
-    const inside = errors.filter((error) => isInside(error, choice))
+  // from the end, so outer choices come first: what they drop need not be looked at again
+  for (let index = errors.length - 1; index >= 0; index--) {
+    const choice = errors[index]
+    if (choice === undefined || !isChoice(choice) || dropped.has(choice)) continue
+    let start = index
+    for (let before = errors[start - 1]; before !== undefined && isInside(before, choice); before = errors[start - 1])
+      start--
+    const inside = errors.slice(start, index)
     const meant = isKeyChoice(choice) ? null : branchMeant(choice, inside)
     if (meant !== null) dropped.add(choice)
     for (const error of inside) if (meant === null || !error.schemaPath.startsWith(meant)) dropped.add(error)

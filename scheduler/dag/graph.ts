@@ -6,10 +6,8 @@ export function topologicalOrder(needs: Needs): string[] {
   const ids = [...needs.keys()]
   const position = new Map(ids.map((id, index) => [id, index]))
   const waiting = new Map(ids.map((id) => [id, new Set(needs.get(id)).size]))
-  const dependents = new Map<string, string[]>()
-  for (const [id, upstream] of needs) {
-    for (const one of new Set(upstream)) dependents.set(one, [...(dependents.get(one) ?? []), id])
-  }
+  const dependents = new Map<string, string[]>(ids.map((id) => [id, []]))
+  for (const [id, upstream] of needs) for (const one of new Set(upstream)) dependents.get(one)?.push(id)
   const ready = new Heap(ids.filter((id) => waiting.get(id) === 0).map((id) => position.get(id) ?? 0))
   const order: string[] = []
   for (let index = ready.pop(); index !== undefined; index = ready.pop()) {

@@ -1,5 +1,5 @@
 import { Composer, CST, type Document, Lexer, Parser, type YAMLError } from 'yaml'
-import { LIMITS, type Position, positionAt, type TextProblem } from './guard.js'
+import { LIMITS, type Position, positionAt, positionsIn, type TextProblem } from './guard.js'
 import { type Path, type Tree, treeOf } from './tree.js'
 import { yamlProblem } from './yaml-problems.js'
 
@@ -36,9 +36,8 @@ export function parseYaml(text: string): { yaml: ParsedYaml } | { problems: Text
     const tree = treeOf(document, (offset, message, hint) => new Refused(offset, message, hint))
     const problems = tree.problems.map((found) => ({ ...positionAt(text, found.offset), ...sentence(found) }))
     if (problems.length > 0) return { problems: problems.slice(0, LIMITS.problems) }
-    return {
-      yaml: { ...tree, text, position: (path, at) => positionAt(text, tree.offset(path, at)) },
-    }
+    const positionOf = positionsIn(text)
+    return { yaml: { ...tree, text, position: (path, at) => positionOf(tree.offset(path, at)) } }
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     return { problems: [{ ...positionAt(text, error.offset), message: error.sentence, hint: error.hint }] }

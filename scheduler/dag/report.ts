@@ -1,5 +1,5 @@
 import type { Finding } from './explain.js'
-import type { Position } from './guard.js'
+import { LIMITS, type Position } from './guard.js'
 import type { Problem } from './model.js'
 import type { ParsedYaml } from './parse.js'
 import { type Path, pathText } from './tree.js'
@@ -18,6 +18,7 @@ export class Report {
   }
 
   add(finding: Finding): void {
+    if (this.isFull()) return
     const { path, at, message, hint } = finding
     this.#push(this.file, this.yaml.position(path, at), path, message, hint)
   }
@@ -30,6 +31,11 @@ export class Report {
   /** A fault inside a file that the value at `path` names. */
   inFile(file: string, position: Position, path: Path, message: string, hint: string): void {
     this.#push(file, position, path, message, hint)
+  }
+
+  /** True when so much is wrong that looking further tells nobody anything. */
+  isFull(): boolean {
+    return this.problems.length >= 2 * LIMITS.problems
   }
 
   hasErrors(): boolean {
@@ -45,6 +51,7 @@ export class Report {
   }
 
   #push(file: string, position: Position, path: Path, message: string, hint: string): void {
+    if (this.isFull()) return
     const { line, column } = position
     this.problems.push({ file, line, column, path: pathText(path), severity: 'error', message, hint })
   }

@@ -39,7 +39,7 @@ export function checkNeeds(tasks: JsonObject, report: Report): Needs {
     const listed = isMap(task) && Array.isArray(task.needs) ? task.needs : []
     const good: string[] = []
     for (const [index, upstream] of listed.entries()) {
-      if (typeof upstream !== 'string') continue
+      if (typeof upstream !== 'string' || report.isFull()) continue
       const path = ['tasks', id, 'needs', index]
       if (upstream === id) report.error(path, 'value', `task \`${id}\` needs itself`, 'remove it')
       else if (!Object.hasOwn(tasks, upstream)) {

@@ -1,4 +1,15 @@
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, type Node } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from 'yaml'
 import type { Json, JsonObject } from '../../json.js'
 import { LIMITS } from './guard.js'
 
@@ -35,7 +46,8 @@ export function pathText(path: Path): string {
 export function treeOf(document: Document, refuse: (offset: number, message: string, hint: string) => Error): Tree {
   const walk = new Walk(document, refuse)
   const value = document.contents === null ? null : walk.json(document.contents as Node)
-  return { value, problems: walk.problems, offset: (path, at) => offsetOf(document, path, at) }
+  const places = new Places(document)
+  return { value, problems: walk.problems, offset: (path, at) => places.offset(path, at) }
 }
 
 class Walk {
@@ -139,24 +151,44 @@ function start(node: Node): number {
   return node.range?.[0] ?? 0
 }
 
-/** Follows the path as far as it exists. */
-function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
-  let node: unknown = document.contents
-  let offset = isNode(node) ? start(node) : 0
-  for (const [depth, part] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(document)
-    const last = depth === path.length - 1
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part))
-      if (pair === undefined) return offset
-      node = pair.value
-      offset = isNode(node) && isFilled(node) && !(last && at === 'key') ? start(node) : keyStart(pair.key, offset)
-    } else if (isSeq(node) && isNode(node.items[Number(part)])) {
-      node = node.items[Number(part)]
-      if (isNode(node)) offset = start(node)
-    } else return offset
+/** Finds places again by their path. */
+class Places {
+  /** pairs by key, made when a map is first asked for one: a DAG of ten thousand tasks asks ten thousand times */
+  readonly #pairs = new WeakMap<YAMLMap, Map<string, Pair>>()
+
+  constructor(readonly document: Document) {}
+
+  /** Follows the path as far as it exists. */
+  offset(path: Path, at: 'key' | 'value'): number {
+    let node: unknown = this.document.contents
+    let offset = isNode(node) ? start(node) : 0
+    for (const [depth, part] of path.entries()) {
+      if (isAlias(node)) node = node.resolve(this.document)
+      if (isMap(node)) {
+        const pair = this.#pair(node, String(part))
+        if (pair === undefined) return offset
+        node = pair.value
+        const wantsKey = depth === path.length - 1 && at === 'key'
+        offset = isNode(node) && isFilled(node) && !wantsKey ? start(node) : keyStart(pair.key, offset)
+      } else if (isSeq(node)) {
+        node = node.items[Number(part)]
+        if (!isNode(node)) return offset
+        offset = start(node)
+      } else return offset
+    }
+    return offset
   }
-  return offset
+
+  #pair(map: YAMLMap, key: string): Pair | undefined {
+    let pairs = this.#pairs.get(map)
+    if (pairs === undefined) {
+      pairs = new Map()
+      // of a key that stands twice the first counts, as in the value
+      for (const pair of map.items.toReversed()) if (isScalar(pair.key)) pairs.set(String(pair.key.value), pair)
+      this.#pairs.set(map, pairs)
+    }
+    return pairs.get(key)
+  }
 }
 
 /** A value that is not there (`key:` and nothing) has no place of its own: its key is where to look. */

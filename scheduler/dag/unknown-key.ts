@@ -21,6 +21,7 @@ const ELSEWHERE: Record<string, string> = {
   id: 'dag',
   default_args: 'defaults',
   execution_timeout: 'timeout',
+  retry: 'retries',
   retry_exponential_backoff: 'backoff',
   max_retry_delay: 'max_delay',
   priority_weight: 'priority',
