@@ -11,7 +11,7 @@ import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 
 const url: JsonSchema = {
   title: 'URL',
-  description: 'Absolute http(s) URL; with `connection`, a path below its base URL.',
+  description: 'Whole http(s) URL; with a `connection` that has one, the path below its URL.',
   type: 'string',
   minLength: 1,
   'x-template': 'text',
@@ -58,7 +58,8 @@ connections:
 
 **What is refused**: a URL in a DAG file must lead to a public address. Private, loopback, link-local and other special addresses
 are refused, whatever name, redirect or DNS answer leads there, because the address actually connected to is what is
-checked. A connection may reach the host of its own \`url\` wherever that is: whoever configures Sluice has allowed it.
+checked. A connection may reach the origin of its own \`url\` wherever that is: whoever configures Sluice has allowed it.
+\`{ type: http, allow_private: true }\`, without \`url\` and headers, is a connection for whole URLs at any address.
 
 **Redirects** are followed \`max_redirects\` times (5), each hop under the same rules: to another origin no headers of yours go along,
 and a request with a body is not sent there. After 303, and after 301 or 302 to a POST, it goes on as GET.
@@ -82,7 +83,7 @@ export const http: Operator<HttpConfig> = {
       url,
       connection: {
         title: 'Connection',
-        description: 'Connection of type `http`: base URL, headers and secrets.',
+        description: 'Connection of type `http`: URL, headers and secrets.',
         type: 'string',
         'x-template': 'none',
         examples: ['crm'],

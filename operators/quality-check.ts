@@ -68,11 +68,13 @@ export const qualityCheck: Operator<QualityCheckConfig> = {
       })
     }
     const passed = checks.length - failed.length
+    const summary = `${config.table} v${version}, ${passed} of ${checks.length} checks passed`
+    ctx.log('info', summary)
     return {
       outputs: { table: config.table, version, passed, failed: failed.length },
       reads,
       checks,
-      summary: `${config.table} v${version}, ${passed} of ${checks.length} checks passed`,
+      summary,
     }
   },
 }

@@ -101,11 +101,9 @@ export const sql: Operator<SqlConfig> = {
     if (config.to === undefined) {
       const result = await lakehouse.query(text, { maxRows: 1, truncate: true, signal: ctx.signal })
       const [row] = result.rows
-      return {
-        outputs: checkOutputs(row ?? {}),
-        reads: result.reads,
-        summary: row === undefined ? 'no rows' : rowSummary(row),
-      }
+      const summary = row === undefined ? 'no rows' : rowSummary(row)
+      ctx.log('info', summary)
+      return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary }
     }
     const request = writeRequest({ kind: 'select', sql: text }, { ...config, to: config.to }, ctx)
     return writeResult(await lakehouse.write(request), ctx)

@@ -10,8 +10,11 @@ export interface HttpRequest {
   method: string
   headers: Record<string, string>
   body: Buffer | null
-  /** the URL may lead to a private address: it is the one a connection of the project names */
-  trusted: boolean
+  /**
+   * Where it may go: to public addresses only; to the origin of its URL wherever that is, because a connection of the
+   * project names it; or to any address, because a connection says so.
+   */
+  reach: 'public' | 'own_origin' | 'any'
   maxBytes: number
 }
 
@@ -28,7 +31,7 @@ export interface HttpAnswer {
  * @throws SluiceError ADDRESS_REFUSED, OPERATOR_FAILED (not reachable, broken off, answer over `maxBytes`)
  */
 export async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-  if (!request.trusted) assertPublicHost(request.url)
+  if (request.reach === 'public') assertPublicHost(request.url)
   try {
     const message = await send(request, signal)
     const body = await readBody(request.method === 'HEAD' ? message : decoded(message), request)
@@ -49,7 +52,7 @@ function send(request: HttpRequest, signal: AbortSignal): Promise<IncomingMessag
       signal,
       // A socket of its own: a shared one could have been opened under another rule.
       agent: false,
-      ...(request.trusted ? {} : { lookup: publicLookup }),
+      ...(request.reach === 'public' ? { lookup: publicLookup } : {}),
     })
     outgoing.once('error', reject)
     outgoing.once('response', resolve)

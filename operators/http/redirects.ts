@@ -41,8 +41,8 @@ export function redirected(request: HttpRequest, status: number, location: strin
     const message = `${request.url.host} redirects a request with a body to another host, ${url.host}; it was not sent there.`
     throw new SluiceError('OPERATOR_FAILED', message, { retryable: false })
   }
-  // Headers may carry credentials, and only the connection's own host is trusted.
-  return { ...next, headers: {}, trusted: false }
+  // Headers may carry credentials, and what is said of the connection's origin does not hold for another.
+  return { ...next, headers: {}, reach: request.reach === 'any' ? 'any' : 'public' }
 }
 
 function targetOf(request: HttpRequest, location: string): URL {

@@ -1,17 +1,17 @@
 import { STATUS_CODES } from 'node:http'
 import { parseDuration } from '../../duration.js'
 import { SluiceError } from '../../errors.js'
-import type { ConnectionConfig } from '../../lakehouse/config.js'
 import type { OperatorContext, OperatorResult } from '../operator.js'
 import { checkOutputs } from '../outputs.js'
 import { excerpt, isExpectedStatus, outputsOf } from './answer.js'
 import { DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS, DEFAULT_TIMEOUT, type HttpConfig } from './config.js'
+import { type HttpConnection, httpConnection, httpUrl } from './connection.js'
 import type { HttpRequest } from './exchange.js'
 import { follow } from './redirects.js'
 
 /** Sends the request of a task and turns the answer into its result. */
 export async function runRequest(config: HttpConfig, ctx: OperatorContext): Promise<OperatorResult> {
-  const request = requestOf(config, config.connection === undefined ? null : ctx.connection(config.connection))
+  const request = requestOf(config, httpConnection(config.connection, ctx))
   const timeout = config.timeout ?? DEFAULT_TIMEOUT
   const deadline = AbortSignal.timeout(parseDuration(timeout) ?? 60_000)
   const started = performance.now()
@@ -41,9 +41,8 @@ export async function runRequest(config: HttpConfig, ctx: OperatorContext): Prom
   }
 }
 
-function requestOf(config: HttpConfig, connection: ConnectionConfig | null): HttpRequest {
-  const base = connection === null ? null : baseUrl(config.connection ?? '', connection)
-  const url = base === null ? absoluteUrl(config.url) : urlBelow(base, config.url)
+function requestOf(config: HttpConfig, connection: HttpConnection): HttpRequest {
+  const url = connection.base === null ? absoluteUrl(config.url) : urlBelow(connection.base, config.url)
   for (const [name, value] of Object.entries(config.query ?? {})) url.searchParams.append(name, value)
   const text = config.json !== undefined ? JSON.stringify(config.json) : config.body
   const body = text === undefined ? null : Buffer.from(text)
@@ -54,17 +53,17 @@ function requestOf(config: HttpConfig, connection: ConnectionConfig | null): Htt
     headers: {
       ...(body === null ? {} : { 'content-type': type }),
       ...lowerCaseNames(config.headers ?? {}),
-      ...lowerCaseNames(connection === null ? {} : connectionHeaders(config.connection ?? '', connection)),
+      ...lowerCaseNames(connection.headers),
     },
     body,
-    trusted: base !== null,
+    reach: connection.reach,
     maxBytes: config.max_bytes ?? DEFAULT_MAX_BYTES,
   }
 }
 
 function absoluteUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+  const url = httpUrl(text)
+  if (url === null) {
     const hint = 'Write https://host/path, or name a `connection` and write the path below its URL.'
     throw new SluiceError('OPERATOR_FAILED', `http: ${text} is not an http(s) URL.`, { hint, retryable: false })
   }
@@ -81,27 +80,6 @@ function urlBelow(base: URL, path: string): URL {
   if (url.origin === base.origin && `${url.pathname}/`.startsWith(new URL(folder).pathname)) return url
   const message = `http: ${path} leads outside the connection's URL ${base.origin}${base.pathname}.`
   throw new SluiceError('OPERATOR_FAILED', message, { retryable: false })
-}
-
-function baseUrl(name: string, connection: ConnectionConfig): URL {
-  if (connection.type !== 'http') {
-    throw new SluiceError('CONNECTION_UNKNOWN', `The connection ${name} is of type ${connection.type}, not http.`, {
-      retryable: false,
-    })
-  }
-  const url = typeof connection.url === 'string' ? connection.url : ''
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return new URL(url)
-  throw new SluiceError('CONFIG_INVALID', `sluice.yaml: connections.${name}.url must be an http(s) URL.`, {
-    retryable: false,
-  })
-}
-
-function connectionHeaders(name: string, connection: ConnectionConfig): Record<string, string> {
-  const headers = connection.headers ?? {}
-  if (typeof headers === 'object') return Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, String(v)]))
-  throw new SluiceError('CONFIG_INVALID', `sluice.yaml: connections.${name}.headers must be a map.`, {
-    retryable: false,
-  })
 }
 
 function lowerCaseNames(headers: Record<string, string>): Record<string, string> {

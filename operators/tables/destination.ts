@@ -131,7 +131,9 @@ export function writeResult(write: WriteOutcome, ctx: OperatorContext): Operator
     rows_updated: commit.rowsUpdated,
     rows_removed: commit.rowsRemoved,
   }
-  return { outputs: rows, commits: [commit], checks: write.checks, reads: write.reads, summary: commitSummary(commit) }
+  const summary = commitSummary(commit)
+  ctx.log('info', summary)
+  return { outputs: rows, commits: [commit], checks: write.checks, reads: write.reads, summary }
 }
 
 /** One line in the log for each check that did not pass. */

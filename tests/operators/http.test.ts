@@ -19,13 +19,22 @@ afterAll(async () => {
   project.remove()
 })
 
+const OTHERS = {
+  internal: { type: 'http', allow_private: true },
+  leaky: { type: 'http', allow_private: true, headers: { Authorization: 'Bearer s3cret' } },
+  odd: { type: 'http', url: 'http://crm.internal', headers: 'Authorization: x' },
+}
+
 function context(path = ''): TestContext {
   const crm = {
     type: 'http',
     url: server.origin + path,
     headers: { Authorization: 'Bearer s3cret', 'X-Team': 'sales' },
   }
-  return project.context({}, { connections: { crm, lakehouse: { type: 'duckdb' }, broken: { type: 'http' } } })
+  return project.context(
+    {},
+    { connections: { crm, lakehouse: { type: 'duckdb' }, broken: { type: 'http' }, ...OTHERS } },
+  )
 }
 
 function run(config: JsonObject, ctx = context()) {
@@ -98,7 +107,9 @@ describe('a request', () => {
     expect(await message({ url: 'ftp://example.com/x' })).toMatch(/not an http\(s\) URL/)
     expect(await message({ url: 'http://ada:pw@example.com' })).toMatch(/holds credentials/)
     expect(await message({ connection: 'lakehouse' })).toMatch(/type duckdb, not http/)
-    expect(await message({ connection: 'broken' })).toMatch(/connections.broken.url must be/)
+    expect(await message({ connection: 'broken' })).toMatch(/connections.broken: url must be an http/)
+    expect(await message({ connection: 'leaky' })).toMatch(/connections.leaky: headers need a url/)
+    expect(await message({ connection: 'odd' })).toMatch(/connections.odd: headers must be a map/)
     expect(await message({ connection: 'nope' })).toMatch(/no connection nope/)
     expect(await message({ connection: 'crm', headers: { 'X-A': 'a\r\nX-B: b' } })).toMatch(/Invalid character/)
   })
@@ -258,6 +269,13 @@ describe('addresses', () => {
     },
   )
 
+  it('a connection that says so lets a request go to any', async () => {
+    const url = `${server.origin}/open`
+    answerJson('/open', { a: 1 })
+    const result = await http.run({ connection: 'internal', url, outputs: { a: '/a' } }, context())
+    expect(result.outputs).toEqual({ status: 200, a: 1 })
+  })
+
   it('a connection reaches its own host, but no redirect leads it to another private one', async () => {
     const other = new TestServer()
     await other.listen()
@@ -309,12 +327,16 @@ describe('redirects', () => {
       method: 'GET',
       headers: { authorization: 'Bearer s3cret' },
       body: null,
-      trusted: true,
+      reach: 'own_origin' as const,
       maxBytes: 1,
     }
     const next = redirected(request, 302, 'https://crm.internal/a')
-    expect(next).toMatchObject({ headers: {}, trusted: false })
-    expect(redirected(request, 302, '/b')).toMatchObject({ headers: request.headers, trusted: true })
+    expect(next).toMatchObject({ headers: {}, reach: 'public' })
+    expect(redirected(request, 302, '/b')).toMatchObject({ headers: request.headers, reach: 'own_origin' })
+    expect(redirected({ ...request, reach: 'any' }, 302, 'http://b.internal/')).toMatchObject({
+      headers: {},
+      reach: 'any',
+    })
     const post = { ...request, method: 'POST', body: Buffer.from('x') }
     expect(() => redirected(post, 307, 'http://elsewhere.example/')).toThrow(/was not sent there/)
     expect(redirected(post, 303, 'http://elsewhere.example/')).toMatchObject({ method: 'GET', body: null, headers: {} })

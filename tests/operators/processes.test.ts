@@ -112,8 +112,8 @@ describe('runProcess', () => {
   it('starts nothing after an abort', async () => {
     const ctx = project.context()
     ctx.controller.abort(CANCELLED)
-    expect(await failureOf(node('', ctx))).toBe(CANCELLED)
-    // A program that had been started would have had to be ended, which is logged.
+    expect(await failureOf(node(STAY, ctx))).toBe(CANCELLED)
+    // A program that had been started would have to be ended, which is logged.
     expect(ctx.lines).toEqual([])
   })
 

@@ -136,7 +136,7 @@ describe('sql with a target', () => {
       checks: [{ name: 'unique id' }],
       summary: 'silver.sales v4, +21,640 ~2 rows',
     })
-    expect(ctx.lines).toEqual(['warn Check unique id: unique id says why'])
+    expect(ctx.lines).toEqual(['warn Check unique id: unique id says why', `info ${result.summary}`])
   })
 
   it('succeeds when an earlier attempt has published, and says so', async () => {
@@ -233,7 +233,7 @@ describe('quality_check', () => {
       checks: results,
       summary: 'gold.rfm v9, 1 of 2 checks passed',
     })
-    expect(ctx.lines).toEqual(['warn Check b: b says why'])
+    expect(ctx.lines).toEqual(['warn Check b: b says why', 'info gold.rfm v9, 1 of 2 checks passed'])
   })
 
   it('fails without a retry when a check of severity error fails', async () => {
