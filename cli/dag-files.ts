@@ -33,7 +33,7 @@ export async function checkDags(config: Config, paths: readonly string[]): Promi
   const wanted = paths.map((path) => existing(resolve(path)))
   const inside = wanted.filter((path) => isBelow(path, config.dags))
   const parts: CheckedDags[] = []
-  if (inside.length > 0) parts.push(only(inProject(await loadFolder(options), options), inside, config))
+  if (inside.length > 0) parts.push(inProject(only(await loadFolder(options), inside, options), options))
   for (const path of wanted.filter((path) => !inside.includes(path))) parts.push(await checkOutside(path, options))
   return { dags: parts.flatMap(({ dags }) => dags), problems: parts.flatMap(({ problems }) => problems) }
 }
@@ -63,16 +63,16 @@ export function lineOf(project: string, problem: Problem): string | null {
 
 /** A file or folder outside the DAGs folder is checked as if its folder were one. */
 async function checkOutside(path: string, options: CompileOptions): Promise<CheckedDags> {
-  if (statSync(path).isDirectory()) {
-    const there = { ...options, dags: path }
-    return inProject(await loadFolder(there), there)
-  }
-  const there = { ...options, dags: dirname(path) }
-  const context = compileContext(there)
-  const file = basename(path)
+  const isFolder = statSync(path).isDirectory()
+  const there = { ...options, dags: isFolder ? path : dirname(path) }
+  return inProject(isFolder ? await loadFolder(there) : compileOne(basename(path), there), there)
+}
+
+function compileOne(file: string, options: CompileOptions): CheckedDags {
+  const context = compileContext(options)
   const read = readDagFile(file, context)
   const { dag, problems } = 'problem' in read ? broken(file, [read.problem]) : compileDag(file, read.bytes, context)
-  return inProject({ dags: dag === null ? [] : [dag], problems }, there)
+  return { dags: dag === null ? [] : [dag], problems }
 }
 
 function inProject({ dags, problems }: CheckedDags, options: CompileOptions): CheckedDags {
@@ -86,15 +86,17 @@ function inProject({ dags, problems }: CheckedDags, options: CompileOptions): Ch
   }
 }
 
-function only({ dags, problems }: CheckedDags, paths: readonly string[], config: Config): CheckedDags {
-  const wanted = ({ file }: { file: string }) => paths.some((path) => isBelow(resolve(config.project, file), path))
-  // What a wanted DAG names (its SQL) lies elsewhere, but its problems are the DAG's.
+/** What of a reading concerns these paths: their files, and the faults in files (SQL) that those name. */
+function only(reading: FolderReading, paths: readonly string[], options: CompileOptions): CheckedDags {
+  const isWanted = (file: string) => paths.some((path) => isBelow(join(options.dags, file), path))
   const named = new Set(
-    dags.filter(wanted).flatMap((dag) => Object.keys(dag.files).map((path) => join(dirname(dag.file), path))),
+    reading.broken
+      .filter(isWanted)
+      .flatMap((file) => compileOne(file, options).problems.map((problem) => problem.file)),
   )
   return {
-    dags: dags.filter(wanted),
-    problems: problems.filter((problem) => wanted(problem) || named.has(problem.file)),
+    dags: reading.dags.filter((dag) => isWanted(dag.file)),
+    problems: reading.problems.filter(({ file }) => isWanted(file) || named.has(file)),
   }
 }
 

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { Problem } from '../../scheduler/dag/model.js'
-import { loadConfig } from '../../scheduler/load-config.js'
 import { type CheckedDags, checkDags, lineOf } from '../dag-files.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
 import { formatProblem } from '../output/problems.js'
 import { paint } from '../output/style.js'
 import { terminal } from '../output/terminal.js'
+import { projectConfig } from '../project.js'
 
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
@@ -15,7 +15,7 @@ export function declare(command: Command): void {
 }
 
 async function check(paths: string[], options: CommonOptions & JsonOption): Promise<void> {
-  const checked = await checkDags(loadConfig(options.project), paths)
+  const checked = await checkDags(projectConfig(options.project), paths)
   const out = terminal()
   if (checked.problems.some(({ severity }) => severity === 'error')) process.exitCode = 1
   if (options.json === true) return printJson(jsonOf(checked), out)

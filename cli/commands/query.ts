@@ -2,11 +2,11 @@ import { type Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { Lakehouse, QueryResult } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
-import { loadConfig } from '../../scheduler/load-config.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
 import { printJson } from '../output/json.js'
 import { formatCsv, formatRows } from '../output/rows.js'
 import { type Terminal, terminal } from '../output/terminal.js'
+import { projectConfig } from '../project.js'
 
 interface QueryOptions extends CommonOptions, JsonOption {
   connection: string
@@ -28,7 +28,7 @@ export function declare(command: Command): void {
 /** Runs in this process, whether or not a Sluice runs: readers of a table disturb nobody. */
 async function query(select: string, options: QueryOptions): Promise<void> {
   const sql = select === '-' ? await stdinText() : select
-  const config = loadConfig(options.project)
+  const config = projectConfig(options.project)
   const lakehouse = await openLakehouse(config, options.connection)
   try {
     const result = await interruptible((signal) =>

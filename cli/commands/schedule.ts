@@ -3,7 +3,6 @@ import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant } from '../../json.js'
 import { dueTicks, intervalOf } from '../../scheduler/dag/cron.js'
 import type { Dag } from '../../scheduler/dag/model.js'
-import { loadConfig } from '../../scheduler/load-config.js'
 import { checkDags } from '../dag-files.js'
 import { instantOption } from '../instants.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
@@ -11,6 +10,7 @@ import { printJson } from '../output/json.js'
 import { printTable } from '../output/table.js'
 import { terminal } from '../output/terminal.js'
 import { shortInstant } from '../output/time.js'
+import { projectConfig } from '../project.js'
 
 interface ScheduleOptions extends CommonOptions, JsonOption {
   from: Instant
@@ -37,7 +37,7 @@ export function declare(command: Command): void {
 }
 
 async function schedule(dagIds: string[], options: ScheduleOptions): Promise<void> {
-  const { dags } = await checkDags(loadConfig(options.project), [])
+  const { dags } = await checkDags(projectConfig(options.project), [])
   const chosen = dagIds.map((id) => dagOf(dags, id))
   const due = chosen.map((dag) => dueRuns(dag, options))
   const out = terminal()

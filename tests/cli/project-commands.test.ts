@@ -1,0 +1,187 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { PACKAGE_ROOT } from '../../package-root.js'
+import { sluice } from './sluice-process.js'
+
+let project: string
+
+beforeEach(async () => {
+  project = await mkdtemp(join(tmpdir(), 'sluice-check-'))
+  await mkdir(join(project, 'dags/team'), { recursive: true })
+})
+
+afterEach(async () => {
+  await rm(project, { recursive: true, force: true })
+})
+
+const write = (path: string, text: string) => writeFile(join(project, path), text)
+const GOOD = 'dag: good\nschedule: { cron: "30 2 * * *", timezone: Europe/Paris }\ntasks:\n  only: { bash: ["true"] }\n'
+
+describe('sluice check', () => {
+  it('prints exactly { dags, problems } for programs, and ends with 1', async () => {
+    await write('dags/good.yaml', GOOD)
+    await write('dags/team/bad.yaml', 'dag: bad\ntasks:\n  only:\n    bahs: echo\n')
+    const { code, stdout, stderr } = await sluice(['check', '--json', '--project', project])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
+    expect(JSON.parse(stdout)).toEqual({
+      dags: [{ dag: 'good', file: 'dags/good.yaml', version: expect.stringMatching(/^[0-9a-f]{64}$/), tasks: 1 }],
+      problems: [
+        {
+          file: 'dags/team/bad.yaml',
+          line: 4,
+          column: 5,
+          path: 'tasks.only.bahs',
+          severity: 'error',
+          message: expect.stringContaining('unknown key `bahs`'),
+          hint: 'did you mean `bash`?',
+        },
+      ],
+    })
+  })
+
+  it('shows people the line with a caret, plain when piped', async () => {
+    await write('dags/bad.yaml', 'dag: bad\ntasks:\n  only:\n    bahs: echo\n')
+    const { stdout } = await sluice(['check', '--project', project])
+    expect(stdout).toContain('dags/bad.yaml:4:5 error: unknown key `bahs`')
+    expect(stdout).toContain('  4 |     bahs: echo\n    |     ^\n  hint: did you mean `bash`?\n')
+    expect(stdout).toContain('0 good DAGs with 0 tasks; 1 error and 0 warnings in 1 file.')
+    expect(stdout).not.toContain('\u001b')
+  })
+
+  it('says so when all is well', async () => {
+    await write('dags/good.yaml', GOOD)
+    expect(await sluice(['check', '--project', project])).toEqual({
+      code: 0,
+      stdout: '1 good DAG with 1 task, no problems.\n',
+      stderr: '',
+    })
+  })
+
+  it('looks at the named paths only, inside the folder and outside', async () => {
+    await write('dags/good.yaml', GOOD)
+    await write('dags/bad.yaml', 'dag: [')
+    await write('elsewhere.yaml', GOOD.replace('good', 'elsewhere'))
+    const check = async (...paths: string[]) => {
+      const { code, stdout } = await sluice([
+        'check',
+        '--json',
+        '--project',
+        project,
+        ...paths.map((path) => join(project, path)),
+      ])
+      const { dags, problems } = JSON.parse(stdout) as { dags: { dag: string }[]; problems: { file: string }[] }
+      return { code, dags: dags.map(({ dag }) => dag), files: [...new Set(problems.map(({ file }) => file))] }
+    }
+    expect(await check('dags/good.yaml')).toEqual({ code: 0, dags: ['good'], files: [] })
+    expect(await check('dags/bad.yaml', 'elsewhere.yaml')).toEqual({
+      code: 1,
+      dags: ['elsewhere'],
+      files: ['dags/bad.yaml'],
+    })
+    expect(await check('dags')).toEqual({ code: 1, dags: ['good'], files: ['dags/bad.yaml'] })
+  })
+
+  it('reports a fault in SQL with the DAG that names it', async () => {
+    await mkdir(join(project, 'dags/sql'))
+    await write('dags/sql/a.sql', "select '{{ params.x }}' as x")
+    await write('dags/a.yaml', 'dag: a\ntasks:\n  t:\n    sql: { file: sql/a.sql, to: s.t }\n')
+    const { stdout } = await sluice(['check', '--project', project, join(project, 'dags/a.yaml')])
+    expect(stdout).toContain('dags/sql/a.sql:1:9 error:')
+    expect(stdout).toContain("1 | select '{{ params.x }}' as x")
+  })
+
+  it('ends with 2 for a path or a configuration that makes no sense', async () => {
+    expect(await sluice(['check', '--project', project, 'nowhere.yaml'])).toMatchObject({ code: 2, stdout: '' })
+    expect(await sluice(['check', '--project', join(project, 'nowhere')])).toMatchObject({ code: 2, stdout: '' })
+    await write('sluice.yaml', 'pool: {}')
+    const { code, stderr } = await sluice(['check', '--project', project])
+    expect(code).toBe(2)
+    expect(stderr).toContain('sluice.yaml:1:1: unknown key `pool`')
+  })
+
+  it('is quick, because it loads no engine', async () => {
+    const started = performance.now()
+    await sluice(['check', '--project', PACKAGE_ROOT])
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+})
+
+describe('sluice schedule', () => {
+  const schedule = async (...args: string[]) => {
+    const { code, stdout, stderr } = await sluice(['schedule', '--json', '--project', project, ...args])
+    return { code, stderr, due: stdout === '' ? null : (JSON.parse(stdout) as unknown) }
+  }
+
+  it('lists from <= due < to with the intervals, through the change of the clock', async () => {
+    await write('dags/good.yaml', GOOD)
+    await write('dags/hand.yaml', 'dag: by_hand\ntasks:\n  only: { bash: ["true"] }\n')
+    // 02:30 does not exist on 29 March 2026 in Paris: it fires once, at the first instant after the gap
+    expect(await schedule('good', 'by_hand', '--from', '2026-03-28T01:30Z', '--to', '2026-03-30T00:30Z')).toEqual({
+      code: 0,
+      stderr: '',
+      due: [
+        {
+          dag: 'good',
+          due: '2026-03-28T01:30:00.000Z',
+          start: '2026-03-27T01:30:00.000Z',
+          end: '2026-03-28T01:30:00.000Z',
+        },
+        {
+          dag: 'good',
+          due: '2026-03-29T01:00:00.000Z',
+          start: '2026-03-28T01:30:00.000Z',
+          end: '2026-03-29T01:00:00.000Z',
+        },
+      ],
+    })
+  })
+
+  it('lists nothing whose interval begins before the DAG does', async () => {
+    await write('dags/good.yaml', `${GOOD}start: 2026-06-02\n`)
+    const { due } = await schedule('good', '--from', '2026-06-01', '--to', '2026-06-05')
+    expect((due as { due: string }[]).map((run) => run.due)).toEqual([
+      '2026-06-03T00:30:00.000Z',
+      '2026-06-04T00:30:00.000Z',
+    ])
+  })
+
+  it('shows people the local time', async () => {
+    await write('dags/good.yaml', GOOD)
+    const { stdout } = await sluice([
+      'schedule',
+      'good',
+      '--project',
+      project,
+      '--from',
+      '2026-07-01',
+      '--to',
+      '2026-07-02',
+    ])
+    expect(stdout).toContain(
+      '2026-07-01 00:30:00Z  2026-07-01 02:30 Europe/Paris  2026-06-30 00:30:00Z - 2026-07-01 00:30:00Z',
+    )
+  })
+
+  it.each([
+    [['unknown', '--from', '2026-01-01', '--to', '2026-01-02'], 1, 'There is no good DAG `unknown`'],
+    [['good', '--from', '2026-02-30', '--to', '2026-03-02'], 2, 'ISO 8601 date or instant'],
+    [['good', '--from', '2026-01-01'], 2, "required option '--to <instant>'"],
+    [['minutely', '--from', '2000-01-01', '--to', '2026-01-01'], 2, 'more than 100000 times'],
+  ])('refuses %j', async (args, code, message) => {
+    await write('dags/good.yaml', GOOD)
+    await write('dags/minutely.yaml', GOOD.replace('30 2 * * *', '* * * * *').replace('good', 'minutely'))
+    const answer = await schedule(...args)
+    expect(answer).toMatchObject({ code, due: null })
+    expect(answer.stderr).toContain(message)
+  })
+})
+
+describe('sluice schema', () => {
+  it('prints the JSON Schema that editors use', async () => {
+    const { code, stdout } = await sluice(['schema'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'object', required: ['dag', 'tasks'] })
+  })
+})
