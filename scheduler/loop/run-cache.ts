@@ -55,16 +55,18 @@ export class RunCache {
  */
 export function withOutcomes(snapshot: RunSnapshot, outcomes: readonly AttemptOutcome[]): RunSnapshot | null {
   const tasks = new Map(snapshot.tasks.map((task) => [task.taskId, task]))
-  const fresh: AttemptOutcome[] = []
+  const fresh = [...snapshot.outcomes]
   for (const outcome of outcomes) {
     const task = tasks.get(outcome.taskId)
     if (task === undefined) return null
     const current = outcome.attempt === task.attempt && (task.state === 'queued' || task.state === 'running')
     if (outcome.attempt <= task.attempt && !current) continue
+    // a message that came twice
+    if (fresh.some(({ taskId, attempt }) => taskId === outcome.taskId && attempt === outcome.attempt)) continue
     tasks.set(task.taskId, inAttempt(task, 'running', outcome.attempt))
     fresh.push(outcome)
   }
-  return { ...snapshot, tasks: [...tasks.values()], outcomes: [...snapshot.outcomes, ...fresh] }
+  return { ...snapshot, tasks: [...tasks.values()], outcomes: fresh }
 }
 
 function inAttempt(task: TaskRun, state: 'queued' | 'running', attempt: number): TaskRun {

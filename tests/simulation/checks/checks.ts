@@ -1,0 +1,67 @@
+import { isFinalRun } from '../../../scheduler/core/states.js'
+import type { History } from '../history.js'
+import type { createMemoryStore } from '../memory-store/index.js'
+import { POOLS } from '../random-dag.js'
+import type { StoreCall } from '../remote-store.js'
+import { ClaimsCheck } from './claims.js'
+import { LimitsCheck } from './limits.js'
+import { Mirror } from './mirror.js'
+import { RunsCheck } from './runs.js'
+import { TransitionsCheck } from './transitions.js'
+
+/** All invariants. They see what the store executed, in order, and judge it by what went before. */
+export class Checks {
+  readonly #history: History
+  readonly #store: ReturnType<typeof createMemoryStore>
+  readonly #mirror: Mirror
+  readonly #claims: ClaimsCheck
+  readonly #runs: RunsCheck
+  readonly #limits: LimitsCheck
+  readonly #transitions: TransitionsCheck
+  readonly #withHoles = new Set<string>()
+
+  constructor(history: History, store: ReturnType<typeof createMemoryStore>) {
+    this.#history = history
+    this.#store = store
+    this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
+    this.#claims = new ClaimsCheck(history)
+    this.#runs = new RunsCheck(history)
+    this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
+    this.#transitions = new TransitionsCheck(history, this.#mirror)
+  }
+
+  observe(call: StoreCall): void {
+    this.#claims.observe(call)
+    this.#runs.observe(call)
+    this.#mirror.observe(call)
+    this.#limits.observe(call)
+    this.#transitions.observe(call)
+  }
+
+  /** the DAG was paused or changed, so ticks without a run are as they should be */
+  ticksMayBeMissing(dagId: string): void {
+    this.#withHoles.add(dagId)
+  }
+
+  end(): void {
+    const { tables } = this.#store
+    for (const { run, tasks } of tables.runs.values()) {
+      if (!isFinalRun(run.state)) {
+        const states = [...tasks.values()].map(({ task }) => `${task.taskId} ${task.state} (${task.reason})`)
+        this.#history.violated('every run ends', `${run.id} is ${run.state}: ${states.join(', ')}`)
+      }
+      const unsettled = tables.unsettled(run.id).length
+      if (unsettled > 0) this.#history.violated('every outcome is settled', `${run.id} has ${unsettled} left`)
+      for (const { task } of tasks.values()) {
+        const mirrored = this.#mirror.runs.get(run.id)?.tasks.get(task.taskId)
+        if (mirrored?.state !== task.state) {
+          this.#history.violated('history explains state', `${run.id}/${task.taskId} is ${task.state}`)
+        }
+      }
+    }
+    for (const { id, schedule, catchup } of tables.versions.values()) {
+      if (schedule === null || !catchup || this.#withHoles.has(id)) continue
+      this.#runs.end(id, Number(schedule.cron.replace('every ', '')) * 1_000)
+    }
+  }
+}

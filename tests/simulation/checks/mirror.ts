@@ -1,0 +1,102 @@
+import type { TaskState } from '../../../scheduler/core/model.js'
+import type { Dag } from '../../../scheduler/dag/model.js'
+import type { History } from '../history.js'
+import type { StoreCall } from '../remote-store.js'
+
+export interface MirroredTask {
+  state: TaskState
+  attempt: number
+  generation: number
+  /** times queued in this generation */
+  queuedTimes: number
+}
+
+export interface MirroredRun {
+  dag: Dag
+  state: string
+  revision: number
+  tasks: Map<string, MirroredTask>
+}
+
+/**
+ * The state of every run as the history tells it, kept apart from the store so that what the store does can be judged.
+ * It also checks the compare-and-set itself: a decision is only ever written onto the state it was made for.
+ */
+export class Mirror {
+  readonly runs = new Map<string, MirroredRun>()
+  readonly #dags: (version: string) => Dag | undefined
+  readonly #history: History
+
+  constructor(history: History, dags: (version: string) => Dag | undefined) {
+    this.#history = history
+    this.#dags = dags
+  }
+
+  observe(call: StoreCall): void {
+    if (call.method === 'createRun' && call.result.outcome === 'created') this.#create(call.args[0])
+    else if (call.method === 'startRuns') this.#start(call.result)
+    else if (call.method === 'applyDecision' && call.result === 'applied') this.#apply(...call.args)
+    else if (call.method === 'queueReady') {
+      for (const { runId, taskId, attempt } of call.result) {
+        this.#move(runId, taskId, (task) => {
+          task.state = 'queued'
+          task.attempt = attempt
+          task.queuedTimes += 1
+        })
+      }
+    } else if (call.method === 'claim') {
+      for (const { runId, taskId } of call.result) {
+        this.#move(runId, taskId, (task) => {
+          task.state = 'running'
+        })
+      }
+    }
+  }
+
+  #create(run: { id: string; version: string; tasks: { taskId: string }[] }): void {
+    const dag = this.#dags(run.version)
+    if (dag === undefined) return
+    const tasks = run.tasks.map(({ taskId }): [string, MirroredTask] => [
+      taskId,
+      { state: 'none', attempt: 0, generation: 1, queuedTimes: 0 },
+    ])
+    this.runs.set(run.id, { dag, state: 'queued', revision: 0, tasks: new Map(tasks) })
+  }
+
+  #start(runIds: string[]): void {
+    for (const runId of runIds) {
+      const run = this.runs.get(runId)
+      if (run === undefined) continue
+      run.state = 'running'
+      run.revision += 1
+    }
+  }
+
+  #apply(...[runId, revision, decision]: Extract<StoreCall, { method: 'applyDecision' }>['args']): void {
+    const run = this.runs.get(runId)
+    if (run === undefined) return
+    if (run.revision !== revision) {
+      this.#history.violated('compare-and-set', `${runId} was at revision ${run.revision}, written as ${revision}`)
+    }
+    run.revision += 1
+    run.state = decision.run?.state ?? run.state
+    for (const { taskId, expect, set } of decision.tasks) {
+      this.#move(runId, taskId, (task) => {
+        const { state, attempt, generation } = task
+        if (state !== expect.state || attempt !== expect.attempt || generation !== expect.generation) {
+          this.#history.violated('compare-and-set', `${runId}/${taskId} was ${state}, written as ${expect.state}`)
+        }
+        task.state = set.state
+        if (set.generation !== undefined) {
+          task.generation = set.generation
+          task.queuedTimes = 0
+        }
+      })
+    }
+  }
+
+  #move(runId: string, taskId: string, change: (task: MirroredTask) => void): void {
+    const task = this.runs.get(runId)?.tasks.get(taskId)
+    if (task !== undefined) change(task)
+  }
+}

@@ -1,0 +1,54 @@
+import type { Decision } from '../../scheduler/core/model.js'
+import type { StoreCall } from './remote-store.js'
+
+/** One line of history for a call that changed something; '' for one that did not. */
+export function describeCall(call: StoreCall): string {
+  switch (call.method) {
+    case 'createRun':
+      return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
+    case 'startRuns':
+    case 'reapExpired':
+      return call.result.length === 0 ? '' : `${call.method} -> ${call.result.join(' ')}`
+    case 'applyDecision':
+      return `applyDecision ${call.args[0]} at ${call.args[1]} ${describeDecision(call.args[2])} -> ${call.result}`
+    case 'queueReady':
+      return list(
+        'queueReady',
+        call.result.map(({ runId, taskId, attempt }) => `${runId}/${taskId}/${attempt}`),
+      )
+    case 'claim':
+      return list(
+        'claim',
+        call.result.map(({ runId, taskId, attempt, claimToken }) => `${runId}/${taskId}/${attempt} ${claimToken}`),
+      )
+    case 'recordOutcomes':
+      return `recordOutcomes ${call.args[0]
+        .map(({ runId, taskId, attempt, claimToken, outcome }, index) => {
+          return `${runId}/${taskId}/${attempt} ${claimToken} ${outcome.result} -> ${call.result[index]}`
+        })
+        .join(', ')}`
+    case 'heartbeat':
+      return call.args[1].length === 0
+        ? ''
+        : `heartbeat ${call.args[1].map(({ claimToken }) => claimToken).join(' ')} -> ${JSON.stringify({
+            lost: call.result.lost.map(({ claimToken }) => claimToken),
+            cancel: call.result.cancel.map(({ claimToken }) => claimToken),
+          })}`
+    case 'beginEpoch':
+      return `beginEpoch -> ${JSON.stringify(call.result)}`
+    case 'setPaused':
+    case 'setNextDue':
+      return `${call.method} ${JSON.stringify(call.args)} -> ${call.result}`
+    default:
+      return ''
+  }
+}
+
+function describeDecision({ tasks, run, settled }: Decision): string {
+  const moves = tasks.map(({ taskId, expect, set }) => `${taskId} ${expect.state}>${set.state} (${set.reason})`)
+  return `[${moves.join(', ')}] ${JSON.stringify(run)} settled ${settled.map(({ taskId, attempt }) => `${taskId}/${attempt}`).join(' ')}`
+}
+
+function list(method: string, items: string[]): string {
+  return items.length === 0 ? '' : `${method} -> ${items.join(', ')}`
+}

@@ -1,0 +1,117 @@
+import { isSluiceError, messageOf } from '../../errors.js'
+import { createCommands } from '../../scheduler/commands/create.js'
+import type { Commands, Wake } from '../../scheduler/commands.js'
+import { Events } from '../../scheduler/events.js'
+import type { Store } from '../../scheduler/store/store.js'
+import type { History } from './history.js'
+import type { Host } from './host.js'
+import type { Prng } from './prng.js'
+import { gridTimetable } from './random-dag.js'
+
+const ANA = { user: 'ana' }
+
+export interface PeopleWorld {
+  host: Host
+  store: Store
+  random: Prng
+  history: History
+  wake: Wake
+  stop: (attempts: { runId: string; taskId: string; attempt: number }[]) => Promise<void>
+  dags: () => string[]
+  runs: () => { id: string; tasks: string[] }[]
+  /** called for DAGs whose ticks may have holes from now on */
+  paused: (dagId: string) => void
+}
+
+/** People who trigger, cancel, clear and mark at random, sometimes twice, as people do. */
+export class People {
+  readonly #world: PeopleWorld
+  readonly #commands: Commands
+  #keys = 0
+
+  constructor(world: PeopleWorld) {
+    this.#world = world
+    const { store, wake, random, stop, host } = world
+    this.#commands = createCommands({
+      store,
+      wake,
+      queue: { stop },
+      events: new Events(),
+      timetable: gridTimetable,
+      random: () => random.next(),
+      debugPoint: host.debugPoint,
+    })
+  }
+
+  /** acts now and then until this life ends or `while_` says no */
+  act(goOn: () => boolean): void {
+    const { host, random } = this.#world
+    host.after(random.int(300, 8_000), () => {
+      if (!goOn()) return
+      void this.#one()
+      this.act(goOn)
+    })
+  }
+
+  async #one(): Promise<void> {
+    const { random, dags } = this.#world
+    const action = random.pick([
+      'trigger',
+      'trigger',
+      'cancel',
+      'cancelTask',
+      'clear',
+      'clear',
+      'mark',
+      'pause',
+    ] as const)
+    if (action === 'trigger') return this.#trigger(random.pick(dags()))
+    if (action === 'pause') return this.#pauseAndResume(random.pick(dags()))
+    const runs = this.#world.runs()
+    if (runs.length === 0) return
+    const run = random.pick(runs)
+    const tasks = random.some(run.tasks, 0.4)
+    if (action === 'cancel') return this.#try(`cancel ${run.id}`, () => this.#commands.cancel(run.id, ANA))
+    if (action === 'cancelTask') {
+      const task = random.pick(run.tasks)
+      return this.#try(`cancel ${run.id}/${task}`, () => this.#commands.cancelTask(run.id, task, ANA))
+    }
+    if (action === 'clear') {
+      const options = { downstream: random.chance(0.5), failedOnly: random.chance(0.3) }
+      const which = random.chance(0.2) ? null : tasks
+      return this.#try(`clear ${run.id} ${which}`, () => this.#commands.clear(run.id, which, options, ANA))
+    }
+    const state = random.pick(['success', 'failed', 'skipped'] as const)
+    return this.#try(`mark ${run.id} ${tasks} ${state}`, () => this.#commands.mark(run.id, tasks, state, ANA))
+  }
+
+  async #trigger(dagId: string): Promise<void> {
+    const { random } = this.#world
+    this.#keys += 1
+    const key = random.chance(0.6) ? `key-${this.#keys}` : null
+    const options = { params: {}, interval: null, onlyTasks: null, noChecks: false }
+    const once = () => this.#try(`trigger ${dagId} ${key}`, () => this.#commands.trigger(dagId, options, ANA, key))
+    if (key === null || random.chance(0.5)) return once()
+    await Promise.all([once(), once()])
+  }
+
+  async #pauseAndResume(dagId: string): Promise<void> {
+    const { host, random, paused } = this.#world
+    paused(dagId)
+    await this.#try(`pause ${dagId}`, () => this.#commands.pause(dagId, 'a test', ANA))
+    await host.sleep(random.int(1_000, 60_000))
+    await this.#try(`resume ${dagId}`, () => this.#commands.resume(dagId, ANA))
+  }
+
+  /** A refusal and a store that does not answer are part of life; anything else is a defect. */
+  async #try(what: string, command: () => Promise<unknown>): Promise<void> {
+    const { history, host } = this.#world
+    history.record(host.name, what)
+    try {
+      history.record(host.name, `${what} -> ${JSON.stringify(await command())}`)
+    } catch (error) {
+      history.record(host.name, `${what} -> ${messageOf(error)}`)
+      if (!isSluiceError(error)) history.violated('no defects', `${what} threw ${messageOf(error)}`)
+    }
+  }
+}

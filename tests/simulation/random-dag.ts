@@ -1,0 +1,48 @@
+import type { Instant } from '../../json.js'
+import { type CronSchedule, type Dag, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
+import type { Timetable } from '../../scheduler/loop/ports.js'
+import { dag, task } from '../scheduler/core/dags.js'
+import type { Prng } from './prng.js'
+
+export const POOLS: Record<string, number> = { default: 4, narrow: 1 }
+
+/** A DAG of a few tasks with any needs, rules, pools and retries. */
+export function randomDag(random: Prng, id: string, version: number): Dag {
+  const tasks: Task[] = []
+  const size = random.int(1, 7)
+  for (let index = 0; index < size; index += 1) {
+    const needs = random.some(
+      tasks.map((upstream) => upstream.id),
+      0.4,
+    )
+    tasks.push(
+      task(`t${index}`, needs, {
+        triggerRule: random.chance(0.5) ? 'all_success' : random.pick(TRIGGER_RULES),
+        retries: random.pick([0, 0, 1, 2, 3]),
+        retryDelayMs: random.pick([0, 500, 5_000]),
+        backoff: random.pick([1, 2]),
+        maxDelayMs: 10_000,
+        pool: random.chance(0.2) ? 'narrow' : 'default',
+        priority: random.int(0, 2),
+      }),
+    )
+  }
+  return dag(id, tasks, {
+    version: `${id}-v${version}`,
+    schedule: random.chance(0.7) ? { cron: `every ${random.pick([30, 60, 90])}`, timezone: 'UTC' } : null,
+    catchup: random.chance(0.4),
+    maxActiveRuns: random.int(1, 3),
+    maxActiveTasks: random.int(1, 5),
+  })
+}
+
+/** `every N` is due at each multiple of N seconds: as good as cron for the loop, and quick. */
+export const gridTimetable: Timetable = {
+  nextDue: (schedule, after) => (Math.floor(after / stepMs(schedule)) + 1) * stepMs(schedule),
+  previousDue: (schedule, atOrBefore) => Math.floor(atOrBefore / stepMs(schedule)) * stepMs(schedule),
+  intervalOf: (schedule, dueAt) => ({ start: dueAt - stepMs(schedule), end: dueAt }),
+}
+
+function stepMs(schedule: CronSchedule): Instant {
+  return Number(schedule.cron.replace('every ', '')) * 1_000
+}

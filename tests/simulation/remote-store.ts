@@ -1,0 +1,30 @@
+import type { Store } from '../../scheduler/store/store.js'
+import type { Host } from './host.js'
+
+/** One call as the store executed it, in the order of execution. */
+export type StoreCall = {
+  [Method in keyof Store]: {
+    method: Method
+    args: Parameters<Store[Method]>
+    result: Awaited<ReturnType<Store[Method]>>
+    host: string
+  }
+}[keyof Store]
+
+export type Observer = (call: StoreCall) => void
+
+/** The store as seen from a host: every call is a request that may be slow or lost; what was executed is observed. */
+export function remoteStore(store: Store, host: Host, observe: Observer): Store {
+  return new Proxy(store, {
+    get(target, method: keyof Store) {
+      const execute: unknown = target[method]
+      if (typeof execute !== 'function') return execute
+      return (...args: unknown[]) =>
+        host.request(method, async () => {
+          const result: unknown = await execute.apply(target, args)
+          observe({ method, args, result, host: host.name } as StoreCall)
+          return result
+        })
+    },
+  })
+}

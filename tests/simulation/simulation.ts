@@ -1,0 +1,334 @@
+import { isSluiceError, messageOf } from '../../errors.js'
+import type { AttemptOutcome } from '../../scheduler/core/model.js'
+import { isFinalRun } from '../../scheduler/core/states.js'
+import type { Dag } from '../../scheduler/dag/model.js'
+import { Events } from '../../scheduler/events.js'
+import type { Queue } from '../../scheduler/queue/queue.js'
+import { createScheduler, type Log, type Scheduler } from '../../scheduler/scheduler.js'
+import { Checks } from './checks/checks.js'
+import { describeCall } from './describe.js'
+import { History, type Violation } from './history.js'
+import { type FaultRates, Host, type Weather } from './host.js'
+import { Lake } from './lake.js'
+import { createMemoryStore, type StoreGuard } from './memory-store/index.js'
+import { People } from './people.js'
+import { Prng } from './prng.js'
+import { gridTimetable, POOLS, randomDag } from './random-dag.js'
+import { type Observer, remoteStore } from './remote-store.js'
+import { VirtualTime } from './virtual-time.js'
+import { SimulatedWorker } from './worker.js'
+
+/** Guards outside the store that can be taken away. */
+export type Guard = StoreGuard | 'commit_token' | 'conflict' | 'sweep'
+
+export interface SimulationResult {
+  seed: number
+  hash: string
+  violations: Violation[]
+  history: readonly string[]
+  runs: number
+  attempts: number
+}
+
+const START = Date.UTC(2026, 10, 20, 5)
+const STORM_MS = 240_000
+/** Everything must have ended this long after the faults have. */
+const CALM_MS = 3_600_000
+
+/**
+ * One simulated stretch of Sluice's life: some minutes of faults, then calm, in which everything must come to its end.
+ * The core, the scheduler loop and the commands are the real ones; store, workers, network and time are simulated.
+ */
+export async function simulate(seed: number, without: readonly Guard[] = []): Promise<SimulationResult> {
+  const world = new World(seed, without)
+  await world.live()
+  return world.result()
+}
+
+class World {
+  readonly #seed: number
+  readonly #random: Prng
+  readonly #time = new VirtualTime(START)
+  readonly #history = new History(this.#time)
+  readonly #weather: Weather
+  readonly #store: ReturnType<typeof createMemoryStore>
+  readonly #lake: Lake
+  readonly #checks: Checks
+  readonly #without: ReadonlySet<Guard>
+  readonly #hosts: Host[] = []
+  readonly #schedulers = new Map<string, Scheduler>()
+  readonly #workers = new Map<string, SimulatedWorker>()
+  readonly #dags = new Map<string, Dag>()
+
+  constructor(seed: number, without: readonly Guard[]) {
+    this.#seed = seed
+    this.#without = new Set(without)
+    this.#random = new Prng(seed)
+    this.#weather = {
+      time: this.#time,
+      random: this.#random,
+      history: this.#history,
+      rates: randomRates(this.#random),
+      stormy: true,
+    }
+    this.#store = createMemoryStore({ without: without.filter(isStoreGuard) })
+    this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
+    this.#checks = new Checks(this.#history, this.#store)
+    const dags = this.#random.int(1, 3)
+    for (let index = 0; index < dags; index += 1) {
+      this.#dags.set(`dag${index}`, randomDag(this.#random, `dag${index}`, 1))
+    }
+    if (this.#random.chance(0.4)) this.#buildEmbedded()
+    else this.#buildCluster()
+  }
+
+  async live(): Promise<void> {
+    await this.#store.setPools(POOLS)
+    for (const host of this.#hosts) host.boot()
+    this.#people()
+    this.#chaos()
+    await this.#time.runUntil(START + STORM_MS, () => false)
+    this.#calm()
+    let ended = false
+    const look = () => {
+      ended = this.#everyRunHasEnded()
+      this.#time.schedule(this.#time.now + 5_000, look)
+    }
+    look()
+    await this.#time.runUntil(START + STORM_MS + CALM_MS, () => ended)
+    this.#checks.end()
+  }
+
+  result(): SimulationResult {
+    const { tables } = this.#store
+    return {
+      seed: this.#seed,
+      hash: this.#history.hash(),
+      violations: this.#history.violations,
+      history: this.#history.lines,
+      runs: tables.runs.size,
+      attempts: [...tables.attempts.values()].reduce((sum, attempts) => sum + attempts.size, 0),
+    }
+  }
+
+  /** One process with scheduler and workers; a new life is a new epoch. */
+  #buildEmbedded(): void {
+    this.#hosts.push(
+      new Host('up', this.#weather, (host) => {
+        void this.#upEmbedded(host)
+      }),
+    )
+  }
+
+  async #upEmbedded(host: Host): Promise<void> {
+    const store = this.#remote(host)
+    let epoch: number | null = null
+    while (epoch === null) {
+      try {
+        epoch = (await store.beginEpoch('Sluice was restarted', host.clock.now())).epoch
+      } catch (error) {
+        this.#history.record(host.name, messageOf(error))
+        await host.sleep(500)
+      }
+    }
+    const scheduler = this.#bootScheduler(host)
+    this.#bootWorker(host, epoch, (outcomes) => scheduler.recorded(outcomes))
+  }
+
+  /** Several schedulers and workers; outcomes are told to any scheduler, by a message. */
+  #buildCluster(): void {
+    const schedulers = this.#random.int(1, 3)
+    const workers = this.#random.int(1, 3)
+    for (let index = 0; index < schedulers; index += 1) {
+      this.#hosts.push(new Host(`scheduler${index}`, this.#weather, (host) => this.#bootScheduler(host)))
+    }
+    for (let index = 0; index < workers; index += 1) {
+      this.#hosts.push(
+        new Host(`worker${index}`, this.#weather, (host) => {
+          this.#bootWorker(host, 0, (outcomes) => this.#tellScheduler('recorded', (to) => to.recorded(outcomes)))
+        }),
+      )
+    }
+  }
+
+  #bootScheduler(host: Host): Scheduler {
+    const queue: Queue = {
+      dispatch: async () => this.#tellWorkers('hint', (worker) => worker.hint()),
+      stop: async (attempts) => this.#stopAttempts(attempts),
+      close: async () => {},
+    }
+    const scheduler = createScheduler(
+      {
+        store: this.#remote(host),
+        queue,
+        clock: host.clock,
+        events: new Events(),
+        timetable: gridTimetable,
+        random: () => this.#random.next(),
+        log: this.#log(host),
+        debugPoint: host.debugPoint,
+      },
+      { cachedRuns: this.#random.int(1, 8), ...(this.#without.has('sweep') ? { sweepMs: 1e9 } : {}) },
+    )
+    this.#schedulers.set(host.name, scheduler)
+    scheduler.start()
+    void this.#register(scheduler)
+    return scheduler
+  }
+
+  async #register(scheduler: Scheduler): Promise<void> {
+    try {
+      await scheduler.register({ dags: [...this.#dags.values()], broken: [], problems: [] })
+    } catch (error) {
+      this.#history.record('register', messageOf(error))
+    }
+  }
+
+  #bootWorker(host: Host, epoch: number, tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void): void {
+    const worker = new SimulatedWorker({
+      host,
+      store: this.#remote(host),
+      random: this.#random,
+      lake: this.#lake,
+      history: this.#history,
+      epoch,
+      slots: 3,
+      tell,
+    })
+    this.#workers.set(host.name, worker)
+    worker.start()
+  }
+
+  #remote(host: Host) {
+    const observe: Observer = (call) => {
+      const described = describeCall(call)
+      if (described !== '') this.#history.record(call.host, described)
+      this.#checks.observe(call)
+    }
+    const store = remoteStore(this.#store, host, observe)
+    return this.#without.has('conflict') ? neverConflicting(store) : store
+  }
+
+  #people(): void {
+    const host = new Host('ana', this.#weather, () => {})
+    host.boot()
+    this.#hosts.push(host)
+    const people = new People({
+      host,
+      store: this.#remote(host),
+      random: this.#random,
+      history: this.#history,
+      wake: {
+        run: (runId) => this.#tellScheduler('wake', (scheduler) => scheduler.run(runId)),
+        all: () => this.#tellScheduler('wake all', (scheduler) => scheduler.all()),
+        now: () => this.#time.now,
+      },
+      stop: async (attempts) => this.#stopAttempts(attempts),
+      dags: () => [...this.#dags.keys()],
+      runs: () =>
+        [...this.#store.tables.runs.values()].map(({ run, tasks }) => ({ id: run.id, tasks: [...tasks.keys()] })),
+      paused: (dagId) => this.#checks.ticksMayBeMissing(dagId),
+    })
+    people.act(() => this.#weather.stormy)
+    this.#edit()
+  }
+
+  /** Now and then someone commits another version of a DAG. */
+  #edit(): void {
+    if (!this.#random.chance(0.5)) return
+    const at = START + this.#random.int(20_000, STORM_MS)
+    this.#time.schedule(at, () => {
+      const dagId = this.#random.pick([...this.#dags.keys()])
+      this.#dags.set(dagId, randomDag(this.#random, dagId, 2))
+      this.#checks.ticksMayBeMissing(dagId)
+      this.#tellScheduler('folder changed', (scheduler) => void this.#register(scheduler))
+    })
+  }
+
+  /** Crashes and pauses at any time, besides those between two writes. */
+  #chaos(): void {
+    this.#time.schedule(this.#time.now + this.#random.int(3_000, 40_000), () => {
+      if (!this.#weather.stormy) return
+      const host = this.#random.pick(this.#hosts)
+      if (this.#random.chance(0.5)) host.crash('by chance')
+      else host.pause(this.#random.int(1_000, 60_000))
+      this.#chaos()
+    })
+  }
+
+  /** No more faults and no more ticks; whatever is down comes up. */
+  #calm(): void {
+    this.#history.record('world', 'the storm is over')
+    this.#weather.stormy = false
+    const { dags } = this.#store.tables
+    for (const [id, dag] of dags) dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
+    for (const host of this.#hosts) host.boot()
+  }
+
+  #everyRunHasEnded(): boolean {
+    return [...this.#store.tables.runs.values()].every(({ run }) => isFinalRun(run.state))
+  }
+
+  #tellScheduler(what: string, tell: (scheduler: Scheduler) => void): void {
+    const name = this.#random.pick([...this.#schedulers.keys()])
+    const host = this.#hosts.find((candidate) => candidate.name === name)
+    host?.message(what, () => {
+      const scheduler = this.#schedulers.get(name)
+      if (scheduler !== undefined) tell(scheduler)
+    })
+  }
+
+  #tellWorkers(what: string, tell: (worker: SimulatedWorker) => void): void {
+    for (const name of this.#workers.keys()) {
+      const host = this.#hosts.find((candidate) => candidate.name === name)
+      host?.message(what, () => {
+        const worker = this.#workers.get(name)
+        if (worker !== undefined) tell(worker)
+      })
+    }
+  }
+
+  #stopAttempts(attempts: { runId: string; taskId: string; attempt: number }[]): void {
+    this.#tellWorkers('stop', (worker) => {
+      for (const attempt of attempts) worker.stop(attempt)
+    })
+  }
+
+  #log(host: Host): Log {
+    const note = (level: string) => (fields: object, message: string) => {
+      const { err } = fields as { err?: unknown }
+      this.#history.record(host.name, `${level}: ${message}${err === undefined ? '' : `: ${messageOf(err)}`}`)
+      if (err !== undefined && !isSluiceError(err, 'STORE_FAILED')) {
+        this.#history.violated('no defects', `${message}: ${err instanceof Error ? err.stack : String(err)}`)
+      }
+    }
+    return { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
+  }
+}
+
+function randomRates(random: Prng): FaultRates {
+  const harsh = random.pick([0, 1, 1, 3])
+  return {
+    crashAtPoint: 0.01 * harsh,
+    pauseAtPoint: 0.01 * harsh,
+    requestLost: 0.003 * harsh,
+    answerLost: 0.005 * harsh,
+    messageLost: 0.1 * harsh,
+    messageDoubled: 0.1 * harsh,
+  }
+}
+
+function isStoreGuard(guard: Guard): guard is StoreGuard {
+  return guard !== 'commit_token' && guard !== 'conflict' && guard !== 'sweep'
+}
+
+/** A scheduler that takes a refused decision for a written one. */
+function neverConflicting(store: ReturnType<typeof remoteStore>): ReturnType<typeof remoteStore> {
+  return {
+    ...store,
+    applyDecision: async (...args) => {
+      await store.applyDecision(...args)
+      return 'applied'
+    },
+  }
+}

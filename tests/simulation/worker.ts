@@ -1,0 +1,180 @@
+import { messageOf } from '../../errors.js'
+import type { AttemptOutcome } from '../../scheduler/core/model.js'
+import type { ClaimedTask, Store } from '../../scheduler/store/store.js'
+import type { History } from './history.js'
+import type { Host } from './host.js'
+import type { Lake } from './lake.js'
+import type { Prng } from './prng.js'
+
+export const LEASE_MS = 15_000
+const HEARTBEAT_MS = 5_000
+const POLL_MS = 7_000
+const REPORT_AGAIN_MS = 1_000
+
+interface Running {
+  claim: ClaimedTask
+  /** asked to stop, or its claim is lost: what it does now counts for nothing */
+  stopped: boolean
+}
+
+export interface WorkerWorld {
+  host: Host
+  store: Store
+  random: Prng
+  lake: Lake
+  history: History
+  epoch: number
+  slots: number
+  /** tells the schedulers of recorded outcomes */
+  tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void
+}
+
+/** A worker that does what the real one does: claims on a hint or a poll, heartbeats, commits, reports until it is heard. */
+export class SimulatedWorker {
+  readonly #world: WorkerWorld
+  readonly #running = new Map<string, Running>()
+  #claiming = false
+
+  constructor(world: WorkerWorld) {
+    this.#world = world
+  }
+
+  start(): void {
+    this.hint()
+    this.#every(POLL_MS, () => this.hint())
+    this.#every(HEARTBEAT_MS, () => void this.#heartbeat())
+  }
+
+  /** there may be work */
+  hint(): void {
+    if (!this.#claiming) void this.#claim()
+  }
+
+  stop(attempt: { runId: string; taskId: string; attempt: number }): void {
+    const running = this.#running.get(key(attempt))
+    if (running !== undefined) void this.#stopOne(running)
+  }
+
+  #every(ms: number, job: () => void): void {
+    this.#world.host.after(ms, () => {
+      job()
+      this.#every(ms, job)
+    })
+  }
+
+  async #claim(): Promise<void> {
+    const { store, host, slots, epoch } = this.#world
+    const limit = slots - this.#running.size
+    if (limit <= 0) return
+    this.#claiming = true
+    try {
+      const worker = { id: host.name, epoch, queues: ['default'] }
+      const claims = await store.claim(worker, { now: host.clock.now(), leaseMs: LEASE_MS, limit })
+      for (const claim of claims) void this.#run(claim)
+    } catch (error) {
+      this.#note('claim', error)
+    } finally {
+      this.#claiming = false
+    }
+  }
+
+  async #run(claim: ClaimedTask): Promise<void> {
+    const { host, random, lake } = this.#world
+    const running: Running = { claim, stopped: false }
+    this.#running.set(key(claim), running)
+    await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
+    await host.debugPoint('worker:before commit')
+    if (running.stopped) return
+    const fate = random.next()
+    // what fails may have committed before it failed
+    if (fate < 0.8) lake.commit(`${claim.runId}/${claim.taskId}/${claim.generation}`, claim.attempt)
+    await host.debugPoint('worker:committed')
+    if (running.stopped) return
+    await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 })
+  }
+
+  async #report(running: Running, how: Pick<AttemptOutcome, 'result' | 'retryable'>): Promise<void> {
+    const { host, store, random } = this.#world
+    const { claim } = running
+    const outcome: AttemptOutcome = {
+      taskId: claim.taskId,
+      attempt: claim.attempt,
+      ...how,
+      reason: how.result === 'success' ? '' : `it ${how.result} in ${host.name}`,
+      outputs: {},
+      endedAt: host.clock.now(),
+    }
+    const report = { ...claimRef(claim), outcome, facts: NO_FACTS }
+    for (;;) {
+      try {
+        const reports = random.chance(0.1) ? [report, report] : [report]
+        const [answer] = await store.recordOutcomes(reports, host.clock.now())
+        this.#running.delete(key(claim))
+        if (answer === 'recorded') this.#world.tell([{ runId: claim.runId, outcome }])
+        this.hint()
+        return
+      } catch (error) {
+        this.#note('report', error)
+        await host.sleep(REPORT_AGAIN_MS)
+      }
+    }
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { host, store, epoch, slots } = this.#world
+    const now = host.clock.now()
+    const worker = {
+      id: host.name,
+      epoch,
+      host: host.name,
+      pid: 1,
+      queues: ['default'],
+      slots,
+      busy: this.#running.size,
+      startedAt: now,
+      heartbeatAt: now,
+    }
+    try {
+      const claims = [...this.#running.values()].map(({ claim }) => claimRef(claim))
+      const { lost, cancel } = await store.heartbeat(worker, claims, { now, leaseMs: LEASE_MS })
+      for (const ref of lost) this.#forget(ref)
+      for (const ref of cancel) this.stop(ref)
+    } catch (error) {
+      this.#note('heartbeat', error)
+    }
+  }
+
+  #forget(ref: { runId: string; taskId: string; attempt: number }): void {
+    const running = this.#running.get(key(ref))
+    // one that is just reporting learns the same from the answer
+    if (running !== undefined) running.stopped = true
+    this.#running.delete(key(ref))
+  }
+
+  async #stopOne(running: Running): Promise<void> {
+    if (running.stopped) return
+    running.stopped = true
+    await this.#world.host.sleep(this.#world.random.int(1, 3_000))
+    await this.#report(running, { result: 'cancelled', retryable: false })
+  }
+
+  #note(what: string, error: unknown): void {
+    this.#world.history.record(this.#world.host.name, `${what}: ${messageOf(error)}`)
+  }
+}
+
+const NO_FACTS = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+
+function key({ runId, taskId, attempt }: { runId: string; taskId: string; attempt: number }): string {
+  return `${runId}/${taskId}/${attempt}`
+}
+
+function claimRef({ runId, taskId, attempt, claimToken }: ClaimedTask) {
+  return { runId, taskId, attempt, claimToken }
+}
+
+function resultOf(fate: number): { result: AttemptOutcome['result'] } {
+  if (fate < 0.7) return { result: 'success' }
+  if (fate < 0.76) return { result: 'skipped' }
+  return { result: fate < 0.8 ? 'timed_out' : 'failed' }
+}
