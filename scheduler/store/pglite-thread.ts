@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import type { SqlRow, SqlStatement } from './database.js'
 import type { ThreadAnswer, ThreadRequest } from './pglite-messages.js'
-import { PARSERS, pgliteOptions } from './pglite-options.js'
+import { pgliteOptions } from './pglite-options.js'
 import { PgliteStatements } from './pglite-statements.js'
 
 const BEGIN: SqlStatement = { sql: 'begin', params: [] }
@@ -13,7 +13,7 @@ const ROLLBACK: SqlStatement = { sql: 'rollback', params: [] }
 const port = parentPort
 if (port === null) throw new Error('pglite-thread is the entry of a worker thread')
 const database = await PGlite.create(pgliteOptions((workerData as { folder: string }).folder))
-const statements = new PgliteStatements(database, PARSERS)
+const statements = new PgliteStatements(database, database.parsers)
 /** One request after the other, in the order of arrival: a transaction must not be cut into by another statement. */
 let last: Promise<void> = Promise.resolve()
 
