@@ -1,17 +1,22 @@
-import { PGlite, type PGliteOptions } from '@electric-sql/pglite'
+import { PGlite, type PGliteOptions, types } from '@electric-sql/pglite'
 
 const TIMESTAMPTZ = 1184
 const INT8 = 20
 const NUMERIC = 1700
+const TEXT_ARRAY = 1009
+const INT4_ARRAY = 1007
 
 /** Small buffers for the memory; one plan per statement for ever, and no compiler, because planning is what costs here. */
 const SETTINGS = ['shared_buffers=8MB', 'wal_buffers=1MB', 'plan_cache_mode=force_generic_plan', 'jit=off']
 
-/** Instants come as milliseconds, whole and decimal numbers as numbers. */
+/** Instants come as milliseconds, whole and decimal numbers as numbers, arrays as arrays. */
 export const PARSERS = {
   [TIMESTAMPTZ]: (value: string) => Date.parse(value),
   [INT8]: (value: string) => Number(value),
   [NUMERIC]: (value: string) => Number(value),
+  // PGlite reads arrays only in its own `query`
+  [TEXT_ARRAY]: (value: string): unknown => types.arrayParser(value, (text: string) => text, TEXT_ARRAY),
+  [INT4_ARRAY]: (value: string): unknown => types.arrayParser(value, (text: string) => Number(text), INT4_ARRAY),
 }
 
 /**

@@ -1,0 +1,22 @@
+import { describe } from 'vitest'
+import { accountsSuite } from './suite/accounts.js'
+import { claimsSuite } from './suite/claims.js'
+import { dagsSuite } from './suite/dags.js'
+import { decisionsSuite } from './suite/decisions.js'
+import { queueingSuite } from './suite/queueing.js'
+import { runsSuite } from './suite/runs.js'
+import type { FreshStore } from './suite/subject.js'
+
+export type { FreshStore } from './suite/subject.js'
+
+/** What makes a store correct, whatever it is made of: PGlite, PostgreSQL and the simulation's memory store pass it. */
+export function storeSuite(name: string, fresh: FreshStore): void {
+  describe(`store: ${name}`, () => {
+    dagsSuite(fresh)
+    runsSuite(fresh)
+    decisionsSuite(fresh)
+    queueingSuite(fresh)
+    claimsSuite(fresh)
+    accountsSuite(fresh)
+  })
+}

@@ -1,0 +1,246 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Store, WorkerInfo } from '../../../../scheduler/store/store.js'
+import { claimOne, type FreshStore, LEASE_MS, NO_FACTS, NOW, outcomeOf, queuedRun, WORKER } from './subject.js'
+
+const ALIVE: WorkerInfo = {
+  ...WORKER,
+  host: 'localhost',
+  pid: 4711,
+  slots: 2,
+  busy: 1,
+  startedAt: NOW,
+  heartbeatAt: NOW,
+}
+
+export function claimsSuite(fresh: FreshStore): void {
+  describe('claims', () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await fresh()
+    })
+    const claimAll = (limit = 100) => store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit })
+
+    it('hands a task to one worker, with all it needs', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'], noChecks: true })
+      const claim = await claimOne(store, NOW + 5)
+      expect(claim).toMatchObject({
+        runId,
+        dagId: 'sales',
+        version: 'version-of-sales',
+        taskId: 'a',
+        attempt: 1,
+        tries: 1,
+        generation: 1,
+        leaseUntil: NOW + 5 + LEASE_MS,
+        params: { country: 'all' },
+        noChecks: true,
+        handle: null,
+      })
+      expect((await store.taskRuns(runId))[0]).toMatchObject({
+        state: 'running',
+        startedAt: NOW + 5,
+        endedAt: null,
+        reason: '',
+      })
+      expect(await claimAll()).toEqual([])
+    })
+
+    it('hands each task to exactly one of many workers', async () => {
+      await queuedRun(store, 'sales', { taskIds: Array.from({ length: 20 }, (_, index) => `t${index}`) })
+      const claim = (_: unknown, index: number) =>
+        store.claim({ ...WORKER, id: `worker-${index}` }, { now: NOW, leaseMs: LEASE_MS, limit: 5 })
+      const claims = (await Promise.all(Array.from({ length: 8 }, claim))).flat()
+      expect(claims).toHaveLength(20)
+      expect(new Set(claims.map((each) => each.taskId)).size).toBe(20)
+      expect(new Set(claims.map((each) => each.claimToken)).size).toBe(20)
+    })
+
+    it('respects queues and priorities', async () => {
+      await queuedRun(store, 'sales', {
+        tasks: [
+          { taskId: 'low', pool: 'default', queue: 'default', priority: 0 },
+          { taskId: 'other', pool: 'default', queue: 'spark', priority: 99 },
+          { taskId: 'high', pool: 'default', queue: 'default', priority: 5 },
+        ],
+      })
+      expect((await claimAll()).map((claim) => claim.taskId)).toEqual(['high', 'low'])
+      const spark = await store.claim({ ...WORKER, queues: ['spark'] }, { now: NOW, leaseMs: LEASE_MS, limit: 1 })
+      expect(spark.map((claim) => claim.taskId)).toEqual(['other'])
+    })
+
+    it('gives nothing to a worker of an older epoch', async () => {
+      await queuedRun(store, 'sales')
+      const { epoch } = await store.beginEpoch('a new start', NOW)
+      expect(await claimAll()).toEqual([])
+      expect(await store.claim({ ...WORKER, epoch }, { now: NOW, leaseMs: LEASE_MS, limit: 9 })).toHaveLength(2)
+    })
+
+    it('records an outcome once, and the same report again as recorded', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const report = outcomeOf(claim, { outputs: { rows: 7 }, reason: 'wrote 7 rows' })
+      expect(await store.recordOutcomes([report], NOW)).toEqual(['recorded'])
+      expect(await store.recordOutcomes([report], NOW)).toEqual(['recorded'])
+      expect((await store.snapshot(runId))?.outcomes).toEqual([report.outcome])
+      expect((await store.taskRuns(runId))[0]?.state).toBe('running')
+    })
+
+    it('refuses another end for an attempt that has ended', async () => {
+      await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      await store.recordOutcomes([outcomeOf(claim)], NOW)
+      expect(await store.recordOutcomes([outcomeOf(claim, { result: 'failed' })], NOW)).toEqual(['lost_claim'])
+    })
+
+    it('refuses a report that carries the wrong claim token', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      expect(await store.recordOutcomes([{ ...outcomeOf(claim), claimToken: 'stolen' }], NOW)).toEqual(['lost_claim'])
+      expect((await store.snapshot(runId))?.outcomes).toEqual([])
+    })
+
+    it('answers a batch in its order', async () => {
+      await queuedRun(store, 'sales')
+      const [first, second] = await claimAll()
+      if (first === undefined || second === undefined) throw new Error('two claims expected')
+      const reports = [outcomeOf(second), { ...outcomeOf(first), claimToken: 'stolen' }, outcomeOf(first)]
+      expect(await store.recordOutcomes(reports, NOW)).toEqual(['recorded', 'lost_claim', 'recorded'])
+    })
+
+    it('extends the leases that are ours and names the others', async () => {
+      const runId = await queuedRun(store, 'sales')
+      const [first, second] = await claimAll()
+      if (first === undefined || second === undefined) throw new Error('two claims expected')
+      await store.recordOutcomes([outcomeOf(second)], NOW)
+      const beat = await store.heartbeat(ALIVE, [first, second], { now: NOW + 20_000, leaseMs: LEASE_MS })
+      expect(beat.lost.map((claim) => claim.taskId)).toEqual([second.taskId])
+      expect(beat.cancel).toEqual([])
+      expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([])
+      expect(await store.reapExpired(NOW + 20_000 + LEASE_MS + 1)).toEqual([runId])
+      expect((await store.workers(NOW + 20_000)).map((worker) => worker.id)).toEqual([WORKER.id])
+    })
+
+    it('tells the heartbeat which attempts to stop', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const run = await store.run(runId)
+      const change = {
+        taskId: 'a',
+        expect: { state: 'running' as const, attempt: 1, generation: 1 },
+        set: { state: 'running' as const, reason: '', cancelRequested: true },
+      }
+      await store.applyDecision(
+        runId,
+        run?.revision ?? -1,
+        { tasks: [change], run: null, settled: [], stop: [], wakeAt: null },
+        NOW,
+      )
+      const beat = await store.heartbeat(ALIVE, [claim], { now: NOW, leaseMs: LEASE_MS })
+      expect(beat.cancel.map((each) => each.taskId)).toEqual(['a'])
+    })
+
+    it('reaps a lease that has run out, once, and refuses the late finish', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      expect(await store.reapExpired(NOW + LEASE_MS)).toEqual([])
+      expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([runId])
+      expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([])
+      const [outcome] = (await store.snapshot(runId))?.outcomes ?? []
+      expect(outcome).toMatchObject({ taskId: 'a', attempt: 1, result: 'lost', retryable: true })
+      expect(outcome?.reason).toContain('worker worker-1 was not heard of since 2026-11-20T05:00:00.000Z')
+      expect(await store.recordOutcomes([outcomeOf(claim)], NOW)).toEqual(['lost_claim'])
+      const beat = await store.heartbeat(ALIVE, [claim], { now: NOW, leaseMs: LEASE_MS })
+      expect(beat.lost).toHaveLength(1)
+    })
+
+    it('does not reap an attempt whose outcome is recorded', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      await store.recordOutcomes([outcomeOf(claim)], NOW)
+      expect(await store.reapExpired(NOW + 10 * LEASE_MS)).toEqual([])
+      expect((await store.snapshot(runId))?.outcomes.map((outcome) => outcome.result)).toEqual(['success'])
+    })
+
+    it('takes over every claim of the epochs before', async () => {
+      const runId = await queuedRun(store, 'sales')
+      const [first, second] = await claimAll()
+      if (first === undefined || second === undefined) throw new Error('two claims expected')
+      await store.recordOutcomes([outcomeOf(first)], NOW)
+      const begun = await store.beginEpoch('Sluice was started anew', NOW)
+      expect(begun.runs).toEqual([runId])
+      const results = new Map((await store.snapshot(runId))?.outcomes.map((each) => [each.taskId, each.result]))
+      expect(results).toEqual(
+        new Map([
+          [first.taskId, 'success'],
+          [second.taskId, 'lost'],
+        ]),
+      )
+      expect(await store.recordOutcomes([outcomeOf(second)], NOW)).toEqual(['lost_claim'])
+      expect((await store.beginEpoch('again', NOW)).epoch).toBeGreaterThan(begun.epoch)
+    })
+
+    it('keeps the handle of outside work for the next attempt', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      expect(await store.saveHandle(claim, { query: 'q1' }, NOW)).toBe('saved')
+      expect(await store.saveHandle({ ...claim, claimToken: 'stolen' }, { query: 'q2' }, NOW)).toBe('lost_claim')
+      expect(await store.saveProgress(claim, { done: 1 }, NOW)).toBe('saved')
+      await store.reapExpired(NOW + LEASE_MS + 1)
+      expect(await store.saveHandle(claim, { query: 'q3' }, NOW)).toBe('lost_claim')
+      const run = await store.run(runId)
+      const again = {
+        taskId: 'a',
+        expect: { state: 'running' as const, attempt: 1, generation: 1 },
+        set: { state: 'scheduled' as const, reason: '' },
+      }
+      const settled = [{ taskId: 'a', attempt: 1 }]
+      await store.applyDecision(
+        runId,
+        run?.revision ?? -1,
+        { tasks: [again], run: null, settled, stop: [], wakeAt: null },
+        NOW,
+      )
+      await store.queueReady(NOW, 10)
+      expect(await claimOne(store)).toMatchObject({ attempt: 2, tries: 2, handle: { query: 'q1' } })
+    })
+
+    it('keeps what an attempt read, wrote and checked', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const facts = {
+        ...NO_FACTS,
+        reads: [{ table: 'bronze.orders', version: 3, rows: 10 }],
+        writes: [
+          {
+            table: 'silver.orders',
+            versionBefore: null,
+            version: 0,
+            operation: 'overwrite',
+            rowsAdded: 9,
+            rowsUpdated: 0,
+            rowsRemoved: 0,
+            rowsTotal: 9,
+            bytes: 1234,
+            committedAt: NOW + 500,
+          },
+        ],
+        checks: [
+          {
+            name: 'row_count >= 1',
+            kind: 'row_count',
+            table: 'silver.orders',
+            severity: 'error' as const,
+            passed: true,
+            failingRows: 0,
+            measured: { rows: 9 },
+            sample: [],
+            message: '',
+          },
+        ],
+      }
+      await store.recordOutcomes([{ ...outcomeOf(claim), facts }], NOW)
+      const { reads, writes, checks } = facts
+      expect(await store.runLineage(runId)).toEqual([{ taskId: 'a', attempt: 1, reads, writes, checks }])
+    })
+  })
+}

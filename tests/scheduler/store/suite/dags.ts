@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Problem } from '../../../../scheduler/dag/model.js'
+import { FILE_DISAPPEARED, type Store } from '../../../../scheduler/store/store.js'
+import { dagNamed, type FreshStore, NOW, register } from './subject.js'
+
+const PROBLEM: Problem = {
+  file: 'sales.yaml',
+  line: 3,
+  column: 1,
+  path: 'shedule',
+  severity: 'error',
+  message: 'unknown key',
+  hint: 'did you mean schedule',
+}
+
+export function dagsSuite(fresh: FreshStore): void {
+  describe('DAGs', () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await fresh()
+    })
+
+    it('registers a DAG and keeps each version for ever', async () => {
+      await register(store, dagNamed('sales'))
+      await register(store, dagNamed('sales', { version: 'second', description: 'now with returns' }))
+      expect((await store.dag('sales'))?.version).toBe('second')
+      expect(await store.dagVersion('version-of-sales')).toEqual(dagNamed('sales'))
+      expect((await store.dagVersion('second'))?.description).toBe('now with returns')
+      expect(await store.dagVersion('never')).toBeNull()
+    })
+
+    it('keeps the last good version of a broken file, and its problems until the next reading', async () => {
+      await register(store, dagNamed('sales'))
+      await store.registerDags({ dags: [], broken: ['sales.yaml'], problems: [PROBLEM], nextDue: {} }, NOW)
+      expect(await store.dag('sales')).toMatchObject({ present: true, paused: false, version: 'version-of-sales' })
+      expect(await store.problems()).toEqual([PROBLEM])
+      await register(store, dagNamed('sales'))
+      expect(await store.problems()).toEqual([])
+    })
+
+    it('pauses a DAG whose file has gone, and resumes it when the file comes back', async () => {
+      await register(store, dagNamed('sales'), dagNamed('stock'))
+      await register(store, dagNamed('stock'))
+      expect(await store.dag('sales')).toMatchObject({ present: false, paused: true, pauseReason: FILE_DISAPPEARED })
+      expect(await store.dag('stock')).toMatchObject({ present: true, paused: false })
+      await register(store, dagNamed('sales'), dagNamed('stock'))
+      expect(await store.dag('sales')).toMatchObject({ present: true, paused: false, pauseReason: '' })
+    })
+
+    it('leaves a DAG paused that a person had paused before its file went', async () => {
+      await register(store, dagNamed('sales'))
+      await store.setPaused('sales', true, 'by mira: month end', NOW)
+      await register(store)
+      await register(store, dagNamed('sales'))
+      expect(await store.dag('sales')).toMatchObject({ present: true, paused: true, pauseReason: 'by mira: month end' })
+    })
+
+    it('moves the next due instant only of DAGs that are named', async () => {
+      const dags = [dagNamed('sales'), dagNamed('stock')]
+      await store.registerDags(
+        { dags, broken: [], problems: [], nextDue: { sales: NOW + 1000, stock: NOW + 2000 } },
+        NOW,
+      )
+      await store.registerDags({ dags, broken: [], problems: [], nextDue: { stock: null } }, NOW)
+      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + 1000)
+      expect((await store.dag('stock'))?.nextDueAt).toBeNull()
+      expect(await store.nextDueAt()).toBe(NOW + 1000)
+    })
+
+    it('finds due DAGs, earliest first, and no paused ones', async () => {
+      const dags = ['c', 'a', 'b', 'later'].map((id) => dagNamed(id))
+      const nextDue = { c: NOW - 3, a: NOW - 2, b: NOW, later: NOW + 1 }
+      await store.registerDags({ dags, broken: [], problems: [], nextDue }, NOW)
+      await store.setPaused('a', true, 'by mira', NOW)
+      expect((await store.dueDags(NOW, 10)).map((dag) => dag.id)).toEqual(['c', 'b'])
+      expect((await store.dueDags(NOW, 1)).map((dag) => dag.id)).toEqual(['c'])
+    })
+
+    it('moves the next due instant by compare-and-set', async () => {
+      await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
+      expect(await store.setNextDue('sales', NOW + 1, NOW + 5)).toBe('moved')
+      expect(await store.setNextDue('sales', NOW, null)).toBe('changed')
+      expect(await store.setNextDue('sales', null, NOW + 5)).toBe('changed')
+      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + 5)
+    })
+
+    it('tells whether a pause changed anything', async () => {
+      await register(store, dagNamed('sales'))
+      expect(await store.setPaused('sales', true, 'by mira', NOW)).toBe('changed')
+      expect(await store.setPaused('sales', true, 'by lena', NOW)).toBe('unchanged')
+      expect((await store.dag('sales'))?.pauseReason).toBe('by mira')
+      expect(await store.setPaused('sales', false, '', NOW)).toBe('changed')
+      expect(await store.setPaused('nobody', true, '', NOW)).toBe('unknown')
+    })
+  })
+}

@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../../../scheduler/store/store.js'
+import {
+  claimOne,
+  dagNamed,
+  type FreshStore,
+  LEASE_MS,
+  moveTasks,
+  NOW,
+  outcomeOf,
+  register,
+  runningRun,
+  WORKER,
+} from './subject.js'
+
+export function queueingSuite(fresh: FreshStore): void {
+  describe('queueing', () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await fresh()
+      await store.setPools({ default: 4, spark: 2 })
+    })
+    const readyRun = async (dagId: string, changes: Parameters<typeof runningRun>[2] = {}) => {
+      const runId = await runningRun(store, dagId, changes)
+      await moveTasks(store, runId, 'scheduled')
+      return runId
+    }
+    const names = (count: number) => Array.from({ length: count }, (_, index) => `t${String(index).padStart(3, '0')}`)
+
+    it('queues ready tasks with the next attempt', async () => {
+      const runId = await readyRun('sales')
+      const queued = await store.queueReady(NOW + 3, 10)
+      expect(queued).toEqual([
+        { runId, taskId: 'a', attempt: 1, queue: 'default', priority: 0 },
+        { runId, taskId: 'b', attempt: 1, queue: 'default', priority: 0 },
+      ])
+      expect((await store.taskRuns(runId))[0]).toMatchObject({
+        state: 'queued',
+        attempt: 1,
+        tries: 1,
+        since: NOW + 3,
+        reason: 'waits for a worker of queue default',
+      })
+      expect((await store.run(runId))?.revision).toBe(2)
+      expect(await store.queueReady(NOW, 10)).toEqual([])
+    })
+
+    it('fills a pool exactly and says why the others wait', async () => {
+      const runId = await readyRun('sales', { taskIds: names(6) })
+      expect(await store.queueReady(NOW, 100)).toHaveLength(4)
+      const waiting = (await store.taskRuns(runId)).filter((task) => task.state === 'scheduled')
+      expect(waiting.map((task) => task.reason)).toEqual([
+        'pool default is full, 4 of 4',
+        'pool default is full, 4 of 4',
+      ])
+      const claim = await claimOne(store)
+      expect(await store.queueReady(NOW, 100)).toEqual([])
+      await store.recordOutcomes([outcomeOf(claim)], NOW)
+      await moveTasks(store, runId, 'success', [claim.taskId])
+      expect(await store.queueReady(NOW, 100)).toHaveLength(1)
+    })
+
+    it('never fills a pool beyond its size when many queue at once', async () => {
+      await readyRun('sales', { taskIds: names(20) })
+      await readyRun('stock', { taskIds: names(20) })
+      const queued = (await Promise.all(Array.from({ length: 8 }, () => store.queueReady(NOW, 100)))).flat()
+      expect(queued).toHaveLength(4)
+      expect(new Set(queued.map((task) => `${task.runId} ${task.taskId}`)).size).toBe(4)
+    })
+
+    it('keeps max_active_tasks over all runs of a DAG', async () => {
+      await store.setPools({ default: 100 })
+      await register(store, dagNamed('sales'))
+      await readyRun('sales', { taskIds: names(4), maxActiveTasks: 3, maxActiveRuns: 2 })
+      const second = await readyRun('sales', { taskIds: names(4), maxActiveTasks: 3, maxActiveRuns: 2, dueAt: NOW + 1 })
+      expect(await store.queueReady(NOW, 100)).toHaveLength(3)
+      const reasons = (await store.taskRuns(second))
+        .filter((task) => task.state === 'scheduled')
+        .map((task) => task.reason)
+      expect(reasons).toContain('3 of 3 tasks of sales are active')
+      expect(await store.queueReady(NOW, 100)).toEqual([])
+    })
+
+    it('takes higher priority first, and turns between DAGs within a priority', async () => {
+      await readyRun('sales', { taskIds: names(8) })
+      await readyRun('stock', { taskIds: names(8) })
+      const queued = await store.queueReady(NOW, 100)
+      expect(queued.filter((task) => task.runId.startsWith('sales'))).toHaveLength(2)
+      expect(queued.filter((task) => task.runId.startsWith('stock'))).toHaveLength(2)
+    })
+
+    it('does not let a full pool hold back tasks of another pool', async () => {
+      const tasks = [
+        ...names(5).map((taskId) => ({ taskId, pool: 'spark', queue: 'default', priority: 9 })),
+        { taskId: 'light', pool: 'default', queue: 'default', priority: 0 },
+      ]
+      await readyRun('sales', { tasks, maxActiveTasks: 3 })
+      expect((await store.queueReady(NOW, 100)).map((task) => task.taskId).sort()).toEqual(['light', 't000', 't001'])
+    })
+
+    it('has no room in a pool that nobody has defined', async () => {
+      const runId = await readyRun('sales', { pool: 'nowhere' })
+      expect(await store.queueReady(NOW, 100)).toEqual([])
+      expect((await store.taskRuns(runId))[0]?.reason).toBe('pool nowhere is not defined in sluice.yaml')
+    })
+
+    it('finds tasks that were queued long ago and never claimed', async () => {
+      await readyRun('sales')
+      await store.queueReady(NOW, 100)
+      expect(await store.staleQueued(NOW, 10)).toEqual([])
+      expect(await store.staleQueued(NOW + 1, 10)).toHaveLength(2)
+      await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 1 })
+      expect(await store.staleQueued(NOW + 1, 10)).toHaveLength(1)
+    })
+  })
+}

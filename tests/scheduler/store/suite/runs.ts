@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../../../scheduler/store/store.js'
+import { dagNamed, type FreshStore, moveTasks, NOW, newRun, register, runningRun } from './subject.js'
+
+export function runsSuite(fresh: FreshStore): void {
+  describe('runs', () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await fresh()
+      await register(store, dagNamed('sales'), dagNamed('stock'))
+    })
+
+    it('creates a run with its tasks, whole', async () => {
+      const run = newRun('sales', { taskIds: ['b', 'a'] })
+      expect(await store.createRun(run, { now: NOW })).toEqual({ outcome: 'created' })
+      const snapshot = await store.snapshot(run.id)
+      expect(snapshot?.run).toMatchObject({
+        id: run.id,
+        state: 'queued',
+        revision: 0,
+        dueAt: NOW,
+        params: { country: 'all' },
+      })
+      expect(snapshot?.dag).toEqual(dagNamed('sales'))
+      expect(snapshot?.tasks.map((task) => [task.taskId, task.state, task.attempt])).toEqual([
+        ['b', 'none', 0],
+        ['a', 'none', 0],
+      ])
+      expect(snapshot?.outcomes).toEqual([])
+      expect(await store.snapshot('nobody')).toBeNull()
+    })
+
+    it('makes one run of a tick, however many schedulers see it', async () => {
+      await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
+      const create = () =>
+        store.createRun(newRun('sales', { kind: 'scheduled' }), {
+          now: NOW,
+          advance: { expect: NOW, nextDueAt: NOW + 60_000 },
+        })
+      const outcomes = (await Promise.all(Array.from({ length: 20 }, create))).map((result) => result.outcome)
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1)
+      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + 60_000)
+    })
+
+    it('writes nothing when the tick has moved', async () => {
+      await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
+      const run = newRun('sales', { dueAt: NOW - 5 })
+      const outcome = await store.createRun(run, { now: NOW, advance: { expect: NOW - 5, nextDueAt: NOW + 60_000 } })
+      expect(outcome).toEqual({ outcome: 'tick_moved' })
+      expect(await store.run(run.id)).toBeNull()
+      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW)
+    })
+
+    it('finds the run that a due instant has already', async () => {
+      const first = newRun('sales')
+      await store.createRun(first, { now: NOW })
+      const second = await store.createRun({ ...first, id: 'sales-other' }, { now: NOW })
+      expect(second).toEqual({ outcome: 'exists', runId: first.id })
+    })
+
+    it('repeats an idempotent request, and refuses the key for another one', async () => {
+      const first = newRun('sales')
+      const key = { key: 'k1', requestHash: 'h1' }
+      expect(await store.createRun(first, { now: NOW, idempotency: key })).toEqual({ outcome: 'created' })
+      const again = newRun('sales', { dueAt: NOW + 1 })
+      expect(await store.createRun(again, { now: NOW, idempotency: key })).toEqual({
+        outcome: 'repeated',
+        runId: first.id,
+      })
+      const other = { key: 'k1', requestHash: 'h2' }
+      expect(await store.createRun(again, { now: NOW, idempotency: other })).toEqual({ outcome: 'key_conflict' })
+      expect(await store.run(again.id)).toBeNull()
+    })
+
+    it('makes one run of many requests with one key at once', async () => {
+      const create = (_: unknown, index: number) =>
+        store.createRun(newRun('sales', { dueAt: NOW + index }), {
+          now: NOW,
+          idempotency: { key: 'k', requestHash: 'h' },
+        })
+      const outcomes = (await Promise.all(Array.from({ length: 10 }, create))).map((result) => result.outcome)
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1)
+      expect(outcomes.filter((outcome) => outcome === 'repeated')).toHaveLength(9)
+    })
+
+    it('starts runs, earliest due first, up to max_active_runs of each DAG', async () => {
+      for (const dueAt of [NOW + 2, NOW, NOW + 1])
+        await store.createRun(newRun('sales', { dueAt, maxActiveRuns: 2 }), { now: NOW })
+      const stock = newRun('stock')
+      await store.createRun(stock, { now: NOW })
+      const first = newRun('sales', { dueAt: NOW }).id
+      const second = newRun('sales', { dueAt: NOW + 1 }).id
+      expect((await store.startRuns(NOW + 9, 10)).sort()).toEqual([first, second, stock.id].sort())
+      expect(await store.run(first)).toMatchObject({ state: 'running', startedAt: NOW + 9, revision: 1, reason: '' })
+      const waiting = await store.run(newRun('sales', { dueAt: NOW + 2 }).id)
+      expect(waiting).toMatchObject({ state: 'queued', reason: 'waits: 2 of 2 runs of sales are active' })
+      expect(await store.startRuns(NOW, 10)).toEqual([])
+    })
+
+    it('never starts more than the limit when many start at once', async () => {
+      for (let index = 0; index < 10; index++) {
+        await store.createRun(newRun('sales', { dueAt: NOW + index, maxActiveRuns: 3 }), { now: NOW })
+      }
+      const started = await Promise.all(Array.from({ length: 8 }, () => store.startRuns(NOW, 10)))
+      expect(started.flat()).toHaveLength(3)
+    })
+
+    it('holds back runs of a paused DAG, but not those made by hand', async () => {
+      await store.setPaused('sales', true, 'by mira', NOW)
+      const scheduled = newRun('sales', { kind: 'scheduled', dueAt: NOW })
+      const manual = newRun('sales', { kind: 'manual', dueAt: NOW + 1 })
+      await store.createRun(scheduled, { now: NOW })
+      await store.createRun(manual, { now: NOW })
+      expect(await store.startRuns(NOW, 10)).toEqual([manual.id])
+      expect(await store.run(scheduled.id)).toMatchObject({ state: 'queued', reason: 'waits: sales is paused' })
+    })
+
+    it('finds runs to settle: nothing moving, or a retry whose time has come', async () => {
+      const idle = await runningRun(store, 'sales')
+      const retrying = await runningRun(store, 'stock', { taskIds: ['a'] })
+      const run = await store.run(retrying)
+      await store.applyDecision(
+        retrying,
+        run?.revision ?? -1,
+        {
+          tasks: [
+            {
+              taskId: 'a',
+              expect: { state: 'none', attempt: 0, generation: 1 },
+              set: { state: 'up_for_retry', notBefore: NOW + 500, reason: 'retry 1 of 3' },
+            },
+          ],
+          run: null,
+          settled: [],
+          stop: [],
+          wakeAt: NOW + 500,
+        },
+        NOW,
+      )
+      expect(await store.nextRetryAt()).toBe(NOW + 500)
+      expect(await store.runsToSettle(NOW, 10)).toEqual([idle])
+      expect((await store.runsToSettle(NOW + 500, 10)).sort()).toEqual([idle, retrying].sort())
+      await moveTasks(store, idle, 'scheduled')
+      expect(await store.runsToSettle(NOW, 10)).toEqual([])
+    })
+  })
+}

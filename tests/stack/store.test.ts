@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { migrate } from '../../scheduler/store/migrate.js'
+import { sqlStore } from '../../scheduler/store/open-store.js'
+import { PostgresDatabase } from '../../scheduler/store/postgres.js'
+import { emptied } from '../scheduler/store/emptied.js'
+import { NOW } from '../scheduler/store/suite/subject.js'
+import { storeSuite } from '../scheduler/store/suite.js'
+
+const url = process.env.PG_DSN ?? ''
+const schema = `suite_${randomUUID().replaceAll('-', '')}`
+let database: PostgresDatabase
+beforeAll(async () => {
+  if (url === '') throw new Error('PG_DSN must name a PostgreSQL server')
+  const admin = await PostgresDatabase.open(url)
+  await admin.query(`create schema ${schema}`)
+  await admin.close()
+  database = await PostgresDatabase.open(url, { searchPath: schema })
+})
+afterAll(async () => {
+  await database.query(`drop schema ${schema} cascade`)
+  await database.close()
+})
+
+describe('migrations on PostgreSQL', () => {
+  it('are applied once when several instances start together', async () => {
+    const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(database, NOW)))
+    expect(applied.length).toBe(6)
+    const rows = await database.query('select number from schema_migrations order by number')
+    expect(rows[0]).toEqual({ number: 1 })
+    expect(new Set(rows.map((row) => row.number)).size).toBe(rows.length)
+  })
+})
+
+storeSuite('PostgreSQL', async () => {
+  await migrate(database, NOW)
+  await emptied(database)
+  return sqlStore(database, async () => undefined)
+})
