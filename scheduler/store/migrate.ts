@@ -27,8 +27,13 @@ export interface ScriptDatabase extends Database {
  *   store knows migrations that this Sluice does not
  */
 export async function migrate(database: ScriptDatabase, now: Instant): Promise<{ applied: string[] }> {
-  await database.script(`create table if not exists schema_migrations (
-    number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)`)
+  // "if not exists" does not keep two sessions from making it at once; the lock does.
+  await database.script(`do $sluice$
+  begin
+    perform pg_advisory_xact_lock(${ADVISORY_LOCK});
+    create table if not exists schema_migrations (
+      number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null);
+  end $sluice$`)
   const known = await migrations()
   const applied: string[] = []
   for (const migration of known) {

@@ -6,8 +6,11 @@ import { statementFailure } from './pglite.js'
 const INT8 = 20
 const TIMESTAMPTZ = 1184
 const NUMERIC = 1700
-/** PostgreSQL's own words for "try the transaction again": serialization failure and deadlock. */
-const TRY_AGAIN = new Set(['40001', '40P01'])
+/**
+ * PostgreSQL's own words for "try the transaction again": serialization failure and deadlock; and a unique violation, which
+ * here means that another transaction has just written the row our statement looked for: the next look finds it.
+ */
+const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
 const TRIES = 5
 
 const types = {
