@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PACKAGE_ROOT } from '../../../package-root.js'
+import { migrate } from '../../../scheduler/store/migrate.js'
+import { PgliteDatabase } from '../../../scheduler/store/pglite.js'
+import { storeFolder } from './pglite-folder.js'
+import { NOW } from './suite/subject.js'
+
+const { folder, remove } = storeFolder()
+let database: PgliteDatabase
+beforeAll(async () => {
+  database = await PgliteDatabase.open(folder)
+})
+afterAll(async () => {
+  await database.close()
+  remove()
+})
+
+describe('migrations', () => {
+  it('are numbered without a gap', () => {
+    const names = readdirSync(join(PACKAGE_ROOT, 'scheduler/store/migrations')).sort()
+    expect(names.map((name) => Number(name.slice(0, 4)))).toEqual(names.map((_, index) => index + 1))
+  })
+
+  it('are applied once', async () => {
+    const names = readdirSync(join(PACKAGE_ROOT, 'scheduler/store/migrations')).sort()
+    expect((await migrate(database, NOW)).applied).toEqual(names)
+    expect((await migrate(database, NOW)).applied).toEqual([])
+  })
+
+  it('keep their checksum', async () => {
+    const sql = readFileSync(join(PACKAGE_ROOT, 'scheduler/store/migrations/0001_initial.sql'), 'utf8')
+    const rows = await database.query('select checksum from schema_migrations where number = 1')
+    expect(rows).toEqual([{ checksum: createHash('sha256').update(sql).digest('hex') }])
+  })
+
+  it('that were edited after they were applied are refused', async () => {
+    await database.query("update schema_migrations set checksum = 'other' where number = 1")
+    await expect(migrate(database, NOW)).rejects.toMatchObject({ code: 'MIGRATION_CHANGED' })
+    await database.query('delete from schema_migrations')
+    await database.query('drop schema public cascade')
+    await database.query('create schema public')
+    await migrate(database, NOW)
+  })
+
+  it('of a newer Sluice are refused', async () => {
+    await database.query("insert into schema_migrations values (9999, '9999_future.sql', 'x', now())")
+    await expect(migrate(database, NOW)).rejects.toMatchObject({ code: 'STORE_TOO_NEW' })
+  })
+})
