@@ -8,11 +8,14 @@ import type { Figure, Measurement } from './figure.js'
 import { cron } from './figures/cron.js'
 import { fanOut } from './figures/fan-out.js'
 import { hop } from './figures/hop.js'
+import { hostileFiles } from './figures/hostile-files.js'
 import { idle } from './figures/idle.js'
+import { kills } from './figures/kills.js'
+import { parse } from './figures/parse.js'
 import { start } from './figures/start.js'
 import { trigger } from './figures/trigger.js'
 
-const MEASUREMENTS: readonly Measurement[] = [hop, fanOut, trigger, start, cron, idle]
+const MEASUREMENTS: readonly Measurement[] = [hop, fanOut, trigger, parse, hostileFiles, start, cron, idle, kills]
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } })
 const only = values.only?.split(',') ?? null
