@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+import type { DagShape, RunListEntry } from '../../scheduler/shapes.js'
+import { type Client, segment } from '../client.js'
+import { removeInstance } from '../instance.js'
+import { type CommonOptions, projectOption, wholeNumber } from '../options.js'
+import { paint } from '../output/style.js'
+import { type Terminal, terminal } from '../output/terminal.js'
+import { shortDuration } from '../output/time.js'
+import { projectConfig } from '../project.js'
+import type { Serving } from '../serve.js'
+import { untilSignal } from '../signals.js'
+
+interface UpOptions extends CommonOptions {
+  port: number
+  host: string
+  workers: number
+  firstRun?: string
+}
+
+export function declare(command: Command): void {
+  projectOption(command)
+    .option('--port <port>', 'of the web view; 0 takes any free one', wholeNumber(0), 8080)
+    .option('--host <address>', 'that the web view listens on', '127.0.0.1')
+    .option('--workers <n>', 'tasks at once', wholeNumber(1), 2)
+    .option('--first-run <dag>', 'run this DAG once if nothing has ever run in the project')
+    .action(up)
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const out = terminal()
+  const config = projectConfig(options.project)
+  const { serve } = await import('../serve.js')
+  const { port, host, workers } = options
+  const serving = await serve({ config, host, port, slots: workers, schedules: true })
+  const stopped = untilSignal(
+    (signal) => {
+      out.complain(`\n${signal}: stopping; once more stops at once.`)
+    },
+    () => removeInstance(options.project),
+  )
+  try {
+    await welcome(serving, options, out)
+    await stopped
+  } finally {
+    await serving.stop()
+  }
+  out.print('Stopped.')
+}
+
+async function welcome(serving: Serving, options: UpOptions, out: Terminal): Promise<void> {
+  const dags = await serving.client.get<DagShape[]>('/dags')
+  const took = shortDuration(process.uptime() * 1000)
+  out.print(`${paint('Sluice is ready', 'green', out.coloured)} after ${took}: ${serving.url}`)
+  out.print(`Log in, once:    ${paint(serving.loginLink, 'bold', out.coloured)}`)
+  out.print(`Project:         ${options.project}, ${dags.length} DAGs, ${options.workers} tasks at once`)
+  if (options.firstRun !== undefined) await runFirst(serving.client, options.firstRun, out)
+  out.print('Ctrl-C stops it.')
+}
+
+/** Only where nothing has ever run; the idempotency key makes two starts in a row one run. */
+async function runFirst(client: Client, dagId: string, out: Terminal): Promise<void> {
+  const runs = await client.get<RunListEntry[]>('/runs?limit=1')
+  if (runs.length > 0) return
+  const { run } = await client.post<{ run: string }>(`/dags/${segment(dagId)}/runs`, {}, `first-run-${dagId}`)
+  out.print(`First run:       ${client.url}/runs/${run}`)
+}

@@ -1,0 +1,116 @@
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { SluiceError } from '../errors.js'
+import type { Config } from '../scheduler/config.js'
+import { startEmbedded } from '../scheduler/embedded.js'
+import type { Store } from '../scheduler/store/store.js'
+import { startWeb } from '../webserver/app.js'
+import { createApiToken, createLoginLink, hashSecret, revokeApiToken } from '../webserver/auth/secrets.js'
+import { Client } from './client.js'
+import { isAlive, readInstance, removeInstance, writeInstance } from './instance.js'
+import { ensureWritable } from './writable.js'
+
+export interface ServeOptions {
+  config: Config
+  host: string
+  /** 0 for any free one */
+  port: number
+  /** tasks at once */
+  slots: number
+  /** false makes no runs by schedule: for the duration of one run by hand */
+  schedules: boolean
+}
+
+/** Sluice in this process, reachable as any other. */
+export interface Serving {
+  /** for people, e.g. `http://localhost:8080` */
+  url: string
+  /** logs in once, as admin */
+  loginLink: string
+  client: Client
+  stop(): Promise<void>
+}
+
+/** Who acts when a command does; every command leaves an audit row. */
+const CLI_USER = 'cli'
+const ADMIN_USER = 'admin'
+
+/**
+ * Starts scheduler, workers and web view on a project and leaves `.sluice/instance.json` for other commands.
+ * @throws SluiceError STORE_LOCKED when one runs already, NOT_WRITABLE, PORT_IN_USE
+ */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const { config } = options
+  const leftToken = refuseSecond(config.project)
+  // Before anything starts: a start that is refused must not have taken over the work of another.
+  await portIsFree(options.host, options.port)
+  for (const folder of foldersOf(config)) await ensureWritable(folder)
+  const embedded = await startEmbedded({ config, slots: options.slots, schedules: options.schedules })
+  try {
+    const { store } = embedded.deps
+    const web = await startWeb({ deps: embedded.deps, host: options.host, port: options.port })
+    try {
+      const now = Date.now()
+      await store.saveUser(ADMIN_USER, 'admin', now)
+      await store.saveUser(CLI_USER, 'admin', now)
+      if (leftToken !== null) await revokeLeft(store, leftToken)
+      const token = await createApiToken(store, CLI_USER, now)
+      const loginLink = await createLoginLink(store, ADMIN_USER, config.baseUrl ?? web.url, now)
+      await writeInstance(config.project, { url: web.url, token, pid: process.pid })
+      const stop = async () => {
+        removeInstance(config.project)
+        await web.close()
+        await revokeApiToken(store, token)
+        await embedded.stop()
+      }
+      return { url: web.url, loginLink, client: new Client({ url: web.url, token }), stop }
+    } catch (error) {
+      await web.close()
+      throw error
+    }
+  } catch (error) {
+    await embedded.stop()
+    throw error
+  }
+}
+
+/** @returns the token that a Sluice which was killed left behind, or null */
+function refuseSecond(project: string): string | null {
+  const instance = readInstance(project)
+  if (instance === null || instance.pid === process.pid) return null
+  if (!isAlive(instance.pid)) return instance.token
+  throw new SluiceError(
+    'STORE_LOCKED',
+    `Sluice already runs on ${project}: ${instance.url}, process ${instance.pid}.`,
+    { hint: 'Use that one, stop it, or give this one another --project.' },
+  )
+}
+
+async function revokeLeft(store: Store, token: string): Promise<void> {
+  await store.revokeSecret(hashSecret(token))
+}
+
+/** The store's own folder is made by the store, which is careful with a first start that was interrupted. */
+function foldersOf(config: Config): string[] {
+  const isFolder = !/^[a-z]+:\/\//.test(config.store)
+  return [join(config.project, '.sluice'), ...(isFolder ? [dirname(config.store)] : []), config.logs]
+}
+
+async function portIsFree(host: string, port: number): Promise<void> {
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port)))
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))
+  })
+}
+
+function portError(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const error = (code: 'PORT_IN_USE' | 'WRONG_USE', message: string, hint?: string) =>
+    new SluiceError(code, message, hint === undefined ? { cause } : { cause, hint })
+  if (cause.code === 'EADDRINUSE') return error('PORT_IN_USE', `Another program listens on port ${port} of ${host}.`)
+  if (cause.code === 'EACCES')
+    return error('PORT_IN_USE', `This user may not listen on port ${port}.`, 'Choose a port above 1023 with --port.')
+  if (cause.code === 'EADDRNOTAVAIL' || cause.code === 'ENOTFOUND')
+    return error('WRONG_USE', `This machine has no address ${host}.`, 'Give --host an address of this machine.')
+  return cause
+}
