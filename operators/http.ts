@@ -21,7 +21,12 @@ const url: JsonSchema = {
 const status: JsonSchema = {
   anyOf: [
     { type: 'integer', minimum: 100, maximum: 599 },
-    { type: 'string', pattern: '^[1-5][0-9]{2}-[1-5][0-9]{2}$', 'x-template': 'none' },
+    {
+      type: 'string',
+      pattern: '^[1-5][0-9]{2}-[1-5][0-9]{2}$',
+      'x-template': 'none',
+      'x-expects': 'a range such as 200-299',
+    },
   ],
 }
 
@@ -131,7 +136,12 @@ export const http: Operator<HttpConfig> = {
         description: 'Output name: JSON pointer into the answer.',
         type: 'object',
         propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
-        additionalProperties: { type: 'string', pattern: '^(/.*)?$', 'x-template': 'none' },
+        additionalProperties: {
+          type: 'string',
+          pattern: '^(/.*)?$',
+          'x-template': 'none',
+          'x-expects': 'a JSON pointer such as /items/0/id',
+        },
         examples: [{ eur: '/rates/EUR', first_id: '/items/0/id' }],
       },
       timeout: {
@@ -160,7 +170,7 @@ export const http: Operator<HttpConfig> = {
         default: DEFAULT_MAX_REDIRECTS,
       },
     },
-    not: { required: ['json', 'body'] },
+    dependentSchemas: { json: { properties: { body: false } } },
   },
   shortSchema: url,
   longForm(value: Json): JsonObject {

@@ -53,6 +53,7 @@ const from: JsonSchema = {
         type: 'string',
         pattern: '^[A-Za-z][A-Za-z0-9_ ]*(\\([0-9]+(, ?[0-9]+)?\\))?$',
         'x-template': 'none',
+        'x-expects': 'a SQL type such as BIGINT or DECIMAL(12,2)',
         examples: ['VARCHAR', 'BIGINT', 'DECIMAL(12,2)', 'DATE', 'TIMESTAMP'],
       },
       examples: [{ iata: 'VARCHAR', latitude: 'DOUBLE' }],

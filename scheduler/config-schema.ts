@@ -84,9 +84,11 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
   http: {
     type: 'object',
     additionalProperties: false,
-    required: ['url'],
+    // A connection for one service has its URL; one for whole URLs at any address says that it is.
+    anyOf: [{ required: ['url'] }, { required: ['allow_private'] }],
     properties: {
       type: { const: 'http' },
+      allow_private: { type: 'boolean' },
       url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
       headers: { type: 'object', additionalProperties: { type: 'string' } },
     },

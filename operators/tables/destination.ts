@@ -27,6 +27,7 @@ export const TABLE_SCHEMA: JsonSchema = {
   type: 'string',
   pattern: TABLE_PATTERN,
   'x-template': 'none',
+  'x-expects': 'schema.table or catalog.schema.table, without templates',
   examples: ['silver.sales', 'lake.silver.sales'],
 }
 
