@@ -9,7 +9,9 @@ export interface CommandEntry {
 
 /** In the order that `sluice help` shows. */
 export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'up', summary: 'start everything embedded', load: () => import('./commands/up.js') },
   { name: 'check', summary: 'validate DAGs', load: () => import('./commands/check.js') },
+  { name: 'run', summary: 'one run in the foreground', load: () => import('./commands/run.js') },
   { name: 'schedule', summary: 'when DAGs are due', load: () => import('./commands/schedule.js') },
   { name: 'trigger', summary: 'make a run and return', load: () => import('./commands/trigger.js') },
   { name: 'runs', summary: 'list runs, newest first', load: () => import('./commands/runs.js') },
