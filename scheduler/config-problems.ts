@@ -122,7 +122,7 @@ function connectionProblems(document: JsonObject): ConfigProblem[] {
 function placeProblems(document: JsonObject): ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const visit = (value: Json | undefined, path: Path): void => {
-    if (Array.isArray(value)) value.forEach((item, index) => visit(item, [...path, index]))
+    if (Array.isArray(value)) for (const [index, item] of value.entries()) visit(item, [...path, index])
     else if (isMap(value)) for (const [key, item] of Object.entries(value)) visit(item as Json, [...path, key])
     else if (typeof value === 'string') problems.push(...textProblems(value, path))
   }

@@ -14,6 +14,7 @@ export interface Queue {
 
 /** The worker's end of the queue. */
 export interface QueueListener {
-  onWork(queues: string[], wake: () => void): void
+  /** @param wake is told the names of the queues in which there may be work */
+  onWork(wake: (queues: ReadonlySet<string>) => void): void
   onStop(stop: (attempt: { runId: string; taskId: string; attempt: number }) => void): void
 }

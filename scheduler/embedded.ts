@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Tables } from '../lakehouse/lakehouse.js'
+import { type Clock, systemClock } from './clock.js'
+import type { Commands } from './commands.js'
+import type { Config } from './config.js'
+import type { FolderReading } from './dag/load-folder.js'
+import type { FolderWatch } from './dag/watch.js'
+import { Events } from './events.js'
+import type { Log } from './loop/ports.js'
+import { LocalQueue } from './queue/local.js'
+import type { Scheduler } from './scheduler.js'
+import type { Database } from './store/database.js'
+import type { OpenStore } from './store/open-store.js'
+import type { Store } from './store/store.js'
+import { FolderLogs } from './worker/log-reader.js'
+import { killMarked } from './worker/orphans.js'
+import type { Supervisor } from './worker/supervisor.js'
+import { INSTANCE_MARKER } from './worker/task-environment.js'
+import { removeLeftWork } from './worker/work-folder.js'
+
+export interface EmbeddedOptions {
+  config: Config
+  /** attempts at once */
+  workers: number
+  log: Log
+  clock?: Clock
+  /** false makes no runs that the schedules ask for (`sluice run`) */
+  schedules?: boolean
+}
+
+/** Scheduler, worker and store in one process (DESIGN 5). */
+export interface Embedded {
+  config: Config
+  store: Store
+  database: Database
+  scheduler: Scheduler
+  commands: Commands
+  events: Events
+  logs: FolderLogs
+  tables: Tables
+  worker: Supervisor
+  /** the DAGs folder; `refresh()` reads it now */
+  dags: FolderWatch
+  /**
+   * Stops cleanly within about 15 s: running attempts are ended and recorded as lost, so that they are retried by the next
+   * start. A kill meanwhile loses nothing that was acknowledged.
+   */
+  close(): Promise<void>
+}
+
+const WHY_LOST = 'Sluice was killed or stopped while the attempt ran'
+const WHY_STOPPED = 'Sluice was stopped while the attempt ran'
+
+/**
+ * Starts everything embedded; resolves once the DAGs are known and runs are worked on. What a predecessor left running is
+ * ended first, and what it held is taken over at once.
+ * @throws SluiceError STORE_LOCKED when another Sluice has the store, NOT_WRITABLE, CONFIG_INVALID without a DAGs folder
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { config } = options
+  const clock = options.clock ?? systemClock
+  // the store opens in a thread of its own, so libraries are loaded and DAGs compiled beside it
+  const opening = import('./store/open-store.js').then(({ openStore }) => openStore(config.store, clock.now()))
+  const registering = new Registering()
+  const folder = await watchFolder(options, registering).catch(async (error: unknown) => {
+    await opening.then(({ store }) => store.close())
+    throw error
+  })
+  try {
+    return await joined(options, clock, await opening, folder, registering)
+  } catch (error) {
+    registering.refuse()
+    await folder.watch.close()
+    await opening.then(
+      ({ store }) => store.close(),
+      () => undefined, // it is the error that is thrown
+    )
+    throw error
+  }
+}
+
+interface Folder {
+  watch: FolderWatch
+  /** resolves once the first reading has been registered; rejects when there is no folder to read */
+  first: Promise<void>
+}
+
+async function watchFolder({ config, log }: EmbeddedOptions, registering: Registering): Promise<Folder> {
+  const [{ DagFolder }, { watchDags }, { operators }] = await Promise.all([
+    import('./dag/load-folder.js'),
+    import('./dag/watch.js'),
+    import('../operators/index.js'),
+  ])
+  const folder = new DagFolder({
+    operators,
+    project: config.project,
+    dags: config.dags,
+    vars: Object.keys(config.vars),
+    pools: Object.keys(config.pools),
+  })
+  let failed: (error: unknown) => void = () => undefined
+  const failure = new Promise<never>((_, reject) => {
+    failed = reject
+  })
+  const watch = watchDags({
+    folder,
+    onReading: (reading) => registering.take(reading),
+    onError: (error) => {
+      failed(error)
+      log.error({ err: error }, 'the DAGs folder could not be read; trying again')
+    },
+  })
+  const first = Promise.race([watch.refresh(), failure])
+  // awaited later; a failure meanwhile is not unhandled
+  first.catch(() => undefined)
+  failure.catch(() => undefined)
+  return { watch, first }
+}
+
+/** Readings wait here until there is a scheduler to register them with. */
+class Registering {
+  #ready: (register: ((reading: FolderReading) => Promise<void>) | null) => void = () => undefined
+  readonly #register = new Promise<((reading: FolderReading) => Promise<void>) | null>((resolve) => {
+    this.#ready = resolve
+  })
+
+  async take(reading: FolderReading): Promise<void> {
+    const register = await this.#register
+    await register?.(reading)
+  }
+
+  begin(register: (reading: FolderReading) => Promise<void>): void {
+    this.#ready(register)
+  }
+
+  refuse(): void {
+    this.#ready(null)
+  }
+}
+
+async function joined(
+  options: EmbeddedOptions,
+  clock: Clock,
+  { store, database }: OpenStore,
+  { watch, first }: Folder,
+  registering: Registering,
+): Promise<Embedded> {
+  const { config, log, schedules = true } = options
+  const instance = instanceOf(config.store)
+  const work = join(config.project, '.sluice', 'work')
+  const killed = await killMarked(`${INSTANCE_MARKER}=${instance}`)
+  if (killed.length > 0) log.warn({ processes: killed }, 'ended processes that an earlier Sluice had left running')
+  await removeLeftWork(work)
+  const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
+  await store.setPools(config.pools)
+
+  const [{ createScheduler }, { createCommands }, { Supervisor }, { operators }, timetable, { openTables }] =
+    await Promise.all([
+      import('./scheduler.js'),
+      import('./commands/create.js'),
+      import('./worker/supervisor.js'),
+      import('../operators/index.js'),
+      import('./dag/cron.js'),
+      import('../lakehouse/open.js'),
+    ])
+  const events = new Events()
+  const queue = new LocalQueue()
+  const ports = { queue, clock, events, timetable, random: Math.random, log }
+  const scheduler = createScheduler({ ...ports, store: schedules ? store : withoutSchedules(store) })
+  const commands = createCommands({ ...ports, store, wake: scheduler })
+  const { project, dags, logs, catalogs, connections, vars } = config
+  const worker = new Supervisor({
+    ...ports,
+    id: 'embedded',
+    epoch,
+    slots: options.workers,
+    queues: ['default'],
+    store,
+    operators,
+    slotConfig: { project, dags, logs, work, catalogs, connections, vars },
+    instance,
+    recorded: (outcomes) => scheduler.recorded(outcomes),
+  })
+  registering.begin(async (reading) => {
+    await scheduler.register(reading)
+    worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
+  })
+  await first
+  worker.start()
+  scheduler.start()
+  for (const run of runs) scheduler.run(run)
+
+  const close = async () => {
+    await watch.close()
+    await worker.close(WHY_STOPPED)
+    await scheduler.idle()
+    await scheduler.stop()
+    await queue.close()
+    await store.close()
+  }
+  const tables = openTables(config)
+  const logReader = new FolderLogs(logs, events)
+  return { config, store, database, scheduler, commands, events, logs: logReader, tables, worker, dags: watch, close }
+}
+
+/** One name for one store, in the environment of every process that works for it. */
+function instanceOf(store: string): string {
+  const place = store.includes('://') ? store : realpathSync(store)
+  return createHash('sha256').update(place).digest('hex').slice(0, 32)
+}
+
+/** The store for a scheduler that makes no runs by itself. */
+function withoutSchedules(store: Store): Store {
+  return { ...store, dueDags: async () => [], nextDueAt: async () => null }
+}

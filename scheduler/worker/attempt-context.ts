@@ -1,0 +1,121 @@
+import { dirname, join } from 'node:path'
+import { SluiceError } from '../../errors.js'
+import type { Json, JsonObject } from '../../json.js'
+import type { ConnectionConfig } from '../../lakehouse/config.js'
+import type { Lakehouse } from '../../lakehouse/lakehouse.js'
+import type { OperatorContext } from '../../operators/operator.js'
+import type { RenderedTask } from '../dag/templates.js'
+import { resolveSecrets } from '../secrets.js'
+import type { LogWriter } from './log-writer.js'
+import type { Masking } from './masking.js'
+import type { Assignment, SlotConfig } from './protocol.js'
+import { taskEnvironment } from './task-environment.js'
+import type { WorkFolder } from './work-folder.js'
+
+/** What an attempt's context is made of. */
+export interface ContextParts {
+  config: SlotConfig
+  assignment: Assignment
+  rendered: RenderedTask
+  signal: AbortSignal
+  log: LogWriter
+  masking: Masking
+  work: WorkFolder
+  /** environment of the slot: where secrets come from */
+  env: Record<string, string | undefined>
+  progress(value: JsonObject): void
+  saveHandle(handle: Json): Promise<void>
+  now(): number
+}
+
+/** The lakehouses an attempt has opened; closed when it ends. */
+export interface OpenedLakehouses {
+  close(): Promise<void>
+}
+
+/** The operator's view of one attempt. Secrets are resolved here, when they are asked for, and masked from then on. */
+export function attemptContext(parts: ContextParts): { context: OperatorContext; opened: OpenedLakehouses } {
+  const { config, assignment, rendered, signal, log, masking, work } = parts
+  const { claim, dag, task } = assignment
+  const source = { env: parts.env, folder: config.project }
+  const found = (secret: string) => masking.add(secret)
+  const own = resolveSecrets(rendered.env, source, `task ${task.id}, env`, found)
+  const connection = (name: string) => {
+    const named = Object.hasOwn(config.connections, name) ? config.connections[name] : undefined
+    if (named === undefined) throw unknownConnection(name, config)
+    return resolveSecrets(named, source, `sluice.yaml: connections.${name}`, found)
+  }
+  const lakehouses = new Lakehouses(config, connection)
+  const context: OperatorContext = {
+    dag: { id: dag.id, folder: join(config.dags, dirname(dag.file)) },
+    run: {
+      id: claim.runId,
+      scheduledAt: claim.dueAt,
+      intervalStart: claim.intervalStart,
+      intervalEnd: claim.intervalEnd,
+    },
+    task: { id: task.id, attempt: claim.attempt, generation: claim.generation },
+    project: config.project,
+    get workDir() {
+      return work.path
+    },
+    env: taskEnvironment(parts.env, own, claim),
+    signal,
+    log: (level, message) => log.write(level, message),
+    logDrained: () => log.drained(),
+    file: (path) => {
+      const text = Object.hasOwn(rendered.files, path) ? rendered.files[path] : undefined
+      if (text === undefined) throw new Error(`the task names no file ${path}`)
+      return text
+    },
+    connection,
+    lakehouse: (name = 'lakehouse') => lakehouses.open(name),
+    token: `${dag.id}/${claim.runId}/${task.id}/${claim.generation}`,
+    checks: rendered.checks,
+    noChecks: claim.noChecks,
+    progress: parts.progress,
+    saveHandle: parts.saveHandle,
+    now: parts.now,
+  }
+  return { context, opened: lakehouses }
+}
+
+function unknownConnection(name: string, config: SlotConfig): SluiceError {
+  const known = Object.keys(config.connections).join(', ')
+  return new SluiceError('CONNECTION_UNKNOWN', `There is no connection ${name}; sluice.yaml has ${known}.`, {
+    retryable: false,
+  })
+}
+
+class Lakehouses implements OpenedLakehouses {
+  readonly #config: SlotConfig
+  readonly #connection: (name: string) => ConnectionConfig
+  readonly #open = new Map<string, Promise<Lakehouse>>()
+
+  constructor(config: SlotConfig, connection: (name: string) => ConnectionConfig) {
+    this.#config = config
+    this.#connection = connection
+  }
+
+  open(name: string): Promise<Lakehouse> {
+    const known = this.#open.get(name)
+    if (known !== undefined) return known
+    const opening = this.#start(name)
+    this.#open.set(name, opening)
+    return opening
+  }
+
+  async close(): Promise<void> {
+    for (const opening of this.#open.values()) {
+      const lakehouse = await opening.catch(() => null) // whoever opened it has been told
+      await lakehouse?.close()
+    }
+  }
+
+  async #start(name: string): Promise<Lakehouse> {
+    const { project, catalogs, connections } = this.#config
+    const resolved = { project, catalogs, connections: { ...connections, [name]: this.#connection(name) } }
+    const { openLakehouse } = await import('../../lakehouse/open.js')
+    return openLakehouse(resolved, name)
+  }
+}

@@ -1,0 +1,58 @@
+import type { Json, JsonObject } from '../../json.js'
+import type { CatalogConfig, ConnectionConfig } from '../../lakehouse/config.js'
+import type { AttemptOutcome } from '../core/model.js'
+import type { Dag, Task } from '../dag/model.js'
+import type { AttemptFacts, ClaimedTask } from '../store/store.js'
+
+/** What the supervisor and its slots say to each other; all of it survives structured cloning. */
+
+/** What a slot needs to know once. */
+export interface SlotConfig {
+  project: string
+  /** absolute path of the DAGs folder */
+  dags: string
+  logs: string
+  /** private folders of attempts are made below it */
+  work: string
+  catalogs: Record<string, CatalogConfig>
+  /** secrets unresolved: the slot resolves those that its task uses */
+  connections: Record<string, ConnectionConfig>
+  vars: Record<string, string>
+}
+
+/** One attempt to run; `claim.claimToken` names it in everything that follows. */
+export interface Assignment {
+  claim: ClaimedTask
+  /** the pinned version, cut down to what this task needs */
+  dag: Dag
+  task: Task
+  /** outputs of the tasks that the templates use */
+  upstream: Record<string, { outputs: JsonObject }>
+}
+
+export type StopCode = 'CANCELLED' | 'TIMED_OUT'
+
+export type ToSlot =
+  | { kind: 'configure'; config: SlotConfig }
+  | { kind: 'run'; assignment: Assignment }
+  | { kind: 'stop'; claimToken: string; code: StopCode; message: string }
+  /** the answer to `handle`: null when it is durable, else why it is not */
+  | { kind: 'handle_saved'; claimToken: string; handle: number; failure: string | null }
+
+/** How an attempt ended, as far as its slot can say. */
+export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable' | 'outputs'>
+
+export type FromSlot =
+  | { kind: 'logged'; claimToken: string; lines: number }
+  | { kind: 'progress'; claimToken: string; progress: JsonObject }
+  | { kind: 'handle'; claimToken: string; handle: number; value: Json }
+  | {
+      kind: 'done'
+      claimToken: string
+      outcome: SlotOutcome
+      facts: AttemptFacts
+      /** why the log ends early; null when it is whole */
+      logFailure: string | null
+      /** resident memory of the slot's process in bytes */
+      memory: number
+    }

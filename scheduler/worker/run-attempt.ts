@@ -1,0 +1,192 @@
+import { isSluiceError, messageOf, SluiceError } from '../../errors.js'
+import { isoInstant, type Json, type JsonObject } from '../../json.js'
+import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from '../../operators/operator.js'
+import { checkOutputs } from '../../operators/outputs.js'
+import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
+import type { AttemptFacts } from '../store/store.js'
+import { attemptContext } from './attempt-context.js'
+import { LogWriter } from './log-writer.js'
+import { Masking } from './masking.js'
+import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
+import { WorkFolder } from './work-folder.js'
+
+/** What an attempt says while it runs. */
+export interface AttemptVoice {
+  logged(lines: number): void
+  progress(value: JsonObject): void
+  saveHandle(handle: Json): Promise<void>
+}
+
+export type AttemptEnd = Omit<Extract<FromSlot, { kind: 'done' }>, 'kind' | 'claimToken' | 'memory'>
+
+export interface AttemptSurroundings {
+  config: SlotConfig
+  operators: ReadonlyMap<string, Operator>
+  /** environment of the slot */
+  env: Record<string, string | undefined>
+  now(): number
+}
+
+type Facts = Pick<AttemptFacts, 'reads' | 'writes' | 'checks' | 'metrics'>
+
+/**
+ * Runs one attempt to its end. Never rejects: whatever happens is its outcome. The log is durable before it resolves.
+ * @param signal aborted with a SluiceError CANCELLED or TIMED_OUT to stop it
+ */
+export async function runAttempt(
+  assignment: Assignment,
+  voice: AttemptVoice,
+  signal: AbortSignal,
+  around: AttemptSurroundings,
+): Promise<AttemptEnd> {
+  const { runId, taskId, attempt, claimToken } = assignment.claim
+  const masking = new Masking()
+  const log = new LogWriter({
+    folder: around.config.logs,
+    attempt: { runId, taskId, attempt },
+    masking,
+    now: around.now,
+    onFlush: (lines) => voice.logged(lines),
+  })
+  const work = new WorkFolder(around.config.work, claimToken)
+  const run = new AttemptRun(assignment, voice, signal, around, { masking, log, work })
+  const outcome = await run.outcome()
+  if (outcome.result === 'failed') log.write('error', outcome.reason)
+  await log.close()
+  // nobody waits for it: what a removal cannot do, the next start does
+  work.remove().catch(() => undefined)
+  return {
+    outcome: { ...outcome, reason: masking.text(outcome.reason), outputs: masking.json(outcome.outputs) },
+    facts: { ...run.facts(), logLines: log.lines, logBytes: log.bytes },
+    logFailure: log.failure,
+  }
+}
+
+class AttemptRun {
+  #rendered: RenderedTask | null = null
+  #facts: Facts = { reads: [], writes: [], checks: [], metrics: {} }
+
+  constructor(
+    private readonly assignment: Assignment,
+    private readonly voice: AttemptVoice,
+    private readonly signal: AbortSignal,
+    private readonly around: AttemptSurroundings,
+    private readonly own: { masking: Masking; log: LogWriter; work: WorkFolder },
+  ) {}
+
+  /** Everything besides the log, secrets masked. */
+  facts(): Facts & { rendered: Json } {
+    const rendered = this.#rendered === null ? null : { ...this.#rendered.config, ...checksOf(this.#rendered) }
+    // rows of a table may hold anything; they are plain JSON all the same
+    return this.own.masking.json({ ...this.#facts, rendered } as unknown as JsonObject) as unknown as Facts & {
+      rendered: Json
+    }
+  }
+
+  async outcome(): Promise<SlotOutcome> {
+    try {
+      return await this.#run()
+    } catch (error) {
+      return this.#failure(error)
+    }
+  }
+
+  async #run(): Promise<SlotOutcome> {
+    this.signal.throwIfAborted()
+    const { claim, dag, task } = this.assignment
+    const operator = this.around.operators.get(task.operator)
+    if (operator === undefined) {
+      throw new SluiceError('OPERATOR_FAILED', `This worker has no operator ${task.operator}.`, { retryable: false })
+    }
+    const rendered = renderTask(dag, task, operator, scopeOf(this.assignment, this.around.config))
+    if (!rendered.when) return ended('skipped', '`when` is false')
+    this.#rendered = rendered
+    const { context, opened } = attemptContext({
+      ...this.around,
+      ...this.own,
+      ...this.voice,
+      assignment: this.assignment,
+      rendered,
+      signal: this.signal,
+    })
+    try {
+      const result = await started(operator, rendered.config, claim.handle, context)
+      this.#facts = factsOf(result)
+      const outputs = checkOutputs(result.outputs ?? {})
+      if (result.skipped !== undefined) return ended('skipped', result.skipped.reason, outputs)
+      checkDeclared(outputs, this.assignment)
+      return ended('success', result.summary ?? '', outputs)
+    } finally {
+      await opened.close()
+    }
+  }
+
+  #failure(error: unknown): SlotOutcome {
+    if (error instanceof OperatorFailure) this.#facts = factsOf(error.facts)
+    const cause = error instanceof OperatorFailure ? error.error : error
+    const stopped = this.signal.aborted && isSluiceError(this.signal.reason) ? this.signal.reason : null
+    if (stopped !== null) return { ...ended(stopped.code === 'TIMED_OUT' ? 'timed_out' : 'cancelled', stopped.message) }
+    if (cause instanceof SluiceError) return { ...ended('failed', cause.message), retryable: cause.retryable }
+    // a defect of an operator: where it happened is in the log
+    if (cause instanceof Error && cause.stack !== undefined) this.own.log.write('error', cause.stack)
+    return ended('failed', messageOf(cause))
+  }
+}
+
+function ended(result: SlotOutcome['result'], reason: string, outputs: JsonObject = {}): SlotOutcome {
+  return { result, reason, retryable: true, outputs }
+}
+
+/** An earlier attempt's outside work is continued where its operator can do so. */
+function started(
+  operator: Operator,
+  config: JsonObject,
+  handle: Json,
+  context: OperatorContext,
+): Promise<OperatorResult> {
+  if (handle === null || operator.reattach === undefined) return operator.run(config, context)
+  return operator.reattach(handle, config, context)
+}
+
+function factsOf(result: Pick<OperatorResult, 'commits' | 'reads' | 'checks' | 'metrics'>): Facts {
+  return {
+    reads: result.reads ?? [],
+    writes: result.commits ?? [],
+    checks: result.checks ?? [],
+    metrics: result.metrics ?? {},
+  }
+}
+
+function checksOf(rendered: RenderedTask): JsonObject {
+  if (rendered.checks.length === 0) return {}
+  return { checks: rendered.checks.map(({ kind, options, severity, name }) => ({ kind, options, severity, name })) }
+}
+
+/** Templates of later tasks were checked against the declared names, so a task that does not keep to them has failed. */
+function checkDeclared(outputs: JsonObject, { task }: Assignment): void {
+  const declared = Object.keys(task.outputs)
+  if (declared.length === 0) return
+  const missing = declared.filter((name) => !Object.hasOwn(outputs, name))
+  const unknown = Object.keys(outputs).filter((name) => !Object.hasOwn(task.outputs, name))
+  const faults = [
+    missing.length > 0 ? `are without the declared ${missing.join(', ')}` : '',
+    unknown.length > 0 ? `hold ${unknown.join(', ')}, not declared` : '',
+  ].filter((fault) => fault !== '')
+  if (faults.length === 0) return
+  throw new SluiceError('OUTPUTS_INVALID', `The outputs ${faults.join(' and ')}.`, {
+    hint: 'Make the task write what `outputs` declares, or mend the declaration.',
+    retryable: false,
+  })
+}
+
+function scopeOf({ claim, dag, task, upstream }: Assignment, config: SlotConfig): TemplateScope {
+  return {
+    params: claim.params,
+    interval: { start: isoInstant(claim.intervalStart), end: isoInstant(claim.intervalEnd) },
+    run: { id: claim.runId, scheduled_at: isoInstant(claim.dueAt) },
+    dag: { id: dag.id, version: dag.version, owner: dag.owner },
+    task: { id: task.id, attempt: claim.attempt },
+    tasks: upstream,
+    vars: config.vars,
+  }
+}

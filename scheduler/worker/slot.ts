@@ -1,0 +1,105 @@
+import { SluiceError } from '../../errors.js'
+import type { Json, JsonObject } from '../../json.js'
+import { operators } from '../../operators/index.js'
+import { processesWith } from '../../operators/process/process-group.js'
+import type { Assignment, FromSlot, SlotConfig, ToSlot } from './protocol.js'
+import { runAttempt } from './run-attempt.js'
+import { CLAIM_MARKER } from './task-environment.js'
+
+/**
+ * A slot: the process in which operators run. It does what its supervisor says and knows nothing of the store, so that a
+ * task which crashes, leaks or blocks takes nothing else with it.
+ */
+class Slot {
+  readonly #attempts = new Map<string, RunningAttempt>()
+  #config: SlotConfig | null = null
+
+  receive(message: ToSlot): void {
+    if (message.kind === 'configure') this.#config = message.config
+    else if (message.kind === 'run') this.#run(message.assignment)
+    else if (message.kind === 'stop')
+      this.#attempts.get(message.claimToken)?.stop(new SluiceError(message.code, message.message))
+    else this.#attempts.get(message.claimToken)?.handleSaved(message.handle, message.failure)
+  }
+
+  /** The supervisor is gone: nobody waits for these attempts, and nothing of them may go on. */
+  abandon(): never {
+    for (const claimToken of this.#attempts.keys()) {
+      for (const { pid } of processesWith(`${CLAIM_MARKER}=${claimToken}`)) kill(pid)
+    }
+    // ends the process groups of running programs too (run-process.ts)
+    process.exit(0)
+  }
+
+  #run(assignment: Assignment): void {
+    const config = this.#config
+    if (config === null) throw new Error('a slot was given work before its configuration')
+    const { claimToken } = assignment.claim
+    const attempt = new RunningAttempt(claimToken)
+    this.#attempts.set(claimToken, attempt)
+    const around = { config, operators, env: process.env, now: () => Date.now() }
+    void runAttempt(assignment, attempt, attempt.signal, around).then((end) => {
+      this.#attempts.delete(claimToken)
+      say({ kind: 'done', claimToken, ...end, memory: process.memoryUsage.rss() })
+    })
+  }
+}
+
+class RunningAttempt {
+  readonly #claimToken: string
+  readonly #controller = new AbortController()
+  readonly #handles = new Map<number, { saved(): void; refused(error: Error): void }>()
+  #lastHandle = 0
+
+  constructor(claimToken: string) {
+    this.#claimToken = claimToken
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  stop(reason: SluiceError): void {
+    this.#controller.abort(reason)
+  }
+
+  readonly logged = (lines: number): void => say({ kind: 'logged', claimToken: this.#claimToken, lines })
+
+  readonly progress = (progress: JsonObject): void => say({ kind: 'progress', claimToken: this.#claimToken, progress })
+
+  readonly saveHandle = (value: Json): Promise<void> => {
+    this.#lastHandle += 1
+    const handle = this.#lastHandle
+    return new Promise((resolve, reject) => {
+      this.#handles.set(handle, { saved: resolve, refused: reject })
+      say({ kind: 'handle', claimToken: this.#claimToken, handle, value })
+    })
+  }
+
+  handleSaved(handle: number, failure: string | null): void {
+    const waiting = this.#handles.get(handle)
+    this.#handles.delete(handle)
+    if (failure === null) waiting?.saved()
+    else waiting?.refused(new SluiceError('OPERATOR_FAILED', failure))
+  }
+}
+
+function say(message: FromSlot): void {
+  // once the supervisor is gone nobody listens; `disconnect` ends the process
+  if (process.connected) process.send?.(message)
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+const slot = new Slot()
+process.on('message', (message) => slot.receive(message as ToSlot))
+process.on('disconnect', () => slot.abandon())
+// A terminal and a service manager signal the whole group; when a slot ends is the supervisor's decision.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => undefined)
