@@ -63,7 +63,7 @@ export class Host {
     this.#alive = false
     this.#weather.history.record(this.name, `crashes: ${why}`)
     const { time, random } = this.#weather
-    time.schedule(time.now + random.int(100, 40_000), () => this.boot())
+    time.schedule(time.now + random.pick([50, 500, 5_000, 40_000]), () => this.boot())
   }
 
   /** Nothing happens here for a while; then it goes on as if nothing had been. */
@@ -113,7 +113,7 @@ export class Host {
         const error = new SluiceError('STORE_FAILED', `The store did not answer ${name}: ${what}.`)
         this.at(time.now + STORE_TIMEOUT_MS, () => reject(error), life)
       }
-      time.schedule(time.now + this.#latency(), () => {
+      const arrive = () => {
         if (requestLost) return fail('request lost')
         execute().then(
           (answer) => {
@@ -122,6 +122,11 @@ export class Host {
           },
           (error) => this.at(time.now + this.#latency(), () => reject(error), life),
         )
+      }
+      time.schedule(time.now + this.#latency(), () => {
+        // what a process sent before it died may lie in some buffer for a while
+        if (life === this.#life && this.#alive) arrive()
+        else time.schedule(time.now + (random.chance(0.5) ? 0 : random.int(0, 10_000)), arrive)
       })
     })
   }
@@ -152,6 +157,6 @@ export class Host {
 
   #latency(): number {
     const { random, stormy } = this.#weather
-    return stormy && random.chance(0.01) ? random.int(100, 3_000) : random.int(1, 5)
+    return stormy && random.chance(0.02) ? random.int(100, 3_000) : random.int(1, 5)
   }
 }

@@ -3,6 +3,7 @@ import { createCommands } from '../../scheduler/commands/create.js'
 import type { Commands, Wake } from '../../scheduler/commands.js'
 import { Events } from '../../scheduler/events.js'
 import type { Store } from '../../scheduler/store/store.js'
+import type { AcknowledgedCheck } from './checks/acknowledged.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Prng } from './prng.js'
@@ -19,6 +20,7 @@ export interface PeopleWorld {
   stop: (attempts: { runId: string; taskId: string; attempt: number }[]) => Promise<void>
   dags: () => string[]
   runs: () => { id: string; tasks: string[] }[]
+  acknowledged: AcknowledgedCheck
   /** called for DAGs whose ticks may have holes from now on */
   paused: (dagId: string) => void
 }
@@ -79,10 +81,24 @@ export class People {
     if (action === 'clear') {
       const options = { downstream: random.chance(0.5), failedOnly: random.chance(0.3) }
       const which = random.chance(0.2) ? null : tasks
-      return this.#try(`clear ${run.id} ${which}`, () => this.#commands.clear(run.id, which, options, ANA))
+      return this.#changes(run.id, `clear ${which}`, async () => {
+        return (await this.#commands.clear(run.id, which, options, ANA)).cleared
+      })
     }
     const state = random.pick(['success', 'failed', 'skipped'] as const)
-    return this.#try(`mark ${run.id} ${tasks} ${state}`, () => this.#commands.mark(run.id, tasks, state, ANA))
+    return this.#changes(run.id, `mark ${tasks} ${state}`, async () => {
+      return (await this.#commands.mark(run.id, tasks, state, ANA)).marked
+    })
+  }
+
+  /** a command that says which tasks it has changed: they must have been, by then */
+  #changes(runId: string, what: string, command: () => Promise<string[]>): Promise<void> {
+    const verify = this.#world.acknowledged.begin(runId)
+    return this.#try(`${what} of ${runId}`, async () => {
+      const tasks = await command()
+      verify(tasks, what)
+      return tasks
+    })
   }
 
   async #trigger(dagId: string): Promise<void> {
@@ -91,7 +107,7 @@ export class People {
     const key = random.chance(0.6) ? `key-${this.#keys}` : null
     const options = { params: {}, interval: null, onlyTasks: null, noChecks: false }
     const once = () => this.#try(`trigger ${dagId} ${key}`, () => this.#commands.trigger(dagId, options, ANA, key))
-    if (key === null || random.chance(0.5)) return once()
+    if (random.chance(0.5)) return once()
     await Promise.all([once(), once()])
   }
 

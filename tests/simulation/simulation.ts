@@ -227,6 +227,7 @@ class World {
       dags: () => [...this.#dags.keys()],
       runs: () =>
         [...this.#store.tables.runs.values()].map(({ run, tasks }) => ({ id: run.id, tasks: [...tasks.keys()] })),
+      acknowledged: this.#checks.acknowledged,
       paused: (dagId) => this.#checks.ticksMayBeMissing(dagId),
     })
     people.act(() => this.#weather.stormy)

@@ -69,7 +69,9 @@ export class SimulatedWorker {
     this.#claiming = true
     try {
       const worker = { id: host.name, epoch, queues: ['default'] }
-      const claims = await store.claim(worker, { now: host.clock.now(), leaseMs: LEASE_MS, limit })
+      const answer = store.claim(worker, { now: host.clock.now(), leaseMs: LEASE_MS, limit })
+      await host.debugPoint('worker:claim sent')
+      const claims = await answer
       for (const claim of claims) void this.#run(claim)
     } catch (error) {
       this.#note('claim', error)

@@ -3,6 +3,7 @@ import type { History } from '../history.js'
 import type { createMemoryStore } from '../memory-store/index.js'
 import { POOLS } from '../random-dag.js'
 import type { StoreCall } from '../remote-store.js'
+import { AcknowledgedCheck } from './acknowledged.js'
 import { ClaimsCheck } from './claims.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
@@ -18,6 +19,8 @@ export class Checks {
   readonly #runs: RunsCheck
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
+  /** what people were told is done */
+  readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
 
   constructor(history: History, store: ReturnType<typeof createMemoryStore>) {
@@ -26,6 +29,7 @@ export class Checks {
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
     this.#claims = new ClaimsCheck(history)
     this.#runs = new RunsCheck(history)
+    this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
   }
@@ -33,6 +37,7 @@ export class Checks {
   observe(call: StoreCall): void {
     this.#claims.observe(call)
     this.#runs.observe(call)
+    this.acknowledged.observe(call)
     this.#mirror.observe(call)
     this.#limits.observe(call)
     this.#transitions.observe(call)
@@ -49,6 +54,9 @@ export class Checks {
       if (!isFinalRun(run.state)) {
         const states = [...tasks.values()].map(({ task }) => `${task.taskId} ${task.state} (${task.reason})`)
         this.#history.violated('every run ends', `${run.id} is ${run.state}: ${states.join(', ')}`)
+      }
+      for (const { taskId, attempt, outcome } of tables.attempts.get(run.id)?.values() ?? []) {
+        if (outcome === null) this.#history.violated('every attempt ends', `${run.id}/${taskId}/${attempt} has not`)
       }
       const unsettled = tables.unsettled(run.id).length
       if (unsettled > 0) this.#history.violated('every outcome is settled', `${run.id} has ${unsettled} left`)

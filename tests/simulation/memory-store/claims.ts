@@ -52,15 +52,13 @@ export function claimStore(tables: Tables): ClaimStore {
       return 'saved'
     },
     async reapExpired(now) {
-      return lose(tables, now, (row) =>
-        (row.claim?.leaseUntil ?? now) < now || !tables.guards('lease_check')
-          ? `worker ${row.claim?.workerId} was not heard of since ${new Date(row.claim?.leaseUntil ?? now).toISOString()}`
-          : null,
-      )
+      const expired = (row: TaskRow) => (row.claim?.leaseUntil ?? now) < now || !tables.guards('lease_check')
+      return lose(tables, now, (row, attempt) => (expired(row) ? silence(tables, attempt) : null))
     },
     async beginEpoch(reason, now) {
       tables.epoch += 1
-      const older = (row: TaskRow) => row.claim !== null && row.claim.epoch < tables.epoch
+      const older = (row: TaskRow) =>
+        row.claim !== null && row.claim.epoch < tables.epoch && tables.guards('epoch_takeover')
       return { epoch: tables.epoch, runs: lose(tables, now, (row) => (older(row) ? reason : null)) }
     },
     async workers() {
@@ -87,7 +85,7 @@ function claim(
   worker: Parameters<ClaimStore['claim']>[0],
   { now, leaseMs, limit }: Parameters<ClaimStore['claim']>[1],
 ): Awaited<ReturnType<ClaimStore['claim']>> {
-  if (worker.epoch < tables.epoch && tables.guards('epoch')) return []
+  if (worker.epoch < tables.epoch && tables.guards('epoch_claim')) return []
   const taken = queuedTasks(tables).filter(({ row }) => worker.queues.includes(row.queue))
   return taken.slice(0, limit).map(({ run: { run }, row }) => {
     const token = tables.newToken()
@@ -163,15 +161,20 @@ function currentAttempt(tables: Tables, { runId, taskId }: ClaimRef): AttemptRow
   return tables.attempt(runId, taskId, tables.task(runId, taskId)?.task.attempt ?? 0)
 }
 
+function silence(tables: Tables, { workerId, claimedAt }: AttemptRow): string {
+  const heardOf = tables.workers.get(workerId)?.heartbeatAt ?? claimedAt
+  return `worker ${workerId} was not heard of since ${new Date(heardOf).toISOString()}`
+}
+
 /** gives running attempts without an outcome the outcome `lost`, where `why` has a reason */
-function lose(tables: Tables, now: Instant, why: (row: TaskRow) => string | null): string[] {
+function lose(tables: Tables, now: Instant, why: (row: TaskRow, attempt: AttemptRow) => string | null): string[] {
   const runs = new Set<string>()
   for (const run of tables.activeRuns()) {
     for (const row of run.tasks.values()) {
       const { taskId, attempt, state } = row.task
       const claimed = tables.attempt(row.runId, taskId, attempt)
       if (state !== 'running' || row.claim === null || claimed === undefined || claimed.outcome !== null) continue
-      const reason = why(row)
+      const reason = why(row, claimed)
       if (reason === null) continue
       claimed.outcome = { taskId, attempt, result: 'lost', reason, retryable: true, outputs: {}, endedAt: now }
       row.claim = { ...row.claim, leaseUntil: null }

@@ -54,7 +54,7 @@ function createRun(
   }
   const dag = tables.dags.get(run.dagId)
   const tickMoved = advance !== undefined && dag?.nextDueAt !== advance.expect
-  if (tickMoved && tables.guards('unique_run')) return { outcome: 'tick_moved' }
+  if (tickMoved && tables.guards('tick_expect')) return { outcome: 'tick_moved' }
   const twin = [...tables.runs.values()].find(
     (row) =>
       row.run.id === run.id ||
