@@ -1,11 +1,13 @@
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import pino from 'pino'
 import { SluiceError } from '../errors.js'
 import type { Config } from '../scheduler/config.js'
-import { startEmbedded } from '../scheduler/embedded.js'
+import { type Embedded, startEmbedded } from '../scheduler/embedded.js'
 import type { Store } from '../scheduler/store/store.js'
 import { startWeb } from '../webserver/app.js'
 import { createApiToken, createLoginLink, hashSecret, revokeApiToken } from '../webserver/auth/secrets.js'
+import type { WebDeps } from '../webserver/deps.js'
 import { Client } from './client.js'
 import { isAlive, readInstance, removeInstance, writeInstance } from './instance.js'
 import { ensureWritable } from './writable.js'
@@ -16,7 +18,7 @@ export interface ServeOptions {
   /** 0 for any free one */
   port: number
   /** tasks at once */
-  slots: number
+  workers: number
   /** false makes no runs by schedule: for the duration of one run by hand */
   schedules: boolean
 }
@@ -45,10 +47,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   // Before anything starts: a start that is refused must not have taken over the work of another.
   await portIsFree(options.host, options.port)
   for (const folder of foldersOf(config)) await ensureWritable(folder)
-  const embedded = await startEmbedded({ config, slots: options.slots, schedules: options.schedules })
+  const { workers, schedules } = options
+  const embedded = await startEmbedded({ config, workers, schedules, log: serviceLog(schedules ? 'info' : 'warn') })
   try {
-    const { store } = embedded.deps
-    const web = await startWeb({ deps: embedded.deps, host: options.host, port: options.port })
+    const { store } = embedded
+    const web = await startWeb({ deps: webDeps(embedded), host: options.host, port: options.port })
     try {
       const now = Date.now()
       await store.saveUser(ADMIN_USER, 'admin', now)
@@ -61,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         removeInstance(config.project)
         await web.close()
         await revokeApiToken(store, token)
-        await embedded.stop()
+        await embedded.close()
       }
       return { url: web.url, loginLink, client: new Client({ url: web.url, token }), stop }
     } catch (error) {
@@ -69,9 +72,19 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       throw error
     }
   } catch (error) {
-    await embedded.stop()
+    await embedded.close()
     throw error
   }
+}
+
+function webDeps({ config, store, database, commands, events, logs, tables }: Embedded): WebDeps {
+  const { baseUrl, project } = config
+  return { store, database, commands, events, logs, tables, config: { baseUrl, project }, now: Date.now }
+}
+
+/** JSON lines on stderr, apart from what the command prints. */
+function serviceLog(level: string): pino.Logger {
+  return pino({ name: 'sluice', level: process.env.SLUICE_LOG_LEVEL ?? level }, pino.destination(2))
 }
 
 /** @returns the token that a Sluice which was killed left behind, or null */

@@ -31,7 +31,7 @@ async function run(dagId: string, options: RunOptions): Promise<void> {
   if (running !== null) return runOn(running, dagId, options)
   const config = projectConfig(options.project)
   const { serve } = await import('../serve.js')
-  const serving = await serve({ config, host: '127.0.0.1', port: 0, slots: options.workers, schedules: false })
+  const serving = await serve({ config, host: '127.0.0.1', port: 0, workers: options.workers, schedules: false })
   try {
     await runOn(serving.client, dagId, options)
   } finally {

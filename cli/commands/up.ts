@@ -31,7 +31,7 @@ async function up(options: UpOptions): Promise<void> {
   const config = projectConfig(options.project)
   const { serve } = await import('../serve.js')
   const { port, host, workers } = options
-  const serving = await serve({ config, host, port, slots: workers, schedules: true })
+  const serving = await serve({ config, host, port, workers, schedules: true })
   const stopped = untilSignal(
     (signal) => {
       out.complain(`\n${signal}: stopping; once more stops at once.`)
