@@ -43,15 +43,17 @@ export function resolvePointer(document: Json, pointer: string): Json | undefine
   return value
 }
 
-/** The beginning of an answer for the log; '' when it has none or is not text. */
-export function excerpt(answer: HttpAnswer, characters: number): string {
+/** Longer than a line of the log, which is cut after secrets are masked: half of one would not be known. */
+const EXCERPT_CHARACTERS = 32_000
+
+/** The beginning of an answer for the log, in whole lines; '' when it has none or is not text. */
+export function excerpt(answer: HttpAnswer): string {
   const type = answer.headers['content-type'] ?? 'text/plain'
   if (!/text|json|xml|javascript|urlencoded/.test(type)) return ''
-  const text = answer.body
-    .subarray(0, characters * 4)
-    .toString('utf8')
-    .trim()
-  return text.length > characters ? `${text.slice(0, characters)}…` : text
+  const text = answer.body.toString('utf8').trim()
+  if (text.length <= EXCERPT_CHARACTERS) return text
+  const end = text.lastIndexOf('\n', EXCERPT_CHARACTERS)
+  return text.slice(0, end === -1 ? EXCERPT_CHARACTERS : end)
 }
 
 function documentOf(answer: HttpAnswer): Json {

@@ -25,7 +25,7 @@ export async function runRequest(config: HttpConfig, ctx: OperatorContext): Prom
     const size = `${answer.body.length.toLocaleString('en-US')} bytes`
     ctx.log('info', `${status}, ${size} in ${Math.round(performance.now() - started)} ms`)
     if (!isExpectedStatus(answer.status, config.expected_status)) {
-      const text = excerpt(answer, 2_000)
+      const text = excerpt(answer)
       if (text !== '') ctx.log('error', text)
       const expected = [config.expected_status ?? []].flat().join(', ') || '200-299'
       throw new SluiceError('OPERATOR_FAILED', `${label} answered ${status}; expected was ${expected}.`)

@@ -82,10 +82,17 @@ function lastLine(end: ProcessEnd): string | null {
   return shorten(end.stderrTail.at(-1)?.trim())
 }
 
-/** A line as part of a reason: reasons stand in tables and mails, so they have a bound. */
+const MAX_REASON_LENGTH = 500
+
+/**
+ * A line as part of a reason: reasons stand in tables and mails, so they have a bound. It is cut between words only, as
+ * secrets are masked later and half of one would not be known.
+ */
 export function shorten(line: string | undefined): string | null {
   if (line === undefined || line === '') return null
-  return line.length > 500 ? `${line.slice(0, 500)}…` : line
+  if (line.length <= MAX_REASON_LENGTH) return line
+  const end = line.lastIndexOf(' ', MAX_REASON_LENGTH)
+  return end > 0 ? `${line.slice(0, end)} …` : 'its last line is long and stands in the log'
 }
 
 /**
