@@ -38,7 +38,8 @@ function pidOf(name: string, ctx: TestContext): number {
 }
 
 const CANCELLED = new SluiceError('CANCELLED', 'Cancelled by ada.')
-const STAY = 'setInterval(() => {}, 1000)'
+/** Longer than any test, yet not for ever: what a failing test leaves behind goes by itself. */
+const STAY = 'setTimeout(() => process.exit(), 60_000)'
 const STUBBORN = `process.on('SIGTERM', () => {}); process.send('up'); ${STAY}`
 
 /** Starts a process that ignores TERM, logs `name=pid` once it does, and then runs `then`. */
