@@ -13,8 +13,12 @@ export const LIMITS = {
   /** levels of maps and lists; a real DAG needs about eight */
   nesting: 50,
   aliases: 100,
+  /** words, signs, comments and line ends: what the parser's time depends on */
+  tokens: 100_000,
+  /** tasks of one DAG */
+  tasks: 5_000,
   /** values in the document once aliases are written out */
-  values: 100_000,
+  values: 50_000,
   /** problems reported for one file; what follows is noise */
   problems: 100,
 } as const

@@ -84,6 +84,7 @@ function compose(text: string): Document.Parsed | null {
 
 function tokenGuard(parser: Parser): (lexeme: string) => void {
   let aliases = 0
+  let tokens = 0
   let afterScalarMark = false
   return (lexeme) => {
     if (parser.stack.length > LIMITS.nesting) {
@@ -91,6 +92,13 @@ function tokenGuard(parser: Parser): (lexeme: string) => void {
         parser.offset,
         `maps and lists nest more than ${LIMITS.nesting} levels deep here`,
         'flatten them',
+      )
+    }
+    if (++tokens > LIMITS.tokens) {
+      throw new Refused(
+        parser.offset,
+        'the file has more words and signs up to here than a DAG may have',
+        'split the DAG',
       )
     }
     const content = afterScalarMark

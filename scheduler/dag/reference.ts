@@ -144,7 +144,8 @@ function limitRows(): string[][] {
     ['nesting of maps and lists', `${LIMITS.nesting} levels`],
     ['aliases in a file', String(LIMITS.aliases)],
     ['values in a file, aliases written out', LIMITS.values.toLocaleString('en')],
-    ['tasks of a DAG', '10,000'],
+    ['words and signs in a file', LIMITS.tokens.toLocaleString('en')],
+    ['tasks of a DAG', LIMITS.tasks.toLocaleString('en')],
     ['problems shown for a file', String(LIMITS.problems)],
   ]
 }

@@ -25,6 +25,7 @@ export class Report {
 
   /** A fault at a place inside the text that stands at `path`. */
   inText(path: Path, place: Position, message: string, hint: string): void {
+    if (this.isFull()) return
     this.#push(this.file, placeInText(this.yaml, path, place), path, message, hint)
   }
 

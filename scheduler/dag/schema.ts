@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
+import { LIMITS } from './guard.js'
 import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
 
 /** What a DAG does when its file does not say otherwise. */
@@ -177,7 +178,7 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
         description: 'The steps, by id.',
         type: 'object',
         minProperties: 1,
-        maxProperties: 10_000,
+        maxProperties: LIMITS.tasks,
         propertyNames: idSchema,
         additionalProperties: taskSchema(operators),
       },

@@ -193,7 +193,7 @@ function knownNames(
   return {
     params,
     vars: context.vars,
-    tasks: new Set(Object.keys(tasks)),
+    tasks: { has: (other) => Object.hasOwn(tasks, other), all: () => Object.keys(tasks) },
     upstream: {
       get(other) {
         upstream ??= upstreamOf(needs, id)

@@ -7,7 +7,7 @@ import { type Expression, parseTemplate, type TemplateFault, type TemplatePart }
 export interface KnownNames {
   params: ReadonlySet<string>
   /** all tasks of the DAG */
-  tasks: ReadonlySet<string>
+  tasks: { has(id: string): boolean; all(): Iterable<string> }
   /** of a task before this one, direct or not, the outputs it declares; null: none, so any is accepted; undefined: not before */
   upstream: { get(id: string): ReadonlySet<string> | null | undefined }
   /** null: not known here, any is accepted */
@@ -131,7 +131,7 @@ function checkOutput(
     return
   }
   if (!known.tasks.has(id)) {
-    fault(`names the task \`${id}\`, which does not exist`, didYouMean(id, known.tasks))
+    fault(`names the task \`${id}\`, which does not exist`, didYouMean(id, known.tasks.all()))
     return
   }
   const declared = known.upstream.get(id)

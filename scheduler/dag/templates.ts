@@ -135,7 +135,8 @@ function lookUp(parts: readonly string[], scope: TemplateScope): Json {
   let value: unknown = scope
   for (const [depth, part] of parts.entries()) {
     const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, part) && !isLength(value, part)
-    if (!isThere) throw new Error(`: there is no \`${parts.slice(0, depth + 1).join('.')}\`${namesIn(value)}`)
+    if (!isThere)
+      throw new Error(`names \`${parts.slice(0, depth + 1).join('.')}\`, which is not there${namesIn(value)}`)
     value = (value as Record<string, unknown>)[part]
   }
   return value as Json
