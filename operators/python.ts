@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { isSluiceError, SluiceError } from '../errors.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 import type { ProcessEnd } from './process/run-process.js'
 import { PROCESS_PROPERTIES, runTaskProcess, shorten } from './process/task-process.js'
+import { isInside, leadsOutside } from './project-path.js'
 
 type PythonConfig = {
   script?: string
@@ -147,11 +148,9 @@ function materialise(config: PythonConfig, root: string, ctx: OperatorContext): 
 
 /** `../jobs/score.py` of `dags/x.yaml` lies at `jobs/score.py` in the project, and so it does below `root`. */
 function placeOf(file: string, root: string, ctx: OperatorContext): string {
-  const inProject = relative(ctx.project, resolve(ctx.dag.folder, file))
-  if (inProject === '..' || inProject.startsWith(`..${sep}`)) {
-    throw new SluiceError('PATH_OUTSIDE', `python: ${file} leads outside the project.`, { retryable: false })
-  }
-  return join(root, inProject)
+  const path = resolve(ctx.dag.folder, file)
+  if (!isInside(path, ctx.project)) throw leadsOutside(`python: ${file}`)
+  return join(root, relative(ctx.project, path))
 }
 
 function writeCopy(path: string, text: string): string {

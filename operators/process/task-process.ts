@@ -1,8 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
+import { join, resolve } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { JsonSchema } from '../../json.js'
 import type { OperatorContext, OperatorResult } from '../operator.js'
+import { isInside, leadsOutside } from '../project-path.js'
 import { OUTPUTS_VARIABLE, readOutputs } from './outputs-file.js'
 import { type ProcessEnd, runProcess } from './run-process.js'
 
@@ -105,9 +106,6 @@ function insideProject(folder: string, ctx: OperatorContext): string {
     throw new SluiceError('OPERATOR_FAILED', `cwd: the folder ${folder} does not exist (relative to the DAG file).`)
   }
   const real = realpathSync(path)
-  const project = realpathSync(ctx.project)
-  if (real !== project && !real.startsWith(project + sep)) {
-    throw new SluiceError('PATH_OUTSIDE', `cwd: ${folder} leads outside the project.`, { retryable: false })
-  }
+  if (!isInside(real, realpathSync(ctx.project))) throw leadsOutside(`cwd: ${folder}`)
   return real
 }

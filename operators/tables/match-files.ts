@@ -1,7 +1,8 @@
 import { realpath, stat } from 'node:fs/promises'
-import { relative, resolve, sep } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { SluiceError } from '../../errors.js'
+import { isInside, leadsOutside } from '../project-path.js'
 
 /** A glob that matches more is a mistake more often than a wish. */
 export const MAX_FILES = 10_000
@@ -42,7 +43,7 @@ async function match(
   if (await isFile(literal)) return [literal]
   const cwd = await realpath(options.folder)
   // Checked before the search, which else would walk through folders that are none of its business.
-  if (!isInside(await realOf(staticPart(cwd, pattern)), options.project)) throw outside(pattern)
+  if (!isInside(await realOf(staticPart(cwd, pattern)), options.project)) throw leadsOutside(pattern)
   if (!isDynamicPattern(pattern)) return []
   const found = await glob(pattern, {
     cwd,
@@ -84,14 +85,6 @@ function staticPart(cwd: string, pattern: string): string {
 
 async function insideProject(path: string, project: string, pattern: string): Promise<string> {
   const real = await realpath(path)
-  if (!isInside(real, project)) throw outside(pattern)
+  if (!isInside(real, project)) throw leadsOutside(pattern)
   return real
-}
-
-function isInside(path: string, project: string): boolean {
-  return path === project || path.startsWith(project + sep)
-}
-
-function outside(pattern: string): SluiceError {
-  return new SluiceError('PATH_OUTSIDE', `${pattern} leads outside the project.`, { retryable: false })
 }
