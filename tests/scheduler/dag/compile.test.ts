@@ -1,0 +1,181 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { compile, dagWith, goodDag, problemLines, project, write } from './subject.js'
+
+describe('a compiled DAG', () => {
+  it('has every default filled in', () => {
+    const dag = goodDag('dag: a\ntasks: { b: { bash: x } }\n')
+    expect(dag).toMatchObject({
+      id: 'a',
+      file: 'test.yaml',
+      description: '',
+      owner: '',
+      tags: [],
+      schedule: null,
+      start: null,
+      catchup: false,
+      maxActiveRuns: 1,
+      maxActiveTasks: 64,
+      params: {},
+      files: {},
+    })
+    expect(dag.tasks).toEqual([
+      {
+        id: 'b',
+        needs: [],
+        operator: 'bash',
+        config: { command: 'x' },
+        when: null,
+        triggerRule: 'all_success',
+        retries: 0,
+        retryDelayMs: 30_000,
+        backoff: 2,
+        maxDelayMs: 3_600_000,
+        timeoutMs: null,
+        pool: 'default',
+        priority: 0,
+        queue: 'default',
+        checks: [],
+        outputs: {},
+        env: {},
+        outputsOf: [],
+        files: [],
+        line: 2,
+        group: '',
+      },
+    ])
+  })
+
+  it('takes what a task says before what `defaults` say', () => {
+    const dag = goodDag(
+      'dag: a\ndefaults: { retries: 3, retry_delay: 500ms, timeout: 1h30m, trigger_rule: all_done }\n' +
+        'tasks:\n  b: { bash: x, retries: 0, timeout: 20m }\n  c: { bash: x }\n',
+    )
+    expect(dag.tasks).toMatchObject([
+      { id: 'b', retries: 0, retryDelayMs: 500, timeoutMs: 1_200_000, triggerRule: 'all_done', line: 4 },
+      { id: 'c', retries: 3, timeoutMs: 5_400_000, line: 5 },
+    ])
+  })
+
+  it('keeps its schedule and start as instants and zones', () => {
+    const dag = goodDag(dagWith(['schedule: { cron: " 0 6 * * * ", timezone: Asia/Tokyo }', 'start: 2026-01-01']))
+    expect(dag).toMatchObject({
+      schedule: { cron: '0 6 * * *', timezone: 'Asia/Tokyo' },
+      start: Date.UTC(2025, 11, 31, 15),
+    })
+    expect(goodDag(dagWith(['schedule: "@daily"'])).schedule).toEqual({ cron: '@daily', timezone: 'UTC' })
+  })
+
+  it('orders its tasks, and groups them', () => {
+    const dag = goodDag('dag: a\ntasks:\n  b_z: { bash: x, needs: [b_y] }\n  b_y: { bash: x }\n  c: { bash: x }\n')
+    expect(dag.tasks.map(({ id, group }) => [id, group])).toEqual([
+      ['b_y', 'b'],
+      ['b_z', 'b'],
+      ['c', ''],
+    ])
+  })
+
+  it('takes a byte order mark, Windows line ends and anchors', () => {
+    const dag = goodDag('\uFEFFdag: a\r\ntasks:\r\n  b: &b { bash: x }\r\n  c: *b\r\n')
+    expect(dag.tasks.map(({ id }) => id)).toEqual(['b', 'c'])
+  })
+})
+
+describe('the version', () => {
+  const text = 'dag: a\ntasks: { b: { sql: { file: q.sql } } }\n'
+  const versionWith = (sql: string, yaml = text) => goodDag(yaml, { root: project({ 'dags/q.sql': sql }) }).version
+
+  it('changes with the YAML and with every file it names, and with nothing else', () => {
+    expect(versionWith('select 1')).toMatch(/^[0-9a-f]{64}$/)
+    expect(versionWith('select 1')).toBe(versionWith('select 1'))
+    expect(versionWith('select 2')).not.toBe(versionWith('select 1'))
+    expect(versionWith('select 1', `${text}# comment\n`)).not.toBe(versionWith('select 1'))
+  })
+
+  it('tells apart what only looks alike when put together', () => {
+    const two = (a: string, b: string) =>
+      goodDag('dag: a\ntasks: { a: { sql: { file: a } }, b: { sql: { file: b } } }\n', {
+        root: project({ 'dags/a': a, 'dags/b': b }),
+      }).version
+    expect(two('xb', 'y')).not.toBe(two('x', 'by'))
+  })
+
+  it('pins the text of the files', () => {
+    const root = project({ 'dags/q.sql': '\uFEFFselect 1', 'lib/f.py': 'x' })
+    const dag = goodDag('dag: a\ntasks: { b: { sql: { file: ./q.sql } }, c: { script: { file: ../lib/f.py } } }\n', {
+      root,
+    })
+    expect(dag.files).toEqual({ './q.sql': 'select 1', '../lib/f.py': 'x' })
+    expect(dag.tasks.map(({ files }) => files)).toEqual([['./q.sql'], ['../lib/f.py']])
+  })
+})
+
+describe('files that are refused', () => {
+  const problem = (path: string, root: string) =>
+    problemLines(`dag: a\ntasks: { b: { sql: { file: ${JSON.stringify(path)} } } }\n`, { root })
+
+  it.each([
+    ['nope.sql', /^2:28 there is no file `nope.sql` \(paths are relative to the DAG file\)$/],
+    ['/etc/passwd', /`\/etc\/passwd` is absolute/],
+    ['../../etc/passwd', /leads outside the project/],
+    ['../../../../../../../nope', /leads outside the project/],
+    ['.', /is not a file/],
+    ['a\u0000b', /NUL/],
+  ])('%s', (path, expected) => {
+    expect(problem(path, project())[0]).toMatch(expected)
+  })
+
+  it('leads outside by a link to a file, to a folder, and in two steps', () => {
+    const [root, outside] = [project(), project({ 'secret.sql': 'select 1' })]
+    symlinkSync(join(outside, 'secret.sql'), join(root, 'dags/file.sql'))
+    symlinkSync(outside, join(root, 'dags/folder'))
+    symlinkSync('file.sql', join(root, 'dags/second.sql'))
+    for (const path of ['file.sql', 'folder/secret.sql', 'second.sql']) {
+      expect(problem(path, root)[0]).toMatch(/leads outside the project/)
+    }
+  })
+
+  it('is a link that stays inside: accepted', () => {
+    const root = project({ 'shared/q.sql': 'select 1' })
+    symlinkSync(join(root, 'shared'), join(root, 'dags/sql'))
+    expect(problem('sql/q.sql', root)).toEqual([])
+  })
+
+  it('is a link to itself, a pipe, a picture, or too large', () => {
+    const root = project()
+    symlinkSync('loop.sql', join(root, 'dags/loop.sql'))
+    execFileSync('mkfifo', [join(root, 'dags/pipe.sql')])
+    write(root, 'dags/picture.sql', Uint8Array.from([0xff, 0xd8, 0xff]))
+    write(root, 'dags/large.sql', 'x'.repeat(1_000_001))
+    expect(problem('loop.sql', root)[0]).toMatch(/link that leads to itself/)
+    expect(problem('pipe.sql', root)[0]).toMatch(/is not a file/)
+    expect(problem('picture.sql', root)[0]).toMatch(/is not a text in UTF-8/)
+    expect(problem('large.sql', root)[0]).toMatch(/has 1.0 MB; a file named here has at most 1 MB/)
+  })
+
+  it('are too much together', () => {
+    const root = project()
+    for (let index = 0; index < 9; index++) write(root, `dags/${index}.sql`, 'x'.repeat(1_000_000))
+    const tasks = Array.from({ length: 9 }, (_, index) => `  t${index}: { sql: { file: ${index}.sql } }`).join('\n')
+    expect(problemLines(`dag: a\ntasks:\n${tasks}\n`, { root })).toEqual([
+      '11:22 the files this DAG names have more than 8 MB together (split the DAG)',
+    ])
+  })
+
+  it('finds faults in a file where they stand, under the name of the file', () => {
+    const root = project({ 'dags/sql/q.sql': "select 1,\n  '{{ params.p }}'\n" })
+    mkdirSync(join(root, 'dags/sub'))
+    const { problems } = compile(
+      'dag: a\nparams: { p: { type: string } }\ntasks: { b: { sql: { file: sql/q.sql } } }\n',
+      { root },
+    )
+    expect(problems).toMatchObject([{ file: 'sql/q.sql', line: 2, column: 4, path: 'tasks.b.sql.file' }])
+  })
+
+  it('knows nothing of other folders of the machine', () => {
+    expect(problem(join('..', '..', '..', tmpdir(), 'x'), project())[0]).toMatch(/leads outside/)
+  })
+})

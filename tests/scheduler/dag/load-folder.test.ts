@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isSluiceError } from '../../../errors.js'
+import type { CompileOptions } from '../../../scheduler/dag/compile.js'
+import { DagFolder, loadFolder } from '../../../scheduler/dag/load-folder.js'
+import { project, testOperators, write } from './subject.js'
+
+const dag = (id: string, command = 'x') => `dag: ${id}\ntasks: { load: { bash: ${command} } }\n`
+const optionsFor = (root: string): CompileOptions => ({
+  operators: testOperators,
+  project: root,
+  dags: join(root, 'dags'),
+})
+const idsIn = (dags: readonly { id: string }[]) => dags.map(({ id }) => id)
+
+describe('a folder of DAGs', () => {
+  it('is read with its subfolders, and without what holds no DAGs', async () => {
+    const root = project({
+      'dags/b.yaml': dag('b'),
+      'dags/sub/deep/a.yml': dag('a'),
+      'dags/.hidden.yaml': 'no',
+      'dags/.git/x.yaml': 'no',
+      'dags/data/x.yaml': 'no',
+      'dags/node_modules/x.yaml': 'no',
+      'dags/readme.md': 'no',
+      'dags/sql/x.sql': 'select 1',
+    })
+    const { dags, broken, problems } = await loadFolder(optionsFor(root))
+    expect(dags.map(({ id, file }) => [id, file])).toEqual([
+      ['b', 'b.yaml'],
+      ['a', 'sub/deep/a.yml'],
+    ])
+    expect([broken, problems]).toEqual([[], []])
+  })
+
+  it('tells every problem of every file, and keeps the others', async () => {
+    const root = project({
+      'dags/a.yaml': 'dag: a\nshedule: x\ntasks: { b: {} }\n',
+      'dags/b.yaml': dag('b'),
+      'dags/c.yaml': '\t',
+    })
+    const { dags, broken, problems } = await loadFolder(optionsFor(root))
+    expect(idsIn(dags)).toEqual(['b'])
+    expect(broken).toEqual(['a.yaml', 'c.yaml'])
+    expect(problems.map(({ file, line }) => [file, line])).toEqual([
+      ['a.yaml', 2],
+      ['a.yaml', 3],
+      ['c.yaml', 1],
+    ])
+  })
+
+  it('lets no file win when two have the same id, also when one of them is broken', async () => {
+    const root = project({
+      'dags/a.yaml': dag('x'),
+      'dags/b.yaml': `# b\n${dag('x')}`,
+      'dags/c.yaml': dag('y'),
+      'dags/d.yaml': 'dag: y\n',
+    })
+    const { dags, broken, problems } = await loadFolder(optionsFor(root))
+    expect(dags).toEqual([])
+    expect(broken).toEqual(['a.yaml', 'b.yaml', 'c.yaml', 'd.yaml'])
+    expect(problems).toContainEqual({
+      file: 'b.yaml',
+      line: 2,
+      column: 6,
+      path: 'dag',
+      severity: 'error',
+      message: 'the id `x` is also that of a.yaml',
+      hint: 'give each DAG an id of its own',
+    })
+  })
+
+  it('names files that cannot be read or are none', async () => {
+    const [root, outside] = [project({ 'dags/good.yaml': dag('good') }), project({ 'x.yaml': dag('x') })]
+    symlinkSync(join(outside, 'x.yaml'), join(root, 'dags/link.yaml'))
+    symlinkSync('nowhere', join(root, 'dags/dangling.yaml'))
+    execFileSync('mkfifo', [join(root, 'dags/pipe.yaml')])
+    write(root, 'dags/large.yaml', new Uint8Array(2_000_000))
+    const { dags, problems } = await loadFolder(optionsFor(root))
+    expect(idsIn(dags)).toEqual(['good'])
+    expect(problems.map(({ file, message }) => `${file} ${message}`)).toEqual([
+      'dangling.yaml the file cannot be read (ENOENT)',
+      'large.yaml the file has 2.0 MB; a DAG file has at most 1 MB',
+      'link.yaml the file is a link that leads outside the project',
+      'pipe.yaml this is not a regular file',
+    ])
+  })
+
+  it('names a file without permission', async () => {
+    const root = project({ 'dags/a.yaml': dag('a') })
+    chmodSync(join(root, 'dags/a.yaml'), 0o000)
+    const { problems } = await loadFolder(optionsFor(root))
+    // root reads everything
+    expect(problems.map(({ message }) => message)).toEqual(
+      process.getuid?.() === 0 ? [] : ['the file cannot be read (EACCES)'],
+    )
+  })
+
+  it('says so when the folder is not there', async () => {
+    const root = project()
+    rmSync(join(root, 'dags'), { recursive: true })
+    await expect(loadFolder(optionsFor(root))).rejects.toSatisfy((error) => isSluiceError(error, 'CONFIG_INVALID'))
+  })
+})
+
+describe('reading again', () => {
+  /** Old enough that no change can hide behind the clock of the file system. */
+  const age = (root: string, path: string) => utimesSync(join(root, path), 1_700_000_000, 1_700_000_000)
+
+  it('compiles only what has changed', async () => {
+    const root = project({ 'dags/a.yaml': dag('a'), 'dags/b.yaml': dag('b') })
+    for (const path of ['dags/a.yaml', 'dags/b.yaml']) age(root, path)
+    const folder = new DagFolder(optionsFor(root))
+    const before = await folder.read()
+    write(root, 'dags/b.yaml', dag('b', 'y'))
+    const after = await folder.read()
+    expect(after.dags[0]).toBe(before.dags[0])
+    expect(after.dags[1]).not.toBe(before.dags[1])
+    expect(after.dags[1]?.version).not.toBe(before.dags[1]?.version)
+  })
+
+  it('sees a change in a file that a DAG names, also one that was missing', async () => {
+    const root = project({ 'dags/a.yaml': 'dag: a\ntasks: { b: { sql: { file: ../q.sql } } }\n' })
+    age(root, 'dags/a.yaml')
+    const folder = new DagFolder(optionsFor(root))
+    expect((await folder.read()).broken).toEqual(['a.yaml'])
+    write(root, 'q.sql', 'select 1')
+    const first = (await folder.read()).dags[0]?.version
+    write(root, 'q.sql', 'select 2')
+    const second = (await folder.read()).dags[0]?.version
+    expect(first).toBeDefined()
+    expect(second).not.toBe(first)
+    expect(folder.folders()).toEqual([join(root, 'dags'), root])
+  })
+
+  it('sees a change of the same size made at once', async () => {
+    const root = project()
+    const folder = new DagFolder(optionsFor(root))
+    for (let round = 0; round < 30; round++) {
+      write(root, 'dags/a.yaml', dag('a', String.fromCharCode(97 + (round % 26))))
+      expect((await folder.read()).dags[0]?.source).toContain(`bash: ${String.fromCharCode(97 + (round % 26))} `)
+    }
+  })
+
+  it('forgets a file that has gone, and takes over a folder put in its place', async () => {
+    const root = project({ 'dags/a.yaml': dag('a'), 'next/b.yaml': dag('b') })
+    const folder = new DagFolder(optionsFor(root))
+    expect(idsIn((await folder.read()).dags)).toEqual(['a'])
+    renameSync(join(root, 'dags'), join(root, 'old'))
+    renameSync(join(root, 'next'), join(root, 'dags'))
+    expect(idsIn((await folder.read()).dags)).toEqual(['b'])
+  })
+})
