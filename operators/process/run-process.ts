@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.js'
 import type { OperatorContext } from '../operator.js'
@@ -111,8 +112,8 @@ function startFailure(error: unknown, argv: readonly string[], options: ProcessO
     return new SluiceError('OPERATOR_FAILED', `The working folder ${options.cwd} does not exist.`, { cause: error })
   }
   if (isErrno(error, 'ENOENT')) {
-    const where = program.includes('/') ? 'does not exist' : `is not on this worker's PATH (${options.env.PATH ?? ''})`
-    return new SluiceError('PROGRAM_MISSING', `${program} ${where}.`, { cause: error, retryable: false })
+    const message = `${program} ${whyNotFound(program, options)}.`
+    return new SluiceError('PROGRAM_MISSING', message, { cause: error, retryable: false })
   }
   if (isErrno(error, 'EACCES')) {
     const message = `${program} may not be executed on this worker: it is not an executable file.`
@@ -123,6 +124,13 @@ function startFailure(error: unknown, argv: readonly string[], options: ProcessO
     return new SluiceError('OPERATOR_FAILED', message, { cause: error, retryable: false })
   }
   return new SluiceError('OPERATOR_FAILED', `${program} cannot be started: ${String(error)}`, { cause: error })
+}
+
+function whyNotFound(program: string, options: ProcessOptions): string {
+  if (!program.includes('/')) return `is not on this worker's PATH (${options.env.PATH ?? ''})`
+  return existsSync(resolve(options.cwd, program))
+    ? 'names a program in its first line (#!) that is not on this worker'
+    : 'does not exist'
 }
 
 function exited(child: ChildProcess): Promise<Pick<ProcessEnd, 'exitCode' | 'signal'>> {

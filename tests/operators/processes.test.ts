@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
@@ -53,6 +53,13 @@ function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
 }
 
+/** An executable file. */
+function script(text: string): string {
+  const path = project.write('script', text)
+  chmodSync(path, 0o755)
+  return path
+}
+
 describe('runProcess', () => {
   it('reports the exit code and logs both streams line by line', async () => {
     const ctx = project.context()
@@ -84,6 +91,7 @@ describe('runProcess', () => {
   it.each([
     ['no-such-program-7', 'PROGRAM_MISSING', /no-such-program-7 is not on this worker's PATH/],
     ['/nowhere/python', 'PROGRAM_MISSING', /\/nowhere\/python does not exist/],
+    [script('#!/no/such/python\n'), 'PROGRAM_MISSING', /script names a program in its first line \(#!\) that is not/],
     [
       project.write('notes.txt', 'no program'),
       'PROGRAM_MISSING',
