@@ -6,6 +6,7 @@ import { dagListFragments, dagListQuery, loadDagList } from '../routes/dags.js'
 import { loadRunFacts, runFragments, runPageOptions } from '../routes/run.js'
 import type { Web } from '../web.js'
 import { type Fragment, markOf } from './fragments.js'
+import { streamLog } from './log-stream.js'
 import { type Item, type Source, Topic } from './topic.js'
 
 const STREAM_LIMIT = 500
@@ -35,6 +36,11 @@ export class Live {
     const router = Router()
     router.get('/live/runs/:run', (req, res) => this.#page(req, res, this.#runSource(req)))
     router.get('/live/dags', (req, res) => this.#page(req, res, this.#dagListSource(req)))
+    router.get('/live/runs/:run/tasks/:task/attempts/:attempt', (req, res) => {
+      requireIdentity(res)
+      this.keep(res)
+      return streamLog(this.web, req, res)
+    })
     return router
   }
 

@@ -129,8 +129,10 @@ if (log) {
     log.scrollTop = log.scrollHeight
     start()
   }
-  document.querySelector('[data-wrap]')?.addEventListener('click', () => log.toggleAttribute('data-nowrap'))
 }
+
+// ---- the newest run is at the right
+for (const wide of document.querySelectorAll('[data-end]')) wide.scrollLeft = wide.scrollWidth
 
 // ---- keys: only those that the foot of the page names
 const goTo = { n: '/', d: '/dags', r: '/runs', t: '/tables' }

@@ -1,6 +1,6 @@
 import type { Instant } from '../../../json.js'
 import { RUN_STATES, type RunKind, type RunState } from '../../core/model.js'
-import type { Database, SqlRow } from '../database.js'
+import type { Database, SqlRow, SqlValue } from '../database.js'
 
 export interface RunListQuery {
   dagId: string | null
@@ -26,29 +26,37 @@ export interface RunListRow {
   timezone: string | null
 }
 
-/** Runs, newest first. Active ones are found by their own index, so that filtering by state never walks the history. */
+/** Conditions that name the partial index which holds exactly these runs, so that no filter walks the history. */
+const STATE_CONDITIONS: Record<RunState, string> = {
+  queued: `state in ('queued', 'running') and state = 'queued'`,
+  running: `state in ('queued', 'running') and state = 'running'`,
+  failed: `state in ('failed', 'cancelled') and state = 'failed'`,
+  cancelled: `state in ('failed', 'cancelled') and state = 'cancelled'`,
+  success: `state = 'success'`,
+}
+
+/** Runs, newest first. Each combination of filters is a statement of its own: a plan made for all of them fits none. */
 export function listRuns(db: Database, query: RunListQuery): Promise<RunListRow[]> {
-  const active = query.state === 'queued' || query.state === 'running'
+  const params: SqlValue[] = [query.limit]
+  const place = (value: SqlValue) => `$${params.push(value)}`
+  const conditions = [
+    query.dagId === null ? '' : `dag_id = ${place(query.dagId)}`,
+    query.state === null ? '' : STATE_CONDITIONS[query.state],
+    query.after === null
+      ? ''
+      : `(due_at, run_id) < (${place(new Date(query.after.dueAt))}::timestamptz, ${place(query.after.runId)})`,
+  ].filter((condition) => condition !== '')
   return db.query<RunListRow & SqlRow>(
     `select r.run_id as "runId", r.dag_id as "dagId", r.kind, r.state, r.version, r.due_at as "dueAt",
        r.interval_start as "intervalStart", r.interval_end as "intervalEnd", r.started_at as "startedAt",
        r.ended_at as "endedAt", r.triggered_by as "triggeredBy", r.reason, v.spec#>>'{schedule,timezone}' as timezone
      from (
-       select * from runs
-       where ($1::text is null or dag_id = $1) and ($2::text is null or state = $2)
-         ${active ? `and state in ('queued', 'running')` : ''}
-         and ($3::timestamptz is null or (due_at, run_id) < ($3, $4))
-       order by due_at desc, run_id desc limit $5
+       select * from runs ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`}
+       order by due_at desc, run_id desc limit $1
      ) r
      join dag_versions v on v.version = r.version
      order by r.due_at desc, r.run_id desc`,
-    [
-      query.dagId,
-      query.state,
-      query.after === null ? null : new Date(query.after.dueAt),
-      query.after?.runId ?? '',
-      query.limit,
-    ],
+    params,
   )
 }
 

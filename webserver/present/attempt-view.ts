@@ -1,0 +1,126 @@
+import type { Instant, Json } from '../../json.js'
+import type { Task } from '../../scheduler/dag/model.js'
+import type { AttemptPlace } from '../routes/attempt.js'
+import { duration } from './duration.js'
+import { stateOfResult } from './gantt.js'
+import { type CodeLine, highlightSql, highlightYaml } from './highlight.js'
+import { links } from './links.js'
+import { bytes, rowChanges } from './numbers.js'
+import { type Lineage, timezoneOf } from './run-view.js'
+import { timeLine, timeTwice } from './time.js'
+
+/** The tries of a task as segments; neighbours are reached with [ and ]. */
+export function triesView({ attempts, chosen, task }: AttemptPlace, base: string, now: Instant) {
+  const at = attempts.findIndex((attempt) => attempt === chosen)
+  return attempts.map((attempt, place) => ({
+    href: `${base}?try=${attempt.attempt}`,
+    label: `Try ${attempt.attempt}`,
+    state: attempt.result === null ? task.state : stateOfResult(attempt.result),
+    took: duration((attempt.endedAt ?? now) - attempt.claimedAt),
+    current: attempt === chosen,
+    key: place === at - 1 ? '[' : place === at + 1 ? ']' : '',
+  }))
+}
+
+export interface Fact {
+  term: string
+  value: string
+  note: string
+  href: string
+  mono: boolean
+}
+
+function fact(term: string, value: string, more: Partial<Fact> = {}): Fact {
+  return { term, value, note: '', href: '', mono: false, ...more }
+}
+
+/** What there is to know about an attempt, beside its log. */
+export function attemptFacts(place: AttemptPlace, lineage: readonly Lineage[], now: Instant): Fact[] {
+  const { run, dag, task, spec, chosen } = place
+  const timezone = timezoneOf(dag)
+  const facts: Fact[] = []
+  if (chosen !== null) {
+    const started = timeTwice(chosen.claimedAt, timezone, now, { seconds: true })
+    facts.push(fact('Started', started.local, { note: started.utc }))
+    if (chosen.endedAt !== null) facts.push(fact('Ended', timeLine(chosen.endedAt, timezone, now, { seconds: true })))
+    if (chosen.result !== null) facts.push(fact('Result', chosen.result, { note: chosen.reason }))
+    facts.push(fact('Worker', chosen.workerId, { href: '/workers', note: `queue ${task.queue}` }))
+    if (task.state === 'running' && task.leaseUntil !== null && chosen.endedAt === null)
+      facts.push(fact('Lease', `until ${timeLine(task.leaseUntil, timezone, now, { seconds: true })}`))
+  }
+  facts.push(fact('Pool', task.pool))
+  facts.push(...specFacts(spec, place, now))
+  const own = lineage.find((entry) => entry.taskId === task.taskId && entry.attempt === chosen?.attempt)
+  for (const read of own?.reads ?? [])
+    facts.push(fact('Read', `${read.table}@${read.version}`, { href: links.table(read.table), mono: true }))
+  for (const write of own?.writes ?? [])
+    facts.push(
+      fact('Wrote', `${write.table}@${write.version}`, {
+        href: links.table(write.table),
+        mono: true,
+        note: `${rowChanges(write)}, ${bytes(write.bytes)}`,
+      }),
+    )
+  facts.push(
+    fact('Token', `${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
+      mono: true,
+      note: 'carried by each commit; a further try with it cannot write twice',
+    }),
+  )
+  return facts
+}
+
+function specFacts(spec: Task | null, { chosen, dag }: AttemptPlace, now: Instant): Fact[] {
+  if (spec === null) return []
+  const facts = [
+    fact('Operator', spec.operator, {
+      href: `${links.dagTab(dag.id, 'code')}?version=${dag.version}#L${spec.line}`,
+      note: `${dag.file}:${spec.line}`,
+    }),
+  ]
+  if (spec.needs.length > 0) facts.push(fact('Needs', spec.needs.join(', '), { note: `rule ${spec.triggerRule}` }))
+  if (spec.timeoutMs !== null) {
+    const at =
+      chosen === null || chosen.endedAt !== null
+        ? ''
+        : `, at ${timeLine(chosen.claimedAt + spec.timeoutMs, timezoneOf(dag), now, { seconds: true })}`
+    facts.push(fact('Timeout', `${duration(spec.timeoutMs)}${at}`))
+  }
+  facts.push(fact('Retries', spec.retries === 0 ? 'none' : `${spec.retries}, after ${delays(spec)}`))
+  return facts
+}
+
+/** `30 s, 1 m 00 s, 2 m 00 s`; jitter makes each up to that long. */
+function delays(spec: Task): string {
+  const shown = Math.min(spec.retries, 4)
+  const texts = Array.from({ length: shown }, (_, retry) =>
+    duration(Math.min(spec.maxDelayMs, spec.retryDelayMs * spec.backoff ** retry)).replace('.0 ', ' '),
+  )
+  return `${texts.join(', ')}${spec.retries > shown ? ', …' : ''}`
+}
+
+export interface RenderedPart {
+  title: string
+  note: string
+  id: string
+  lines: CodeLine[]
+}
+
+/** The configuration as the attempt had it, secrets masked; SQL on its own, in colour. */
+export function renderedView(rendered: Json, spec: Task | null): RenderedPart[] {
+  if (rendered === null || typeof rendered !== 'object' || Array.isArray(rendered)) return []
+  const { sql, ...rest } = rendered
+  const parts: RenderedPart[] = []
+  if (typeof sql === 'string') {
+    const file = spec?.files.find((path) => path.endsWith('.sql'))
+    parts.push({ title: 'Rendered SQL', note: file ?? '', id: 'rendered-sql', lines: highlightSql(sql) })
+  }
+  if (Object.keys(rest).length > 0)
+    parts.push({
+      title: 'Rendered configuration',
+      note: 'secrets masked',
+      id: 'rendered-config',
+      lines: highlightYaml(JSON.stringify(rest, null, 2), false),
+    })
+  return parts
+}

@@ -1,0 +1,41 @@
+import type { Instant } from '../../json.js'
+import { wallTime } from './time.js'
+
+const WALL = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?$/
+
+/**
+ * Reads what people write into a form: `2026-11-18 06:00` or `2026-11-18` as time of the zone, or ISO 8601 with its own
+ * zone.
+ * @returns null when it is neither, names no real date, or names a time that the zone skips
+ */
+export function instantFromText(text: string, timezone: string): Instant | null {
+  const trimmed = text.trim()
+  const match = WALL.exec(trimmed)
+  if (match === null) {
+    const zoned = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(trimmed)
+    const instant = zoned ? Date.parse(trimmed) : Number.NaN
+    return Number.isNaN(instant) ? null : instant
+  }
+  const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? 0))
+  const asUtc = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second)
+  // the offset at the guess may differ from the one at the answer around a change; a second look settles it
+  const first = asUtc - offsetAt(asUtc, timezone)
+  const instant = asUtc - offsetAt(first, timezone)
+  return wallOf(instant, timezone) === asUtc ? instant : null
+}
+
+/** `2026-11-18 06:00` in the zone; what `instantFromText` reads back. */
+export function textFromInstant(instant: Instant, timezone: string): string {
+  return new Date(wallOf(instant, timezone)).toISOString().slice(0, 16).replace('T', ' ')
+}
+
+function offsetAt(instant: Instant, timezone: string): number {
+  return wallOf(instant, timezone) - Math.floor(instant / 1000) * 1000
+}
+
+/** The zone's wall time as if it were UTC. */
+function wallOf(instant: Instant, timezone: string): number {
+  const wall = wallTime(instant, timezone)
+  const [hour, minute, second] = wall.seconds.split(':').map(Number)
+  return Date.UTC(wall.year, wall.month - 1, wall.day, hour, minute, second)
+}

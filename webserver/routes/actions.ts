@@ -1,0 +1,73 @@
+import { type Request, type Response, Router } from 'express'
+import { SluiceError } from '../../errors.js'
+import type { Actor } from '../../scheduler/commands.js'
+import { localPath } from '../auth/local-path.js'
+import { authorizeChange } from '../auth/session.js'
+import { links } from '../present/links.js'
+import { textOf } from '../query.js'
+import type { Web } from '../web.js'
+
+const MARKS = ['success', 'failed', 'skipped'] as const
+
+/** What the forms of the pages do: one command each, then back to a page that shows what has become of it. */
+export function actionRoutes(web: Web): Router {
+  const router = Router()
+  const { commands } = web.deps
+  const post = (path: string, act: (req: Request, actor: Actor) => Promise<string>) =>
+    router.post(path, async (req: Request, res: Response) => {
+      const { user } = authorizeChange(req, res, 'operator', web.deps.config.baseUrl)
+      res.redirect(303, await act(req, { user }))
+    })
+
+  post('/dags/:dag/active', async (req, actor) => {
+    const dagId = req.params.dag as string
+    if (field(req, 'active') === '1') await commands.resume(dagId, actor)
+    else await commands.pause(dagId, '', actor)
+    return backTo(req, links.dag(dagId))
+  })
+  post('/runs/:run/clear', async (req, actor) => {
+    const runId = req.params.run as string
+    await commands.clear(runId, null, { downstream: true, failedOnly: field(req, 'failed_only') === '1' }, actor)
+    return links.run(runId)
+  })
+  post('/runs/:run/cancel', async (req, actor) => {
+    const runId = req.params.run as string
+    await commands.cancel(runId, actor)
+    return links.run(runId)
+  })
+  post('/runs/:run/tasks/:task/clear', async (req, actor) => {
+    const [runId, taskId] = [req.params.run as string, req.params.task as string]
+    await commands.clear(runId, [taskId], { downstream: true, failedOnly: false }, actor)
+    return links.task(runId, taskId)
+  })
+  post('/runs/:run/tasks/:task/cancel', async (req, actor) => {
+    const [runId, taskId] = [req.params.run as string, req.params.task as string]
+    await commands.cancelTask(runId, taskId, actor)
+    return links.task(runId, taskId)
+  })
+  post('/runs/:run/tasks/:task/mark', async (req, actor) => {
+    const [runId, taskId] = [req.params.run as string, req.params.task as string]
+    const state = MARKS.find((mark) => mark === field(req, 'state'))
+    if (state === undefined) throw new SluiceError('BAD_REQUEST', `A task is marked ${MARKS.join(', ')}.`)
+    await commands.mark(runId, [taskId], state, actor)
+    return links.task(runId, taskId)
+  })
+  return router
+}
+
+export function field(req: Request, name: string): string {
+  const body: unknown = req.body
+  return typeof body === 'object' && body !== null && name in body
+    ? textOf((body as Record<string, unknown>)[name])
+    : ''
+}
+
+/** The page of ours that the form stood on, as the browser says; `otherwise` when it says nothing of use. */
+function backTo(req: Request, otherwise: string): string {
+  const referrer = req.get('referer') ?? ''
+  if (!URL.canParse(referrer)) return otherwise
+  const url = new URL(referrer)
+  if (url.host !== req.get('host')) return otherwise
+  const path = localPath(`${url.pathname}${url.search}`)
+  return path === '/' ? otherwise : path
+}

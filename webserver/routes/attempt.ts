@@ -1,0 +1,200 @@
+import type { Request, Response } from 'express'
+import { SluiceError } from '../../errors.js'
+import { FINAL_TASK_STATES, type Run } from '../../scheduler/core/model.js'
+import type { Dag, Task } from '../../scheduler/dag/model.js'
+import {
+  attemptDetail,
+  pastTaskDurations,
+  type RunAttempt,
+  type RunTask,
+  runAttempts,
+  runTasks,
+} from '../../scheduler/store/reads/run-page.js'
+import { taken } from '../live/log-stream.js'
+import { sendPage } from '../page.js'
+import { attemptFacts, renderedView, triesView } from '../present/attempt-view.js'
+import { duration } from '../present/duration.js'
+import { links } from '../present/links.js'
+import { type LogQuery, lineView, readLogPage, WINDOW } from '../present/log-view.js'
+import { bytes, count, countOf, spread } from '../present/numbers.js'
+import { timezoneOf } from '../present/run-view.js'
+import { day, isUtc, wallTime, zoneName } from '../present/time.js'
+import { href, textOf, wholeNumber } from '../query.js'
+import type { Web } from '../web.js'
+
+const ATTEMPTS = 100
+const PAST = 30
+
+export interface AttemptPlace {
+  run: Run
+  dag: Dag
+  task: RunTask
+  /** null for a task that its pinned version no longer explains */
+  spec: Task | null
+  attempts: RunAttempt[]
+  /** the chosen attempt; null before the first */
+  chosen: RunAttempt | null
+}
+
+/** @throws SluiceError RUN_UNKNOWN, TASK_UNKNOWN, NOT_FOUND for a try that there was not */
+export async function loadAttempt(web: Web, req: Request): Promise<AttemptPlace> {
+  const { store, database } = web.deps
+  const [runId, taskId] = [req.params.run as string, req.params.task as string]
+  const run = await store.run(runId)
+  if (run === null) throw new SluiceError('RUN_UNKNOWN', `There is no run ${runId}.`)
+  const [dag, tasks, attempts] = await Promise.all([
+    web.dagVersion(run.version),
+    runTasks(database, runId),
+    runAttempts(database, runId, ATTEMPTS, taskId),
+  ])
+  const task = tasks.find((row) => row.taskId === taskId)
+  if (task === undefined) throw new SluiceError('TASK_UNKNOWN', `The run ${runId} has no task ${taskId}.`)
+  const asked = textOf(req.query.try)
+  const chosen =
+    attempts.find((attempt) => String(attempt.attempt) === asked) ?? (asked === '' ? attempts.at(-1) : undefined)
+  if (chosen === undefined && asked !== '')
+    throw new SluiceError('NOT_FOUND', `${taskId} of ${runId} has no try ${asked.slice(0, 20)}.`)
+  return { run, dag, task, spec: dag.tasks.find((one) => one.id === taskId) ?? null, attempts, chosen: chosen ?? null }
+}
+
+/** One attempt: its log, what it was given, and the facts about it. */
+export async function attemptPage(web: Web, req: Request, res: Response): Promise<void> {
+  const place = await loadAttempt(web, req)
+  const { run, dag, task, chosen } = place
+  const now = web.deps.now()
+  const timezone = timezoneOf(dag)
+  const base = links.task(run.id, task.taskId)
+  const [detail, lineage, past, log] = await Promise.all([
+    chosen === null ? null : attemptDetail(web.deps.database, run.id, task.taskId, chosen.attempt),
+    web.deps.store.runLineage(run.id),
+    pastTaskDurations(web.deps.database, run.dagId, task.taskId, PAST),
+    logModel(web, req, place, base),
+  ])
+  const usual = spread(past)
+  const over = FINAL_TASK_STATES.includes(task.state)
+  const model = {
+    taskId: task.taskId,
+    state: task.state,
+    took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
+    usual: usual === null ? '' : `median ${duration(usual.median)}, p90 ${duration(usual.p90)}`,
+    tries: triesView(place, base, now),
+    note: noteOf(place),
+    over,
+    base,
+    log,
+    facts: attemptFacts(place, lineage, now),
+    rendered: detail === null ? [] : renderedView(detail.rendered, place.spec),
+    outputs:
+      detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
+  }
+  const crumbs = [
+    { href: '/dags', label: 'DAGs' },
+    { href: links.dag(run.dagId), label: run.dagId },
+    {
+      href: links.run(run.id),
+      label: `${day(run.dueAt, timezone, now)}, ${wallTime(run.dueAt, timezone).clock} ${zoneName(timezone)}`,
+    },
+    { href: '', label: task.taskId },
+  ]
+  const keys = [
+    { keys: ['f'], label: 'follow' },
+    { keys: ['[', ']'], label: 'try before, after' },
+  ]
+  await sendPage(
+    web,
+    req,
+    res,
+    'attempt',
+    { title: `${task.taskId} · ${run.dagId}`, section: 'dags', crumbs, keys, hasSearch: true },
+    model,
+  )
+}
+
+function noteOf({ task, attempts, spec }: AttemptPlace): string {
+  const failed = attempts.filter((attempt) => attempt.result !== null && attempt.result !== 'success')
+  const last = failed.at(-1)
+  const left = spec === null ? 0 : Math.max(0, spec.retries + 1 - task.tries)
+  const more =
+    task.state === 'running' && left > 0 ? `${countOf(left, 'more try', 'more tries')} if this one fails.` : ''
+  const before =
+    last === undefined || task.reason === last.reason ? '' : `Try ${last.attempt}: ${last.reason || last.result}`
+  return [more, task.reason, before].filter((text) => text !== '').join(' ')
+}
+
+function logQuery(req: Request): LogQuery {
+  const level = textOf(req.query.level)
+  return {
+    q: textOf(req.query.q).slice(0, 200),
+    level: level === 'warn' || level === 'error' ? level : '',
+    from: wholeNumber(req.query.from, 1, Number.MAX_SAFE_INTEGER),
+  }
+}
+
+async function logModel(web: Web, req: Request, { run, dag, task, chosen }: AttemptPlace, base: string) {
+  if (chosen === null) return null
+  const query = logQuery(req)
+  const timezone = timezoneOf(dag)
+  const attempt = { runId: run.id, taskId: task.taskId, attempt: chosen.attempt }
+  const page = await readLogPage(web.deps.logs, attempt, query, chosen.logLines)
+  const lines = query.from === null && query.q === '' && query.level === '' ? page.lines.slice(-WINDOW) : page.lines
+  const first = lines[0]?.line ?? 0
+  const last = lines.at(-1)?.line ?? 0
+  const same = { try: chosen.attempt, q: query.q }
+  const whole = query.q === '' && query.level === ''
+  return {
+    lines: lines.map((line) => lineView(line, timezone, query.q)),
+    q: query.q,
+    try: chosen.attempt,
+    hits: query.q === '' ? '' : page.stopped ? `first ${page.hits}` : countOf(page.hits, 'line'),
+    level: query.level,
+    levels: [
+      { label: 'All', count: '', current: query.level === '', href: href(base, same) },
+      {
+        label: 'Warnings',
+        count: countText(page.warnings),
+        current: query.level === 'warn',
+        href: href(base, { ...same, level: 'warn' }),
+      },
+      {
+        label: 'Errors',
+        count: countText(page.errors),
+        current: query.level === 'error',
+        href: href(base, { ...same, level: 'error' }),
+      },
+    ],
+    // only the end of a running attempt's whole log can grow
+    live: chosen.endedAt === null && whole && query.from === null,
+    stream: `/live/runs/${encodeURIComponent(run.id)}/tasks/${encodeURIComponent(task.taskId)}/attempts/${chosen.attempt}`,
+    raw: `${base}/log?try=${chosen.attempt}`,
+    from: last,
+    last,
+    earlier:
+      whole && first > 1 ? `${href(base, { try: chosen.attempt, from: Math.max(1, first - WINDOW) })}#L${first}` : '',
+    later:
+      whole && query.from !== null && lines.length === WINDOW
+        ? href(base, { try: chosen.attempt, from: last + 1 })
+        : '',
+    size: chosen.endedAt === null ? '' : `${count(chosen.logLines)} lines, ${bytes(chosen.logBytes)}.`,
+    zone: isUtc(timezone) ? 'Times are UTC.' : `Times are ${zoneName(timezone)}.`,
+    empty: whole ? 'This attempt has said nothing.' : 'No line matches.',
+  }
+}
+
+function countText(value: number | null): string {
+  return value === null || value === 0 ? '' : count(value)
+}
+
+/** The whole log of one attempt as text, as it is read. */
+export async function rawLog(web: Web, req: Request, res: Response): Promise<void> {
+  const { run, task, chosen } = await loadAttempt(web, req)
+  res.set({ 'content-type': 'text/plain; charset=utf-8', 'content-disposition': 'inline' })
+  if (chosen !== null)
+    for await (const line of web.deps.logs.read(
+      { runId: run.id, taskId: task.taskId, attempt: chosen.attempt },
+      { from: 1 },
+    )) {
+      await taken(res, res.write(`${line.at} ${line.level.padEnd(5)} ${line.message}\n`))
+      if (res.destroyed) return
+    }
+  res.end()
+}

@@ -1,0 +1,128 @@
+import type { Request, Response } from 'express'
+import type { Instant } from '../../json.js'
+import {
+  type FailedDag,
+  failedDags,
+  type NextRun,
+  nextRuns,
+  nowCounts,
+  type PoolUse,
+  pools,
+  unservedTasks,
+} from '../../scheduler/store/reads/now.js'
+import { listRuns } from '../../scheduler/store/reads/run-list.js'
+import { sendPage } from '../page.js'
+import { runMs } from '../present/bars.js'
+import { duration, roughDuration } from '../present/duration.js'
+import { links } from '../present/links.js'
+import { count, countOf } from '../present/numbers.js'
+import { problemsView } from '../present/problems.js'
+import { timeLine } from '../present/time.js'
+import { WORKER_ALIVE_MS, workersView } from '../present/workers.js'
+import type { Web } from '../web.js'
+
+const SHOWN = 10
+const DAY_MS = 86_400_000
+
+/** What is wrong now, what comes next, and whether there is room to work. */
+export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
+  const { database, store } = web.deps
+  const now = web.deps.now()
+  const [counts, failed, problems, stuck, next, running, workers, poolRows] = await Promise.all([
+    nowCounts(database, now - DAY_MS),
+    failedDags(database, SHOWN),
+    store.problems(),
+    unservedTasks(database, now - WORKER_ALIVE_MS, SHOWN),
+    nextRuns(database, SHOWN),
+    listRuns(database, { dagId: null, state: 'running', after: null, limit: SHOWN }),
+    store.workers(now),
+    pools(database),
+  ])
+  const broken = problemsView(problems)
+  const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
+  const workerList = workersView(workers, now)
+  const model = {
+    summary: wrong === 0 ? 'nothing needs a look' : `${countOf(wrong, 'thing needs', 'things need')} a look`,
+    counts: [
+      { state: 'running', href: '/runs?state=running', value: count(counts.running), label: 'runs going' },
+      {
+        state: 'queued',
+        href: '/runs?state=queued',
+        value: count(counts.waitingTasks),
+        label: waitingLabel(counts.oldestWait, now),
+      },
+      { state: 'failed', href: '/dags?state=failed', value: count(failed.length), label: 'DAGs whose last run failed' },
+      { state: 'queued', href: '/runs?state=queued', value: count(counts.queuedRuns), label: 'runs waiting to start' },
+      { state: 'success', href: '/runs?state=success', value: count(counts.doneToday), label: 'runs done in 24 h' },
+      { state: 'failed', href: '/runs?state=failed', value: count(counts.failedToday), label: 'runs failed in 24 h' },
+    ],
+    failed: failed.map((dag) => failedView(dag, now)),
+    broken: broken === null ? [] : broken.files.flatMap((file) => file.problems.slice(0, 1)),
+    stuck: stuck.map((task) => ({
+      href: links.task(task.runId, task.taskId),
+      dagId: task.dagId,
+      taskId: task.taskId,
+      queue: task.queue,
+      age: roughDuration(now - task.since),
+    })),
+    quiet: wrong === 0,
+    running: running.map((run) => ({
+      href: links.run(run.runId),
+      dagId: run.dagId,
+      due: timeLine(run.dueAt, run.timezone ?? 'UTC', now),
+      took: duration(runMs(run, now) ?? 0),
+    })),
+    next: next.map((run) => nextView(run, now)),
+    workers: workerList,
+    pools: poolRows.map((pool) => poolView(pool, now)),
+  }
+  const keys = [
+    { keys: ['j', 'k'], label: 'move' },
+    { keys: ['Enter'], label: 'open' },
+  ]
+  await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys }, model)
+}
+
+function waitingLabel(oldest: Instant | null, now: Instant): string {
+  return oldest === null ? 'tasks waiting for a slot' : `tasks waiting, oldest ${roughDuration(now - oldest)}`
+}
+
+function failedView(dag: FailedDag, now: Instant) {
+  return {
+    href: dag.taskId === null ? links.run(dag.runId) : links.task(dag.runId, dag.taskId),
+    dagId: dag.dagId,
+    taskId: dag.taskId ?? '',
+    reason: dag.reason,
+    age: `${roughDuration(now - dag.endedAt)}${dag.inARow > 1 ? `, ${dag.inARow >= 20 ? '20 or more' : dag.inARow} in a row` : ''}`,
+  }
+}
+
+function nextView(run: NextRun, now: Instant) {
+  const wait = run.dueAt - now
+  const note =
+    run.lastState === 'failed' ? 'failed last' : run.medianMs === null ? '' : `takes ${duration(run.medianMs)}`
+  return {
+    dagId: run.dagId,
+    href: links.dag(run.dagId),
+    wait: wait <= 0 ? 'due' : duration(wait),
+    at: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { weekday: true }),
+    note,
+    slow: run.lastState === 'failed',
+  }
+}
+
+export function poolView(pool: PoolUse, now: Instant) {
+  const share = pool.size === 0 ? 1 : Math.min(1, pool.taken / pool.size)
+  return {
+    pool: pool.pool,
+    taken: pool.taken,
+    size: pool.size,
+    width: `${(share * 100).toFixed(1)}%`,
+    state: share >= 1 ? 'up_for_retry' : 'running',
+    waiting: pool.waiting === 0 ? '' : count(pool.waiting),
+    first:
+      pool.firstDag === null || pool.firstSince === null
+        ? ''
+        : `${pool.firstDag}.${pool.firstTask}, ${roughDuration(now - pool.firstSince)}`,
+  }
+}
