@@ -33,8 +33,18 @@ with ready as (
   select in_dag.*, row_number() over (partition by pool order by priority desc, turn, since, run_id, position) as pool_place
   from in_dag join busy using (dag_id) where active + place <= max_active_tasks
 ), chosen as (
-  select run_id, task_id from allowed join room using (pool) where pool_place <= free
+  select run_id, task_id, dag_id, pool from allowed join room using (pool) where pool_place <= free
   order by priority desc, turn, since limit $2
+), pool_left as (
+  select room.pool, room.size, room.free - count(chosen.pool) as free
+  from room left join chosen using (pool) group by room.pool, room.size, room.free
+), dag_left as (
+  select busy.dag_id, busy.active + count(chosen.dag_id) as active
+  from busy left join chosen using (dag_id) group by busy.dag_id, busy.active
+), behind as (
+  select ready.*, pool_left.size, pool_left.free, dag_left.active
+  from ready join dag_left using (dag_id) left join pool_left using (pool)
+  where not exists (select 1 from chosen c where c.run_id = ready.run_id and c.task_id = ready.task_id)
 ), queued as (
   update task_runs t set state = 'queued', attempt = t.attempt + 1, tries = t.tries + 1, cancel_requested = false, since = $1,
     reason = 'waits for a worker of queue ' || t.queue
@@ -43,18 +53,17 @@ with ready as (
 ), told as (
   update task_runs t set reason = w.sentence
   from (
-    select ready.run_id, ready.task_id, case
-      when room.pool is null then 'pool ' || ready.pool || ' is not defined in sluice.yaml'
-      when room.free - (select count(*) from chosen join ready c using (run_id, task_id) where c.pool = ready.pool) <= 0
-        then 'pool ' || ready.pool || ' is full, ' || room.size || ' of ' || room.size
-      else ready.max_active_tasks || ' of ' || ready.max_active_tasks || ' tasks of ' || ready.dag_id || ' are active' end as sentence
-    from ready left join room using (pool)
-    where not exists (select 1 from chosen c where c.run_id = ready.run_id and c.task_id = ready.task_id)
+    select run_id, task_id, reason, case
+      when size is null then 'pool ' || pool || ' is not defined in sluice.yaml'
+      when free <= 0 then 'pool ' || pool || ' is full, ' || size || ' of ' || size
+      else max_active_tasks || ' of ' || max_active_tasks || ' tasks of ' || dag_id || ' are active' end as sentence
+    from behind
   ) w
-  where t.run_id = w.run_id and t.task_id = w.task_id and t.state = 'scheduled' and t.reason <> w.sentence
+  where w.reason <> w.sentence and t.run_id = w.run_id and t.task_id = w.task_id and t.state = 'scheduled'
 )
-select run_id, task_id, attempt, queue, priority, (select count(*) from ready) as ready from queued
-order by priority desc, run_id, position`
+select run_id, task_id, attempt, queue, priority,
+  exists (select 1 from behind where free > 0 and active < max_active_tasks) as more
+from queued order by priority desc, run_id, position`
 
 interface QueuedRow extends Record<string, unknown> {
   run_id: string
@@ -62,7 +71,8 @@ interface QueuedRow extends Record<string, unknown> {
   attempt: number
   queue: string
   priority: number
-  ready: number
+  /** there is room for tasks that this pass has left behind */
+  more: boolean
 }
 
 /** Ready tasks take their places in pools and DAGs here. */
@@ -80,8 +90,7 @@ export class QueueingQueries {
       const rows = await this.#pass(now, left)
       queued.push(...rows.map(toQueuedTask))
       left -= rows.length
-      const ready = rows[0]?.ready ?? 0
-      if (rows.length === 0 || rows.length >= ready) break
+      if (rows[0]?.more !== true) break
     }
     return queued
   }
