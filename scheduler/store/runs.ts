@@ -22,7 +22,7 @@ with known_key as (
 ), clash as (
   select run_id from runs where run_id = $3 or (dag_id = $4 and due_at = $7 and kind = $6) limit 1
 ), tick as (
-  select 1 from dags where dag_id = $4 and next_due_at = $16
+  select 1 from dags where dag_id = $4 and next_due_at = $16 for update
 ), run as (
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
     only_tasks, no_checks, max_active_runs, max_active_tasks, created_at)
@@ -100,27 +100,38 @@ with change as (
 )
 select run_id from run`
 
-/** Serialises starters per DAG, so that the count of active runs stays true until the write. */
-const LOCK_QUEUED_DAGS = `select 1 from dags where dag_id in (select dag_id from runs where state = 'queued')
-  order by dag_id for update`
+/** One starter at a time, so that the counts of active runs stay true until the write. The number is any but that of migrations. */
+const LOCK_STARTERS = 'select pg_advisory_xact_lock(7158302)'
 
+/** `state` goes along to the update: the constant would lead the planner to look through all queued runs for each. */
 const START_RUNS = `
-with waiting as (
-  select r.run_id, r.dag_id, r.max_active_runs, r.reason, d.paused and r.kind <> 'manual' as held,
-    (select count(*) from runs a where a.dag_id = r.dag_id and a.state = 'running') as active,
-    row_number() over (partition by r.dag_id, d.paused and r.kind <> 'manual' order by r.due_at, r.run_id) as place
-  from runs r join dags d using (dag_id) where r.state = 'queued'
-), chosen as (
-  select run_id from waiting where not held and active + place <= max_active_runs order by place, run_id limit $2
+with dag as materialized (
+  select d.dag_id, d.paused, (select count(*) from runs a where a.dag_id = d.dag_id and a.state = 'running') as active
+  from dags d where d.dag_id in (select dag_id from runs where state = 'queued')
+), ready as (
+  select r.run_id, r.dag_id, r.state, r.max_active_runs, dag.active,
+    row_number() over (partition by r.dag_id order by r.due_at, r.run_id) as place
+  from runs r join dag using (dag_id) where r.state = 'queued' and (r.kind = 'manual' or not dag.paused)
+), chosen as materialized (
+  select run_id, dag_id, state from ready where active + place <= max_active_runs order by place, run_id limit $2
 ), started as (
-  update runs set state = 'running', started_at = $1, reason = '', revision = revision + 1
-  from chosen where runs.run_id = chosen.run_id and runs.state = 'queued' returning runs.run_id
+  update runs r set state = 'running', started_at = $1, reason = '', revision = revision + 1
+  from chosen c where r.run_id = c.run_id and r.state = c.state returning r.run_id
+), after as materialized (
+  select dag_id, paused, active + (select count(*) from chosen where chosen.dag_id = dag.dag_id) as active from dag
 ), told as (
   update runs set reason = w.sentence
-  from (select run_id, case when held then 'waits: ' || dag_id || ' is paused'
-      else 'waits: ' || least(active + place - 1, greatest(active, max_active_runs)) || ' of ' || max_active_runs || ' runs of ' || dag_id || ' are active' end as sentence
-    from waiting where run_id not in (select run_id from chosen)) w
-  where runs.run_id = w.run_id and runs.state = 'queued' and runs.reason <> w.sentence
+  from (
+    select * from (
+      select r.run_id, r.state, r.reason, case
+        when after.paused and r.kind <> 'manual' then 'waits: ' || dag_id || ' is paused'
+        when after.active >= r.max_active_runs
+          then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || dag_id || ' are active'
+        end as sentence
+      from runs r join after using (dag_id) where r.state = 'queued' and r.run_id not in (select run_id from chosen)
+    ) left_behind where reason <> sentence limit greatest($2, 500)
+  ) w
+  where runs.run_id = w.run_id and runs.state = w.state
 )
 select run_id from started`
 
@@ -186,8 +197,9 @@ export class RunQueries implements RunStore {
 
   async startRuns(now: Instant, limit: number): Promise<string[]> {
     const start: SqlStatement = { sql: START_RUNS, params: [sqlInstant(now), limit] }
-    const lock = this.#database.exclusive ? [] : [{ sql: LOCK_QUEUED_DAGS, params: [] }]
-    const results = await this.#database.transaction([...lock, start])
+    const results = this.#database.exclusive
+      ? [await this.#database.query(start.sql, start.params)]
+      : await this.#database.transaction([{ sql: LOCK_STARTERS, params: [] }, start])
     return (results.at(-1) ?? []).map((row) => String(row.run_id))
   }
 
