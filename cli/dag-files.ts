@@ -4,8 +4,9 @@ import { SluiceError } from '../errors.js'
 import { operators } from '../operators/index.js'
 import type { Config } from '../scheduler/config.js'
 import { broken, type CompileOptions, compileContext, compileDag } from '../scheduler/dag/compile.js'
+import { readDagFile } from '../scheduler/dag/compile-files.js'
 import { LIMITS } from '../scheduler/dag/guard.js'
-import { type FolderReading, loadFolder, readDagFile } from '../scheduler/dag/load-folder.js'
+import { type FolderReading, loadFolder } from '../scheduler/dag/load-folder.js'
 import type { Problem } from '../scheduler/dag/model.js'
 
 /** DAGs and problems, with `file` relative to the project: what a person types and an editor opens. */

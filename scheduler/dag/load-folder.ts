@@ -1,18 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SluiceError } from '../../errors.js'
-import {
-  broken,
-  type CompileContext,
-  type Compiled,
-  type CompileOptions,
-  compileContext,
-  compileDag,
-} from './compile.js'
-import { LIMITS, tooLarge } from './guard.js'
+import { type Compiled, type CompileOptions, compileContext } from './compile.js'
+import { type CompiledFile, compileFiles, isUntouched } from './compile-files.js'
 import type { Dag, Problem } from './model.js'
-import { fileStamp, isBelowOne } from './named-files.js'
 import { sortedProblems } from './report.js'
 
 /** One reading of a whole DAGs folder. */
@@ -29,18 +20,10 @@ export interface FolderReading {
 const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'data'])
 const FILES_LIMIT = 20_000
 const DEPTH_LIMIT = 20
-/** How long one turn of the event loop may compile, so that a large folder does not stop a running scheduler. */
-const TURN_MS = 20
-
-interface Kept {
-  /** of the DAG file, just before it was read */
-  stamp: string
-  compiled: Compiled
-}
 
 /** Reads a DAGs folder again and again; only what has changed, or names a file that has, is compiled anew. */
 export class DagFolder {
-  #kept = new Map<string, Kept>()
+  #kept: ReadonlyMap<string, CompiledFile> = new Map()
   #folders: string[] = []
 
   constructor(readonly options: CompileOptions) {}
@@ -50,43 +33,25 @@ export class DagFolder {
     const found = listFiles(this.options.dags)
     // anew each time: a checkout may put another folder in place of the one read before
     const context = compileContext(this.options)
-    const kept = new Map<string, Kept>()
-    const problems: Problem[] = [...found.problems]
-    let turnEnds = performance.now() + TURN_MS
+    const changed = found.files.filter((file) => !isUntouched(file, this.#kept.get(file), context))
+    const compiled = await compileFiles(changed, context)
+    const kept = new Map<string, CompiledFile>()
     for (const file of found.files) {
-      kept.set(file, this.#compile(file, context))
-      if (performance.now() > turnEnds) {
-        await nextTurn()
-        turnEnds = performance.now() + TURN_MS
-      }
+      const one = compiled.get(file) ?? this.#kept.get(file)
+      if (one !== undefined) kept.set(file, one)
     }
     this.#kept = kept
     this.#folders = foldersOf(this.options.dags, found.folders, kept)
-    return reading(kept, problems)
+    return reading(kept, found.problems)
   }
 
   /** Absolute paths of the folders whose files made up the last reading, those of named files among them. */
   folders(): readonly string[] {
     return this.#folders
   }
-
-  #compile(file: string, context: CompileContext): Kept {
-    const path = join(context.dags, file)
-    const stamp = fileStamp(path)
-    const before = this.#kept.get(file)
-    if (before?.stamp === stamp && isUntouched(before.compiled.named, dirname(path))) return before
-    const read = readDagFile(file, context)
-    const compiled = 'problem' in read ? broken(file, [read.problem]) : compileDag(file, read.bytes, context)
-    return { stamp, compiled }
-  }
 }
 
-function isUntouched(named: ReadonlyMap<string, string>, folder: string): boolean {
-  for (const [name, stamp] of named) if (fileStamp(join(folder, name)) !== stamp) return false
-  return true
-}
-
-function foldersOf(dags: string, visited: readonly string[], kept: ReadonlyMap<string, Kept>): string[] {
+function foldersOf(dags: string, visited: readonly string[], kept: ReadonlyMap<string, CompiledFile>): string[] {
   const folders = new Set(visited.map((folder) => join(dags, folder)))
   for (const [file, { compiled }] of kept) {
     for (const name of compiled.named.keys()) folders.add(dirname(join(dags, dirname(file), name)))
@@ -100,7 +65,7 @@ export function loadFolder(options: CompileOptions): Promise<FolderReading> {
 }
 
 /** Two good files with the same id: neither may win by chance, so both are broken. */
-function reading(kept: ReadonlyMap<string, Kept>, problems: Problem[]): FolderReading {
+function reading(kept: ReadonlyMap<string, CompiledFile>, problems: Problem[]): FolderReading {
   const filesById = new Map<string, string[]>()
   for (const [file, { compiled }] of kept) {
     if (compiled.dagId !== null) filesById.set(compiled.dagId, [...(filesById.get(compiled.dagId) ?? []), file])
@@ -156,30 +121,4 @@ function listFiles(dags: string): { files: string[]; folders: string[]; problems
     problems.push({ file: tooMany[0] ?? '', line: 1, column: 1, path: '', severity: 'error', message, hint: '' })
   }
   return { files, folders, problems }
-}
-
-type DagBytes = { bytes: Uint8Array } | { problem: { line: number; column: number; message: string; hint: string } }
-
-/** Never reads more than a DAG file may have, nor what is no regular file of the project. */
-export function readDagFile(file: string, context: CompileContext): DagBytes {
-  const path = join(context.dags, file)
-  const at = { line: 1, column: 1 }
-  let handle: number | null = null
-  try {
-    if (!isBelowOne(realpathSync.native(path), context.roots)) {
-      return { problem: { ...at, message: 'the file is a link that leads outside the project', hint: 'copy the file' } }
-    }
-    handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stat = fstatSync(handle)
-    if (!stat.isFile()) return { problem: { ...at, message: 'this is not a regular file', hint: 'remove it' } }
-    if (stat.size > LIMITS.fileBytes) return { problem: tooLarge(stat.size) }
-    const bytes = Buffer.alloc(stat.size)
-    return { bytes: bytes.subarray(0, readSync(handle, bytes, 0, stat.size, 0)) }
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === undefined) throw error
-    return { problem: { ...at, message: `the file cannot be read (${code})`, hint: 'check its permissions' } }
-  } finally {
-    if (handle !== null) closeSync(handle)
-  }
 }
