@@ -19,6 +19,7 @@ export class ProgressWriter {
   readonly #log: Log
   readonly #waiting = new Map<string, Waiting>()
   readonly #active = new Set<string>()
+  readonly #timers = new Set<() => void>()
 
   constructor(store: Pick<Store, 'saveProgress'>, clock: Clock, log: Log) {
     this.#store = store
@@ -30,6 +31,12 @@ export class ProgressWriter {
   write(claim: ClaimRef, progress: JsonObject, saved: () => void): void {
     this.#waiting.set(claim.claimToken, { claim, progress, saved })
     if (!this.#active.has(claim.claimToken)) void this.#save(claim.claimToken)
+  }
+
+  /** Saves nothing more. */
+  close(): void {
+    this.#waiting.clear()
+    for (const forget of this.#timers) forget()
   }
 
   async #save(claimToken: string): Promise<void> {
@@ -47,6 +54,10 @@ export class ProgressWriter {
     } catch (error) {
       this.#log.warn({ err: error, run: next.claim.runId, task: next.claim.taskId }, 'progress could not be saved')
     }
-    this.#clock.at(this.#clock.now() + SPACING_MS, () => void this.#save(claimToken))
+    const forget = this.#clock.at(this.#clock.now() + SPACING_MS, () => {
+      this.#timers.delete(forget)
+      void this.#save(claimToken)
+    })
+    this.#timers.add(forget)
   }
 }

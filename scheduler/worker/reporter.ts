@@ -3,11 +3,14 @@ import type { Clock } from '../clock.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Log } from '../loop/ports.js'
 import type { AttemptFacts, ClaimRef, Store } from '../store/store.js'
+import { NO_FACTS } from './execution.js'
 
 export type Report = ClaimRef & { outcome: AttemptOutcome; facts: AttemptFacts }
 
 /** Between two tries to reach a store that refused; leases go on meanwhile. */
 const RETRY_MS = 500
+/** A single outcome that was refused so often is recorded without what its operator has added. */
+const PLAIN_AFTER = 20
 
 /**
  * Brings outcomes into the store. What comes while a write is under way goes with the next one, so a burst costs few
@@ -62,21 +65,51 @@ export class Reporter {
     this.#flight = null
   }
 
+  /** Repeats the write until it has succeeded. */
   async #write(reports: Report[]): Promise<void> {
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
-        const answers = await this.#store.recordOutcomes(reports, this.#clock.now())
-        const accepted = reports.filter((_, index) => answers[index] === 'recorded')
-        for (const [index, { runId: run, taskId: task, attempt, outcome }] of reports.entries()) {
-          if (answers[index] === 'recorded') continue
-          this.#log.warn({ run, task, attempt, result: outcome.result }, 'the claim was lost; the outcome is refused')
-        }
-        if (accepted.length > 0) this.#recorded(accepted)
-        return
+        return await this.#record(reports)
       } catch (error) {
         this.#log.error({ err: error, outcomes: reports.length }, 'outcomes could not be recorded; trying again')
+        // one that the store cannot take must not keep the others from being recorded
+        if (reports.length > 1 && tries > 1) return this.#writeEach(reports)
+        if (tries === PLAIN_AFTER) reports = reports.map(plain)
         await delay(RETRY_MS)
       }
     }
   }
+
+  async #writeEach(reports: Report[]): Promise<void> {
+    const refused: Report[] = []
+    for (const report of reports) {
+      try {
+        await this.#record([report])
+      } catch (error) {
+        this.#log.error({ err: error, run: report.runId, task: report.taskId }, 'an outcome could not be recorded')
+        refused.push(report)
+      }
+    }
+    for (const report of refused) await this.#write([report])
+  }
+
+  async #record(reports: readonly Report[]): Promise<void> {
+    const answers = await this.#store.recordOutcomes([...reports], this.#clock.now())
+    for (const [index, { runId: run, taskId: task, attempt, outcome }] of reports.entries()) {
+      if (answers[index] === 'recorded') continue
+      this.#log.warn({ run, task, attempt, result: outcome.result }, 'the claim was lost; the outcome is refused')
+    }
+    const accepted = reports.filter((_, index) => answers[index] === 'recorded')
+    if (accepted.length > 0) this.#recorded(accepted)
+  }
+}
+
+/** The outcome without what an operator has added to it: what a store refuses again and again is in there. */
+function plain(report: Report): Report {
+  const { logLines, logBytes } = report.facts
+  const facts = { ...NO_FACTS, logLines, logBytes }
+  const { outcome } = report
+  if (outcome.result !== 'success') return { ...report, facts, outcome: { ...outcome, outputs: {} } }
+  const reason = 'the task succeeded, but the store refuses its outputs or facts'
+  return { ...report, facts, outcome: { ...outcome, result: 'failed', reason, retryable: false, outputs: {} } }
 }

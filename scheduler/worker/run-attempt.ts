@@ -8,6 +8,7 @@ import { attemptContext } from './attempt-context.js'
 import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
+import { isTooDeep, storable, storableReason, storableRendered } from './storable.js'
 import { WorkFolder } from './work-folder.js'
 
 /** What an attempt says while it runs. */
@@ -56,7 +57,11 @@ export async function runAttempt(
   // nobody waits for it: what a removal cannot do, the next start does
   work.remove().catch(() => undefined)
   return {
-    outcome: { ...outcome, reason: masking.text(outcome.reason), outputs: masking.json(outcome.outputs) },
+    outcome: {
+      ...outcome,
+      reason: storableReason(masking.text(outcome.reason)),
+      outputs: masking.json(outcome.outputs),
+    },
     facts: { ...run.facts(), logLines: log.lines, logBytes: log.bytes },
     logFailure: log.failure,
   }
@@ -76,11 +81,11 @@ class AttemptRun {
 
   /** Everything besides the log, secrets masked. */
   facts(): Facts & { rendered: Json } {
+    const { masking } = this.own
     const rendered = this.#rendered === null ? null : { ...this.#rendered.config, ...checksOf(this.#rendered) }
-    // rows of a table may hold anything; they are plain JSON all the same
-    return this.own.masking.json({ ...this.#facts, rendered } as unknown as JsonObject) as unknown as Facts & {
-      rendered: Json
-    }
+    // samples are rows of tables and may hold anything
+    const facts = masking.json(storable(this.#facts)) as unknown as Facts
+    return { ...facts, rendered: storableRendered(masking.json(storable(rendered))) }
   }
 
   async outcome(): Promise<SlotOutcome> {
@@ -112,7 +117,7 @@ class AttemptRun {
     try {
       const result = await started(operator, rendered.config, claim.handle, context)
       this.#facts = factsOf(result)
-      const outputs = checkOutputs(result.outputs ?? {})
+      const outputs = keepable(result.outputs ?? {})
       if (result.skipped !== undefined) return ended('skipped', result.skipped.reason, outputs)
       checkDeclared(outputs, this.assignment)
       return ended('success', result.summary ?? '', outputs)
@@ -131,6 +136,12 @@ class AttemptRun {
     if (cause instanceof Error && cause.stack !== undefined) this.own.log.write('error', cause.stack)
     return ended('failed', messageOf(cause))
   }
+}
+
+function keepable(outputs: JsonObject): JsonObject {
+  checkOutputs(outputs)
+  if (!isTooDeep(outputs)) return storable(outputs) as JsonObject
+  throw new SluiceError('OUTPUTS_INVALID', 'The outputs nest more than 64 levels deep.', { retryable: false })
 }
 
 function ended(result: SlotOutcome['result'], reason: string, outputs: JsonObject = {}): SlotOutcome {

@@ -1,0 +1,32 @@
+import { messageOf } from '../../errors.js'
+import type { AttemptFacts, ClaimedTask } from '../store/store.js'
+import { NO_FACTS } from './execution.js'
+import { finishLog } from './log-repair.js'
+import { killMarked } from './orphans.js'
+import type { SlotConfig } from './protocol.js'
+import { CLAIM_MARKER } from './task-environment.js'
+import { removeWork, workPath } from './work-folder.js'
+
+/**
+ * Clears up after an attempt whose slot cannot do it any more: kills the processes it has left, says in its log why it
+ * ends, and removes its private folder.
+ * @returns what is known of it, and what could not be done (null when all was)
+ */
+export async function clearUpAttempt(
+  claim: ClaimedTask,
+  reason: string,
+  { logs, work }: Pick<SlotConfig, 'logs' | 'work'>,
+  now: number,
+): Promise<{ facts: AttemptFacts; failure: string | null }> {
+  try {
+    const killed = await killMarked(`${CLAIM_MARKER}=${claim.claimToken}`)
+    const said = [{ level: 'error' as const, message: `The attempt was cut off: ${reason}.` }]
+    if (killed.length > 0)
+      said.push({ level: 'error', message: `Killed what it had left running: ${killed.join(', ')}.` })
+    const written = await finishLog(logs, claim, said, now)
+    await removeWork(workPath(work, claim.claimToken))
+    return { facts: { ...NO_FACTS, logLines: written.lines, logBytes: written.bytes }, failure: null }
+  } catch (error) {
+    return { facts: NO_FACTS, failure: messageOf(error) }
+  }
+}

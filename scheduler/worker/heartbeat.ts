@@ -1,0 +1,69 @@
+import { hostname } from 'node:os'
+import type { Clock } from '../clock.js'
+import type { Log } from '../loop/ports.js'
+import { SingleFlight } from '../loop/single-flight.js'
+import type { ClaimRef, Store } from '../store/store.js'
+
+/** Between two heartbeats; a lease lasts several of them. */
+export const HEARTBEAT_MS = 8_000
+
+export interface HeartbeatOptions {
+  store: Pick<Store, 'heartbeat'>
+  clock: Clock
+  log: Log
+  worker: { id: string; epoch: number; slots: number }
+  leaseMs: number
+  everyMs: number
+  /** what the worker serves and holds at this moment */
+  state(): { queues: string[]; busy: number; claims: ClaimRef[] }
+  /** the lease of these claims lasts until `leaseUntil` */
+  extended(claims: readonly ClaimRef[], leaseUntil: number): void
+  /** these claims are no longer ours */
+  lost(claims: readonly ClaimRef[]): void
+  /** these attempts are to stop */
+  cancel(claims: readonly ClaimRef[]): void
+  /** the store could not be asked: leases that ran out must count as lost */
+  failed(now: number): void
+}
+
+/** Keeps the leases of all claims with one statement, from a process that no operator can keep busy. */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions
+  readonly #startedAt: number
+  readonly #beats = new SingleFlight(() => this.#beat())
+  #forget: () => void = () => undefined
+  #stopped = false
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options
+    this.#startedAt = options.clock.now()
+  }
+
+  /** Beats now, and from then on at its pace. */
+  start(): void {
+    this.#beats.request()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#forget()
+    await this.#beats.idle()
+  }
+
+  async #beat(): Promise<void> {
+    const { store, clock, log, worker, leaseMs, everyMs, ...on } = this.#options
+    const now = clock.now()
+    const { queues, busy, claims } = on.state()
+    const host = { host: hostname(), pid: process.pid, startedAt: this.#startedAt, heartbeatAt: now }
+    try {
+      const { lost, cancel } = await store.heartbeat({ ...worker, ...host, queues, busy }, claims, { now, leaseMs })
+      on.extended(claims, now + leaseMs)
+      on.lost(lost)
+      on.cancel(cancel)
+    } catch (error) {
+      log.error({ err: error }, 'the heartbeat failed; trying again')
+      on.failed(clock.now())
+    }
+    if (!this.#stopped) this.#forget = clock.at(clock.now() + everyMs, () => this.#beats.request())
+  }
+}

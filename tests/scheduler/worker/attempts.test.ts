@@ -1,0 +1,126 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually, WorkerProject } from './worker-project.js'
+
+const DAGS = {
+  'sluice.yaml': 'vars: { greeting: hello }\n',
+  'dags/flow.yaml': `dag: flow
+params: { name: { type: string, default: Ada } }
+tasks:
+  compose: { bash: 'printf ''{"text": "%s %s"}'' {{ vars.greeting }} {{ params.name }} > "$SLUICE_OUTPUTS"' }
+  say: { needs: [compose], bash: [echo, "{{ tasks.compose.outputs.text }}"] }
+  nothing: { bash: ["true"] }
+  not_today: { when: "{{ params.name }}", bash: ["true"] }
+  skipped: { when: "no", bash: ["false"] }
+`,
+  'dags/declared.yaml': `dag: declared
+tasks:
+  keeps: { bash: 'echo ''{"rows": 1}'' > "$SLUICE_OUTPUTS"', outputs: { rows: rows loaded } }
+  forgets: { bash: ["true"], outputs: { rows: rows loaded } }
+  adds: { bash: 'echo ''{"rows": 1, "more": 2}'' > "$SLUICE_OUTPUTS"', outputs: { rows: rows loaded } }
+`,
+  'dags/large.yaml': `dag: large
+tasks:
+  fits: { bash: 'printf ''{"a":"%065000d"}'' 0 > "$SLUICE_OUTPUTS"' }
+  too_large: { bash: 'printf ''{"a":"%070000d"}'' 0 > "$SLUICE_OUTPUTS"', retries: 2 }
+  too_deep: { bash: 'python3 -c "print(\\"{\\\\\\"a\\\\\\":\\"+\\"[\\"*2000+\\"]\\"*2000+\\"}\\")" > "$SLUICE_OUTPUTS"' }
+`,
+  'dags/fails.yaml': `dag: fails
+tasks:
+  flaky:
+    retries: 1
+    retry_delay: 0s
+    bash: 'test "$SLUICE_ATTEMPT" = 2 || { echo not yet >&2; exit 3; }'
+  rendering: { needs: [flaky], retries: 3, bash: [echo, "{{ tasks.flaky.outputs.missing }}"] }
+`,
+  'dags/surroundings.yaml': `dag: surroundings
+tasks:
+  env: { bash: env, env: { OWN: value, SLUICE_RUN: mine } }
+  folder: { bash: 'pwd; touch left-behind; mkdir -p deep/er' }
+`,
+}
+
+let project: WorkerProject
+
+beforeAll(async () => {
+  process.env.SLUICE_TEST_SECRET_OF_SERVICE = 'not for tasks'
+  project = await WorkerProject.start(DAGS)
+})
+
+afterAll(async () => {
+  await project.close()
+  delete process.env.SLUICE_TEST_SECRET_OF_SERVICE
+})
+
+describe('an attempt', () => {
+  it('renders its task with params, vars and the outputs of earlier tasks', async () => {
+    const { run, state, tasks } = await project.run('flow')
+    expect(state).toBe('success')
+    expect(tasks.compose?.outputs).toEqual({ text: 'hello Ada' })
+    expect(await project.messages(run, 'say')).toEqual(['hello Ada'])
+    expect(project.attempt(run, 'say').facts?.rendered).toEqual({ command: ['echo', 'hello Ada'] })
+  })
+
+  it('costs no log file when it says nothing', async () => {
+    const { run } = await project.run('flow')
+    expect(project.attempt(run, 'nothing').facts).toMatchObject({ logLines: 0, logBytes: 0 })
+    expect(readdirSync(join(project.config.logs, 'flow', run))).toEqual(['say'])
+  })
+
+  it('is skipped when `when` says so', async () => {
+    const { tasks } = await project.run('flow')
+    expect(tasks.skipped).toMatchObject({ state: 'skipped', reason: '`when` is false' })
+    expect(tasks.not_today?.state).toBe('success')
+  })
+
+  it('keeps to the outputs it declares', async () => {
+    const { tasks } = await project.run('declared')
+    expect(tasks.keeps).toMatchObject({ state: 'success', outputs: { rows: 1 } })
+    expect(tasks.forgets).toMatchObject({ state: 'failed', reason: 'The outputs are without the declared rows.' })
+    expect(tasks.adds).toMatchObject({ state: 'failed', reason: 'The outputs hold more, not declared.' })
+  })
+
+  it('may have outputs of 64 kB and no more, at once and whatever its retries', async () => {
+    const { tasks } = await project.run('large')
+    expect(tasks.fits?.state).toBe('success')
+    expect(tasks.too_large).toMatchObject({ state: 'failed', attempt: 1 })
+    expect(tasks.too_large?.reason).toMatch(/70,\d+ bytes; at most 65,536/)
+    expect(tasks.too_deep).toMatchObject({ state: 'failed', reason: 'The outputs nest more than 64 levels deep.' })
+  })
+
+  it('that fails says why in its reason and its log, and is retried', async () => {
+    const { run, tasks } = await project.run('fails')
+    expect(tasks.flaky).toMatchObject({ state: 'success', attempt: 2 })
+    expect(project.attempt(run, 'flaky', 1).outcome).toMatchObject({ result: 'failed', reason: 'exit code 3: not yet' })
+    expect(await project.lines(run, 'flaky', 1)).toMatchObject([
+      { line: 1, level: 'warn', message: 'not yet' },
+      { line: 2, level: 'error', message: 'exit code 3: not yet' },
+    ])
+  })
+
+  it('whose template cannot be rendered fails without a retry, naming the template', async () => {
+    const { tasks } = await project.run('fails')
+    expect(tasks.rendering).toMatchObject({ state: 'failed', attempt: 1 })
+    expect(tasks.rendering?.reason).toContain('tasks.flaky.outputs.missing')
+  })
+
+  it('sees a small environment and none of the service', async () => {
+    const { run } = await project.run('surroundings')
+    const env = await project.messages(run, 'env')
+    const names = env.map((line) => line.split('=')[0])
+    expect(names).toEqual(
+      expect.arrayContaining(['PATH', 'HOME', 'LANG', 'TZ', 'OWN', 'SLUICE_ATTEMPT', 'SLUICE_CLAIM']),
+    )
+    expect(env).toContain(`SLUICE_RUN=${run}`)
+    expect(names).not.toContain('SLUICE_TEST_SECRET_OF_SERVICE')
+    expect(names).not.toContain('NODE_CHANNEL_FD')
+  })
+
+  it('has a private folder that is removed afterwards', async () => {
+    const { run } = await project.run('surroundings')
+    const [folder] = await project.messages(run, 'folder')
+    expect(folder).toBe(join(project.folder, '.sluice/work', project.attempt(run, 'folder').token))
+    await eventually('the folder is gone', () => readdirSync(join(project.folder, '.sluice/work')).length === 0)
+  })
+})
