@@ -1,6 +1,7 @@
-import { Composer, CST, type Document, Lexer, Parser, type YAMLError } from 'yaml'
+import type * as Yaml from 'yaml'
 import { LIMITS, type Position, positionAt, positionsIn, type TextProblem } from './guard.js'
 import { type Path, type Tree, treeOf } from './tree.js'
+import { Composer, CST, Lexer, Parser } from './yaml-library.js'
 import { yamlProblem } from './yaml-problems.js'
 
 /** A document that is good YAML, as plain JSON with a way back to the places in the text. */
@@ -28,7 +29,7 @@ const CORE_TAGS = new Set(['!!str', '!!int', '!!float', '!!bool', '!!null', '!!m
  * several documents, directives, unknown tags or too many aliases.
  */
 export function parseYaml(text: string): { yaml: ParsedYaml } | { problems: TextProblem[] } {
-  let document: Document.Parsed | null
+  let document: Yaml.Document.Parsed | null
   try {
     document = compose(text)
     if (document === null) return { problems: [atStart('the file is empty', 'a DAG needs `dag:` and `tasks:`')] }
@@ -53,7 +54,7 @@ function atStart(message: string, hint: string): TextProblem {
 }
 
 /** Lexer, parser and composer of `yaml`, with our limits checked on each token before anything is built from it. */
-function compose(text: string): Document.Parsed | null {
+function compose(text: string): Yaml.Document.Parsed | null {
   const parser = new Parser()
   const composer = new Composer({
     version: '1.2',
@@ -62,9 +63,9 @@ function compose(text: string): Document.Parsed | null {
     uniqueKeys: false,
     prettyErrors: false,
   })
-  const documents: Document.Parsed[] = []
+  const documents: Yaml.Document.Parsed[] = []
   let started = 0
-  const take = (token: CST.Token): void => {
+  const take = (token: Yaml.CST.Token): void => {
     if (token.type === 'directive')
       throw new Refused(token.offset, 'YAML directives are not used here', 'remove the line')
     if (token.type === 'document' && ++started > 1) {
@@ -82,7 +83,7 @@ function compose(text: string): Document.Parsed | null {
   return documents[0] ?? null
 }
 
-function tokenGuard(parser: Parser): (lexeme: string) => void {
+function tokenGuard(parser: Yaml.Parser): (lexeme: string) => void {
   let aliases = 0
   let tokens = 0
   let afterScalarMark = false
@@ -118,7 +119,7 @@ function tokenGuard(parser: Parser): (lexeme: string) => void {
 }
 
 /** Each place once: what the parser says after its first word about a place is an echo. */
-function syntaxProblems(text: string, errors: readonly YAMLError[]): TextProblem[] {
+function syntaxProblems(text: string, errors: readonly Yaml.YAMLError[]): TextProblem[] {
   const byLine = new Map<number, TextProblem>()
   for (const error of errors.slice(0, LIMITS.problems)) {
     const problem = yamlProblem(text, error)

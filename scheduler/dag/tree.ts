@@ -1,17 +1,7 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  type YAMLMap,
-} from 'yaml'
+import type { Document, Node, Pair, YAMLMap } from 'yaml'
 import type { Json, JsonObject } from '../../json.js'
 import { LIMITS } from './guard.js'
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq } from './yaml-library.js'
 
 /** Keys and indexes from the top of a document, e.g. `['tasks', 'load', 'needs', 0]`. */
 export type Path = readonly (string | number)[]
