@@ -1,7 +1,118 @@
-import { Router } from 'express'
+import { Ajv, type ValidateFunction } from 'ajv'
+import express, { type ErrorRequestHandler, type Request, type Response, Router } from 'express'
+import { SluiceError } from '../../errors.js'
+import type { JsonObject } from '../../json.js'
+import { authorizeChange, type Identity, requireRole } from '../auth/session.js'
+import { codedError } from '../errors.js'
 import type { Live } from '../live/live.js'
+import { logDefect } from '../log.js'
 import type { Web } from '../web.js'
+import { openApi } from './openapi.js'
+import type { ApiRoute } from './route.js'
+import { DAG_ROUTES } from './routes-dags.js'
+import { RUN_ROUTES } from './routes-runs.js'
+import { TABLE_ROUTES } from './routes-tables.js'
 
-export function apiRoutes(_web: Web, _live: Live): Router {
-  return Router()
+/** Parameters of a run may be long lists; more than this is not what they are for. */
+const BODY_LIMIT = '1mb'
+
+export const API_ROUTES: readonly ApiRoute[] = [...DAG_ROUTES, ...RUN_ROUTES, ...TABLE_ROUTES]
+
+/** The REST API below /api/v1, one handler for each entry of the table that `openapi.json` is made from. */
+export function apiRoutes(web: Web, live: Live): Router {
+  const router = Router()
+  const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: false })
+  const described = openApi(API_ROUTES)
+  router.use(express.json({ limit: BODY_LIMIT, strict: true }))
+  router.get('/openapi.json', (_req, res) => {
+    requireRole(res, 'viewer')
+    res.json(described)
+  })
+  for (const route of API_ROUTES) {
+    const validate = route.body === undefined ? null : ajv.compile(route.body)
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    router[route.method](path, (req, res) => handle(web, live, route, validate, req, res))
+  }
+  router.use((req) => {
+    throw new SluiceError('NOT_FOUND', `There is no ${req.method} ${req.baseUrl}${req.path}.`)
+  })
+  router.use(problems)
+  return router
+}
+
+async function handle(
+  web: Web,
+  live: Live,
+  route: ApiRoute,
+  validate: ValidateFunction | null,
+  req: Request,
+  res: Response,
+): Promise<void> {
+  const identity = authorize(web, route, req, res)
+  const call = {
+    req,
+    res,
+    identity,
+    body: validate === null ? {} : checkedBody(validate, req.body ?? {}),
+    query: (name: string) => queryText(route, req, name),
+    param: (name: string) => String(req.params[name]),
+  }
+  const answer = await route.handle(web, live, call)
+  if (answer !== 'streamed') res.status(answer.status).json(answer.body)
+}
+
+function authorize(web: Web, route: ApiRoute, req: Request, res: Response): Identity {
+  return route.method === 'post'
+    ? authorizeChange(req, res, route.role, web.deps.config.baseUrl)
+    : requireRole(res, route.role)
+}
+
+function checkedBody(validate: ValidateFunction, body: unknown): JsonObject {
+  if (validate(body)) return body as JsonObject
+  const problems = (validate.errors ?? []).slice(0, 5).map(({ instancePath, message, params }) => {
+    const unknown = 'additionalProperty' in params ? ` \`${String(params.additionalProperty)}\`` : ''
+    const accepted = 'allowedValues' in params ? `: ${(params.allowedValues as unknown[]).join(', ')}` : ''
+    return `${instancePath === '' ? 'the body' : instancePath.slice(1).replaceAll('/', '.')} ${message}${unknown}${accepted}`
+  })
+  throw new SluiceError('BAD_REQUEST', `The body does not fit: ${problems.join('; ')}.`)
+}
+
+/** The text of one query parameter, checked against what the route says of it. */
+function queryText(route: ApiRoute, req: Request, name: string): string {
+  const value = req.query[name]
+  const schema = route.query?.[name] ?? {}
+  if (value === undefined || value === '') return ''
+  if (typeof value !== 'string')
+    throw new SluiceError('BAD_REQUEST', `The query parameter ${name} is given more than once.`)
+  if (Array.isArray(schema.enum) && !schema.enum.includes(value))
+    throw new SluiceError(
+      'BAD_REQUEST',
+      `The query parameter ${name} is one of ${schema.enum.join(', ')}, not ${value.slice(0, 50)}.`,
+    )
+  if (schema.type !== 'integer') return value
+  const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = schema as { minimum?: number; maximum?: number }
+  if (!/^\d{1,16}$/.test(value) || Number(value) < minimum || Number(value) > maximum)
+    throw new SluiceError('BAD_REQUEST', `The query parameter ${name} is a whole number from ${minimum} to ${maximum}.`)
+  return value
+}
+
+/** Refusals as RFC 9457 documents. */
+const problems: ErrorRequestHandler = (thrown, req, res, next) => {
+  const error = codedError(thrown)
+  if (error.code === 'INTERNAL') logDefect(thrown, `${req.method} ${req.originalUrl.split('?')[0]}`)
+  if (res.headersSent) return next(thrown)
+  if (error.status === 401) res.set('www-authenticate', 'Bearer')
+  res
+    .status(error.status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `urn:sluice:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
+        title: error.code.toLowerCase().replaceAll('_', ' '),
+        status: error.status,
+        detail: error.message,
+        code: error.code,
+        hint: error.hint,
+      }),
+    )
 }

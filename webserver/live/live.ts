@@ -11,6 +11,7 @@ import { type Item, type Source, Topic } from './topic.js'
 
 const STREAM_LIMIT = 500
 const BEAT_MS = 15_000
+const GATHER_MS = 200
 /** how often running durations move */
 const TICK_MS = 5_000
 const LIST_TICK_MS = 15_000
@@ -47,19 +48,14 @@ export class Live {
   /** Streams a source to one client until it goes, or until the source is over. */
   async stream(res: Response, source: Source, upToDate: (items: readonly Item[]) => boolean): Promise<void> {
     this.#requireRoom()
-    const { items, over } = await source.load()
-    res.set({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
-    res.flushHeaders()
-    res.write('retry: 2000\n\n')
-    if (over) {
-      for (const item of items) res.write(`event: ${item.event}\ndata: ${item.data}\n\n`)
-      res.end('event: over\ndata: {}\n\n')
-      return
-    }
-    if (res.destroyed) return
-    const topic = this.#topics.get(source.key) ?? new Topic(source, () => this.#topics.delete(source.key))
+    const known = this.#topics.get(source.key)
+    const topic = known ?? new Topic(source, () => this.#topics.delete(source.key))
     this.#topics.set(source.key, topic)
-    topic.add(res, items, upToDate(items))
+    await topic.add(res, upToDate, () => {
+      res.set({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+      res.flushHeaders()
+      res.write('retry: 2000\n\n')
+    })
   }
 
   /** Keeps an answer that is written elsewhere, such as a followed log, among those that closing ends. */
@@ -98,6 +94,7 @@ export class Live {
         return { items: swaps(runFragments(this.web, facts, options)), over: isOver(facts.run) }
       },
       matches: (event) => 'runId' in event && event.runId === runId && event.kind !== 'log',
+      gatherMs: GATHER_MS,
       everyMs: TICK_MS,
     }
   }
@@ -111,6 +108,7 @@ export class Live {
         return { items: swaps(dagListFragments(this.web, rows)), over: false }
       },
       matches: (event) => event.kind === 'run' || event.kind === 'dags',
+      gatherMs: GATHER_MS,
       everyMs: LIST_TICK_MS,
     }
   }

@@ -15,12 +15,12 @@ export interface Source {
   key: string
   load(): Promise<{ items: Item[]; over: boolean }>
   matches(event: SluiceEvent): boolean
+  /** announcements within this time become one reading */
+  gatherMs: number
   /** read again after this long although nothing was announced (durations go on); null for never */
   everyMs: number | null
 }
 
-/** Announcements within this time become one reading. */
-const GATHER_MS = 200
 /** What a browser may leave unread before it is cut off; it connects again and gets the present state. */
 const UNREAD_LIMIT = 2_000_000
 
@@ -31,6 +31,7 @@ export class Topic {
   #timer: NodeJS.Timeout | null = null
   #gathering = false
   #reading = false
+  #coming = 0
   #again = false
 
   constructor(
@@ -43,24 +44,54 @@ export class Topic {
   }
 
   /**
-   * Adds one who looks.
-   * @param upToDate whether it shows already what `items` say
+   * Adds one who looks. The topic has been listening since before its first reading, so nothing falls between the two.
+   * @param begin writes the head of the answer; not called when the reading is refused
+   * @param upToDate says whether it shows already what was read
    */
-  add(res: Response, items: readonly Item[], upToDate: boolean): void {
-    if (this.#last.size === 0) this.#last = new Map(items.map((item) => [item.key, item.data]))
-    if (!upToDate) send(res, items)
-    this.#clients.add(res)
-    res.on('close', () => {
-      this.#clients.delete(res)
-      if (this.#clients.size === 0) this.stop()
-    })
-    this.#wait(this.source.everyMs)
+  async add(res: Response, upToDate: (items: readonly Item[]) => boolean, begin: () => void): Promise<void> {
+    this.#coming += 1
+    try {
+      const { items, over } = await this.source.load()
+      if (res.destroyed) return
+      begin()
+      if (!upToDate(items)) send(res, items)
+      if (over) {
+        res.end(OVER)
+        return
+      }
+      this.#reconcile(items)
+      this.#clients.add(res)
+      res.on('close', () => {
+        this.#clients.delete(res)
+        this.#leave()
+      })
+      this.#wait(this.source.everyMs)
+    } finally {
+      this.#coming -= 1
+      this.#leave()
+    }
+  }
+
+  /** What the newcomer has read may be older or newer than what the others have: the next reading tells both. */
+  #reconcile(items: readonly Item[]): void {
+    const fresh = this.#last.size === 0
+    for (const { key, data } of items) {
+      if (fresh) this.#last.set(key, data)
+      else if (this.#last.get(key) !== data) {
+        this.#last.delete(key)
+        this.#wait(this.source.gatherMs)
+      }
+    }
+  }
+
+  #leave(): void {
+    if (this.#clients.size === 0 && this.#coming === 0) this.stop()
   }
 
   announce(event: SluiceEvent): void {
     if (!this.source.matches(event)) return
     if (this.#reading) this.#again = true
-    else this.#wait(GATHER_MS)
+    else this.#wait(this.source.gatherMs)
   }
 
   beat(): void {
@@ -78,9 +109,9 @@ export class Topic {
 
   /** A gathering under way is never put off, or a busy run would never be read. */
   #wait(ms: number | null): void {
-    if (ms === null || this.#gathering || (this.#timer !== null && ms !== GATHER_MS)) return
+    if (ms === null || this.#gathering || (this.#timer !== null && ms !== this.source.gatherMs)) return
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#gathering = ms === GATHER_MS
+    this.#gathering = ms === this.source.gatherMs
     this.#timer = setTimeout(() => {
       this.#timer = null
       this.#gathering = false
@@ -104,14 +135,16 @@ export class Topic {
       this.#reading = false
     }
     if (this.#clients.size === 0) return
-    this.#wait(this.#again ? GATHER_MS : this.source.everyMs)
+    this.#wait(this.#again ? this.source.gatherMs : this.source.everyMs)
   }
 
   #finish(): void {
-    for (const res of this.#clients) res.write('event: over\ndata: {}\n\n')
+    for (const res of this.#clients) res.write(OVER)
     this.stop()
   }
 }
+
+const OVER = 'event: over\ndata: {}\n\n'
 
 function send(res: Response, items: readonly Item[]): void {
   if (items.length === 0) return

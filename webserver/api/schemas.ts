@@ -1,0 +1,157 @@
+import type { JsonSchema } from '../../json.js'
+import { RUN_STATES, TASK_STATES } from '../../scheduler/core/model.js'
+
+const text: JsonSchema = { type: 'string' }
+const whole: JsonSchema = { type: 'integer' }
+const truth: JsonSchema = { type: 'boolean' }
+const instant: JsonSchema = { type: 'string', format: 'date-time' }
+const anything: JsonSchema = { type: 'object', additionalProperties: true }
+const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: 'null' }] })
+const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items })
+
+/** An object with exactly these properties, all there. */
+function exactly(properties: Record<string, JsonSchema>): JsonSchema {
+  return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false }
+}
+
+const runEntry = {
+  run: text,
+  dag: text,
+  state: { enum: [...RUN_STATES] },
+  due: instant,
+  started_at: orNull(instant),
+  ended_at: orNull(instant),
+}
+
+const task = exactly({
+  task: text,
+  state: { enum: [...TASK_STATES] },
+  attempt: whole,
+  started_at: orNull(instant),
+  ended_at: orNull(instant),
+  reason: text,
+  tables: list(
+    exactly({
+      table: text,
+      version: whole,
+      version_before: orNull(whole),
+      rows_added: whole,
+      rows_updated: whole,
+      rows_removed: whole,
+    }),
+  ),
+  checks: list(
+    exactly({
+      name: text,
+      table: text,
+      severity: { enum: ['error', 'warn'] },
+      passed: truth,
+      failing_rows: whole,
+      measured: anything,
+      message: text,
+    }),
+  ),
+})
+
+/** The shapes of `scheduler/shapes.ts` as JSON Schema, by name; `openapi.json` holds them under `components`. */
+export const SCHEMAS = {
+  Dag: exactly({
+    dag: text,
+    file: text,
+    version: text,
+    description: text,
+    owner: text,
+    tags: list(text),
+    schedule: orNull(exactly({ cron: text, timezone: text })),
+    paused: truth,
+    pause_reason: text,
+    present: truth,
+    next_due: orNull(instant),
+    params: anything,
+    tasks: list(exactly({ task: text, operator: text, needs: list(text) })),
+  }),
+  Problem: exactly({
+    file: text,
+    line: whole,
+    column: whole,
+    path: text,
+    severity: { enum: ['error', 'warning'] },
+    message: text,
+    hint: text,
+  }),
+  RunListEntry: exactly(runEntry),
+  Run: exactly({
+    ...runEntry,
+    kind: { enum: ['scheduled', 'manual', 'backfill'] },
+    version: text,
+    interval: exactly({ start: instant, end: instant }),
+    params: anything,
+    triggered_by: text,
+    reason: text,
+    tasks: list(task),
+  }),
+  Task: task,
+  Attempt: exactly({
+    attempt: whole,
+    generation: whole,
+    worker: text,
+    result: orNull(text),
+    reason: text,
+    started_at: instant,
+    ended_at: orNull(instant),
+    log_lines: whole,
+  }),
+  LogLine: exactly({ line: whole, at: instant, level: { enum: ['debug', 'info', 'warn', 'error'] }, message: text }),
+  Table: exactly({
+    table: text,
+    format: text,
+    version: whole,
+    rows: orNull(whole),
+    bytes: whole,
+    files: whole,
+    changed_at: instant,
+    location: text,
+  }),
+  TableVersion: exactly({
+    version: whole,
+    committed_at: instant,
+    operation: text,
+    run: orNull(text),
+    task: orNull(text),
+    user: orNull(text),
+    reason: text,
+    rows_added: orNull(whole),
+    rows_updated: orNull(whole),
+    rows_removed: orNull(whole),
+  }),
+  Worker: exactly({
+    worker: text,
+    host: text,
+    pid: whole,
+    queues: list(text),
+    slots: whole,
+    busy: whole,
+    started_at: instant,
+    heartbeat_at: instant,
+  }),
+  ProblemDocument: {
+    type: 'object',
+    properties: { type: text, title: text, status: whole, detail: text, code: text, hint: text },
+    required: ['type', 'title', 'status', 'detail', 'code', 'hint'],
+  },
+} as const satisfies Record<string, JsonSchema>
+
+export type SchemaName = keyof typeof SCHEMAS
+
+export function schemaRef(name: SchemaName): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+/** A body: every property may be left out unless named in `required`; unknown ones are refused. */
+export function body(properties: Record<string, JsonSchema>, required: string[] = []): JsonSchema {
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+export const TASK_LIST: JsonSchema = { anyOf: [{ type: 'array', items: text, minItems: 1 }, { type: 'null' }] }
+export const PARAMS: JsonSchema = { type: 'object', additionalProperties: true }
+export const INTERVAL: JsonSchema = orNull(exactly({ start: text, end: text }))

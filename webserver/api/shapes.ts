@@ -1,0 +1,149 @@
+import { isoInstant, isoInstantOrNull } from '../../json.js'
+import type { TableSummary, TableVersion } from '../../lakehouse/lakehouse.js'
+import type { Run } from '../../scheduler/core/model.js'
+import type { Dag } from '../../scheduler/dag/model.js'
+import type {
+  AttemptShape,
+  DagShape,
+  RunListEntry,
+  RunShape,
+  TableShape,
+  TableVersionShape,
+  TaskShape,
+  WorkerShape,
+} from '../../scheduler/shapes.js'
+import type { RunListRow } from '../../scheduler/store/reads/run-list.js'
+import type { RunAttempt, RunTask } from '../../scheduler/store/reads/run-page.js'
+import type { RegisteredDag, WorkerInfo } from '../../scheduler/store/store.js'
+import type { Lineage } from '../present/run-view.js'
+
+export function dagShape(registered: RegisteredDag, dag: Dag): DagShape {
+  return {
+    dag: registered.id,
+    file: registered.file,
+    version: registered.version,
+    description: dag.description,
+    owner: dag.owner,
+    tags: dag.tags,
+    schedule: dag.schedule,
+    paused: registered.paused,
+    pause_reason: registered.pauseReason,
+    present: registered.present,
+    next_due: isoInstantOrNull(registered.nextDueAt),
+    params: { ...dag.params },
+    tasks: dag.tasks.map((task) => ({ task: task.id, operator: task.operator, needs: task.needs })),
+  }
+}
+
+export function runEntry(
+  run: Pick<RunListRow, 'runId' | 'dagId' | 'state' | 'dueAt' | 'startedAt' | 'endedAt'>,
+): RunListEntry {
+  return {
+    run: run.runId,
+    dag: run.dagId,
+    state: run.state,
+    due: isoInstant(run.dueAt),
+    started_at: isoInstantOrNull(run.startedAt),
+    ended_at: isoInstantOrNull(run.endedAt),
+  }
+}
+
+export function runShape(run: Run, tasks: TaskShape[]): RunShape {
+  return {
+    ...runEntry({ ...run, runId: run.id }),
+    kind: run.kind,
+    version: run.version,
+    interval: { start: isoInstant(run.intervalStart), end: isoInstant(run.intervalEnd) },
+    params: run.params,
+    triggered_by: run.triggeredBy,
+    reason: run.reason,
+    tasks,
+  }
+}
+
+/** Tables and checks are those of the newest attempt that left any. */
+export function taskShape(task: RunTask, lineage: readonly Lineage[]): TaskShape {
+  const last = lineage
+    .filter((entry) => entry.taskId === task.taskId)
+    .sort((a, b) => a.attempt - b.attempt)
+    .at(-1)
+  return {
+    task: task.taskId,
+    state: task.state,
+    attempt: task.attempt,
+    started_at: isoInstantOrNull(task.startedAt),
+    ended_at: isoInstantOrNull(task.endedAt),
+    reason: task.reason,
+    tables: (last?.writes ?? []).map((write) => ({
+      table: write.table,
+      version: write.version,
+      version_before: write.versionBefore,
+      rows_added: write.rowsAdded,
+      rows_updated: write.rowsUpdated,
+      rows_removed: write.rowsRemoved,
+    })),
+    checks: (last?.checks ?? []).map((check) => ({
+      name: check.name,
+      table: check.table,
+      severity: check.severity,
+      passed: check.passed,
+      failing_rows: check.failingRows,
+      measured: check.measured,
+      message: check.message,
+    })),
+  }
+}
+
+export function attemptShape(attempt: RunAttempt): AttemptShape {
+  return {
+    attempt: attempt.attempt,
+    generation: attempt.generation,
+    worker: attempt.workerId,
+    result: attempt.result,
+    reason: attempt.reason,
+    started_at: isoInstant(attempt.claimedAt),
+    ended_at: isoInstantOrNull(attempt.endedAt),
+    log_lines: attempt.logLines,
+  }
+}
+
+export function tableShape(table: TableSummary): TableShape {
+  return {
+    table: table.table,
+    format: table.format,
+    version: table.version,
+    rows: table.rows,
+    bytes: table.bytes,
+    files: table.files,
+    changed_at: isoInstant(table.changedAt),
+    location: table.location,
+  }
+}
+
+export function tableVersionShape(version: TableVersion): TableVersionShape {
+  return {
+    version: version.version,
+    committed_at: isoInstant(version.committedAt),
+    operation: version.operation,
+    run: version.run,
+    task: version.task,
+    user: version.user,
+    reason: version.reason,
+    rows_added: version.rowsAdded,
+    rows_updated: version.rowsUpdated,
+    rows_removed: version.rowsRemoved,
+  }
+}
+
+export function workerShape(worker: WorkerInfo): WorkerShape {
+  return {
+    worker: worker.id,
+    host: worker.host,
+    pid: worker.pid,
+    queues: worker.queues,
+    slots: worker.slots,
+    busy: worker.busy,
+    started_at: isoInstant(worker.startedAt),
+    heartbeat_at: isoInstant(worker.heartbeatAt),
+  }
+}
