@@ -5,64 +5,68 @@ import type { QueuedTask } from './store.js'
 /** One queuer at a time, so that the counts below stay true until the write (READ COMMITTED takes a snapshot a statement). */
 const LOCK_POOLS = 'select 1 from pools order by pool for update'
 
+/** Why a task of `place p` and `runs r` is left behind; null when it is not because of room. */
+const SENTENCE = `case
+  when p.size is null then 'pool ' || p.pool || ' is not defined in sluice.yaml'
+  when p.in_pool >= p.size then 'pool ' || p.pool || ' is full, ' || p.in_pool || ' of ' || p.size
+  when p.in_dag >= r.max_active_tasks then p.in_dag || ' of ' || r.max_active_tasks || ' tasks of ' || p.dag_id || ' are active'
+  end`
+
 /**
  * Ready tasks get a turn: the first of each DAG, then the second of each, higher priority before that. Then each DAG is cut
  * at its `max_active_tasks` and each pool at its free places. Pools that are full drop out before the DAGs are cut, so
- * that a DAG does not spend its places on tasks that cannot go.
+ * that a DAG does not spend its places on tasks that cannot go. No more tasks are looked at than the pools have room for,
+ * and those left behind are compared with their reason only, so that a wide fan-out costs little at each step. `state` goes along
+ * to the update: the constant would lead the planner to look through all ready tasks for each one chosen.
  */
 const QUEUE_READY = `
-with ready as (
-  select t.run_id, t.task_id, t.dag_id, t.pool, t.queue, t.priority, t.since, t.position, t.reason, r.max_active_tasks
-  from (select distinct dag_id from task_runs where state = 'scheduled') d
-  cross join lateral (
-    select * from task_runs s where s.state = 'scheduled' and s.dag_id = d.dag_id
-    order by s.priority desc, s.since, s.run_id, s.position limit $2
-  ) t join runs r using (run_id) where r.state = 'running'
-), room as (
+with room as materialized (
   select p.pool, p.size, p.size - (select count(*) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')) as free
-  from pools p where p.pool in (select pool from ready)
-), busy as (
+  from pools p
+), head as materialized (
+  select distinct dag_id, pool from task_runs where state = 'scheduled'
+), busy as materialized (
   select d.dag_id, (select count(*) from task_runs t where t.dag_id = d.dag_id and t.state in ('queued', 'running')) as active
-  from (select distinct dag_id from ready) d
+  from (select distinct dag_id from head) d
+), candidate as materialized (
+  select t.* from head h join room using (pool) cross join lateral (
+    select s.run_id, s.task_id, s.dag_id, s.pool, s.priority, s.since, s.position, s.state
+    from task_runs s where s.state = 'scheduled' and s.dag_id = h.dag_id and s.pool = h.pool
+    order by s.priority desc, s.since, s.run_id, s.position limit least(room.free, $2)
+  ) t where room.free > 0
+), ready as materialized (
+  select c.*, r.max_active_tasks from candidate c join runs r using (run_id) where r.state = 'running'
 ), turned as (
-  select ready.*, row_number() over (partition by dag_id, priority order by since, run_id, position) as turn
-  from ready join room using (pool) where room.free > 0
+  select ready.*, row_number() over (partition by dag_id, priority order by since, run_id, position) as turn from ready
 ), in_dag as (
   select turned.*, row_number() over (partition by dag_id order by priority desc, turn) as place from turned
 ), allowed as (
   select in_dag.*, row_number() over (partition by pool order by priority desc, turn, since, run_id, position) as pool_place
   from in_dag join busy using (dag_id) where active + place <= max_active_tasks
-), chosen as (
-  select run_id, task_id, dag_id, pool from allowed join room using (pool) where pool_place <= free
-  order by priority desc, turn, since limit $2
-), pool_left as (
-  select room.pool, room.size, room.free - count(chosen.pool) as free
-  from room left join chosen using (pool) group by room.pool, room.size, room.free
-), dag_left as (
-  select busy.dag_id, busy.active + count(chosen.dag_id) as active
-  from busy left join chosen using (dag_id) group by busy.dag_id, busy.active
-), behind as (
-  select ready.*, pool_left.size, pool_left.free, dag_left.active
-  from ready join dag_left using (dag_id) left join pool_left using (pool)
-  where not exists (select 1 from chosen c where c.run_id = ready.run_id and c.task_id = ready.task_id)
+), chosen as materialized (
+  select run_id, task_id, dag_id, pool, state from allowed join room using (pool) where pool_place <= free
+  order by priority desc, turn, since, run_id, position limit $2
+), place as materialized (
+  select h.dag_id, h.pool, room.size,
+    room.size - room.free + (select count(*) from chosen c where c.pool = h.pool) as in_pool,
+    busy.active + (select count(*) from chosen c where c.dag_id = h.dag_id) as in_dag
+  from head h join busy using (dag_id) left join room using (pool)
 ), queued as (
   update task_runs t set state = 'queued', attempt = t.attempt + 1, tries = t.tries + 1, cancel_requested = false, since = $1,
     reason = 'waits for a worker of queue ' || t.queue
-  from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = 'scheduled'
+  from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = c.state
   returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, t.position
 ), told as (
-  update task_runs t set reason = w.sentence
-  from (
-    select run_id, task_id, reason, case
-      when size is null then 'pool ' || pool || ' is not defined in sluice.yaml'
-      when free <= 0 then 'pool ' || pool || ' is full, ' || size || ' of ' || size
-      else max_active_tasks || ' of ' || max_active_tasks || ' tasks of ' || dag_id || ' are active' end as sentence
-    from behind
-  ) w
-  where w.reason <> w.sentence and t.run_id = w.run_id and t.task_id = w.task_id and t.state = 'scheduled'
+  update task_runs t set reason = ${SENTENCE}
+  from place p, runs r
+  where t.state = 'scheduled' and p.dag_id = t.dag_id and p.pool = t.pool and r.run_id = t.run_id and r.state = 'running'
+    and (t.run_id, t.task_id) not in (select run_id, task_id from chosen) and t.reason <> ${SENTENCE}
 )
-select run_id, task_id, attempt, queue, priority,
-  exists (select 1 from behind where free > 0 and active < max_active_tasks) as more
+select run_id, task_id, attempt, queue, priority, exists (
+    select 1 from ready join place p using (dag_id, pool)
+    where p.in_pool < p.size and p.in_dag < max_active_tasks
+      and (ready.run_id, ready.task_id) not in (select run_id, task_id from chosen)
+  ) as more
 from queued order by priority desc, run_id, position`
 
 interface QueuedRow extends Record<string, unknown> {
