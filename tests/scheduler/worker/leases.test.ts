@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { processesWith } from '../../../operators/process/process-group.js'
+import { createMemoryStore } from '../../simulation/memory-store/index.js'
+import { eventually, WorkerProject } from './worker-project.js'
+
+const WAITS = {
+  'dags/waits.yaml': `dag: waits
+tasks:
+  sleeper: { bash: { command: 'echo ready; until test -e go; do sleep 0.02; done', cwd: . } }
+`,
+}
+
+let project: WorkerProject | null = null
+
+afterEach(async () => {
+  await project?.close()
+  project = null
+})
+
+describe('a lease', () => {
+  it('is kept however busy the slot is', async () => {
+    project = await WorkerProject.start(WAITS, { leaseMs: 400, heartbeatMs: 50 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    for (const pid of project.worker.slotPids) process.kill(pid, 'SIGSTOP')
+    const first = project.store.tables.task(run, 'sleeper')?.claim?.leaseUntil ?? 0
+    await eventually('the lease is extended past its first end', () => {
+      const claim = project?.store.tables.task(run, 'sleeper')?.claim
+      return (claim?.leaseUntil ?? 0) > first + 400
+    })
+    expect(await project.store.reapExpired(Date.now())).toEqual([])
+    for (const pid of project.worker.slotPids) process.kill(pid, 'SIGCONT')
+    project.write('dags/go', '')
+    expect(await project.finished(run)).toBe('success')
+  })
+
+  it('that was lost stops the attempt, and nothing of it is recorded', async () => {
+    project = await WorkerProject.start(WAITS, { leaseMs: 60_000, heartbeatMs: 50 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const { token } = project.attempt(run, 'sleeper')
+    await project.store.reapExpired(Date.now() + 120_000)
+    const lost = project.attempt(run, 'sleeper').outcome
+    expect(lost?.result).toBe('lost')
+    await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
+    expect(project.attempt(run, 'sleeper').outcome).toEqual(lost)
+  })
+
+  it('counts as lost once the store has been silent for its whole length', async () => {
+    const store = createMemoryStore()
+    project = await WorkerProject.start(WAITS, { leaseMs: 300, heartbeatMs: 50 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const { token } = project.attempt(run, 'sleeper')
+    project.store.heartbeat = () => Promise.reject(new Error('the store is away'))
+    await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
+    project.store.heartbeat = store.heartbeat
+    expect(project.warnings).toContain('the heartbeat failed; trying again')
+  })
+})
+
+describe('an outcome', () => {
+  it('is recorded once the store is back', async () => {
+    project = await WorkerProject.start(WAITS)
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const record = project.store.recordOutcomes
+    let refused = 0
+    project.store.recordOutcomes = (...args) => {
+      refused += 1
+      return refused <= 2 ? Promise.reject(new Error('the store is away')) : record(...args)
+    }
+    project.write('dags/go', '')
+    expect(await project.finished(run)).toBe('success')
+    expect(refused).toBe(3)
+  })
+})

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import type { Clock } from '../../../scheduler/clock.js'
+import type { ClaimStore } from '../../../scheduler/store/store.js'
+import { NO_FACTS } from '../../../scheduler/worker/execution.js'
+import { type Report, Reporter } from '../../../scheduler/worker/reporter.js'
+
+const clock: Clock = { now: () => 5, at: () => () => undefined }
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+function report(taskId: string): Report {
+  const outcome = {
+    taskId,
+    attempt: 1,
+    result: 'success',
+    reason: '',
+    retryable: true,
+    outputs: { a: 1 },
+    endedAt: 1,
+  } as const
+  return { runId: 'run', taskId, attempt: 1, claimToken: taskId, outcome, facts: NO_FACTS }
+}
+
+function reporter(recordOutcomes: ClaimStore['recordOutcomes']): { reporter: Reporter; recorded: Report[] } {
+  const recorded: Report[] = []
+  return { reporter: new Reporter({ recordOutcomes }, clock, silent, (reports) => recorded.push(...reports)), recorded }
+}
+
+describe('the reporter', () => {
+  it('writes what comes together at once, and what comes meanwhile with the next write', async () => {
+    const writes: string[][] = []
+    let finish: () => void = () => undefined
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      writes.push(outcomes.map(({ taskId }) => taskId))
+      if (writes.length === 1) await new Promise<void>((resolve) => (finish = resolve))
+      return outcomes.map(() => 'recorded')
+    })
+    it.report(report('a'))
+    it.report(report('b'))
+    await Promise.resolve()
+    await Promise.resolve()
+    for (const name of ['c', 'd', 'e']) it.report(report(name))
+    expect(it.pending().map(({ taskId }) => taskId)).toEqual(['a', 'b', 'c', 'd', 'e'])
+    finish()
+    await it.idle()
+    expect(writes).toEqual([
+      ['a', 'b'],
+      ['c', 'd', 'e'],
+    ])
+    expect(recorded.map(({ taskId }) => taskId)).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(it.pending()).toEqual([])
+  })
+
+  it('tells nobody of an outcome that the store refuses because the claim was lost', async () => {
+    const { reporter: it, recorded } = reporter(async () => ['lost_claim', 'recorded'])
+    it.report(report('a'))
+    it.report(report('b'))
+    await it.idle()
+    expect(recorded.map(({ taskId }) => taskId)).toEqual(['b'])
+  })
+
+  it('lets one outcome that the store cannot take keep no other from being recorded', async () => {
+    let poisoned = 0
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      const poison = outcomes.some(({ taskId, outcome }) => taskId === 'poison' && outcome.result === 'success')
+      if (poison) {
+        poisoned += 1
+        if (poisoned > 5 && recorded.length < 2) throw new Error('the good one still waits')
+        throw new Error('invalid input syntax for type json')
+      }
+      return outcomes.map(() => 'recorded')
+    })
+    it.report(report('poison'))
+    it.report(report('good'))
+    await it.idle()
+    expect(recorded.map(({ taskId, outcome: { result } }) => [taskId, result])).toEqual([
+      ['good', 'success'],
+      ['poison', 'failed'],
+    ])
+  }, 20_000)
+})
