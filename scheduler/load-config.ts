@@ -36,7 +36,10 @@ export function loadConfig(projectDir: string): Config {
   const written = readDocument(join(project, FILE))
   const document = merged(DEFAULTS, written.value)
   const problems = configProblems(document)
-  if (problems.length > 0) throw invalid(problems.map((problem) => ({ ...problem, ...written.position(problem) })))
+  if (problems.length > 0) {
+    const placed = problems.map((problem) => ({ ...problem, ...written.position(problem) }))
+    throw invalid(placed.sort((a, b) => a.line - b.line || a.column - b.column))
+  }
   return configOf(project, document)
 }
 

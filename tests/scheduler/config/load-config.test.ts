@@ -1,0 +1,169 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SluiceError } from '../../../errors.js'
+import type { Config } from '../../../scheduler/config.js'
+import { loadConfig } from '../../../scheduler/load-config.js'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-config-'))
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(text: string | Uint8Array): Config {
+  writeFileSync(join(folder, 'sluice.yaml'), text)
+  return loadConfig(folder)
+}
+
+/** The lines of the error's message. */
+function problems(text: string | Uint8Array): string[] {
+  try {
+    load(text)
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'CONFIG_INVALID') return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+describe('sluice.yaml', () => {
+  it.each([
+    ['missing', null],
+    ['empty', ''],
+    ['nothing but comments', '# a comment\n\n  # another\n'],
+    ['with a byte order mark', '\ufeff# a comment'],
+  ])('may be %s: every key has its default', (_what, text) => {
+    const config = text === null ? loadConfig(folder) : load(text)
+    expect(config).toEqual({
+      project: folder,
+      catalogs: { lake: { format: 'delta', location: './data/lake' } },
+      connections: { lakehouse: { type: 'duckdb', memory_limit: '1GB' } },
+      store: join(folder, 'data/store'),
+      queue: 'local',
+      dags: join(folder, 'dags'),
+      logs: join(folder, 'data/logs'),
+      pools: { default: 128 },
+      vars: {},
+      baseUrl: null,
+    })
+  })
+
+  it('merges maps key by key', () => {
+    const config = load(`
+connections: { lakehouse: { memory_limit: 4GB }, crm: { type: http, url: "http://crm:8000" } }
+catalogs: { archive: { location: /mnt/archive } }
+pools: { spark: 4 }
+vars: { region: eu, year: 2026 }
+alerts: { base_url: "https://sluice.example.com/" }
+store: ../elsewhere
+`)
+    expect(config.connections.lakehouse).toEqual({ type: 'duckdb', memory_limit: '4GB' })
+    expect(config.connections.crm).toEqual({ type: 'http', url: 'http://crm:8000' })
+    expect(config.catalogs).toEqual({
+      lake: { format: 'delta', location: './data/lake' },
+      archive: { format: 'delta', location: '/mnt/archive' },
+    })
+    expect(config.pools).toEqual({ default: 128, spark: 4 })
+    expect(config.vars).toEqual({ region: 'eu', year: '2026' })
+    expect(config.baseUrl).toBe('https://sluice.example.com')
+    expect(config.store).toBe(join(folder, '../elsewhere'))
+  })
+
+  it('keeps secrets in connections unresolved', () => {
+    const config = load('connections: { crm: { type: http, url: "http://crm", headers: { A: "${' + 'env:TOKEN}" } } }')
+    expect(config.connections.crm).toMatchObject({ headers: { A: ['${', 'env:TOKEN}'].join('') } })
+  })
+
+  it('takes a PostgreSQL store by its address', () => {
+    expect(load('store: postgres://sluice@db/sluice').store).toBe('postgres://sluice@db/sluice')
+  })
+
+  it.each([
+    ['an unknown key', 'dags: ./dags\npool: { a: 1 }', '2:1', 'unknown key `pool`', 'did you mean `pools`?'],
+    [
+      'an unknown key of a connection',
+      'connections: { lakehouse: { memory: 1GB } }',
+      '1:29',
+      'unknown key `memory`',
+      'accepted are',
+    ],
+    [
+      'an unknown type',
+      'connections: { a: { type: duckdbb } }',
+      '1:27',
+      'must be one of `duckdb` or `http`',
+      'did you mean `duckdb`?',
+    ],
+    ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
+    [
+      'a size without its unit',
+      'connections: { lakehouse: { memory_limit: 4 } }',
+      '1:43',
+      'must be a size such as 512MB or 2GB',
+      '',
+    ],
+    ['text for a number', 'pools: { spark: "4" }', '1:17', 'must be a whole number', 'remove the quotes'],
+    ['a negative pool', 'pools: { spark: -1 }', '1:17', 'must be at least 0', ''],
+    [
+      'a catalog that SQL could not name',
+      'catalogs: { My-Lake: { location: x } }',
+      '1:13',
+      'the name `My-Lake` must be',
+      '',
+    ],
+    [
+      'a secret where it would be shown',
+      'vars: { a: "${' + 'env:X}" }',
+      '1:12',
+      'secrets are resolved in `connections` only',
+      '',
+    ],
+    ['a number that would lose digits', 'vars: { version: 1.10 }', '1:18', 'must be', 'quotes'],
+    ['a map instead of text', 'store: { a: b }', '1:8', '`store` must be text, not a map', ''],
+    ['an address instead of a folder', 'logs: s3://bucket/logs', '1:7', '`logs` must be a folder', ''],
+    ['an unknown store', 'store: mysql://db/x', '1:8', 'must be a folder or a postgres:// address', ''],
+    ['a list', '- a', '1:1', 'must hold a map', ''],
+    ['a duplicate key', 'dags: a\ndags: b', '2:1', 'dags', ''],
+    ['broken YAML', 'pools: { a: 1', '1:', '', ''],
+    ['two documents', 'dags: a\n---\ndags: b', '2:1', 'more than one YAML document', ''],
+  ])('says where and why it refuses %s', (_what, text, place, message, hint) => {
+    const [first = ''] = problems(text)
+    expect(first).toContain(`sluice.yaml:${place}`)
+    expect(first).toContain(message)
+    expect(first).toContain(hint)
+  })
+
+  it.each([
+    ['queue: redis://redis:6379/0', 'a queue on Redis is not there yet'],
+    ['catalogs: { lake: { format: iceberg, location: x } }', 'catalogs of format iceberg are not there yet'],
+    ['catalogs: { lake: { location: "s3://lake/delta" } }', 'catalogs in an object store (s3://) are not there yet'],
+    ['catalogs: { lake: { location: x, trino: iceberg } }', '`catalogs.lake.trino` is not there yet'],
+    [
+      'connections: { lakehouse: { type: trino, url: "http://trino:8080" } }',
+      'connections of type trino are not there yet',
+    ],
+    ['alerts: { email: { connection: mail } }', '`alerts.email` is not there yet'],
+  ])('refuses what comes later by name: %s', (text, message) => {
+    expect(problems(text).join('\n')).toContain(message)
+  })
+
+  it('tells all problems at once, each once', () => {
+    const found = problems('pool: 1\nvars: [a]\npools: { x: no }\n')
+    expect(found).toHaveLength(3)
+    expect(found.map((line) => line.split(':')[1])).toEqual(['1', '2', '3'])
+  })
+
+  it('refuses bytes that are no text before they reach a parser', () => {
+    expect(problems(Buffer.from([0xff, 0xfe, 0x41, 0x00]))[0]).toContain('UTF-16, not UTF-8')
+    expect(problems('dags: a\0b')[0]).toContain('NUL byte')
+  })
+
+  it('says so when the file cannot be read', () => {
+    mkdirSync(join(folder, 'sluice.yaml'))
+    expect(() => loadConfig(folder)).toThrow(/cannot be read \(EISDIR\)/)
+  })
+})
