@@ -64,6 +64,7 @@ export class DueRuns {
       onlyTasks: null,
       noChecks: false,
     })
+    await debugPoint('tick:decided')
     const result = await store.createRun(run, { now, advance: { expect, nextDueAt: tick.nextDueAt } })
     if (result.outcome === 'created') {
       await debugPoint('tick:created')

@@ -28,6 +28,7 @@ export interface Log {
  * in production a point costs one microtask.
  */
 export type DebugPoint =
+  | 'tick:decided'
   | 'tick:created'
   | 'runs:started'
   | 'run:decided'

@@ -139,11 +139,11 @@ export class Host {
     for (let copy = 0; copy < copies; copy += 1) this.at(time.now + this.#latency(), receive)
   }
 
-  /** Stops or kills this host between two durable writes. */
-  readonly debugPoint = (point: DebugPoint | string): Promise<void> | undefined => {
+  /** Stops or kills this host between two durable writes, at points that matter most `weight` times as often. */
+  readonly debugPoint = (point: DebugPoint | string, weight = 1): Promise<void> | undefined => {
     const { random, rates, stormy } = this.#weather
     if (!stormy) return undefined
-    const fate = random.next()
+    const fate = random.next() / weight
     if (fate < rates.crashAtPoint) {
       this.crash(`at ${point}`)
       return new Promise(() => {})

@@ -210,9 +210,7 @@ class World {
   }
 
   #people(): void {
-    const host = new Host('ana', this.#weather, () => {})
-    host.boot()
-    this.#hosts.push(host)
+    const host = new Host('ana', this.#weather, () => people.act(() => this.#weather.stormy))
     const people = new People({
       host,
       store: this.#remote(host),
@@ -230,7 +228,8 @@ class World {
       acknowledged: this.#checks.acknowledged,
       paused: (dagId) => this.#checks.ticksMayBeMissing(dagId),
     })
-    people.act(() => this.#weather.stormy)
+    this.#hosts.push(host)
+    host.boot()
     this.#edit()
   }
 

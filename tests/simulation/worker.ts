@@ -70,8 +70,7 @@ export class SimulatedWorker {
     try {
       const worker = { id: host.name, epoch, queues: ['default'] }
       const answer = store.claim(worker, { now: host.clock.now(), leaseMs: LEASE_MS, limit })
-      await host.debugPoint('worker:claim sent')
-      const claims = await answer
+      const [claims] = await Promise.all([answer, host.debugPoint('worker:claim sent', 4)])
       for (const claim of claims) void this.#run(claim)
     } catch (error) {
       this.#note('claim', error)

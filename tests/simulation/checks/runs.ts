@@ -23,6 +23,10 @@ export class RunsCheck {
     const key = `${run.dagId} ${run.dueAt} ${run.kind}`
     if (this.#made.has(key)) this.#history.violated('one run per tick', `${run.id} was made twice`)
     this.#made.add(key)
+    const last = this.#ticks.get(run.dagId)?.at(-1)
+    if (run.kind === 'scheduled' && last !== undefined && run.dueAt <= last) {
+      this.#history.violated('ticks go forward', `${run.id} was made after the run due at ${last}`)
+    }
     if (run.kind === 'scheduled') this.#ticks.set(run.dagId, [...(this.#ticks.get(run.dagId) ?? []), run.dueAt])
     if (idempotency === undefined) return
     if (this.#keys.has(idempotency.key)) {
@@ -33,7 +37,7 @@ export class RunsCheck {
 
   /** @param stepMs between two ticks of a DAG with catchup that was never paused nor changed */
   end(dagId: string, stepMs: number): void {
-    const ticks = (this.#ticks.get(dagId) ?? []).sort((a, b) => a - b)
+    const ticks = this.#ticks.get(dagId) ?? []
     ticks.forEach((tick, index) => {
       const before = ticks[index - 1]
       if (before !== undefined && tick - before !== stepMs) {

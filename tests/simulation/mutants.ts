@@ -1,0 +1,50 @@
+import { type Guard, simulate } from './simulation.js'
+
+/** Sluice with guards taken away, and what the simulation says to it. docs/simulation.md lists the same. */
+export interface Mutant {
+  without: Guard[]
+  /** the invariant that tells; null when another guard stands behind this one, so that nothing breaks or hardly ever */
+  foundBy: string | null
+}
+
+export const MUTANTS: Mutant[] = [
+  { without: ['claim_token'], foundBy: 'no finish from a lost claim' },
+  { without: ['late_finish'], foundBy: 'no finish from a lost claim' },
+  { without: ['lease_check'], foundBy: 'leases are kept' },
+  { without: ['queued_only'], foundBy: 'one live claim' },
+  { without: ['epoch_claim'], foundBy: 'epoch' },
+  { without: ['epoch_takeover'], foundBy: 'leases are kept' },
+  { without: ['claim_end'], foundBy: 'every attempt ends' },
+  { without: ['expected_state'], foundBy: 'compare-and-set' },
+  { without: ['revision'], foundBy: 'compare-and-set' },
+  { without: ['expected_state', 'revision'], foundBy: 'a run ends after its tasks' },
+  { without: ['settled_mark'], foundBy: 'every outcome is settled' },
+  { without: ['unique_run'], foundBy: 'one run per tick' },
+  { without: ['unique_run', 'tick_expect'], foundBy: 'one run per tick' },
+  { without: ['idempotency'], foundBy: 'idempotency' },
+  { without: ['pool_limit'], foundBy: 'pool limit' },
+  { without: ['max_active_tasks'], foundBy: 'max_active_tasks' },
+  { without: ['max_active_runs'], foundBy: 'max_active_runs' },
+  { without: ['commit_token'], foundBy: 'one commit per token' },
+  { without: ['conflict'], foundBy: 'acknowledged is written' },
+  { without: ['sweep'], foundBy: 'every run ends' },
+  { without: ['tick_expect'], foundBy: null },
+  { without: ['tick_advance'], foundBy: null },
+]
+
+export interface Hunt {
+  /** seeds looked at until it was found; null when it was not */
+  seeds: number | null
+  /** all invariants that were violated on the way */
+  violated: Set<string>
+}
+
+/** Looks through seeds until `invariant` (or, when null, any) is violated. */
+export async function hunt({ without, foundBy }: Mutant, limit: number): Promise<Hunt> {
+  const violated = new Set<string>()
+  for (let seed = 1; seed <= limit; seed += 1) {
+    for (const { invariant } of (await simulate(seed, without)).violations) violated.add(invariant)
+    if (foundBy === null ? violated.size > 0 : violated.has(foundBy)) return { seeds: seed, violated }
+  }
+  return { seeds: null, violated }
+}
