@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { SluiceError } from '../../errors.js'
-import type { AttemptShape, LogLine } from '../../scheduler/shapes.js'
-import { requireRunning, segment } from '../client.js'
+import type { AttemptShape, LogLine, RunShape } from '../../scheduler/shapes.js'
+import { type Client, requireRunning, segment } from '../client.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
 import { type Colour, harmless, paint } from '../output/style.js'
 import { type Terminal, terminal } from '../output/terminal.js'
@@ -18,6 +19,8 @@ const LEVEL_COLOURS: Record<LogLine['level'], Colour | null> = {
   error: 'red',
 }
 
+const LOOK_EVERY_MS = 250
+
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<run>', 'id of the run')
@@ -30,7 +33,7 @@ export function declare(command: Command): void {
 async function show(runId: string, taskId: string, options: LogsOptions): Promise<void> {
   const client = requireRunning(options.project)
   const attempts = `/runs/${segment(runId)}/tasks/${segment(taskId)}/attempts`
-  const attempt = options.attempt ?? (await lastAttempt(client.get<AttemptShape[]>(attempts), taskId))
+  const attempt = options.attempt ?? (await lastAttempt(client, runId, taskId, options.follow === true))
   const out = terminal()
   for await (const text of client.lines(
     `${attempts}/${attempt}/log?from=1${options.follow === true ? '&follow=1' : ''}`,
@@ -41,11 +44,19 @@ async function show(runId: string, taskId: string, options: LogsOptions): Promis
   }
 }
 
-async function lastAttempt(attempts: Promise<AttemptShape[]>, taskId: string): Promise<number> {
-  const last = (await attempts).reduce((highest, { attempt }) => Math.max(highest, attempt), 0)
-  if (last > 0) return last
-  throw new SluiceError('STATE_CONFLICT', `${taskId} has not been attempted yet, so it has no log.`, {
-    hint: '`sluice tasks RUN` says what it waits for.',
+/** The last attempt there is; when following, a task that has none yet is waited for as long as its run lasts. */
+async function lastAttempt(client: Client, runId: string, taskId: string, wait: boolean): Promise<number> {
+  const run = `/runs/${segment(runId)}`
+  for (;;) {
+    const { ended_at: endedAt } = await client.get<RunShape>(run)
+    const attempts = await client.get<AttemptShape[]>(`${run}/tasks/${segment(taskId)}/attempts`)
+    const last = attempts.reduce((highest, { attempt }) => Math.max(highest, attempt), 0)
+    if (last > 0) return last
+    if (!wait || endedAt !== null) break
+    await delay(LOOK_EVERY_MS)
+  }
+  throw new SluiceError('STATE_CONFLICT', `${taskId} has not been attempted, so it has no log.`, {
+    hint: '`sluice tasks RUN` says why.',
   })
 }
 
