@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { DagShape, LogLine, RunListEntry, RunShape, TaskShape } from '../../scheduler/shapes.js'
+import { eventually } from './eventually.js'
+import { Project, type Up } from './project.js'
+
+const STAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
+
+const DAGS = {
+  'dags/greet.yaml': `dag: greet
+schedule: "0 6 * * *"
+params:
+  name: { type: string, default: world, enum: [world, Ada] }
+tasks:
+  compose:
+    bash: |
+      echo "composing for" {{ params.name }}
+      printf '{"text": "Hello, %s"}' {{ params.name }} > "$SLUICE_OUTPUTS"
+  say: { needs: [compose], bash: [echo, "{{ tasks.compose.outputs.text }}"] }
+`,
+  'dags/broken.yaml': `dag: broken
+tasks:
+  breaks: { bash: "echo about to fail; exit 3" }
+  after: { needs: [breaks], bash: ["true"] }
+`,
+  'dags/waits.yaml': `dag: waits
+tasks:
+  sleeper: { bash: [sleep, "600"] }
+`,
+}
+
+let project: Project
+
+beforeAll(async () => {
+  project = await Project.create(DAGS)
+})
+
+afterAll(async () => {
+  await project.remove()
+})
+
+const tasksOf = async (run: string): Promise<Record<string, string>> =>
+  Object.fromEntries((await project.json<TaskShape[]>('tasks', run)).map(({ task, state }) => [task, state]))
+
+const ended = (run: string) =>
+  eventually(20_000, async () => {
+    const entry = (await project.json<RunListEntry[]>('runs')).find((one) => one.run === run)
+    return entry?.ended_at ? entry : null
+  })
+
+describe('sluice run without a running Sluice', () => {
+  it('prints exactly the shape of the design, and ends with 0', async () => {
+    const { code, stdout } = await project.sluice('run', 'greet', '--json', '--param', 'name=Ada')
+    expect(code).toBe(0)
+    const task = (id: string) => ({
+      task: id,
+      state: 'success',
+      attempt: 1,
+      started_at: expect.stringMatching(STAMP),
+      ended_at: expect.stringMatching(STAMP),
+      reason: expect.any(String),
+      tables: [],
+      checks: [],
+    })
+    expect(JSON.parse(stdout)).toEqual({
+      run: expect.stringMatching(/^greet-\d{8}T\d{9}Z-manual$/),
+      dag: 'greet',
+      state: 'success',
+      tasks: [task('compose'), task('say')],
+    })
+  })
+
+  it('prints a line per change when piped, with no escape codes, and ends with 1 when the run failed', async () => {
+    const { code, stdout } = await project.sluice('run', 'broken')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^\d\d:\d\d:\d\d breaks {2}failed {2}.*3/m)
+    expect(stdout).toMatch(/^\d\d:\d\d:\d\d after {2}upstream_failed/m)
+    expect(stdout).toMatch(/^broken-\S+ {2}failed {2}/m)
+    expect(stdout).not.toContain('\u001b')
+  })
+
+  it('runs only what --task names', async () => {
+    const { tasks } = JSON.parse(
+      (await project.sluice('run', 'greet', '--json', '--task', 'compose')).stdout,
+    ) as RunShape
+    expect(tasks.map(({ task }) => task)).toEqual(['compose'])
+  })
+
+  it.each([
+    [['run', 'nowhere'], 1, 'nowhere'],
+    [['run', 'greet', '--param', 'name=Bob'], 2, 'Ada'],
+  ])('refuses %j, and leaves nothing running', async (args, code, word) => {
+    const answer = await project.sluice(...args)
+    expect(answer.code).toBe(code)
+    expect(answer.stderr).toMatch(/^error: .+\nhint: .+\n$/)
+    expect(answer.stderr).toContain(word)
+    expect((await project.sluice('runs')).code).toBe(3)
+  })
+})
+
+describe('commands on a running Sluice', () => {
+  let up: Up
+
+  beforeAll(async () => {
+    up = await project.up()
+  })
+
+  afterAll(async () => {
+    await up.end()
+  })
+
+  it('trigger, runs, tasks and logs', async () => {
+    const { run } = await project.json<{ run: string }>('trigger', 'greet', '--param', 'name=Ada', '--key', 'once')
+    expect(await project.json('trigger', 'greet', '--param', 'name=Ada', '--key', 'once')).toEqual({ run })
+    expect(await ended(run)).toEqual({
+      run,
+      dag: 'greet',
+      state: 'success',
+      due: expect.stringMatching(STAMP),
+      started_at: expect.stringMatching(STAMP),
+      ended_at: expect.stringMatching(STAMP),
+    })
+    expect(await tasksOf(run)).toEqual({ compose: 'success', say: 'success' })
+    const { stdout } = await project.sluice('logs', run, 'say')
+    expect(stdout).toMatch(/^\d\d:\d\d:\d\d\.\d{3} Hello, Ada$/m)
+    const lines = (await project.sluice('logs', run, 'compose', '--json')).stdout.trimEnd().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as LogLine).message)).toContain('composing for Ada')
+    expect(
+      (await project.json<RunListEntry[]>('runs', '--dag', 'greet', '--limit', '1')).map((entry) => entry.run),
+    ).toEqual([run])
+  })
+
+  it('takes what is its own by the running one', async () => {
+    const { code, stdout } = await project.sluice('run', 'greet', '--json')
+    expect(code).toBe(0)
+    const { run } = JSON.parse(stdout) as RunShape
+    expect((await project.json<RunListEntry[]>('runs')).map((entry) => entry.run)).toContain(run)
+  })
+
+  it('mark and clear', async () => {
+    const { run } = await project.json<{ run: string }>('trigger', 'broken')
+    expect((await ended(run)).state).toBe('failed')
+    expect(await project.json('mark', run, 'breaks', '--state', 'success')).toEqual({ run, marked: ['breaks'] })
+    expect(await project.json('clear', run, 'after')).toMatchObject({ run, cleared: ['after'] })
+    expect((await ended(run)).state).toBe('success')
+    expect(await project.json('clear', run, 'breaks', '--downstream')).toMatchObject({ cleared: ['breaks', 'after'] })
+    expect((await ended(run)).state).toBe('failed')
+  })
+
+  it('cancel, while a log is followed', async () => {
+    const { run } = await project.json<{ run: string }>('trigger', 'waits')
+    await eventually(10_000, async () => ((await tasksOf(run)).sleeper === 'running' ? true : null))
+    const following = project.sluice('logs', run, 'sleeper', '-f')
+    expect(await project.json('cancel', run)).toMatchObject({ run })
+    expect((await ended(run)).state).toBe('cancelled')
+    expect(await tasksOf(run)).toEqual({ sleeper: 'cancelled' })
+    expect((await following).code).toBe(0)
+  })
+
+  it('pause and resume', async () => {
+    expect(await project.json('pause', 'greet', '--reason', 'audit')).toEqual({ paused: true })
+    const dag = async () => {
+      const { url, token } = await project.instance()
+      const answer = await fetch(`${url}/api/v1/dags/greet`, { headers: { authorization: `Bearer ${token}` } })
+      return (await answer.json()) as DagShape
+    }
+    expect(await dag()).toMatchObject({ paused: true, pause_reason: expect.stringContaining('audit') })
+    expect(await project.json('resume', 'greet')).toEqual({ paused: false })
+    expect(await dag()).toMatchObject({ paused: false, next_due: expect.stringMatching(STAMP) })
+  })
+
+  it.each([
+    [['tasks', 'no-such-run'], 1],
+    [['logs', 'no-such-run', 'x'], 1],
+    [['trigger', 'nowhere'], 1],
+    [['pause', 'nowhere'], 1],
+    [['trigger', 'greet', '--param', 'name=3'], 2],
+    [['run', 'greet', '--param', 'nam=Ada'], 2],
+    [['run', 'greet', '--task', 'sya'], 1],
+  ])('refuses %j with a message and a hint', async (args, code) => {
+    const answer = await project.sluice(...args)
+    expect({ code: answer.code, stdout: answer.stdout }).toEqual({ code, stdout: '' })
+    expect(answer.stderr).toMatch(/^error: .+\nhint: .+\n$/)
+  })
+
+  it('prints tables of plain text for people who pipe', async () => {
+    for (const args of [['runs'], ['tables']]) {
+      const { code, stdout } = await project.sluice(...args)
+      expect(code).toBe(0)
+      expect(stdout).not.toContain('\u001b')
+    }
+  })
+})
