@@ -17,6 +17,7 @@ import { createWeb } from './web.js'
 
 /** A form may hold every parameter of a DAG; more than this is none of ours. */
 const FORM_LIMIT = '256kb'
+const CLOSE_WITHIN_MS = 3_000
 
 /** The web view, the REST API, `/health` and `/metrics` as one Express application; `host` is where it will listen. */
 export function createApp(deps: WebDeps, host = '127.0.0.1'): { app: Express; close: () => void } {
@@ -75,7 +76,13 @@ export async function startWeb(options: { deps: WebDeps; host: string; port: num
     close: () =>
       new Promise((resolve, reject) => {
         close()
-        server.close((error) => (error === undefined ? resolve() : reject(error)))
+        // whoever has not finished reading by then is cut off
+        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
+        server.close((error) => {
+          clearTimeout(cut)
+          if (error === undefined) resolve()
+          else reject(error)
+        })
         server.closeIdleConnections()
       }),
   }

@@ -160,13 +160,13 @@ export class SampleWeb {
         of(table)
           .versions.filter(({ version }) => before === undefined || version < before)
           .slice(0, limit),
-      schema: async (table) => (
-        of(table),
-        [
+      schema: async (table) => {
+        of(table)
+        return [
           { name: 'order_id', type: 'long', nullable: false },
           { name: 'net_amount', type: 'decimal(38,2)', nullable: true },
         ]
-      ),
+      },
       rollback: async (table, version, info) => {
         this.calls.push(['rollback', table, version, info])
         const next = of(table).summary.version + 1

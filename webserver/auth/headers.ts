@@ -12,7 +12,7 @@ export function nonceOf(res: Response): string {
 
 /** Headers of every answer. Nothing runs or loads but our own files; nobody may frame a page or learn its address. */
 export function securityHeaders(_req: Request, res: Response, next: NextFunction): void {
-  const nonce = randomBytes(16).toString('base64')
+  const nonce = randomBytes(16).toString('base64url')
   nonces.set(res, nonce)
   res.set({
     'content-security-policy': [

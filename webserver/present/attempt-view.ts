@@ -11,7 +11,7 @@ import { timeLine, timeTwice } from './time.js'
 
 /** The tries of a task as segments; neighbours are reached with [ and ]. */
 export function triesView({ attempts, chosen, task }: AttemptPlace, base: string, now: Instant) {
-  const at = attempts.findIndex((attempt) => attempt === chosen)
+  const at = chosen === null ? -1 : attempts.indexOf(chosen)
   return attempts.map((attempt, place) => ({
     href: `${base}?try=${attempt.attempt}`,
     label: `Try ${attempt.attempt}`,
@@ -94,7 +94,7 @@ function specFacts(spec: Task | null, { chosen, dag }: AttemptPlace, now: Instan
 function delays(spec: Task): string {
   const shown = Math.min(spec.retries, 4)
   const texts = Array.from({ length: shown }, (_, retry) =>
-    duration(Math.min(spec.maxDelayMs, spec.retryDelayMs * spec.backoff ** retry)).replace('.0 ', ' '),
+    duration(Math.min(spec.maxDelayMs, spec.retryDelayMs * spec.backoff ** retry)),
   )
   return `${texts.join(', ')}${spec.retries > shown ? ', …' : ''}`
 }

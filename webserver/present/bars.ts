@@ -119,6 +119,6 @@ export function roundUp(ms: number): number {
 }
 
 function axisText(ms: number): string {
-  const text = duration(ms).replace('.0 ', ' ')
+  const text = duration(ms)
   return text.replace(/ 00 s$/, '').replace(/ 0 [mh]$/, '')
 }

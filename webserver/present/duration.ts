@@ -10,11 +10,11 @@ const DAY = 24 * HOUR
 export function duration(ms: number): string {
   const rest = Math.max(0, Math.round(ms))
   if (rest < SECOND) return `${rest} ms`
-  if (rest < 9_950) return `${(rest / SECOND).toFixed(1)} s`
-  if (rest < MINUTE - 500) return `${Math.round(rest / SECOND)} s`
-  if (rest < HOUR - 500) return pair(Math.round(rest / SECOND), 60, 'm', 's')
-  if (rest < DAY - MINUTE / 2) return pair(Math.round(rest / MINUTE), 60, 'h', 'm')
-  return pair(Math.round(rest / HOUR), 24, 'd', 'h')
+  if (rest < 10 * SECOND) return `${(Math.floor(rest / 100) / 10).toFixed(1).replace('.0', '')} s`
+  if (rest < MINUTE) return `${Math.floor(rest / SECOND)} s`
+  if (rest < HOUR) return pair(Math.floor(rest / SECOND), 60, 'm', 's')
+  if (rest < DAY) return pair(Math.floor(rest / MINUTE), 60, 'h', 'm')
+  return pair(Math.floor(rest / HOUR), 24, 'd', 'h')
 }
 
 /** The same in one unit, for axes and ages: `38 s`, `39 m`, `2 h`, `5 d`. */

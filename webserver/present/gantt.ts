@@ -46,7 +46,7 @@ export function timeScale(run: { from: Instant; to: Instant; live: boolean }, ti
 
 /** Clock times with their UTC; below a minute a step, what has passed since the start. */
 function tickLabel(at: Instant, passed: number, step: number, timezone: string): { label: string; utc: string } {
-  if (step < 60_000 && passed > 0) return { label: `+${duration(passed).replace('.0 ', ' ')}`, utc: '' }
+  if (step < 60_000 && passed > 0) return { label: `+${duration(passed)}`, utc: '' }
   const seconds = step < 60_000
   const local = wallTime(at, timezone)
   const utc = wallTime(at, 'UTC')

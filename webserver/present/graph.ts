@@ -3,18 +3,16 @@ import { placeVertically } from './graph-place.js'
 
 const NODE_HEIGHT = 42
 const LAYER_GAP = 45
-const MIN_WIDTH = 120
-const MAX_WIDTH = 320
-/** widths of the sans text at 12 px and 11 px, generous enough for wide system fonts */
+const MIN_WIDTH = 132
+const MAX_WIDTH = 340
+/** widths of the sans text at 12 px medium and 11 px, generous enough for wide system fonts */
 const NAME_PX = 6.9
-const INFO_PX = 6.1
+const INFO_PX = 6.2
 const TEXT_X = 36
 
 export interface GraphNode {
   id: string
   needs: readonly string[]
-  /** how many characters stand in the second line, for the width */
-  info: string
 }
 
 export interface DrawnGraph {
@@ -55,11 +53,14 @@ export function drawGraph(nodes: readonly GraphNode[], height = NODE_HEIGHT): Dr
 }
 
 function widthOf(nodes: readonly GraphNode[]): number {
-  const widest = Math.max(
-    0,
-    ...nodes.map((node) => TEXT_X + 10 + Math.max(node.id.length * NAME_PX, node.info.length * INFO_PX)),
-  )
+  const widest = Math.max(0, ...nodes.map((node) => TEXT_X + 10 + node.id.length * NAME_PX))
   return Math.round(Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, widest)))
+}
+
+/** As much of the second line as a node has room for; the rows below the graph say it in full. */
+export function fitInfo(text: string, nodeWidth: number): string {
+  const room = Math.floor((nodeWidth - TEXT_X - 6) / INFO_PX)
+  return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1)).trimEnd()}…`
 }
 
 /** Straight along a row, a curve in each gap between layers where the row changes. */

@@ -1,6 +1,7 @@
 import type { Problem } from '../../scheduler/dag/model.js'
 import { groupBy } from './group-by.js'
 import { countOf } from './numbers.js'
+import { richText } from './rich-text.js'
 
 const FILES_SHOWN = 10
 const PROBLEMS_SHOWN = 5
@@ -16,8 +17,8 @@ export function problemsView(problems: readonly Problem[]) {
     files: files.slice(0, FILES_SHOWN).map(([, found]) => ({
       problems: found.slice(0, PROBLEMS_SHOWN).map((problem) => ({
         place: `${problem.file}:${problem.line}:${problem.column}`,
-        message: problem.message,
-        hint: problem.hint,
+        message: richText(problem.message),
+        hint: richText(problem.hint),
       })),
       more:
         found.length > PROBLEMS_SHOWN

@@ -1,12 +1,13 @@
 import { links } from './links.js'
 import { countOf } from './numbers.js'
+import { richText, type TextPart } from './rich-text.js'
 import type { RunFacts } from './run-view.js'
 
 export interface NoteView {
   state: string
   glyph: string
   heading: string
-  text: string
+  text: TextPart[]
   href: string
   link: string
 }
@@ -23,7 +24,7 @@ export function notesView({ run, tasks, lineage }: RunFacts): NoteView[] {
       state: 'failed',
       glyph: 'failed',
       heading: gate ? `${task.taskId} failed its gate.` : `${task.taskId} failed.`,
-      text: task.reason,
+      text: richText(task.reason),
       href: gate ? '#checks' : links.task(run.id, task.taskId),
       link: gate ? 'See the check' : 'See the log',
     }
@@ -40,5 +41,5 @@ export function notesView({ run, tasks, lineage }: RunFacts): NoteView[] {
 }
 
 function note(state: string, glyph: string, heading: string, text: string): NoteView {
-  return { state, glyph, heading, text, href: '', link: '' }
+  return { state, glyph, heading, text: richText(text), href: '', link: '' }
 }

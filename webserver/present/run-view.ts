@@ -7,10 +7,11 @@ import type { CheckRecord, TableRead, TableWrite } from '../../scheduler/store/s
 import { runMs } from './bars.js'
 import { duration } from './duration.js'
 import { GANTT, ganttBars, type TimeScale, timeScale } from './gantt.js'
-import { drawGraph } from './graph.js'
+import { drawGraph, fitInfo } from './graph.js'
 import { groupBy } from './group-by.js'
 import { links } from './links.js'
 import { countOf, rowChanges, spread } from './numbers.js'
+import { richText, type TextPart } from './rich-text.js'
 import { isUtc, timeLine, wallTime, zoneName } from './time.js'
 
 export interface Lineage {
@@ -134,7 +135,7 @@ export interface TaskRowView {
   nowX: string
   nowPath: string
   quiet: boolean
-  reason: string
+  reason: TextPart[]
 }
 
 export function scaleOf({ run, attempts, dag, now }: RunFacts): TimeScale {
@@ -168,7 +169,7 @@ export function taskRows(facts: RunFacts): TaskRowView[] {
       nowX: scale.nowX === null ? '' : String(scale.nowX),
       nowPath: scale.nowX === null ? '' : `M${scale.nowX} 0v${GANTT.height}`,
       quiet: task.state === 'success',
-      reason: task.state === 'success' && result !== '' ? result : task.reason,
+      reason: richText(task.state === 'success' && result !== '' ? result : task.reason),
     }
   })
 }
@@ -208,10 +209,9 @@ export function graphView(facts: RunFacts): GraphView {
   const present = new Set(facts.tasks.map((task) => task.taskId))
   const rows = new Map(taskRows(facts).map((row) => [row.taskId, row]))
   const states = new Map(facts.tasks.map((task) => [task.taskId, task]))
-  const infoOf = (taskId: string) => shorten(infoText(states.get(taskId), rows.get(taskId)))
   const nodes = facts.dag.tasks
     .filter((task) => present.has(task.id))
-    .map((task) => ({ id: task.id, needs: task.needs, info: infoOf(task.id) }))
+    .map((task) => ({ id: task.id, needs: task.needs }))
   const drawn = drawGraph(nodes)
   const critical = criticalEdges(facts)
   const edges = drawn.edges.map((edge) => ({ d: edge.d, critical: critical.has(`${edge.from} ${edge.to}`) }))
@@ -227,7 +227,7 @@ export function graphView(facts: RunFacts): GraphView {
       state: states.get(node.id)?.state ?? 'none',
       transform: `translate(${node.x} ${node.y})`,
       width: drawn.nodeWidth,
-      info: infoOf(node.id),
+      info: fitInfo(infoText(states.get(node.id), rows.get(node.id)), drawn.nodeWidth),
     })),
   }
 }
@@ -236,11 +236,6 @@ function infoText(task: RunTask | undefined, row: TaskRowView | undefined): stri
   if (task === undefined || row === undefined) return ''
   if (task.state === 'success' || task.state === 'running') return row.took
   return task.reason === '' ? task.state : task.reason
-}
-
-/** The table below says it in full. */
-function shorten(text: string): string {
-  return text.length <= 26 ? text : `${text.slice(0, 25).trimEnd()}…`
 }
 
 function criticalEdges({ dag, tasks, attempts, now }: RunFacts): Set<string> {

@@ -54,13 +54,6 @@ export function dayAndYear(instant: Instant, timezone: string): string {
   return `${wall.day} ${MONTHS[wall.month - 1]} ${wall.year}`
 }
 
-/** `06:00` today, `20 Nov 06:00` on another day. */
-export function moment(instant: Instant, timezone: string, now: Instant): string {
-  const clock = wallTime(instant, timezone).clock
-  const date = day(instant, timezone, now)
-  return date === day(now, timezone, now) ? clock : `${date} ${clock}`
-}
-
 export interface TimeTwice {
   /** DAG time with its zone, e.g. `19 Nov 06:12 Paris`; the UTC text when the zone is UTC */
   local: string
@@ -96,6 +89,27 @@ export function timeTwice(instant: Instant, timezone: string, now: Instant, styl
 export function timeLine(instant: Instant, timezone: string, now: Instant, style: TimeStyle = {}): string {
   const { local, utc } = timeTwice(instant, timezone, now, style)
   return utc === '' ? local : `${local} · ${utc}`
+}
+
+/** A stretch of time, each end with its date: `19 Nov 06:00 to 20 Nov 06:00 Paris`, and the same in UTC. */
+export function intervalTwice(
+  start: Instant,
+  end: Instant,
+  timezone: string,
+  now: Instant,
+): { local: string; utc: string } {
+  const text = (zone: string, mark: string) => {
+    const one = (at: Instant) => `${day(at, zone, now)} ${wallTime(at, zone).clock}${mark}`
+    return start === end ? one(start) : `${one(start)} to ${one(end)}`
+  }
+  const utc = text('UTC', 'Z')
+  return isUtc(timezone) ? { local: utc, utc: '' } : { local: `${text(timezone, '')} ${zoneName(timezone)}`, utc }
+}
+
+/** `20 Nov 06:00 Paris`, the date always there: what a run is called. */
+export function runName(dueAt: Instant, timezone: string, now: Instant): string {
+  const clock = wallTime(dueAt, timezone).clock
+  return `${day(dueAt, timezone, now)} ${isUtc(timezone) ? `${clock}Z` : `${clock} ${zoneName(timezone)}`}`
 }
 
 function dated(instant: Instant, timezone: string, now: Instant, style: TimeStyle): string {

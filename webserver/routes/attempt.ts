@@ -17,6 +17,7 @@ import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { type LogQuery, lineView, readLogPage, WINDOW } from '../present/log-view.js'
 import { bytes, count, countOf, spread } from '../present/numbers.js'
+import { richText } from '../present/rich-text.js'
 import { timezoneOf } from '../present/run-view.js'
 import { day, isUtc, wallTime, zoneName } from '../present/time.js'
 import { href, textOf, wholeNumber } from '../query.js'
@@ -78,7 +79,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
     usual: usual === null ? '' : `median ${duration(usual.median)}, p90 ${duration(usual.p90)}`,
     tries: triesView(place, base, now),
-    note: noteOf(place),
+    note: richText(noteOf(place)),
     over,
     base,
     log,

@@ -6,8 +6,9 @@ import { duration, roughDuration } from '../present/duration.js'
 import { gridView } from '../present/grid.js'
 import { links } from '../present/links.js'
 import { spread } from '../present/numbers.js'
+import { richText } from '../present/rich-text.js'
 import { LEGEND } from '../present/run-view.js'
-import { day, timeLine, timeTwice } from '../present/time.js'
+import { day, intervalTwice, timeLine, timeTwice } from '../present/time.js'
 import { href, oneOf, textOf } from '../query.js'
 import type { Web } from '../web.js'
 import { type DagFrame, dagCrumbs, frameView, loadDagFrame } from './dag-frame.js'
@@ -53,7 +54,7 @@ export async function dagGridPage(web: Web, req: Request, res: Response): Promis
       state: row.state,
       taskId: row.taskId,
       href: links.task(chosen?.runId ?? '', row.taskId),
-      reason: row.reason === '' ? row.state : row.reason,
+      reason: richText(row.reason === '' ? row.state : row.reason),
       age: roughDuration(now - row.since),
     })),
     versions: versions.map((version) => ({
@@ -81,13 +82,13 @@ function onlyTask(view: ReturnType<typeof gridView>, task: string) {
 function chosenView(run: GridRun, runs: readonly GridRun[], { timezone, now }: DagFrame) {
   const took = runMs(run, now)
   const usual = spread(runs.filter((past) => past.state === 'success').map((past) => runMs(past, now) ?? 0))
-  const [start, end] = [timeTwice(run.intervalStart, timezone, now), timeTwice(run.intervalEnd, timezone, now)]
+  const interval = intervalTwice(run.intervalStart, run.intervalEnd, timezone, now)
   return {
     title: `Run of ${day(run.dueAt, timezone, now)}`,
     href: links.run(run.runId),
     state: run.state,
-    interval: `${start.local} to ${end.local}`,
-    intervalUtc: start.utc === '' ? '' : `${start.utc} to ${end.utc}`,
+    interval: interval.local,
+    intervalUtc: interval.utc,
     started: run.startedAt === null ? 'not yet' : timeLine(run.startedAt, timezone, now, { seconds: true }),
     tookLabel: run.endedAt === null ? 'So far' : 'Took',
     took: took === null ? '' : duration(took),

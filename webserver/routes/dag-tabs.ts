@@ -32,7 +32,7 @@ async function sendTab(web: Web, req: Request, res: Response, frame: DagFrame, t
 export async function dagGraphPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await loadDagFrame(web, req)
   const operators = new Map(frame.dag.tasks.map((task) => [task.id, task.operator]))
-  const drawn = drawGraph(frame.dag.tasks.map((task) => ({ id: task.id, needs: task.needs, info: task.operator })))
+  const drawn = drawGraph(frame.dag.tasks.map((task) => ({ id: task.id, needs: task.needs })))
   const nodes = drawn.nodes.map((node) => ({
     taskId: node.id,
     href: `${links.dag(frame.dag.id)}?task=${encodeURIComponent(node.id)}`,

@@ -17,6 +17,7 @@ import { duration, roughDuration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { count, countOf } from '../present/numbers.js'
 import { problemsView } from '../present/problems.js'
+import { richText } from '../present/rich-text.js'
 import { timeLine } from '../present/time.js'
 import { WORKER_ALIVE_MS, workersView } from '../present/workers.js'
 import type { Web } from '../web.js'
@@ -92,7 +93,7 @@ function failedView(dag: FailedDag, now: Instant) {
     href: dag.taskId === null ? links.run(dag.runId) : links.task(dag.runId, dag.taskId),
     dagId: dag.dagId,
     taskId: dag.taskId ?? '',
-    reason: dag.reason,
+    reason: richText(dag.reason),
     age: `${roughDuration(now - dag.endedAt)}${dag.inARow > 1 ? `, ${dag.inARow >= 20 ? '20 or more' : dag.inARow} in a row` : ''}`,
   }
 }

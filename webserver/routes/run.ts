@@ -26,7 +26,7 @@ import {
   taskRows,
   timezoneOf,
 } from '../present/run-view.js'
-import { day, dayAndYear, isUtc, timeLine, timeTwice, wallTime, zoneName } from '../present/time.js'
+import { day, dayAndYear, intervalTwice, isUtc, runName, timeTwice, wallTime, zoneName } from '../present/time.js'
 import { textOf } from '../query.js'
 import type { Web } from '../web.js'
 
@@ -155,7 +155,7 @@ function runTitle({ run, dag }: RunFacts): string {
 
 function neighbourView(neighbour: Neighbour | null, timezone: string, now: number) {
   if (neighbour === null) return null
-  return { href: links.run(neighbour.runId), label: timeTwice(neighbour.dueAt, timezone, now).local }
+  return { href: links.run(neighbour.runId), label: runName(neighbour.dueAt, timezone, now) }
 }
 
 function factsView({ run, dag, now }: RunFacts) {
@@ -170,10 +170,7 @@ function factsView({ run, dag, now }: RunFacts) {
   return {
     due: timeTwice(run.dueAt, timezone, now, { seconds: true }),
     started: run.startedAt === null ? '' : `${duration(run.startedAt - Math.max(run.dueAt, run.createdAt))} later`,
-    interval:
-      run.intervalStart === run.intervalEnd
-        ? `the instant ${timeLine(run.intervalStart, timezone, now)}`
-        : `${timeLine(run.intervalStart, timezone, now)} to ${timeLine(run.intervalEnd, timezone, now)}`,
+    interval: intervalTwice(run.intervalStart, run.intervalEnd, timezone, now),
     by:
       run.kind === 'scheduled'
         ? 'schedule'

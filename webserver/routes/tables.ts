@@ -12,7 +12,7 @@ import { authorizeChange } from '../auth/session.js'
 import { sendPage } from '../page.js'
 import { roughDuration } from '../present/duration.js'
 import { links } from '../present/links.js'
-import { bytes, count } from '../present/numbers.js'
+import { bytes, count, countOf } from '../present/numbers.js'
 import { checkHistoryView, freshnessView, lineageView, versionView } from '../present/table-view.js'
 import { timeLine, timeTwice, zoneName } from '../present/time.js'
 import { href, textOf, wholeNumber } from '../query.js'
@@ -174,7 +174,7 @@ async function confirmView(web: Web, summary: TableSummary, to: number) {
     version: to,
     next: summary.version + 1,
     when: target === undefined ? '' : timeLine(target.committedAt, 'UTC', now()),
-    commits: summary.version - to,
+    commits: countOf(summary.version - to, 'later commit'),
     names: `${names.join(', ')}${summary.version - to > names.length ? ', …' : ''}`,
     rows: rows === 0 ? '' : `${rows > 0 ? '−' : '+'}${count(Math.abs(rows))} rows`,
     readers:
@@ -186,7 +186,7 @@ async function confirmView(web: Web, summary: TableSummary, to: number) {
               .slice(0, 6)
               .map((reader) => `${reader.dagId}.${reader.taskId}`)
               .join(', '),
-    readerCount: derived.length > 0 ? derived.length : readers.length,
+    readerCount: derived.length > 0 ? countOf(derived.length, 'table') : countOf(readers.length, 'task'),
   }
 }
 

@@ -11,7 +11,7 @@ import { sendPage } from '../page.js'
 import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { countOf, spread } from '../present/numbers.js'
-import { isUtc, timeLine, timeTwice, zoneName } from '../present/time.js'
+import { intervalTwice, isUtc, runName, zoneName } from '../present/time.js'
 import { fieldView, shellCommand } from '../present/trigger-view.js'
 import { textFromInstant } from '../present/wall-instant.js'
 import { href, textOf } from '../query.js'
@@ -96,10 +96,10 @@ async function sendForm(
     like:
       last === undefined || Object.keys(dag.params).length === 0
         ? null
-        : { href: href(base, { like: last.runId }), label: timeTwice(last.dueAt, timezone, frame.now).local },
+        : { href: href(base, { like: last.runId }), label: runName(last.dueAt, timezone, frame.now) },
     errors: [...errors].map(([name, message]) => ({ name, id: `p-${name}`, message })),
     heading: `Not started: ${countOf(errors.size, 'field needs', 'fields need')} a change.`,
-    fields: Object.entries(dag.params).map(([name, spec]) =>
+    fields: inFileOrder(dag).map(([name, spec]) =>
       fieldView(name, spec, fields.params[name] ?? '', errors.get(name) ?? ''),
     ),
     key: fields.key,
@@ -130,15 +130,22 @@ async function sendForm(
   await sendPage(web, req, res, 'trigger', options, model)
 }
 
+/** The store keeps the parameters of a version without their order; the file has it. */
+function inFileOrder(dag: Dag): [string, ParamSpec][] {
+  const from = Math.max(0, dag.source.indexOf('params:'))
+  const placeOf = (name: string) => dag.source.indexOf(`${name}:`, from)
+  const places = new Map(Object.keys(dag.params).map((name) => [name, placeOf(name)]))
+  return Object.entries(dag.params).sort(([a], [b]) => (places.get(a) ?? 0) - (places.get(b) ?? 0))
+}
+
 function intervalView({ dag, timezone, now }: DagFrame, fields: TriggerFields, errors: TriggerErrors) {
   const latest = dag.schedule === null ? null : latestInterval(dag.schedule, now)
-  const [start, end] =
-    latest === null ? [null, null] : [timeTwice(latest.start, timezone, now), timeTwice(latest.end, timezone, now)]
+  const text = latest === null ? null : intervalTwice(latest.start, latest.end, timezone, now)
   return {
     interval: {
       latest: fields.interval === 'latest',
-      text: start === null ? 'The instant of the trigger' : `Latest complete: ${start.local} to ${end.local}`,
-      utc: start === null || start.utc === '' ? '' : `${start.utc} to ${end.utc}`,
+      text: text === null ? 'The instant of the trigger' : `Latest complete: ${text.local}`,
+      utc: text?.utc ?? '',
       start: fields.start,
       end: fields.end,
       error: errors.get('interval') ?? '',
@@ -152,7 +159,7 @@ function waitsView(dag: Dag, active: readonly { runId: string; dueAt: number }[]
   return {
     limit: dag.maxActiveRuns,
     href: links.run(first.runId),
-    label: timeLine(first.dueAt, timezone, now),
+    label: runName(first.dueAt, timezone, now),
     more: active.length > 1 ? `and ${active.length - 1} more` : '',
   }
 }

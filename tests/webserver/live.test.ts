@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Fragment } from '../../webserver/live/fragments.js'
+import { fillStore, LIVE_RUN, NOW, runIdOf } from './sample-store.js'
+import { SampleWeb } from './sample-web.js'
+
+const web = new SampleWeb()
+const RUN = runIdOf(LIVE_RUN)
+let cookie = ''
+
+beforeAll(async () => {
+  await web.open()
+  await fillStore(web.store, web.database)
+  await web.start()
+  cookie = await web.login('viewer')
+})
+afterAll(() => web.close())
+
+/** A browser's view of a stream: event names with their data, one at a time. */
+class Stream {
+  readonly #reader: AsyncGenerator<string>
+  readonly #abort = new AbortController()
+
+  private constructor(
+    readonly response: Response,
+    abort: AbortController,
+  ) {
+    this.#abort = abort
+    this.#reader = eventsOf(response)
+  }
+
+  static async open(path: string, as = cookie): Promise<Stream> {
+    const abort = new AbortController()
+    const response = await fetch(`${web.web.url}${path}`, {
+      headers: { cookie: as },
+      redirect: 'manual',
+      signal: abort.signal,
+    })
+    return new Stream(response, abort)
+  }
+
+  async next(): Promise<{ event: string; data: unknown } | null> {
+    const { value, done } = await this.#reader.next()
+    if (done || value === undefined) return null
+    const [, event = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(value) ?? []
+    return { event, data: JSON.parse(data) }
+  }
+
+  close(): void {
+    this.#abort.abort()
+  }
+}
+
+async function* eventsOf(response: Response): AsyncGenerator<string> {
+  if (response.body === null) return
+  let rest = ''
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split('\n\n')
+    rest = parts.pop() ?? ''
+    yield* parts.filter((part) => part.startsWith('event:'))
+  }
+}
+
+async function markOf(path: string): Promise<string> {
+  return /data-mark="([^"]+)"/.exec(await web.page(path, cookie))?.[1] ?? ''
+}
+
+async function setTask(taskId: string, state: string): Promise<void> {
+  await web.database.query('update task_runs set state = $3 where run_id = $1 and task_id = $2', [RUN, taskId, state])
+  web.events.emit({ kind: 'task', dagId: 'orders_daily', runId: RUN, taskId, state: state as 'failed' })
+}
+
+describe('the run page live', () => {
+  it('sends nothing that the page shows already, then single elements as they change', async () => {
+    const stream = await Stream.open(`/live/runs/${RUN}?mark=${await markOf(`/runs/${RUN}`)}`)
+    await setTask('audit_segments', 'running')
+    const ids: string[] = []
+    for (let swap = await stream.next(); swap !== null; swap = await stream.next()) {
+      const fragment = swap.data as Fragment
+      ids.push(fragment.id)
+      expect(fragment.html).toContain(`id="${fragment.id}"`)
+      if (fragment.id === 'n-audit_segments') {
+        expect(fragment.svg).toBe(true)
+        break
+      }
+    }
+    expect(ids).toContain('run-head')
+    expect(ids).toContain('t-audit_segments')
+    expect(ids).not.toContain('t-bronze_orders')
+    stream.close()
+  })
+
+  it('catches up a page that is behind', async () => {
+    const stream = await Stream.open(`/live/runs/${RUN}?mark=old`)
+    expect(await stream.next()).toMatchObject({ event: 'swap', data: { id: 'run-state' } })
+    stream.close()
+  })
+
+  it('says when the run is over and ends', async () => {
+    const stream = await Stream.open(`/live/runs/${RUN}?mark=${await markOf(`/runs/${RUN}`)}`)
+    await web.database.query(`update runs set state = 'success', ended_at = $2 where run_id = $1`, [RUN, new Date(NOW)])
+    web.events.emit({ kind: 'run', dagId: 'orders_daily', runId: RUN, state: 'success' })
+    const events: string[] = []
+    for (let event = await stream.next(); event !== null; event = await stream.next()) events.push(event.event)
+    expect(events.at(-1)).toBe('over')
+    expect(await web.page(`/runs/${RUN}`, cookie)).not.toContain('data-live')
+    await web.database.query(`update runs set state = 'running', ended_at = null where run_id = $1`, [RUN])
+  })
+
+  it('loses no change that comes between the first reading and the listening', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      await setTask('audit_segments', 'none')
+      const opening = Stream.open(`/live/runs/${RUN}?mark=old`)
+      await setTask('audit_segments', 'running')
+      const stream = await opening
+      for (let swap = await stream.next(); ; swap = await stream.next()) {
+        if (swap === null) throw new Error('the stream ended')
+        const { id, html } = swap.data as Fragment
+        if (id === 't-audit_segments' && html.includes('s-running')) break
+      }
+      stream.close()
+    }
+  })
+})
+
+describe('the DAG list live', () => {
+  it('swaps the cells of the DAG whose run changed', async () => {
+    const stream = await Stream.open(`/live/dags?mark=${await markOf('/dags')}`)
+    await web.database.query(
+      `update runs set state = 'running', started_at = $1 where dag_id = 'click_batches' and state = 'queued'`,
+      [new Date(NOW)],
+    )
+    web.events.emit({ kind: 'run', dagId: 'click_batches', runId: 'any', state: 'running' })
+    expect(await stream.next()).toMatchObject({ event: 'swap', data: { id: 'd-click_batches-bars' } })
+    expect(await stream.next()).toMatchObject({ event: 'swap', data: { id: 'd-click_batches-last' } })
+    stream.close()
+  })
+})
+
+describe('the log live', () => {
+  it('adds lines at the end and says when the attempt is over', async () => {
+    const at = new Date(NOW).toISOString()
+    web.say(RUN, 'gold_baskets', 1, [{ at, level: 'info', message: 'one' }])
+    const stream = await Stream.open(`/live/runs/${RUN}/tasks/gold_baskets/attempts/1?from=2`)
+    web.say(RUN, 'gold_baskets', 1, [{ at, level: 'warn', message: '<two>' }], 2)
+    const added = await stream.next()
+    expect(added?.event).toBe('lines')
+    expect(added?.data).toContain('<li id="L2" data-line="2" class="warn">')
+    expect(added?.data).toContain('&lt;two&gt;')
+    await web.database.query(
+      `update attempts set ended_at = $2, result = 'success' where run_id = $1 and task_id = 'gold_baskets'`,
+      [RUN, new Date(NOW)],
+    )
+    web.events.emit({ kind: 'task', dagId: 'orders_daily', runId: RUN, taskId: 'gold_baskets', state: 'success' })
+    expect(await stream.next()).toMatchObject({ event: 'over' })
+    expect(await stream.next()).toBeNull()
+  })
+})
+
+describe('streams', () => {
+  it('need a login', async () => {
+    for (const path of [`/live/runs/${RUN}`, '/live/dags', `/live/runs/${RUN}/tasks/gold_baskets/attempts/1`])
+      expect((await Stream.open(path, '')).response.status).toBe(303)
+  })
+
+  it('of what does not exist are refused', async () => {
+    expect((await Stream.open('/live/runs/none')).response.status).toBe(404)
+    expect((await Stream.open(`/live/runs/${RUN}/tasks/none/attempts/1`)).response.status).toBe(404)
+  })
+
+  it('end when the server stops', async () => {
+    const { startWeb } = await import('../../webserver/app.js')
+    const server = await startWeb({ deps: web.deps(), host: '127.0.0.1', port: 0 })
+    const response = await fetch(`${server.url}/live/dags`, { headers: { cookie } })
+    const closed = server.close()
+    for await (const _ of eventsOf(response));
+    await closed
+  })
+})
