@@ -129,6 +129,8 @@ export interface TableSummary {
   files: number
   partitionBy: string[]
   changedAt: Instant
+  /** why the table cannot be read (a feature Sluice does not know, a broken log); the other figures are then empty */
+  problem?: string
 }
 
 export interface TableVersion {

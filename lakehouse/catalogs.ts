@@ -1,0 +1,107 @@
+import { isAbsolute, resolve } from 'node:path'
+import { SluiceError } from '../errors.js'
+import type { LakehouseConfig } from './config.js'
+import { closest, formatTableName, isTableNamePart, parseTableName, type TableName } from './names.js'
+import { FolderStore } from './objects/folder.js'
+import type { ObjectStore } from './objects/object-store.js'
+import { DeltaLog } from './tables/delta/log.js'
+import type { Snapshot } from './tables/delta/snapshot.js'
+
+/** A table with the log that holds its versions. */
+export interface Table {
+  /** as people write it, see `formatTableName` */
+  label: string
+  name: TableName
+  store: ObjectStore
+  log: DeltaLog
+}
+
+/** Logs kept with their snapshots; the least recently used goes first. */
+const KEPT_LOGS = 64
+
+/** The catalogs of `sluice.yaml`: tables by name. */
+export class Catalogs {
+  readonly names: string[]
+  readonly defaultCatalog: string
+  private readonly stores = new Map<string, ObjectStore>()
+  private readonly logs = new Map<string, DeltaLog>()
+
+  /** @throws SluiceError CONFIG_INVALID when a catalog is of a form this Sluice cannot open */
+  constructor(config: LakehouseConfig) {
+    for (const [name, catalog] of Object.entries(config.catalogs)) {
+      if (!isTableNamePart(name)) {
+        throw new SluiceError('CONFIG_INVALID', `catalogs: "${name}" is not a name; use lower case, digits and _.`)
+      }
+      if (catalog.format !== 'delta') {
+        throw new SluiceError('CONFIG_INVALID', `catalogs.${name}: format ${catalog.format} is not supported yet.`)
+      }
+      if (/^[a-z][a-z0-9+.-]*:\/\//i.test(catalog.location)) {
+        throw new SluiceError(
+          'CONFIG_INVALID',
+          `catalogs.${name}: a location other than a folder is not supported yet.`,
+        )
+      }
+      const folder = isAbsolute(catalog.location) ? catalog.location : resolve(config.project, catalog.location)
+      this.stores.set(name, new FolderStore(folder))
+    }
+    this.names = [...this.stores.keys()]
+    const [first] = this.names
+    if (first === undefined) throw new SluiceError('CONFIG_INVALID', 'catalogs: at least one catalog is needed.')
+    this.defaultCatalog = first
+  }
+
+  /** The folders data may lie in, for the sandbox of an engine. */
+  locations(): string[] {
+    return [...this.stores.values()].map((store) => store.location(''))
+  }
+
+  /** A table that exists or is about to. */
+  table(text: string): Table {
+    return this.named(parseTableName(text, this.names))
+  }
+
+  /** @throws SluiceError TABLE_UNKNOWN, with the nearest name when there is one */
+  async existing(text: string): Promise<{ table: Table; snapshot: Snapshot }> {
+    const table = this.table(text)
+    const snapshot = await table.log.latest()
+    if (snapshot === null) throw await this.unknown(table.label)
+    return { table, snapshot }
+  }
+
+  /** Every table of every catalog, in order of catalog, schema and name. */
+  async all(): Promise<Table[]> {
+    const tables: Table[] = []
+    for (const [catalog, store] of this.stores) {
+      for (const schema of (await store.listPrefixes('')).filter(isTableNamePart)) {
+        for (const name of (await store.listPrefixes(schema)).filter(isTableNamePart)) {
+          const table = this.named({ catalog, schema, name })
+          if ((await store.list(`${schema}/${name}/_delta_log`)).length > 0) tables.push(table)
+        }
+      }
+    }
+    return tables
+  }
+
+  async unknown(label: string): Promise<SluiceError> {
+    const near = closest(
+      label,
+      (await this.all()).map((table) => table.label),
+    )
+    const question = near === null ? '' : ` Did you mean ${near}?`
+    return new SluiceError('TABLE_UNKNOWN', `There is no table ${label}.${question}`)
+  }
+
+  private named(name: TableName): Table {
+    const store = this.stores.get(name.catalog)
+    if (store === undefined) throw new Error(`catalog ${name.catalog} passed the name check but is not open`)
+    const label = formatTableName(name, this.defaultCatalog)
+    const log = this.logs.get(label) ?? new DeltaLog(store, `${name.schema}/${name.name}`, label)
+    this.logs.delete(label)
+    this.logs.set(label, log)
+    for (const oldest of this.logs.keys()) {
+      if (this.logs.size <= KEPT_LOGS) break
+      this.logs.delete(oldest)
+    }
+    return { label, name, store, log }
+  }
+}

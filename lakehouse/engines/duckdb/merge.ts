@@ -1,0 +1,184 @@
+import { SluiceError } from '../../../errors.js'
+import type { Table } from '../../catalogs.js'
+import { identifier, identifiers } from '../../sql.js'
+import type { Action, AddFile } from '../../tables/delta/actions.js'
+import { countRows, removeOf } from '../../tables/delta/data-files.js'
+import type { Change } from '../../tables/delta/publish.js'
+import type { DeltaField } from '../../tables/delta/schema.js'
+import type { Snapshot } from '../../tables/delta/snapshot.js'
+import { closeStaging, discardStaging, openStaging, type StagingArea } from '../../tables/delta/staging.js'
+import { jsonValue } from './json-values.js'
+import { type Layout, layoutActions } from './layout.js'
+import { filesWithKeysIn } from './pruning.js'
+import { type FileSet, relation } from './relation.js'
+import { stage } from './stage.js'
+import type { TableWrite } from './table-write.js'
+
+const FILE = 'sluice file'
+const MATCHED = 'sluice matched'
+
+/**
+ * Merge keys must identify: known to the table, never NULL, each once.
+ * @throws SluiceError KEYS_INVALID naming the first key that breaks this
+ */
+export async function assertMergeKeys(write: TableWrite, staged: FileSet): Promise<void> {
+  for (const key of write.keys) {
+    if (staged.fields.some((field) => field.name === key)) continue
+    throw invalid(
+      write.table,
+      `has no key column ${key}; it has ${staged.fields.map((field) => field.name).join(', ')}`,
+    )
+  }
+  const keys = identifiers(write.keys)
+  const options = { signal: write.signal, subject: 'The merge' }
+  const nulls = write.keys.map((key) => `${identifier(key)} IS NULL`).join(' OR ')
+  const [nullKey] = await write.session.rows(
+    `SELECT ${keys} FROM (${relation(staged)}) WHERE ${nulls} LIMIT 1`,
+    options,
+  )
+  if (nullKey !== undefined) throw invalid(write.table, `has a NULL key: ${describeKey(nullKey)}`)
+  const duplicates = `SELECT ${keys}, count(*) AS "rows" FROM (${relation(staged)}) GROUP BY ${keys} HAVING count(*) > 1 LIMIT 1`
+  const [duplicate] = await write.session.rows(duplicates, options)
+  if (duplicate === undefined) return
+  const { rows, ...key } = duplicate
+  throw invalid(write.table, `holds the key ${describeKey(key)} ${rows} times`)
+}
+
+/**
+ * The publication of one merge. Files that hold changed rows are rewritten (copy on write); what is rewritten depends on
+ * the snapshot, so a lost race rewrites anew, each time into a staging area of its own.
+ */
+export class MergePublication {
+  private area: StagingArea | null = null
+  private readonly unused: StagingArea[] = []
+
+  constructor(
+    private readonly write: TableWrite,
+    private readonly staged: FileSet,
+  ) {}
+
+  async change(snapshot: Snapshot | null, layout: Layout): Promise<Change> {
+    await this.forgetArea()
+    const { table, now } = this.write
+    const plan = snapshot === null ? null : await this.plan(snapshot)
+    const inserted = plan === null ? await countRows(table, this.staged.files) : plan.inserted
+    // With no row to update, the staged files are the new rows as they are.
+    const direct = plan === null || (plan.changed.length === 0 && plan.matchedRows === 0)
+    const adds = direct ? this.staged.files : await this.rewrite(plan)
+    const operation = { name: 'MERGE', parameters: { matchedBy: JSON.stringify(this.write.keys) }, blindAppend: false }
+    return {
+      operation: 'merge',
+      deltaOperation: operation,
+      actions: [
+        ...layoutActions(layout, snapshot, now),
+        ...(plan?.changed ?? []).map((file): Action => ({ remove: removeOf(file, now) })),
+        ...adds.map((file): Action => ({ add: file })),
+      ],
+      rowsAdded: inserted,
+      rowsUpdated: plan?.updated ?? 0,
+      rowsRemoved: 0,
+    }
+  }
+
+  /** Deletes what lost races have rewritten. */
+  async discardUnused(): Promise<void> {
+    for (const area of this.unused.splice(0)) await discardStaging(this.write.table, area)
+  }
+
+  async close(published: boolean): Promise<void> {
+    if (this.area === null) return
+    if (published) await closeStaging(this.write.table, this.area)
+    else await discardStaging(this.write.table, this.area)
+    this.area = null
+  }
+
+  /** Which files hold rows that change, and how many rows change, match and are new. */
+  private async plan(snapshot: Snapshot): Promise<MergePlan> {
+    const { session, signal, keys, table } = this.write
+    const candidates: FileSet = {
+      table,
+      fields: this.staged.fields,
+      partitionColumns: this.staged.partitionColumns,
+      files: await filesWithKeysIn(this.write, this.staged, snapshot),
+    }
+    const differs = this.valueFields().map((field) => {
+      return `old.${identifier(field.name)} IS DISTINCT FROM new.${identifier(field.name)}`
+    })
+    const source = `(${relation(this.staged)})`
+    const target = `(${relation(candidates, FILE)})`
+    const changed = differs.length === 0 ? 'false' : differs.join(' OR ')
+    const counts = await session.rows(
+      `SELECT old.${identifier(FILE)} AS file, count(*) AS matched, count(*) FILTER (WHERE ${changed}) AS changed
+       FROM ${target} old JOIN ${source} new USING (${identifiers(keys)}) GROUP BY ALL`,
+      { signal, subject: 'The merge' },
+    )
+    const [row] = await session.rows(
+      `SELECT count(*) AS inserted FROM ${source} new ANTI JOIN ${target} old USING (${identifiers(keys)})`,
+      { signal, subject: 'The merge' },
+    )
+    const touched = new Set(counts.filter((count) => Number(count.changed) > 0).map((count) => Number(count.file)))
+    return {
+      candidates,
+      changed: candidates.files.filter((_, index) => touched.has(index)),
+      matchedRows: counts.reduce((sum, count) => sum + Number(count.matched), 0),
+      updated: counts.reduce((sum, count) => sum + Number(count.changed), 0),
+      inserted: Number(row?.inserted),
+    }
+  }
+
+  /** New files: the changed files with their new values, and the rows that are new. */
+  private async rewrite(plan: MergePlan): Promise<AddFile[]> {
+    if (plan.changed.length === 0 && plan.inserted === 0) return []
+    const { keys, table, token, now } = this.write
+    const using = `USING (${identifiers(keys)})`
+    const source = `(${relation(this.staged)})`
+    const columns = this.staged.fields.map((field) => {
+      const name = identifier(field.name)
+      if (keys.includes(field.name)) return name
+      return `CASE WHEN new.${identifier(MATCHED)} THEN new.${name} ELSE old.${name} END AS ${name}`
+    })
+    const updated = `SELECT ${columns.join(', ')}
+      FROM (${relation({ ...plan.candidates, files: plan.changed })}) old
+      LEFT JOIN (SELECT *, true AS ${identifier(MATCHED)} FROM ${source}) new ${using}`
+    const inserted = `SELECT * FROM ${source} new ANTI JOIN (${relation(plan.candidates)}) old ${using}`
+    this.area = await openStaging(table, token, now)
+    return stage({
+      ...this.write,
+      select: `${updated} UNION ALL ${inserted}`,
+      fields: this.staged.fields,
+      partitionColumns: this.staged.partitionColumns,
+      folder: this.area.folder,
+      subject: 'The merge',
+    })
+  }
+
+  private valueFields(): DeltaField[] {
+    return this.staged.fields.filter((field) => !this.write.keys.includes(field.name))
+  }
+
+  private async forgetArea(): Promise<void> {
+    if (this.area !== null) this.unused.push(this.area)
+    this.area = null
+    await this.discardUnused()
+  }
+}
+
+interface MergePlan {
+  /** files that may hold keys of the source */
+  candidates: FileSet
+  /** those of them with rows that get other values */
+  changed: AddFile[]
+  matchedRows: number
+  updated: number
+  inserted: number
+}
+
+function describeKey(row: Record<string, Parameters<typeof jsonValue>[0]>): string {
+  return Object.entries(row)
+    .map(([column, value]) => `${column} = ${JSON.stringify(jsonValue(value))}`)
+    .join(', ')
+}
+
+function invalid(table: Table, sentence: string): SluiceError {
+  return new SluiceError('KEYS_INVALID', `The result for ${table.label} ${sentence}.`, { retryable: false })
+}

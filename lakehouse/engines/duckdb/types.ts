@@ -1,0 +1,130 @@
+import {
+  type DuckDBArrayType,
+  type DuckDBDecimalType,
+  type DuckDBListType,
+  type DuckDBMapType,
+  type DuckDBStructType,
+  type DuckDBType,
+  DuckDBTypeId,
+} from '@duckdb/node-api'
+import { identifier } from '../../sql.js'
+import { type DeltaField, type DeltaType, decimalOf } from '../../tables/delta/schema.js'
+
+const TO_DELTA = new Map<DuckDBTypeId, string>([
+  [DuckDBTypeId.BOOLEAN, 'boolean'],
+  [DuckDBTypeId.TINYINT, 'byte'],
+  [DuckDBTypeId.SMALLINT, 'short'],
+  [DuckDBTypeId.INTEGER, 'integer'],
+  [DuckDBTypeId.BIGINT, 'long'],
+  // Delta has no unsigned integers: the next wider signed type holds them all.
+  [DuckDBTypeId.UTINYINT, 'short'],
+  [DuckDBTypeId.USMALLINT, 'integer'],
+  [DuckDBTypeId.UINTEGER, 'long'],
+  [DuckDBTypeId.UBIGINT, 'decimal(20,0)'],
+  // Every sum of integers is a HUGEINT, which Parquet lacks; a sum beyond 38 digits fails instead of losing any.
+  [DuckDBTypeId.HUGEINT, 'decimal(38,0)'],
+  [DuckDBTypeId.UHUGEINT, 'decimal(38,0)'],
+  [DuckDBTypeId.FLOAT, 'float'],
+  [DuckDBTypeId.DOUBLE, 'double'],
+  [DuckDBTypeId.VARCHAR, 'string'],
+  [DuckDBTypeId.ENUM, 'string'],
+  [DuckDBTypeId.UUID, 'string'],
+  [DuckDBTypeId.BLOB, 'binary'],
+  [DuckDBTypeId.DATE, 'date'],
+  [DuckDBTypeId.TIMESTAMP, 'timestamp_ntz'],
+  [DuckDBTypeId.TIMESTAMP_S, 'timestamp_ntz'],
+  [DuckDBTypeId.TIMESTAMP_MS, 'timestamp_ntz'],
+  [DuckDBTypeId.TIMESTAMP_NS, 'timestamp_ntz'],
+  [DuckDBTypeId.TIMESTAMP_TZ, 'timestamp'],
+])
+
+const TO_DUCKDB: Record<string, string> = {
+  boolean: 'BOOLEAN',
+  byte: 'TINYINT',
+  short: 'SMALLINT',
+  integer: 'INTEGER',
+  long: 'BIGINT',
+  float: 'FLOAT',
+  double: 'DOUBLE',
+  string: 'VARCHAR',
+  binary: 'BLOB',
+  date: 'DATE',
+  timestamp: 'TIMESTAMPTZ',
+  timestamp_ntz: 'TIMESTAMP',
+}
+
+/** The Delta type that holds every value of a DuckDB type, or null when there is none (TIME, INTERVAL, BIT, …). */
+export function deltaType(type: DuckDBType): DeltaType | null {
+  const { typeId } = type
+  if (typeId === DuckDBTypeId.DECIMAL) {
+    const { width, scale } = type as DuckDBDecimalType
+    return `decimal(${width},${scale})`
+  }
+  if (typeId === DuckDBTypeId.LIST || typeId === DuckDBTypeId.ARRAY) {
+    const elementType = deltaType((type as DuckDBListType | DuckDBArrayType).valueType)
+    return elementType === null ? null : { type: 'array', elementType, containsNull: true }
+  }
+  if (typeId === DuckDBTypeId.MAP) {
+    const keyType = deltaType((type as DuckDBMapType).keyType)
+    const valueType = deltaType((type as DuckDBMapType).valueType)
+    if (keyType === null || valueType === null) return null
+    return { type: 'map', keyType, valueType, valueContainsNull: true }
+  }
+  if (typeId === DuckDBTypeId.STRUCT) return structType(type as DuckDBStructType)
+  return TO_DELTA.get(typeId) ?? null
+}
+
+function structType(type: DuckDBStructType): DeltaType | null {
+  const fields: DeltaField[] = []
+  for (const [index, name] of type.entryNames.entries()) {
+    const entry = type.entryTypes[index]
+    const inner = entry === undefined ? null : deltaType(entry)
+    if (inner === null) return null
+    fields.push({ name, type: inner, nullable: true, metadata: {} })
+  }
+  return { type: 'struct', fields }
+}
+
+/** The DuckDB type of a Delta type, as SQL writes it. */
+export function duckdbType(type: DeltaType): string {
+  if (typeof type === 'string') {
+    const decimal = decimalOf(type)
+    if (decimal !== null) return `DECIMAL(${decimal.precision},${decimal.scale})`
+    const name = TO_DUCKDB[type]
+    if (name === undefined) throw new Error(`Delta type ${type} has no DuckDB type`)
+    return name
+  }
+  if (type.type === 'array') return `${duckdbType(type.elementType)}[]`
+  if (type.type === 'map') return `MAP(${duckdbType(type.keyType)}, ${duckdbType(type.valueType)})`
+  return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${duckdbType(field.type)}`).join(', ')})`
+}
+
+const WHOLE_NUMBERS = ['byte', 'short', 'integer', 'long']
+const WHOLE_DIGITS: Record<string, number> = { byte: 3, short: 5, integer: 10, long: 19 }
+
+/** Every value of `from` is a value of `to`, so that a column may take it without a loss. */
+export function fitsInto(from: DeltaType, to: DeltaType): boolean {
+  if (typeof from === 'string' && typeof to === 'string') return from === to || widens(from, to)
+  if (typeof from === 'string' || typeof to === 'string' || from.type !== to.type) return false
+  if (from.type === 'array' && to.type === 'array') return fitsInto(from.elementType, to.elementType)
+  if (from.type === 'map' && to.type === 'map') {
+    return fitsInto(from.keyType, to.keyType) && fitsInto(from.valueType, to.valueType)
+  }
+  if (from.type !== 'struct' || to.type !== 'struct' || from.fields.length !== to.fields.length) return false
+  return from.fields.every((field) => {
+    const target = to.fields.find((candidate) => candidate.name.toLowerCase() === field.name.toLowerCase())
+    return target !== undefined && fitsInto(field.type, target.type)
+  })
+}
+
+function widens(from: string, to: string): boolean {
+  const [fromRank, toRank] = [WHOLE_NUMBERS.indexOf(from), WHOLE_NUMBERS.indexOf(to)]
+  if (fromRank >= 0 && toRank >= 0) return fromRank <= toRank
+  const target = decimalOf(to)
+  const source = decimalOf(from) ?? (fromRank >= 0 ? { precision: WHOLE_DIGITS[from] ?? 19, scale: 0 } : null)
+  if (target !== null && source !== null) {
+    return target.scale >= source.scale && target.precision - target.scale >= source.precision - source.scale
+  }
+  if (to === 'double') return from === 'float' || (fromRank >= 0 && from !== 'long')
+  return to === 'float' && (from === 'byte' || from === 'short')
+}

@@ -1,0 +1,13 @@
+/** An identifier as SQL writes it, whatever characters it has. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A text literal. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+export function identifiers(names: string[]): string {
+  return names.map(identifier).join(', ')
+}

@@ -1,0 +1,42 @@
+import type { JsonObject } from '../../../json.js'
+import type { TableVersion } from '../../lakehouse.js'
+import { isObject } from './actions.js'
+import type { DeltaLog, LogEntry } from './log.js'
+
+/** The history of a table, newest first. It ends where another engine has cleaned the log away. */
+export async function history(
+  log: DeltaLog,
+  newest: number,
+  options: { limit: number; before?: number },
+): Promise<TableVersion[]> {
+  const versions: TableVersion[] = []
+  const from = Math.min(newest, (options.before ?? newest + 1) - 1)
+  for (let version = from; version >= 0 && versions.length < options.limit; version--) {
+    const entry = await log.entry(version)
+    if (entry === null) break
+    versions.push(describeEntry(entry))
+  }
+  return versions
+}
+
+function describeEntry(entry: LogEntry): TableVersion {
+  const action = entry.actions.find((candidate) => 'commitInfo' in candidate)
+  const info: JsonObject = action !== undefined && 'commitInfo' in action ? action.commitInfo : {}
+  const ours: JsonObject = isObject(info.sluice) ? info.sluice : {}
+  const text = (key: string): string | null => (typeof ours[key] === 'string' ? ours[key] : null)
+  const number = (key: string): number | null => (typeof ours[key] === 'number' ? ours[key] : null)
+  return {
+    version: entry.version,
+    committedAt: typeof info.timestamp === 'number' ? info.timestamp : entry.writtenAt,
+    operation: text('operation') ?? (typeof info.operation === 'string' ? info.operation.toLowerCase() : 'unknown'),
+    rowsAdded: number('rowsAdded'),
+    rowsUpdated: number('rowsUpdated'),
+    rowsRemoved: number('rowsRemoved'),
+    run: text('run'),
+    task: text('task'),
+    attempt: number('attempt'),
+    user: text('user'),
+    reason: text('reason') ?? '',
+    token: text('token'),
+  }
+}

@@ -1,0 +1,100 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { SluiceError } from '../../../errors.js'
+import type { Instant } from '../../../json.js'
+import type { Table } from '../../catalogs.js'
+import { isObject, type RemoveFile } from './actions.js'
+import { fileKey } from './paths.js'
+import type { Snapshot } from './snapshot.js'
+
+/**
+ * Data files are written where they stay, into a folder of their own per attempt, and belong to the table only once a
+ * commit names them. A marker in `_staging/` says whose folder it is, so that what crashed attempts left behind is found:
+ *
+ * - marker, then data files, then commit, then marker gone: a crash in between leaves a marker;
+ * - leftovers of the same token are deleted after that token's commit: from then on no other attempt can commit;
+ * - leftovers of tokens that never commit are deleted when they are a week old, and no attempt commits files of that age.
+ */
+const ABANDONED_AFTER_MS = 7 * 86_400_000
+const PUBLISH_WITHIN_MS = 6 * 86_400_000
+
+export interface StagingArea {
+  token: string
+  /** name of the attempt's folder below the table */
+  folder: string
+  startedAt: Instant
+}
+
+/** Registers a new attempt; returns once its marker is durable. */
+export async function openStaging(table: Table, token: string, now: Instant): Promise<StagingArea> {
+  const area = { token, folder: `${tokenPrefix(token)}-${randomUUID().slice(0, 8)}`, startedAt: now }
+  await table.store.put(markerKey(table, area.folder), Buffer.from(JSON.stringify(area)))
+  return area
+}
+
+/** @throws SluiceError COMMIT_CONFLICT when the files are so old that a clean-up may have taken them */
+export function assertFresh(area: StagingArea, now: Instant): void {
+  if (now - area.startedAt <= PUBLISH_WITHIN_MS) return
+  throw new SluiceError('COMMIT_CONFLICT', 'The write was staged more than six days ago; it has to start anew.')
+}
+
+/** Ends an attempt whose files were published, or that wrote none. */
+export async function closeStaging(table: Table, area: StagingArea): Promise<void> {
+  await table.store.delete([markerKey(table, area.folder)])
+}
+
+/** Ends an attempt that will not publish: its files go first, its marker last. */
+export async function discardStaging(table: Table, area: StagingArea): Promise<void> {
+  await table.store.deleteAll(`${table.log.prefix}/${area.folder}`)
+  await closeStaging(table, area)
+}
+
+/**
+ * Deletes what earlier attempts left behind. Call it after a commit of `token`.
+ * @param snapshot the version the commit made, or a later one
+ * @returns names of the folders that were deleted
+ */
+export async function cleanStaging(table: Table, snapshot: Snapshot, token: string, now: Instant): Promise<string[]> {
+  const deleted: string[] = []
+  for (const name of await table.store.list(`${table.log.prefix}/_staging`)) {
+    const area = await readMarker(table, name)
+    if (area === null) continue
+    const abandoned = area.startedAt < now - ABANDONED_AFTER_MS
+    if (area.token !== token && !abandoned) continue
+    if (await everPublished(table, snapshot, area)) {
+      await closeStaging(table, area)
+    } else {
+      await discardStaging(table, area)
+      deleted.push(area.folder)
+    }
+  }
+  return deleted
+}
+
+/** A crash after the commit leaves a marker beside files that are live: what any known version names is never deleted. */
+async function everPublished(table: Table, snapshot: Snapshot, area: StagingArea): Promise<boolean> {
+  const inFolder = ({ path }: Pick<RemoveFile, 'path'>) => fileKey(path, table.label).startsWith(`${area.folder}/`)
+  for (const file of snapshot.files.values()) if (inFolder(file)) return true
+  for (const file of snapshot.removed.values()) if (inFolder(file)) return true
+  const transaction = snapshot.transactions.get(area.token)
+  const entry = transaction === undefined ? null : await table.log.entry(transaction.version)
+  return entry?.actions.some((action) => 'add' in action && inFolder(action.add)) ?? false
+}
+
+async function readMarker(table: Table, name: string): Promise<StagingArea | null> {
+  const content = await table.store.read(`${table.log.prefix}/_staging/${name}`)
+  if (content === null) return null
+  const marker = JSON.parse(content.toString('utf8'))
+  if (!isObject(marker) || typeof marker.token !== 'string' || typeof marker.folder !== 'string') return null
+  if (!FOLDER.test(marker.folder) || typeof marker.startedAt !== 'number') return null
+  return { token: marker.token, folder: marker.folder, startedAt: marker.startedAt }
+}
+
+const FOLDER = /^[0-9a-f]{16}-[0-9a-f]{8}$/
+
+function tokenPrefix(token: string): string {
+  return createHash('sha256').update(token).digest('hex').slice(0, 16)
+}
+
+function markerKey(table: Table, folder: string): string {
+  return `${table.log.prefix}/_staging/${folder}.json`
+}
