@@ -126,7 +126,9 @@ export class Host {
       time.schedule(time.now + this.#latency(), () => {
         // what a process sent before it died may lie in some buffer for a while
         if (life === this.#life && this.#alive) arrive()
-        else time.schedule(time.now + (random.chance(0.5) ? 0 : random.int(0, 10_000)), arrive)
+        // but a new life gets the store only once the old one has let go of it
+        else if (name !== 'beginEpoch')
+          time.schedule(time.now + (random.chance(0.5) ? 0 : random.int(0, 10_000)), arrive)
       })
     })
   }
