@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest'
+import { type ErrorCode, isSluiceError } from '../../../errors.js'
+import type { ManualRunOptions } from '../../../scheduler/core/model.js'
+import type { Dag } from '../../../scheduler/dag/model.js'
+import { dag, NOW, task } from '../core/dags.js'
+import { ANA, BY_HAND, bench } from '../loop/bench.js'
+
+const HOUR = 3_600_000
+const sales = (set: Partial<Dag> = {}) => dag('sales', [task('a'), task('b', ['a']), task('c', ['b'])], set)
+
+async function on(of: Dag = sales()) {
+  const here = bench()
+  await here.register(of)
+  const trigger = (options: Partial<ManualRunOptions> = {}, key: string | null = null) =>
+    here.commands.trigger('sales', { ...BY_HAND, ...options }, ANA, key)
+  return { ...here, trigger }
+}
+
+async function refusal(code: ErrorCode, act: Promise<unknown>): Promise<string> {
+  const error = await act.then(
+    () => new Error('not refused'),
+    (reason: unknown) => reason,
+  )
+  expect(error).toSatisfy((thrown) => isSluiceError(thrown, code))
+  return error instanceof Error ? error.message : ''
+}
+
+describe('trigger', () => {
+  it('makes the run durable before it answers, named after its instant', async () => {
+    const { trigger, store } = await on()
+    const { run, repeated } = await trigger()
+    expect({ run, repeated }).toEqual({ run: 'sales-20261120T050000000Z-manual', repeated: false })
+    expect(await store.run(run)).toMatchObject({
+      kind: 'manual',
+      triggeredBy: 'ana',
+      intervalStart: NOW,
+      intervalEnd: NOW,
+    })
+    expect(store.tables.audit).toMatchObject([{ user: 'ana', action: 'trigger', target: 'sales' }])
+  })
+
+  it('gives two triggers within one millisecond two runs', async () => {
+    const { trigger } = await on()
+    const runs = await Promise.all([trigger(), trigger(), trigger()])
+    expect(new Set(runs.map(({ run }) => run)).size).toBe(3)
+  })
+
+  it('takes the latest complete interval of a schedule', async () => {
+    const { trigger, store, clock } = await on(sales({ schedule: { cron: '0 * * * *', timezone: 'UTC' } }))
+    await clock.moveTo(NOW + HOUR / 2, async () => {})
+    expect(await store.run((await trigger()).run)).toMatchObject({ intervalStart: NOW - HOUR, intervalEnd: NOW })
+  })
+
+  it('takes the interval it is told, and refuses an empty one', async () => {
+    const { trigger, store } = await on()
+    const { run } = await trigger({ interval: { start: NOW - 2 * HOUR, end: NOW - HOUR } })
+    expect(await store.run(run)).toMatchObject({ intervalStart: NOW - 2 * HOUR, intervalEnd: NOW - HOUR })
+    await refusal('INTERVAL_INVALID', trigger({ interval: { start: NOW, end: NOW } }))
+  })
+
+  it('limits the run to the tasks it is told, and refuses unknown ones', async () => {
+    const { trigger, store, scheduler, states } = await on()
+    const { run } = await trigger({ onlyTasks: ['b', 'c'] })
+    await scheduler.idle()
+    expect(await states(run)).toEqual({ b: 'queued', c: 'none' })
+    expect((await store.run(run))?.onlyTasks).toEqual(['b', 'c'])
+    expect(await refusal('TASK_UNKNOWN', trigger({ onlyTasks: ['x'] }))).toContain('no task x')
+    await refusal('TASK_UNKNOWN', trigger({ onlyTasks: [] }))
+  })
+
+  it('checks parameters, with a sentence for each field', async () => {
+    const { trigger, store } = await on(
+      sales({
+        params: {
+          country: { type: 'string', enum: ['all', 'France'], default: 'all' },
+          rows: { type: 'integer', minimum: 1 },
+          day: { type: 'date', default: '2026-01-01' },
+        },
+      }),
+    )
+    const message = await refusal(
+      'PARAMS_INVALID',
+      trigger({ params: { country: 'Spain', rows: 0, day: 'soon', x: 1 } }),
+    )
+    for (const name of ['`country`', '`rows`', '`day`', '`x`']) expect(message).toContain(name)
+    expect(await refusal('PARAMS_INVALID', trigger())).toContain('`rows` is missing')
+    const { run } = await trigger({ params: { rows: 3 } })
+    expect((await store.run(run))?.params).toEqual({ country: 'all', rows: 3, day: '2026-01-01' })
+  })
+
+  it('repeats a request with the same key, whatever the order of its parameters', async () => {
+    const params = { a: { type: 'integer' as const, default: 0 }, b: { type: 'integer' as const, default: 0 } }
+    const { trigger, store } = await on(sales({ params }))
+    const first = await trigger({ params: { a: 1, b: 2 } }, 'key')
+    expect(await trigger({ params: { b: 2, a: 1 } }, 'key')).toEqual({ run: first.run, repeated: true })
+    expect(store.tables.runs.size).toBe(1)
+    await refusal('IDEMPOTENCY_CONFLICT', trigger({ params: { a: 1, b: 3 } }, 'key'))
+  })
+
+  it('refuses a DAG that does not exist or whose file has gone', async () => {
+    const { commands, register, trigger } = await on()
+    await refusal('DAG_UNKNOWN', commands.trigger('stock', BY_HAND, ANA, null))
+    await register()
+    expect(await refusal('DAG_UNKNOWN', trigger())).toContain('sales.yaml, has disappeared')
+  })
+})
+
+describe('commands on a run', () => {
+  it('cancel: stops what runs, and the run ends cancelled with its attempt', async () => {
+    const { trigger, scheduler, claim, commands, stopped, store, states } = await on()
+    const { run } = await trigger()
+    await scheduler.idle()
+    const [claimed] = await claim()
+    await commands.cancel(run, ANA)
+    expect(stopped).toEqual([{ runId: run, taskId: 'a', attempt: 1 }])
+    expect(await states(run)).toEqual({ a: 'running', b: 'cancelled', c: 'cancelled' })
+    const outcome = {
+      taskId: 'a',
+      attempt: 1,
+      result: 'cancelled' as const,
+      reason: '',
+      retryable: false,
+      outputs: {},
+      endedAt: NOW,
+    }
+    const facts = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+    const ref = { runId: run, taskId: 'a', attempt: 1, claimToken: claimed?.claimToken ?? '' }
+    expect(await store.recordOutcomes([{ ...ref, outcome, facts }], NOW)).toEqual(['recorded'])
+    scheduler.recorded([{ runId: run, outcome }])
+    await scheduler.idle()
+    expect(await store.run(run)).toMatchObject({ state: 'cancelled', reason: 'cancelled by ana' })
+    expect(await refusal('STATE_CONFLICT', commands.cancel(run, ANA))).toContain('has ended already: cancelled')
+  })
+
+  it('clear: runs again what failed and what needs it', async () => {
+    const { trigger, finish, commands, scheduler, states, store } = await on()
+    const { run } = await trigger()
+    await finish()
+    await finish({ result: 'failed' })
+    expect((await store.run(run))?.state).toBe('failed')
+    expect(await commands.clear(run, ['b'], { downstream: true, failedOnly: false }, ANA)).toEqual({
+      cleared: ['b', 'c'],
+    })
+    await scheduler.idle()
+    expect(await states(run)).toEqual({ a: 'success', b: 'queued', c: 'none' })
+    const again = await finish()
+    expect(again).toMatchObject({ taskId: 'b', attempt: 2, tries: 1, generation: 2 })
+    await finish()
+    expect((await store.run(run))?.state).toBe('success')
+  })
+
+  it('clear of a running task: stops it, and it runs again once it has', async () => {
+    const { trigger, scheduler, claim, commands, stopped, store, states } = await on()
+    const { run } = await trigger()
+    await scheduler.idle()
+    const [claimed] = await claim()
+    await commands.clear(run, ['a'], { downstream: false, failedOnly: false }, ANA)
+    await scheduler.idle()
+    expect(stopped).toHaveLength(1)
+    expect(await states(run)).toMatchObject({ a: 'running' })
+    const outcome = {
+      taskId: 'a',
+      attempt: 1,
+      result: 'success' as const,
+      reason: '',
+      retryable: true,
+      outputs: {},
+      endedAt: NOW,
+    }
+    const facts = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+    const ref = { runId: run, taskId: 'a', attempt: 1, claimToken: claimed?.claimToken ?? '' }
+    await store.recordOutcomes([{ ...ref, outcome, facts }], NOW)
+    scheduler.recorded([{ runId: run, outcome }])
+    await scheduler.idle()
+    const [again] = await claim()
+    expect(again).toMatchObject({ taskId: 'a', attempt: 2, generation: 2, tries: 1 })
+  })
+
+  it('mark: acts on what has been reported but not settled yet', async () => {
+    const { trigger, scheduler, claim, commands, store, states } = await on()
+    const { run } = await trigger()
+    await scheduler.idle()
+    const [claimed] = await claim()
+    const outcome = {
+      taskId: 'a',
+      attempt: 1,
+      result: 'success' as const,
+      reason: '',
+      retryable: true,
+      outputs: { rows: 1 },
+      endedAt: NOW,
+    }
+    const facts = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+    const ref = { runId: run, taskId: 'a', attempt: 1, claimToken: claimed?.claimToken ?? '' }
+    await store.recordOutcomes([{ ...ref, outcome, facts }], NOW)
+    expect(await commands.mark(run, ['a', 'c'], 'success', ANA)).toEqual({ marked: ['c'] })
+    await scheduler.idle()
+    expect(await states(run)).toEqual({ a: 'success', b: 'queued', c: 'success' })
+    expect((await store.taskRuns(run))[0]?.outputs).toEqual({ rows: 1 })
+  })
+
+  it('begin anew when the run moves under them', async () => {
+    const { trigger, scheduler, commands, store } = await on()
+    const { run } = await trigger()
+    await scheduler.idle()
+    const { applyDecision } = store
+    let conflicts = 0
+    store.applyDecision = async (...args) => {
+      conflicts += 1
+      return conflicts <= 3 ? 'conflict' : applyDecision(...args)
+    }
+    expect(await commands.mark(run, ['c'], 'failed', ANA)).toEqual({ marked: ['c'] })
+    store.applyDecision = async () => 'conflict'
+    await refusal('STATE_CONFLICT', commands.mark(run, ['c'], 'success', ANA))
+    expect(store.tables.audit.filter(({ action }) => action === 'mark')).toHaveLength(2)
+  })
+
+  it('are refused for runs and tasks that do not exist, and leave no audit row then', async () => {
+    const { trigger, commands, store } = await on()
+    await refusal('RUN_UNKNOWN', commands.cancel('sales-x', ANA))
+    const { run } = await trigger()
+    await refusal('TASK_UNKNOWN', commands.clear(run, ['x'], { downstream: false, failedOnly: false }, ANA))
+    await refusal('TASK_UNKNOWN', commands.mark(run, ['x'], 'success', ANA))
+    await refusal('TASK_UNKNOWN', commands.cancelTask(run, 'x', ANA))
+    expect(store.tables.audit.map(({ action }) => action)).toEqual(['trigger'])
+  })
+
+  it('cancel of a task: what needs it follows its rule, and it cannot be cancelled twice', async () => {
+    const { trigger, commands, scheduler, states } = await on()
+    const { run } = await trigger()
+    await commands.cancelTask(run, 'b', ANA)
+    await scheduler.idle()
+    expect(await states(run)).toMatchObject({ b: 'cancelled', c: 'upstream_failed' })
+    await refusal('STATE_CONFLICT', commands.cancelTask(run, 'b', ANA))
+  })
+})
+
+describe('pause and resume', () => {
+  const hourly = sales({ schedule: { cron: '0 * * * *', timezone: 'UTC' } })
+
+  it('no run is made while paused, and missed ticks are not made up for', async () => {
+    const { commands, scheduler, store, pass } = await on(hourly)
+    scheduler.start()
+    await commands.pause('sales', 'month end', ANA)
+    expect(await store.dag('sales')).toMatchObject({ paused: true, pauseReason: 'paused by ana: month end' })
+    await pass(3 * HOUR + 1)
+    expect(store.tables.runs.size).toBe(0)
+    await commands.resume('sales', ANA)
+    await scheduler.idle()
+    expect(await store.dag('sales')).toMatchObject({ paused: false, pauseReason: '', nextDueAt: NOW + 4 * HOUR })
+    expect(store.tables.runs.size).toBe(0)
+    await pass(HOUR)
+    expect([...store.tables.runs.keys()]).toEqual(['sales-20261120T090000Z'])
+  })
+
+  it('change nothing when it is so already, and are refused for what is not there', async () => {
+    const { commands, store, register } = await on(hourly)
+    await commands.resume('sales', ANA)
+    expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + HOUR)
+    await refusal('DAG_UNKNOWN', commands.pause('stock', '', ANA))
+    await refusal('DAG_UNKNOWN', commands.resume('stock', ANA))
+    await register()
+    expect(await refusal('STATE_CONFLICT', commands.resume('sales', ANA))).toContain('has disappeared')
+  })
+})

@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest'
+import { dag, NOW, task } from '../core/dags.js'
+import { ANA, BY_HAND, bench } from './bench.js'
+
+const chain = dag('chain', [task('a'), task('b', ['a']), task('c', ['b'])])
+
+async function triggered(of = chain, options: Parameters<typeof bench>[0] = {}) {
+  const on = bench(options)
+  await on.register(of)
+  const { run } = await on.commands.trigger(of.id, BY_HAND, ANA, null)
+  await on.scheduler.idle()
+  return { on, run }
+}
+
+describe('a run', () => {
+  it('goes from its first task to its last, each queued as soon as the one before has ended', async () => {
+    const { on, run } = await triggered()
+    for (const expected of ['a', 'b', 'c']) {
+      expect(on.dispatched.at(-1)).toMatchObject({ runId: run, taskId: expected, attempt: 1 })
+      expect((await on.finish()).taskId).toBe(expected)
+    }
+    expect(await on.store.run(run)).toMatchObject({ state: 'success', startedAt: NOW, endedAt: NOW })
+    expect(on.errors).toEqual([])
+  })
+
+  it('costs a hop two calls to the store, besides the claim and the report', async () => {
+    const { on } = await triggered()
+    on.calls.length = 0
+    await on.finish()
+    expect(on.calls).toEqual(['applyDecision', 'queueReady'])
+  })
+
+  it('settles many outcomes at once in one step', async () => {
+    const wide = dag('wide', [...Array.from({ length: 50 }, (_, index) => task(`t${index}`))])
+    const { on, run } = await triggered(wide)
+    const claims = await on.claim(50)
+    const ended = claims.map(({ taskId, attempt, claimToken }) => ({
+      runId: run,
+      taskId,
+      attempt,
+      claimToken,
+      outcome: { taskId, attempt, result: 'success' as const, reason: '', retryable: true, outputs: {}, endedAt: NOW },
+      facts: { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} },
+    }))
+    await on.store.recordOutcomes(ended, NOW)
+    on.calls.length = 0
+    on.scheduler.recorded(ended)
+    await on.scheduler.idle()
+    expect(on.calls.filter((call) => call === 'applyDecision')).toHaveLength(1)
+    expect((await on.store.run(run))?.state).toBe('success')
+  })
+
+  it('tells what happens, in order', async () => {
+    const { on, run } = await triggered(dag('one', [task('a')]))
+    await on.finish()
+    const told = on.events.flatMap((event) => {
+      if (event.kind === 'run') return [`run ${event.state}`]
+      return event.kind === 'task' ? [`${event.taskId} ${event.state}`] : []
+    })
+    expect(told).toEqual(['run queued', 'run running', 'a scheduled', 'a queued', 'a success', 'run success'])
+    expect(run).toBe('one-20261120T050000000Z-manual')
+  })
+
+  it('is retried when the time of the retry has come, without a sweep', async () => {
+    const { on, run } = await triggered(dag('one', [task('a', [], { retries: 1, retryDelayMs: 800 })]))
+    await on.finish({ result: 'failed', reason: 'exit 1' })
+    expect((await on.store.taskRuns(run))[0]).toMatchObject({
+      state: 'up_for_retry',
+      reason: 'retry 1 of 1 at 05:00:00Z: exit 1',
+    })
+    await on.pass(799)
+    expect(await on.states(run)).toEqual({ a: 'up_for_retry' })
+    await on.pass(1)
+    expect(on.dispatched.at(-1)).toMatchObject({ taskId: 'a', attempt: 2 })
+  })
+
+  it('goes on from where it was when the scheduler is another one', async () => {
+    const { on, run } = await triggered()
+    await on.finish()
+    await on.scheduler.stop()
+    const [claimed] = await on.claim()
+    const { runId, taskId, attempt, claimToken } = claimed ?? { runId: '', taskId: '', attempt: 0, claimToken: '' }
+    const outcome = {
+      taskId,
+      attempt,
+      result: 'success' as const,
+      reason: '',
+      retryable: true,
+      outputs: {},
+      endedAt: NOW,
+    }
+    const facts = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+    await on.store.recordOutcomes([{ runId, taskId, attempt, claimToken, outcome, facts }], NOW)
+
+    const next = bench({ store: on.store })
+    next.scheduler.start()
+    await next.scheduler.idle()
+    expect(next.dispatched).toMatchObject([{ runId: run, taskId: 'c' }])
+    await next.finish()
+    expect((await next.store.run(run))?.state).toBe('success')
+  })
+
+  it('is loaded again when another scheduler has changed it', async () => {
+    const { on, run } = await triggered(dag('two', [task('a'), task('b')]))
+    const other = bench({ store: on.store })
+    await other.commands.mark(run, ['b'], 'skipped', ANA)
+    await other.scheduler.idle()
+    on.calls.length = 0
+    await on.finish()
+    expect(on.calls).toContain('snapshot')
+    expect((await on.store.run(run))?.state).toBe('success')
+  })
+
+  it('starts when one before it of the same DAG has ended', async () => {
+    const { on, run } = await triggered(dag('one', [task('a')], { maxActiveRuns: 1 }))
+    const second = await on.commands.trigger('one', BY_HAND, ANA, null)
+    await on.scheduler.idle()
+    expect(await on.store.run(second.run)).toMatchObject({
+      state: 'queued',
+      reason: 'waits: 1 of 1 runs of one are active',
+    })
+    await on.finish()
+    expect((await on.store.run(run))?.state).toBe('success')
+    expect((await on.store.run(second.run))?.state).toBe('running')
+  })
+})
+
+describe('the sweep', () => {
+  it('reaps a lease that has ended, and the task is retried with the true reason', async () => {
+    const { on, run } = await triggered(dag('one', [task('a', [], { retries: 1 })]))
+    on.scheduler.start()
+    await on.scheduler.idle()
+    await on.claim()
+    await on.pass(29_000)
+    expect(await on.states(run)).toEqual({ a: 'running' })
+    await on.pass(7_000)
+    expect(on.dispatched.at(-1)).toMatchObject({ taskId: 'a', attempt: 2 })
+    const attempt = on.store.tables.attempt(run, 'a', 1)
+    expect(attempt?.outcome).toMatchObject({
+      result: 'lost',
+      reason: 'worker worker-1 was not heard of since 2026-11-20T05:00:00.000Z',
+    })
+  })
+
+  it('gives the hint again for a task that nobody has claimed', async () => {
+    const { on } = await triggered()
+    on.scheduler.start()
+    await on.pass(9_000)
+    expect(on.dispatched).toHaveLength(1)
+    await on.pass(10_000)
+    expect(on.dispatched.length).toBeGreaterThan(1)
+    expect(new Set(on.dispatched.map(({ taskId, attempt }) => `${taskId}/${attempt}`))).toEqual(new Set(['a/1']))
+  })
+
+  it('finds an outcome that nobody told of', async () => {
+    const { on, run } = await triggered()
+    on.scheduler.start()
+    await on.scheduler.idle()
+    const recorded = on.scheduler.recorded
+    on.scheduler.recorded = () => {}
+    await on.finish()
+    on.scheduler.recorded = recorded
+    expect(await on.states(run)).toMatchObject({ a: 'running' })
+    await on.pass(5_000)
+    expect(await on.states(run)).toMatchObject({ a: 'success', b: 'queued' })
+  })
+})
+
+describe('failures', () => {
+  it('of the store are logged, and the run goes on a second later', async () => {
+    const { on, run } = await triggered()
+    const { applyDecision } = on.store
+    on.store.applyDecision = async () => {
+      throw new Error('the disk is full')
+    }
+    await on.finish()
+    expect(on.errors).toEqual(['settling a run failed; it is tried again'])
+    on.store.applyDecision = applyDecision
+    await on.pass(1_000)
+    expect(await on.states(run)).toMatchObject({ a: 'success', b: 'queued' })
+  })
+
+  it('leave no timer behind once it is stopped', async () => {
+    const { on } = await triggered()
+    on.scheduler.start()
+    await on.scheduler.idle()
+    expect(on.clock.armed).toBe(1)
+    await on.scheduler.stop()
+    expect(on.clock.armed).toBe(0)
+    on.scheduler.all()
+    on.scheduler.run('chain-20261120T050000000Z-manual')
+    await on.scheduler.idle()
+    expect(on.clock.armed).toBe(0)
+  })
+})
+
+describe('a crash between two writes', () => {
+  it.each(['run:decided', 'run:applied', 'ready:queued', 'runs:started'] as const)(
+    'at %s loses nothing',
+    async (at) => {
+      let armed = false
+      const never = new Promise<void>(() => {})
+      const { on, run } = await triggered(chain, { debugPoint: (point) => (armed && point === at ? never : undefined) })
+      armed = true
+      if (at === 'runs:started') await on.commands.trigger('chain', BY_HAND, ANA, null)
+      const [claimed] = await on.claim()
+      const { runId, taskId, attempt, claimToken } = claimed ?? { runId: '', taskId: '', attempt: 0, claimToken: '' }
+      const outcome = {
+        taskId,
+        attempt,
+        result: 'success' as const,
+        reason: '',
+        retryable: true,
+        outputs: {},
+        endedAt: NOW,
+      }
+      const facts = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+      await on.store.recordOutcomes([{ runId, taskId, attempt, claimToken, outcome, facts }], NOW)
+      on.scheduler.recorded([{ runId, outcome }])
+      // the first one hangs where it is, for good
+      for (let turn = 0; turn < 50; turn += 1) await null
+
+      const next = bench({ store: on.store })
+      next.scheduler.start()
+      while ((await next.store.run(run))?.state === 'running') await next.finish()
+      expect(await next.states(run)).toEqual({ a: 'success', b: 'success', c: 'success' })
+    },
+  )
+})
