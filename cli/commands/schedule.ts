@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { SluiceError } from '../../errors.js'
-import { type Instant, isoInstant } from '../../json.js'
-import { dueTicks, intervalOf } from '../../scheduler/dag/cron.js'
+import type { Instant } from '../../json.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import { checkDags } from '../dag-files.js'
+import { type DueRun, dueRuns } from '../due-runs.js'
 import { instantOption } from '../instants.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
@@ -15,13 +15,6 @@ import { projectConfig } from '../project.js'
 interface ScheduleOptions extends CommonOptions, JsonOption {
   from: Instant
   to: Instant
-}
-
-interface DueRun {
-  dag: string
-  due: string
-  start: string
-  end: string
 }
 
 /** More than two months of a DAG that runs every minute; beyond it the range is a mistake. */
@@ -39,7 +32,7 @@ export function declare(command: Command): void {
 async function schedule(dagIds: string[], options: ScheduleOptions): Promise<void> {
   const { dags } = await checkDags(projectConfig(options.project), [])
   const chosen = dagIds.map((id) => dagOf(dags, id))
-  const due = chosen.map((dag) => dueRuns(dag, options))
+  const due = chosen.map((dag) => dueRuns(dag, options, TICKS_LIMIT))
   const out = terminal()
   if (options.json === true) return printJson(due.flat(), out)
   const rows = chosen.flatMap((dag, index) => (due[index] ?? []).map((run) => rowOf(dag, run)))
@@ -53,27 +46,6 @@ function dagOf(dags: readonly Dag[], id: string): Dag {
   throw new SluiceError('DAG_UNKNOWN', `There is no good DAG \`${id}\` in the project.`, {
     hint: '`sluice check` lists the DAGs and what is wrong with the others.',
   })
-}
-
-/** With `from <= due < to`; none for a DAG that runs by hand, none whose interval would begin before the DAG's start. */
-function dueRuns(dag: Dag, { from, to }: ScheduleOptions): DueRun[] {
-  const { schedule, start } = dag
-  if (schedule === null) return []
-  const ticks = dueTicks(schedule, from, to, TICKS_LIMIT + 1)
-  if (ticks.length > TICKS_LIMIT) {
-    throw new SluiceError('WRONG_USE', `${dag.id} is due more than ${TICKS_LIMIT} times between --from and --to.`, {
-      hint: 'Ask for a shorter time.',
-    })
-  }
-  return ticks
-    .map((due) => ({ due, interval: intervalOf(schedule, due) }))
-    .filter(({ interval }) => start === null || interval.start >= start)
-    .map(({ due, interval }) => ({
-      dag: dag.id,
-      due: isoInstant(due),
-      start: isoInstant(interval.start),
-      end: isoInstant(interval.end),
-    }))
 }
 
 function rowOf(dag: Dag, run: DueRun): string[] {

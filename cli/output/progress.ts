@@ -1,5 +1,5 @@
 import type { RunListEntry, TaskShape } from '../../scheduler/shapes.js'
-import { formatTasks, formatWrite } from './run-tables.js'
+import { formatTasks, outcomeOf } from './run-tables.js'
 import { stateWord } from './states.js'
 import { harmless, paint } from './style.js'
 import type { Terminal } from './terminal.js'
@@ -12,6 +12,8 @@ export interface Progress {
   end(): void
 }
 
+/** Steps on the way to a slot, which a log of the run need not tell. */
+const QUIET_STATES = new Set(['none', 'scheduled', 'queued'])
 const REDRAW_MS = 100
 const ESCAPE = '\u001b'
 /** Lines kept free for the prompt and the summary. */
@@ -36,11 +38,9 @@ class PlainProgress implements Progress {
     const change = `${task.state} ${task.attempt}`
     if (this.#states.get(task.task) === change) return
     this.#states.set(task.task, change)
-    if (task.state === 'scheduled' || task.state === 'queued') return
-    const what = [...task.tables.map(formatWrite), task.reason]
-      .filter((text) => text !== '')
-      .map((text) => harmless(text))
-    const words = [task.task, stateWord(task.state, this.out.coloured), ...(what.length > 0 ? [what.join(' · ')] : [])]
+    if (QUIET_STATES.has(task.state)) return
+    const outcome = harmless(outcomeOf(task))
+    const words = [task.task, stateWord(task.state, this.out.coloured), ...(outcome === '' ? [] : [outcome])]
     this.out.print(`${new Date().toISOString().slice(11, 19)} ${words.join('  ')}`)
   }
 

@@ -22,9 +22,14 @@ export function formatTasks(tasks: readonly TaskShape[], now: number, out: Termi
     stateWord(task.state, out.coloured),
     task.attempt === 0 ? '' : String(task.attempt),
     elapsed(task.started_at, task.ended_at, now),
-    harmless([task.tables.map(formatWrite).join('; '), task.reason].filter((text) => text !== '').join(' · ')),
+    harmless(outcomeOf(task)),
   ])
   return formatTable(TASK_COLUMNS, rows, out.coloured)
+}
+
+/** What a task said of itself, which for a success is what it wrote; else what it wrote, if anything. */
+export function outcomeOf(task: TaskShape): string {
+  return task.reason === '' ? task.tables.map(formatWrite).join('; ') : task.reason
 }
 
 /** The checks that ran, those that failed first. */

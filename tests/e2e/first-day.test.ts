@@ -80,7 +80,7 @@ describe('the first day', () => {
       'query',
       'select sum(flights) as n, 12345678901234567890.5 as d from gold.airport_months',
     )
-    expect(rows).toEqual([{ n: '32814', d: '12345678901234567890.5' }])
+    expect(rows).toEqual([{ n: 32_814, d: '12345678901234567890.5' }])
   })
 
   it('leaves a file that only its owner can read', () => {

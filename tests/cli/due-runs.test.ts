@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { dueRuns } from '../../cli/due-runs.js'
+import { intervalOf } from '../../scheduler/dag/cron.js'
+import type { Dag } from '../../scheduler/dag/model.js'
+
+const dag = (cron: string): Dag => ({
+  id: 'minutely',
+  version: '',
+  file: 'minutely.yaml',
+  description: '',
+  owner: '',
+  tags: [],
+  schedule: { cron, timezone: 'Europe/Paris' },
+  start: null,
+  catchup: false,
+  maxActiveRuns: 1,
+  maxActiveTasks: 1,
+  params: {},
+  tasks: [],
+  source: '',
+  files: {},
+})
+
+const day = { from: Date.UTC(2026, 2, 28, 12), to: Date.UTC(2026, 2, 29, 12) }
+
+describe('due runs', () => {
+  it('have the intervals that the scheduler gives them', () => {
+    const minutely = dag('*/20 * * * *')
+    const runs = dueRuns(minutely, day, 1_000)
+    expect(runs).toHaveLength(72)
+    for (const run of runs) {
+      const { start, end } = intervalOf({ cron: '*/20 * * * *', timezone: 'Europe/Paris' }, Date.parse(run.due))
+      expect([Date.parse(run.start), Date.parse(run.end)]).toEqual([start, end])
+    }
+  })
+
+  it('are refused when there are more than anybody reads', () => {
+    expect(dueRuns(dag('*/20 * * * *'), day, 72)).toHaveLength(72)
+    expect(() => dueRuns(dag('*/20 * * * *'), day, 71)).toThrow(
+      expect.objectContaining({
+        code: 'WRONG_USE',
+        message: 'minutely is due more than 71 times between --from and --to.',
+      }),
+    )
+  })
+})
