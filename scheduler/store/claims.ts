@@ -22,6 +22,11 @@ select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generatio
   r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
+/*
+ * `between` in the inputs below holds for every row. It tells the planner to expect few, so that it looks the rows up by
+ * key: it would read the whole table otherwise, or keep doing so with a plan made while the table was small.
+ */
+
 const HEARTBEAT = `
 with alive as (
   insert into workers (worker_id, epoch, host, pid, queues, slots, busy, started_at, heartbeat_at)
@@ -30,6 +35,7 @@ with alive as (
     queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, heartbeat_at = excluded.heartbeat_at
 ), claim as (
   select * from jsonb_to_recordset($10::jsonb) as c("runId" text, "taskId" text, attempt int, "claimToken" text)
+  where attempt between 0 and 2147483647
 )
 update task_runs t set lease_until = $11 from claim c
 where t.run_id = c."runId" and t.task_id = c."taskId" and t.attempt = c.attempt and t.claim_token = c."claimToken"
@@ -41,6 +47,7 @@ with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
     result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, rendered jsonb, log_lines int,
     log_bytes bigint, metrics jsonb, reads jsonb, writes jsonb, checks jsonb)
+  where position between 0 and 2147483647
 ), mine as (
   update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
     ended_at = i.ended_at, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
@@ -70,13 +77,12 @@ with input as (
   from mine m, jsonb_to_recordset(m.checks) as c(position int, "table" text, name text, kind text, severity text,
     passed boolean, "failingRows" bigint, measured jsonb, sample jsonb, message text) on conflict do nothing
 )
-select i.position, case
-    when m.position is not null then 'recorded'
-    -- the same report once more, after an answer that got lost
-    when exists (select 1 from attempts a where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
-      and a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at) then 'recorded'
-    else 'lost_claim' end as outcome
-from input i left join mine m using (position) order by i.position`
+select position from input i
+where position in (select position from mine)
+  -- the same report once more, after an answer that got lost, or twice in one batch
+  or exists (select 1 from attempts a where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
+    and a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at)
+  or exists (select 1 from mine m where m.claim_token = i.claim_token and m.result = i.result and m.ended_at = i.ended_at)`
 
 /** Rows are locked in one order everywhere (tasks, then attempts), so that two writers cannot wait for each other. */
 const LOCK_CLAIMS = `select 1 from task_runs t
@@ -192,7 +198,8 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     const results = this.#database.exclusive
       ? [await this.#database.query(record.sql, record.params)]
       : await this.#database.transaction([{ sql: LOCK_CLAIMS, params: [input] }, record])
-    return (results.at(-1) ?? []).map((row) => (row.outcome === 'recorded' ? 'recorded' : 'lost_claim'))
+    const recorded = new Set((results.at(-1) ?? []).map((row) => row.position))
+    return outcomes.map((_, position) => (recorded.has(position) ? 'recorded' : 'lost_claim'))
   }
 
   async saveHandle(claim: ClaimRef, handle: Json, _now: Instant): Promise<'saved' | 'lost_claim'> {
@@ -264,7 +271,7 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
   }
 }
 
-/** One element of the JSON parameter of `RECORD_OUTCOMES`; PostgreSQL refuses NUL in jsonb, so it is made visible. */
+/** One element of the JSON parameter of `RECORD_OUTCOMES`. */
 function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], position: number): object {
   const { outcome, facts } = recorded
   return {
@@ -274,7 +281,7 @@ function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], 
     attempt: recorded.attempt,
     claim_token: recorded.claimToken,
     result: outcome.result,
-    reason: outcome.reason.replaceAll('\0', '\u2400'),
+    reason: outcome.reason,
     retryable: outcome.retryable,
     outputs: outcome.outputs,
     ended_at: jsonInstant(outcome.endedAt),

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
-import type { SqlRow, SqlStatement } from './database.js'
+import type { SqlRow, SqlStatement, SqlValue } from './database.js'
 import type { ThreadAnswer, ThreadRequest } from './pglite-messages.js'
 import { pgliteOptions } from './pglite-options.js'
 import { PgliteStatements } from './pglite-statements.js'
+import { Upkeep } from './pglite-upkeep.js'
 
 const BEGIN: SqlStatement = { sql: 'begin', params: [] }
 const COMMIT: SqlStatement = { sql: 'commit', params: [] }
@@ -14,11 +15,12 @@ const port = parentPort
 if (port === null) throw new Error('pglite-thread is the entry of a worker thread')
 const database = await PGlite.create(pgliteOptions((workerData as { folder: string }).folder))
 const statements = new PgliteStatements(database, database.parsers)
+const upkeep = new Upkeep({ tables, vacuum }, () => performance.now())
 /** One request after the other, in the order of arrival: a transaction must not be cut into by another statement. */
 let last: Promise<void> = Promise.resolve()
 
 port.on('message', (request: ThreadRequest) => {
-  last = last.then(() => handle(request))
+  last = last.then(() => handle(request)).then(() => keepUp(request))
 })
 port.postMessage({ id: 0, kind: 'rows', results: [] } satisfies ThreadAnswer)
 
@@ -58,4 +60,34 @@ async function transact(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
     await statements.run(ROLLBACK)
     throw error
   }
+}
+
+/** A vacuum that fails (a full disk) costs room and speed, no data: it is told, and tried again later. */
+async function keepUp(request: ThreadRequest): Promise<void> {
+  if (request.kind === 'close') return
+  try {
+    await upkeep.requestDone(work(request))
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error))
+  }
+}
+
+/** Rows that a request may have changed: large ones carry many in a JSON parameter, some 300 characters each. */
+function work(request: ThreadRequest): number {
+  if (request.kind === 'transaction') return request.statements.reduce((sum, { params }) => sum + rowsIn(params), 0)
+  return request.kind === 'query' ? rowsIn(request.params) : 1
+}
+
+function rowsIn(params: readonly SqlValue[]): number {
+  const characters = params.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0)
+  return 1 + Math.floor(characters / 300)
+}
+
+async function tables(): Promise<string[]> {
+  const sql = `select quote_ident(relname) as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`
+  return (await statements.run({ sql, params: [] })).map((row) => String(row.name))
+}
+
+async function vacuum(table: string): Promise<void> {
+  await database.exec(`vacuum ${table}`)
 }

@@ -111,6 +111,18 @@ export function jsonInstant(instant: Instant | null): string | null {
   return instant === null ? null : new Date(instant).toISOString()
 }
 
+/**
+ * A value as the text of a jsonb parameter. PostgreSQL's jsonb holds neither NUL nor half a surrogate pair, and what a task
+ * reports must never be refused for one character: NUL becomes \u2400 (the sign for it), half a pair the replacement character.
+ */
 export function json(value: unknown): string {
-  return JSON.stringify(value)
+  const text = JSON.stringify(value)
+  return /\\u(?:0000|d[89a-f])/.test(text) ? JSON.stringify(storable(JSON.parse(text))) : text
+}
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\0', '\u2400').replace(/\p{Surrogate}/gu, '\ufffd')
+  if (Array.isArray(value)) return value.map(storable)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [storable(key), storable(field)]))
 }

@@ -71,4 +71,16 @@ describe('PGlite', () => {
     clearInterval(timer)
     expect(turns).toBeGreaterThan(5)
   })
+
+  it('vacuums its tables, which PGlite does not do by itself', async () => {
+    const own = storeFolder()
+    const { store, database: fresh } = await openStore(own.folder, NOW)
+    const unknown = () =>
+      fresh.query("select 1 from pg_class where relname in ('task_runs', 'attempts') and reltuples < 0")
+    expect(await unknown()).toHaveLength(2)
+    for (let request = 0; request < 1_100; request++) await fresh.query('select 1')
+    expect(await unknown()).toHaveLength(0)
+    await store.close()
+    own.remove()
+  })
 })

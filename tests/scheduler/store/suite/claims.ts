@@ -85,6 +85,23 @@ export function claimsSuite(fresh: FreshStore): void {
       expect((await store.taskRuns(runId))[0]?.state).toBe('running')
     })
 
+    it('takes the same report twice in one batch as recorded', async () => {
+      await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const report = outcomeOf(await claimOne(store))
+      expect(await store.recordOutcomes([report, report], NOW)).toEqual(['recorded', 'recorded'])
+    })
+
+    it('records an outcome whatever characters the task reports', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const odd = 'NUL \0, half a pair \ud83d, a path C:\\u0000, whole \u{1f600}'
+      const report = outcomeOf(await claimOne(store), { reason: odd, outputs: { [odd]: [odd] } })
+      const facts = { ...NO_FACTS, rendered: { odd }, metrics: { odd } }
+      expect(await store.recordOutcomes([{ ...report, facts }], NOW)).toEqual(['recorded'])
+      const outcome = (await store.snapshot(runId))?.outcomes[0]
+      expect(outcome?.reason).toContain('a path C:\\u0000, whole \u{1f600}')
+      expect(JSON.stringify(outcome?.outputs)).toContain('\u{1f600}')
+    })
+
     it('refuses another end for an attempt that has ended', async () => {
       await queuedRun(store, 'sales', { taskIds: ['a'] })
       const claim = await claimOne(store)
