@@ -15,13 +15,13 @@ with input as (
     owner text, tags text[], has_next boolean, next_due_at timestamptz)
 ), versions as (
   insert into dag_versions (version, dag_id, spec, created_at)
-  select version, dag_id, spec, $4 from input on conflict (version) do nothing
+  select version, dag_id, spec, $4 from input where spec is not null on conflict (version) do nothing
 ), registered as (
   insert into dags as d (dag_id, file, version, next_due_at, description, owner, tags, registered_at, changed_at)
   select dag_id, file, version, next_due_at, description, owner, tags, $4, $4 from input
   on conflict (dag_id) do update set file = excluded.file, version = excluded.version, present = true,
     description = excluded.description, owner = excluded.owner, tags = excluded.tags,
-    next_due_at = case when (select has_next from input i where i.dag_id = d.dag_id) then excluded.next_due_at else d.next_due_at end,
+    next_due_at = case when excluded.dag_id in (select dag_id from input where has_next) then excluded.next_due_at else d.next_due_at end,
     paused = d.paused and d.pause_reason <> $5,
     pause_reason = case when d.pause_reason = $5 then '' else d.pause_reason end,
     changed_at = case when d.version = excluded.version then d.changed_at else $4 end
@@ -56,11 +56,13 @@ export class DagQueries implements DagStore {
   }
 
   async registerDags(input: Parameters<DagStore['registerDags']>[0], now: Instant): Promise<void> {
+    const stored = new Set((await this.dags()).map((dag) => dag.version))
     const dags = input.dags.map((dag) => ({
       dag_id: dag.id,
       file: dag.file,
       version: dag.version,
-      spec: dag,
+      // most of a reading is as it was: what is stored is not sent again
+      spec: stored.has(dag.version) ? null : dag,
       description: dag.description,
       owner: dag.owner,
       tags: dag.tags,
