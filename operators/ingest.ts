@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises'
+import { relative } from 'node:path'
 import { SluiceError } from '../errors.js'
 import type { JsonSchema } from '../json.js'
-import type { WriteSource } from '../lakehouse/lakehouse.js'
+import type { WriteOutcome, WriteSource } from '../lakehouse/lakehouse.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 import {
   DESTINATION_PROPERTIES,
@@ -22,6 +24,8 @@ type IngestConfig = Destination & {
     null_value?: string
   }
 }
+
+type FilesSource = Extract<WriteSource, { kind: 'files' }>
 
 const glob: JsonSchema = { type: 'string', minLength: 1, 'x-template': 'text' }
 
@@ -46,7 +50,7 @@ const from: JsonSchema = {
     },
     columns: {
       title: 'Columns',
-      description: 'CSV: the type of each column, in the order of the file. Without it types are sniffed.',
+      description: 'CSV: types by column. Those of the others are sniffed from all rows.',
       type: 'object',
       minProperties: 1,
       additionalProperties: {
@@ -60,7 +64,8 @@ const from: JsonSchema = {
     },
     delimiter: {
       title: 'Delimiter',
-      description: 'CSV: what separates two fields; sniffed by default.',
+      description: 'CSV: what separates two fields. In .tsv files a tab.',
+      default: ',',
       type: 'string',
       minLength: 1,
       maxLength: 4,
@@ -69,8 +74,9 @@ const from: JsonSchema = {
     },
     header: {
       title: 'Header',
-      description: 'CSV: the first line names the columns; sniffed by default.',
+      description: 'CSV: the first line names the columns. Without one, `columns` does.',
       type: 'boolean',
+      default: true,
     },
     null_value: {
       title: 'Null value',
@@ -101,6 +107,10 @@ tasks:
     checks:
       - not_null: [order_id]
 \`\`\`
+
+Nothing is guessed about how a CSV file is written: UTF-8, fields separated by \`delimiter\`, quoted by \`"\`. A row with too many or too few
+fields fails the task with its line; no row is left out. Of several files each may lack columns that others have: they are NULL.
+Files of 0 bytes are passed over, and when there are no others the task fails and the table stays.
 
 Formats are CSV, NDJSON, JSON (a list of objects, or one object) and Parquet; text may be compressed (\`.gz\`, \`.zst\`).
 Each row gets three columns: \`_ingested_at\` (instant of the write), \`_source\` (path of its file relative to the project) and \`_run_id\`.
@@ -135,10 +145,11 @@ export const ingest: Operator<IngestConfig> = {
   async run(config: IngestConfig, ctx: OperatorContext): Promise<OperatorResult> {
     const { matchFiles } = await import('./tables/match-files.js')
     const globs = typeof config.from.files === 'string' ? [config.from.files] : config.from.files
-    const files = await matchFiles(globs, { folder: ctx.dag.folder, project: ctx.project, signal: ctx.signal })
+    const matches = await matchFiles(globs, { folder: ctx.dag.folder, project: ctx.project, signal: ctx.signal })
+    const files = await withContent(matches, ctx)
     ctx.log('info', files.length === 1 ? `Reading ${files[0]}` : `Reading ${files.length} files, first ${files[0]}`)
-    const lakehouse = await ctx.lakehouse()
-    const result = writeResult(await lakehouse.write(writeRequest(source(config.from, files, ctx), config, ctx)), ctx)
+    const outcome = await write(source(config.from, files, ctx), config, ctx)
+    const result = writeResult(outcome, ctx)
     return {
       ...result,
       outputs: { ...result.outputs, files: files.length },
@@ -147,9 +158,34 @@ export const ingest: Operator<IngestConfig> = {
   },
 }
 
-function source(from: IngestConfig['from'], paths: string[], ctx: OperatorContext): WriteSource {
+/** An empty file would be a table without columns, and `overwrite` would leave just that. */
+async function withContent(paths: string[], ctx: OperatorContext): Promise<string[]> {
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size))
+  const files = paths.filter((_, index) => sizes[index] !== 0)
+  const empty = paths.filter((_, index) => sizes[index] === 0).map((path) => relative(ctx.project, path))
+  if (files.length === 0) {
+    const what = empty.length === 1 ? `${empty[0]} is` : `All ${empty.length} files are`
+    throw new SluiceError('OPERATOR_FAILED', `${what} empty (0 bytes), without so much as the names of columns.`)
+  }
+  if (empty.length > 0) ctx.log('warn', `Passed over because they are empty: ${empty.slice(0, 10).join(', ')}`)
+  return files
+}
+
+async function write(source: FilesSource, config: IngestConfig, ctx: OperatorContext): Promise<WriteOutcome> {
+  const lakehouse = await ctx.lakehouse()
+  try {
+    return await lakehouse.write(writeRequest(source, config, ctx))
+  } catch (error) {
+    const { fileFailure } = await import('./tables/file-failure.js')
+    const { paths, options } = source
+    const delimiter = options.delimiter ?? ','
+    throw await fileFailure(error, { paths, project: ctx.project, delimiter, signal: ctx.signal })
+  }
+}
+
+function source(from: IngestConfig['from'], paths: string[], ctx: OperatorContext): FilesSource {
   const found = from.format === undefined ? formatOf(paths) : { format: from.format }
-  const options: Extract<WriteSource, { kind: 'files' }>['options'] = {}
+  const options: FilesSource['options'] = {}
   const delimiter = from.delimiter ?? ('delimiter' in found ? found.delimiter : undefined)
   if (delimiter !== undefined) options.delimiter = delimiter
   if (from.header !== undefined) options.header = from.header

@@ -189,7 +189,7 @@ describe('sql without a target', () => {
 describe('ingest', () => {
   it('asks for one write of the files it found', async () => {
     const { requests, options } = scripted({ write: published('published') })
-    const paths = ['data/b.tsv', 'data/a.tsv'].map((path) => project.write(path, '')).sort()
+    const paths = ['data/b.tsv', 'data/a.tsv'].map((path) => project.write(path, '1')).sort()
     const from = { files: 'data/*.tsv', columns: { a: 'BIGINT' }, header: false, null_value: 'NA' }
     const result = await ingest.run({ from, to: 'bronze.a', mode: 'append' }, project.context({}, options))
     expect(request(requests)).toMatchObject({
@@ -214,7 +214,7 @@ describe('ingest', () => {
   })
 
   it('refuses CSV options for other formats', async () => {
-    project.write('data/x.parquet', '')
+    project.write('data/x.parquet', 'PAR1')
     const from = { files: 'data/x.parquet', columns: { a: 'BIGINT' } }
     const error = await failureOf(ingest.run({ from, to: 'bronze.a' }, project.context({}, scripted({}).options)))
     expect(error.message).toMatch(/belong to CSV, but the format is parquet/)

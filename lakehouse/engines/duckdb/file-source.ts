@@ -32,15 +32,23 @@ function reader(source: Files): string {
   }
 }
 
-/** Declared columns get their types, the others are sniffed over the whole file: a late surprise is no surprise then. */
+/**
+ * Declared columns get their types, the others are sniffed over the whole file: a late surprise is no surprise then. The
+ * dialect is never sniffed: to make a file with one ragged row fit, the sniffer takes another delimiter or leaves out the
+ * rows above it, without a word.
+ */
 function csvOptions({ columns, options }: Files): string[] {
   const declared = Object.entries(columns ?? {}).map(([name, type]) => `${literal(name)}: ${literal(type)}`)
+  const names = Object.keys(columns ?? {}).map(literal)
+  const header = options.header ?? true
   return [
     'sample_size = -1',
     'hive_partitioning = false',
+    `delim = ${literal(options.delimiter ?? ',')}`,
+    `header = ${header}`,
+    `quote = '"', escape = '"', comment = '', skip = 0, null_padding = false, strict_mode = true`,
     ...(declared.length === 0 ? [] : [`types = {${declared.join(', ')}}`]),
-    ...(options.delimiter === undefined ? [] : [`delim = ${literal(options.delimiter)}`]),
-    ...(options.header === undefined ? [] : [`header = ${options.header}`]),
+    ...(declared.length === 0 || header ? [] : [`names = [${names.join(', ')}]`]),
     ...(options.nullValue === undefined ? [] : [`nullstr = ${literal(options.nullValue)}`]),
   ]
 }
