@@ -50,10 +50,11 @@ export class Scheduler implements Wake {
   readonly #dueRuns: DueRuns
   readonly #alarms: Alarms
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
-  readonly #starts = new SingleFlight(() => this.#guarded('starting runs', () => this.#startRuns()))
+  readonly #starts = new SingleFlight(() => this.#startAndLook())
   readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
   readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
   readonly #sweeps = new SingleFlight(() => this.#sweep())
+  #allAsked = false
   #stopped = false
 
   constructor(ports: Ports, limits: Partial<SchedulerLimits> = {}) {
@@ -94,10 +95,8 @@ export class Scheduler implements Wake {
 
   /** Something may be due, startable or ready. */
   all(): void {
-    // first what a trigger waits for
+    this.#allAsked = true
     this.#request(this.#starts)
-    this.#request(this.#dispatch)
-    this.#request(this.#ticks)
   }
 
   /** Outcomes that the store has recorded (`recordOutcomes`), told directly so that a hop waits for nothing. */
@@ -117,7 +116,8 @@ export class Scheduler implements Wake {
     for (;;) {
       await this.#settler.idle()
       for (const flight of this.#flights()) await flight.idle()
-      if (this.#settler.isIdle) return
+      // one may have asked for another that was looked at before
+      if (this.#settler.isIdle && this.#flights().every(({ isIdle }) => isIdle)) return
     }
   }
 
@@ -153,6 +153,15 @@ export class Scheduler implements Wake {
   /** An instant that has come although all due work was done is not looked at in a tight loop. */
   #notBefore(at: Instant | null, pauseMs: number): Instant | null {
     return at === null ? null : at > this.now() ? at : this.now() + pauseMs
+  }
+
+  /** What a trigger waits for comes first; the rest of what `all` promises queues up behind it. */
+  async #startAndLook(): Promise<void> {
+    await this.#guarded('starting runs', () => this.#startRuns())
+    if (!this.#allAsked) return
+    this.#allAsked = false
+    this.#request(this.#dispatch)
+    this.#request(this.#ticks)
   }
 
   async #startRuns(): Promise<void> {

@@ -17,6 +17,10 @@ export class SingleFlight {
     this.#flight ??= this.#fly()
   }
 
+  get isIdle(): boolean {
+    return this.#flight === null
+  }
+
   /** resolves once nothing is running or asked for */
   async idle(): Promise<void> {
     while (this.#flight !== null) await this.#flight
