@@ -120,6 +120,12 @@ describe('sql with a target', () => {
     expect(request(requests)).toMatchObject({ mode: 'overwrite', keys: [], partitionBy: [], quarantine: null })
   })
 
+  it('asks for no gate when checks are off', async () => {
+    const { requests, options } = scripted({ write: published('published') })
+    await sql.run({ query: 'SELECT 1', to: 'a.b' }, { ...project.context({}, options), noChecks: true })
+    expect(request(requests)).toMatchObject({ noChecks: true })
+  })
+
   it('names the tables it writes without running', () => {
     expect(sql.tables?.({ query: 'SELECT 1', to: 'a.b', quarantine: 'q.b' })).toEqual({ writes: ['a.b', 'q.b'] })
     expect(sql.tables?.({ query: 'SELECT 1' })).toEqual({ writes: [] })
