@@ -88,6 +88,16 @@ export const ERRORS = {
     exit: 1,
     hint: 'Make the columns of the result fit the table, or use mode overwrite.',
   },
+  KEYS_INVALID: {
+    status: 500,
+    exit: 1,
+    hint: 'Give each key once and never NULL, for example with GROUP BY or a filter.',
+  },
+  FILE_INVALID: {
+    status: 500,
+    exit: 1,
+    hint: 'Mend the file, or declare columns with types that hold its values.',
+  },
   SQL_FAILED: { status: 500, exit: 1, hint: 'Mend the SQL.' },
   SQL_NOT_A_SELECT: { status: 500, exit: 1, hint: 'Write one SELECT; Sluice does the write.' },
   SQL_FORBIDDEN: { status: 500, exit: 1, hint: 'SQL reads lakehouse tables only; ingest files first.' },
