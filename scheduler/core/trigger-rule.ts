@@ -3,7 +3,7 @@ import type { TaskState } from './model.js'
 
 /**
  * What a trigger rule says about a task, given the states of its direct upstream tasks. The rules, the moment at which
- * each speaks and the state it gives are Airflow's (docs/simulation.md and the table in tests/scheduler/core cite them).
+ * each speaks and the state it gives are Airflow's; tests/scheduler/core holds them as a table.
  * `cancelled`, which Airflow does not have, counts as failed.
  */
 export type Verdict = 'ready' | 'wait' | 'skipped' | 'upstream_failed'
