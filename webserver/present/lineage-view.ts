@@ -89,7 +89,7 @@ export function checksView(lineage: readonly Lineage[], all: boolean) {
   }
 }
 
-/** The first failing row in a few words: `e.g. return_id R-20931`; the attempt page has them all. */
+/** The first failing row in a few words: `e.g. return_id R-20931`. */
 function sampleText(sample: readonly Record<string, unknown>[]): string {
   const rows = sample.slice(0, 1).map((row) =>
     Object.entries(row)
