@@ -284,6 +284,60 @@ describe('a table', () => {
   })
 })
 
+describe('the trigger form', () => {
+  const path = '/dags/orders_daily/trigger'
+
+  it('has a field for each parameter, in the order of the file, and says what will happen', async () => {
+    const html = await web.page(path, operator)
+    const fields = [...html.matchAll(/name="param\.(\w+)"/g)].map(([, name]) => name)
+    expect(fields).toEqual(['country', 'from_date', 'max_rows', 'discounts', 'full_refresh', 'note'])
+    expect(html).toContain('Latest complete: 19 Nov 06:00 to 20 Nov 06:00 Paris')
+    expect(html).toContain('max_active_runs is 1')
+    expect(html).toContain('Takes about 49 m 00 s')
+  })
+
+  it('shows errors beside their fields, keeps what was written, and starts nothing', async () => {
+    const calls = web.calls.length
+    const fields = { 'param.max_rows': '50000000', 'param.country': 'France', interval: 'other', start: 'x', end: 'y' }
+    const response = await web.post(path, operator, fields, path)
+    const html = await response.text()
+    expect([response.status, web.calls.length]).toEqual([422, calls])
+    expect(html).toContain('Not started: 3 fields need a change.')
+    expect(html).toMatch(/id="p-max_rows-e">.*5000000/)
+    expect(html).toContain('value="50000000"')
+    expect(html).toContain('<option value="France" selected>')
+    expect(html).toContain('--param max_rows&#x3D;50000000')
+  })
+
+  it('triggers once, however often the button is pressed', async () => {
+    const fields = {
+      'param.from_date': '2026-11-01',
+      'param.discounts': '0.05\r\n0.2',
+      'param.full_refresh': 'true',
+      key: 'k',
+    }
+    const response = await web.post(path, operator, fields, path)
+    expect(response.headers.get('location')).toBe('/runs/orders_daily-20261120T054112000Z-manual')
+    expect(web.calls.at(-1)).toEqual([
+      'trigger',
+      'orders_daily',
+      {
+        params: { from_date: '2026-11-01', discounts: [0.05, 0.2], full_refresh: true },
+        interval: null,
+        onlyTasks: null,
+        noChecks: false,
+      },
+      { user: 'a_operator' },
+      'form-k',
+    ])
+  })
+
+  it('is filled in from an earlier run', async () => {
+    await web.database.query('update runs set params = $2 where run_id = $1', [RUN, '{"country":"Germany"}'])
+    expect(await web.page(`${path}?like=${RUN}`, operator)).toContain('<option value="Germany" selected>')
+  })
+})
+
 describe('what DAG authors write', () => {
   const EVIL = `"><script>alert(1)</script><img src=x onerror=alert(1)>{{constructor}}'&`
 

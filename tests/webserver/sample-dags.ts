@@ -92,7 +92,7 @@ export const ORDERS = sampleDag(
     description: 'Orders of the shops to gold sales figures',
     params: PARAMS,
     source:
-      'dag: orders_daily\nschedule: { cron: "0 6 * * *", timezone: Europe/Paris }\ntasks:\n  bronze_customers: { ingest: { from: { files: "landing/*.csv" }, to: bronze.customers } }\n',
+      'dag: orders_daily\nschedule: { cron: "0 6 * * *", timezone: Europe/Paris }\nparams:\n  country: { type: string }\n  from_date: { type: date }\n  max_rows: { type: integer }\n  discounts: { type: array }\n  full_refresh: { type: boolean }\n  note: { type: string }\ntasks:\n  bronze_customers: { ingest: { from: { files: "landing/*.csv" }, to: bronze.customers } }\n',
     files: {
       'sql/silver_orders.sql':
         "select o.id, c.name\nfrom bronze.orders o\njoin silver.customers c on c.id = o.customer\nwhere o.day >= {{ interval.start }} -- the day's\n",

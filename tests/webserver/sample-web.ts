@@ -6,7 +6,7 @@ import type { TableSummary, Tables, TableVersion } from '../../lakehouse/lakehou
 import type { Commands } from '../../scheduler/commands.js'
 import { Events } from '../../scheduler/events.js'
 import type { LogLine } from '../../scheduler/shapes.js'
-import type { Database } from '../../scheduler/store/database.js'
+import type { Database, SqlStatement } from '../../scheduler/store/database.js'
 import { openStore } from '../../scheduler/store/open-store.js'
 import type { Role, Store } from '../../scheduler/store/store.js'
 import { logPath } from '../../scheduler/worker/log-folder.js'
@@ -23,8 +23,8 @@ export class SampleWeb {
   /** the calls that reached the commands, as `name(arguments)` */
   readonly calls: unknown[][] = []
   readonly tables = new Map<string, { summary: TableSummary; versions: TableVersion[] }>()
-  /** SQL statements the pages asked, for counting */
-  readonly statements: string[] = []
+  /** what the pages asked the database, besides what the store did */
+  readonly statements: SqlStatement[] = []
   now = NOW
   store!: Store
   database!: Database
@@ -55,12 +55,12 @@ export class SampleWeb {
       store: this.store,
       database: {
         exclusive: database.exclusive,
-        query: (sql, params) => {
-          statements.push(sql)
+        query: (sql, params = []) => {
+          statements.push({ sql, params })
           return database.query(sql, params)
         },
         transaction: (all) => {
-          statements.push(...all.map((statement) => statement.sql))
+          statements.push(...all)
           return database.transaction(all)
         },
         close: () => database.close(),
@@ -99,7 +99,7 @@ export class SampleWeb {
 
   async page(path: string, cookie: string): Promise<string> {
     const response = await this.get(path, cookie)
-    if (response.status !== 200) throw new Error(`${path} answered ${response.status}: ${await response.text()}`)
+    if (response.status !== 200) throw new Error(`${path} answered ${response.status}: ${response.statusText}`)
     return response.text()
   }
 

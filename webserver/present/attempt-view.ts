@@ -62,7 +62,7 @@ export function attemptFacts(place: AttemptPlace, lineage: readonly Lineage[], n
       }),
     )
   facts.push(
-    fact('Token', `${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
+    fact('Token', `${dag.id}/${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
       mono: true,
       note: 'carried by each commit; a further try with it cannot write twice',
     }),

@@ -126,7 +126,11 @@ function crossings(layers: readonly Place[][]): number {
     const tree: number[] = new Array(size + 1).fill(0)
     let seen = 0
     for (const place of layers[index - 1] ?? []) {
-      const ends = place.after.map((end) => rank.get(end) ?? 0).sort((a, b) => a - b)
+      // edges drawn behind the nodes end in a later layer and have no rank in this one
+      const ends = place.after
+        .map((end) => rank.get(end))
+        .filter((end) => end !== undefined)
+        .sort((one, other) => one - other)
       for (const end of ends) {
         let atMost = 0
         for (let at = end; at > 0; at -= at & -at) atMost += tree[at] ?? 0

@@ -3,7 +3,7 @@ import { placeVertically } from './graph-place.js'
 
 const NODE_HEIGHT = 42
 const LAYER_GAP = 45
-const MIN_WIDTH = 132
+const MIN_WIDTH = 172
 const MAX_WIDTH = 340
 /** widths of the sans text at 12 px medium and 11 px, generous enough for wide system fonts */
 const NAME_PX = 6.9

@@ -36,7 +36,7 @@ export function highlightSql(text: string): CodeLine[] {
 }
 
 const YAML_TOKEN =
-  /((?:^|\s)#[^\n]*)|(\{\{[^}]*\}\})|("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*')|((?:^|[\n{,[-])[ \t]*[A-Za-z_][\w.-]*(?=:(?:\s|$)))/g
+  /((?:^|\s)#[^\n]*)|(\{\{[^}]*\}\})|("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*')|((?<=(?:^|[\n{,[-])[ \t]*)[A-Za-z_][\w.-]*(?=:(?:\s|$)))/g
 
 /** @param isYaml false prints the text plain, with numbers */
 export function highlightYaml(text: string, isYaml: boolean): CodeLine[] {

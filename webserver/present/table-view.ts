@@ -56,7 +56,7 @@ export function checkHistoryView(checks: readonly CheckHistory[]) {
     name: check.name,
     state: check.passed ? 'success' : check.severity === 'error' ? 'failed' : 'risk',
     glyph: check.passed ? 'success' : check.severity === 'error' ? 'failed' : 'warn',
-    note: check.passed ? '' : `${countOf(check.failingRows, 'row')}; ${check.message}`,
+    note: check.passed ? '' : check.message || countOf(check.failingRows, 'row'),
     href: `${links.run(check.runId)}#checks`,
     times: `${check.timesPassed} of ${check.times}`,
   }))

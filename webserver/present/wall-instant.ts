@@ -18,6 +18,8 @@ export function instantFromText(text: string, timezone: string): Instant | null 
   }
   const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? 0))
   const asUtc = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second)
+  // 30 February would be taken for a day in March
+  if (!new Date(asUtc).toISOString().startsWith(trimmed.slice(0, 10))) return null
   // the offset at the guess may differ from the one at the answer around a change; a second look settles it
   const first = asUtc - offsetAt(asUtc, timezone)
   const instant = asUtc - offsetAt(first, timezone)
@@ -27,6 +29,15 @@ export function instantFromText(text: string, timezone: string): Instant | null 
 /** `2026-11-18 06:00` in the zone; what `instantFromText` reads back. */
 export function textFromInstant(instant: Instant, timezone: string): string {
   return new Date(wallOf(instant, timezone)).toISOString().slice(0, 16).replace('T', ' ')
+}
+
+/** How a zone stands to UTC at an instant, as the middle of a sentence: `1 h ahead of`, `3 h 30 m behind`, `the same as`. */
+export function offsetWords(instant: Instant, timezone: string): string {
+  const minutes = Math.round(offsetAt(instant, timezone) / 60_000)
+  if (minutes === 0) return 'the same as'
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
+  const parts = [hours > 0 ? `${hours} h` : '', rest > 0 ? `${rest} m` : ''].filter((part) => part !== '')
+  return `${parts.join(' ')} ${minutes > 0 ? 'ahead of' : 'behind'}`
 }
 
 function offsetAt(instant: Instant, timezone: string): number {

@@ -20,6 +20,7 @@ import { bytes, count, countOf, spread } from '../present/numbers.js'
 import { richText } from '../present/rich-text.js'
 import { timezoneOf } from '../present/run-view.js'
 import { day, isUtc, wallTime, zoneName } from '../present/time.js'
+import { offsetWords } from '../present/wall-instant.js'
 import { href, textOf, wholeNumber } from '../query.js'
 import type { Web } from '../web.js'
 
@@ -176,7 +177,9 @@ async function logModel(web: Web, req: Request, { run, dag, task, chosen }: Atte
         ? href(base, { try: chosen.attempt, from: last + 1 })
         : '',
     size: chosen.endedAt === null ? '' : `${count(chosen.logLines)} lines, ${bytes(chosen.logBytes)}.`,
-    zone: isUtc(timezone) ? 'Times are UTC.' : `Times are ${zoneName(timezone)}.`,
+    zone: isUtc(timezone)
+      ? 'Times are UTC.'
+      : `Times are ${zoneName(timezone)}, ${offsetWords(chosen.claimedAt, timezone)} UTC.`,
     empty: whole ? 'This attempt has said nothing.' : 'No line matches.',
   }
 }

@@ -77,7 +77,7 @@ export interface DagVersionEntry {
   lastRunAt: Instant | null
 }
 
-/** Versions of a DAG, newest first, before `before` when given. */
+/** Versions of a DAG, newest first, before `before` when given; `runs` counts among the last 1,000. */
 export function dagVersions(
   db: Database,
   dagId: string,
@@ -85,10 +85,13 @@ export function dagVersions(
   limit: number,
 ): Promise<DagVersionEntry[]> {
   return db.query<DagVersionEntry & SqlRow>(
-    `select v.version, v.created_at as "createdAt",
-       (select count(*) from runs r where r.dag_id = v.dag_id and r.version = v.version) as runs,
-       (select max(r.due_at) from runs r where r.dag_id = v.dag_id and r.version = v.version) as "lastRunAt"
-     from dag_versions v
+    `with recent as (
+       select version, count(*) as runs, max(due_at) as last from (
+         select version, due_at from runs where dag_id = $1 order by due_at desc, run_id desc limit 1000
+       ) last_runs group by version
+     )
+     select v.version, v.created_at as "createdAt", coalesce(r.runs, 0) as runs, r.last as "lastRunAt"
+     from dag_versions v left join recent r on r.version = v.version
      where v.dag_id = $1 and ($2::timestamptz is null or v.created_at < $2)
      order by v.created_at desc limit $3`,
     [dagId, before === null ? null : new Date(before), limit],
