@@ -168,7 +168,13 @@ async function joined(
   const events = new Events()
   const queue = new LocalQueue()
   const ports = { queue, clock, events, timetable, random: Math.random, log }
-  const scheduler = createScheduler({ ...ports, store: schedules ? store : withoutSchedules(store) })
+  let keepLeases = async () => {}
+  const reapExpired: Store['reapExpired'] = async (now) => {
+    await keepLeases()
+    return store.reapExpired(now)
+  }
+  const seen = schedules ? store : withoutSchedules(store)
+  const scheduler = createScheduler({ ...ports, store: { ...seen, reapExpired } })
   const commands = createCommands({ ...ports, store, wake: scheduler })
   const { project, dags, logs, catalogs, connections, vars } = config
   const worker = new Supervisor({
@@ -183,6 +189,8 @@ async function joined(
     instance,
     recorded: (outcomes) => scheduler.recorded(outcomes),
   })
+  // the worker is a neighbour: it is heard before it counts as silent
+  keepLeases = () => worker.keepLeases()
   registering.begin(async (reading) => {
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))

@@ -32,6 +32,7 @@ export class Heartbeat {
   readonly #startedAt: number
   readonly #beats = new SingleFlight(() => this.#beat())
   #forget: () => void = () => undefined
+  #lastBeat = 0
   #stopped = false
 
   constructor(options: HeartbeatOptions) {
@@ -42,6 +43,16 @@ export class Heartbeat {
   /** Beats now, and from then on at its pace. */
   start(): void {
     this.#beats.request()
+  }
+
+  /**
+   * Beats now when the last heartbeat is older than half a lease: after a suspend or a long pause of the whole machine
+   * leases have run out although nobody has died.
+   */
+  async catchUp(): Promise<void> {
+    if (this.#stopped || this.#options.clock.now() - this.#lastBeat < this.#options.leaseMs / 2) return
+    this.#beats.request()
+    await this.#beats.idle()
   }
 
   async stop(): Promise<void> {
@@ -57,6 +68,7 @@ export class Heartbeat {
     const host = { host: hostname(), pid: process.pid, startedAt: this.#startedAt, heartbeatAt: now }
     try {
       const { lost, cancel } = await store.heartbeat({ ...worker, ...host, queues, busy }, claims, { now, leaseMs })
+      this.#lastBeat = now
       on.extended(claims, now + leaseMs)
       on.lost(lost)
       on.cancel(cancel)
@@ -64,6 +76,7 @@ export class Heartbeat {
       log.error({ err: error }, 'the heartbeat failed; trying again')
       on.failed(clock.now())
     }
+    this.#forget()
     if (!this.#stopped) this.#forget = clock.at(clock.now() + everyMs, () => this.#beats.request())
   }
 }

@@ -25,6 +25,8 @@ export class SlotProcess {
   /** resident memory when an attempt last ended, in bytes; 0 before */
   memory = 0
   readonly #child: ChildProcess
+  /** resolves once the listener has been told of the end */
+  readonly #gone: Promise<void>
   #stderr = ''
   #ended = false
 
@@ -40,7 +42,12 @@ export class SlotProcess {
       this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-STDERR_BYTES)
     })
     this.#child.on('message', (message) => listener.message(this, message as FromSlot))
-    this.#listenToEnd((reason) => listener.ended(this, reason))
+    this.#gone = new Promise((resolve) => {
+      this.#listenToEnd((reason) => {
+        listener.ended(this, reason)
+        resolve()
+      })
+    })
     this.send({ kind: 'configure', config })
   }
 
@@ -70,10 +77,9 @@ export class SlotProcess {
   async end(): Promise<void> {
     this.retiring = true
     if (this.#ended) return
-    const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()))
     if (this.#child.connected) this.#child.disconnect()
     const timer = setTimeout(() => this.kill(), END_MS)
-    await gone
+    await this.#gone
     clearTimeout(timer)
   }
 

@@ -16,8 +16,8 @@ import { Preparation } from './preparation.js'
 import { ProgressWriter } from './progress-writer.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
 import { Reporter } from './reporter.js'
-import { SlotPool } from './slot-pool.js'
-import type { SlotProcess } from './slot-process.js'
+import { type SlotLimits, SlotPool } from './slot-pool.js'
+import type { SlotListener, SlotProcess } from './slot-process.js'
 
 /** A claim is ours for so long without a heartbeat. */
 const LEASE_MS = 30_000
@@ -46,6 +46,7 @@ export interface SupervisorOptions {
   leaseMs?: number
   heartbeatMs?: number
   stopMs?: number
+  slotLimits?: SlotLimits
 }
 
 /**
@@ -74,10 +75,11 @@ export class Supervisor {
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#queues = new Set(options.queues)
     this.#preparation = new Preparation(store)
-    this.#pool = new SlotPool(slotConfig, instance, {
+    const listener: SlotListener = {
       message: (slot, message) => this.#heard(slot, message),
       ended: (slot, reason) => void this.#slotEnded(slot, reason),
-    })
+    }
+    this.#pool = new SlotPool(slotConfig, instance, listener, options.slotLimits)
     this.#reporter = new Reporter(store, clock, log, (reports) => {
       options.recorded(reports.map(({ runId, outcome }) => ({ runId, outcome })))
     })
@@ -105,6 +107,11 @@ export class Supervisor {
     for (const name of queues) this.#queues.add(name)
     this.#hinted = true
     if (!this.#closing) this.#claims.request()
+  }
+
+  /** Makes sure that a lease that has run out belongs to nobody alive; for a reaper in the same process. */
+  keepLeases(): Promise<void> {
+    return this.#heartbeat.catchUp()
   }
 
   /** pids of the slot processes */

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { processesWith } from '../../../operators/process/process-group.js'
 import type { LogLine } from '../../../scheduler/shapes.js'
 import { eventually } from '../eventually.js'
 import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.js'
@@ -64,8 +65,9 @@ async function waiting(): Promise<{ run: string; below: number[] }> {
   const run = await sluice.trigger('waits')
   await sluice.reaches(run, 'sleeper', 'running')
   const below = await eventually(10_000, async () => {
-    const found = descendants(sluice.pid)
-    return found.length >= 3 ? found : null
+    // its daemon has left the process tree, but not its environment
+    const found = [...descendants(sluice.pid), ...processesWith(`SLUICE_RUN=${run}`).map(({ pid }) => pid)]
+    return found.length >= 5 ? [...new Set(found)] : null
   })
   return { run, below }
 }

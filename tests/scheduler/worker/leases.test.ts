@@ -43,7 +43,21 @@ describe('a lease', () => {
     const lost = project.attempt(run, 'sleeper').outcome
     expect(lost?.result).toBe('lost')
     await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
+    await project.worker.close('the test is over')
     expect(project.attempt(run, 'sleeper').outcome).toEqual(lost)
+    expect(project.warnings).toEqual([])
+  })
+
+  it('that ran out while the whole machine slept is kept, if the worker is heard before the reaper', async () => {
+    project = await WorkerProject.start(WAITS, { leaseMs: 150, heartbeatMs: 60_000 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const leaseUntil = () => project?.store.tables.task(run, 'sleeper')?.claim?.leaseUntil ?? 0
+    await eventually('the lease has run out', () => leaseUntil() < Date.now())
+    await project.worker.keepLeases()
+    expect(await project.store.reapExpired(Date.now())).toEqual([])
+    project.write('dags/go', '')
+    expect(await project.finished(run)).toBe('success')
   })
 
   it('counts as lost once the store has been silent for its whole length', async () => {

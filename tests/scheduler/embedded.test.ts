@@ -1,0 +1,124 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Embedded, startEmbedded } from '../../scheduler/embedded.js'
+import { loadConfig } from '../../scheduler/load-config.js'
+import { eventually } from './worker/worker-project.js'
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const BY_HAND = { params: {}, interval: null, onlyTasks: null, noChecks: false }
+const HELLO = 'dag: hello\ntasks:\n  say: { bash: [echo, hello], queue: elsewhere }\n'
+const OFTEN = 'dag: often\nschedule: "* * * * *"\ntasks:\n  say: { bash: [echo, hello] }\n'
+
+let template: string
+let folder: string
+let running: Embedded | null = null
+
+// making a store takes seconds, copying one does not
+beforeAll(async () => {
+  template = project()
+  folder = template
+  await start()
+  await stop()
+}, 120_000)
+
+afterAll(() => rmSync(template, { recursive: true, force: true }))
+
+beforeEach(() => {
+  folder = project()
+  cpSync(join(template, 'data'), join(folder, 'data'), { recursive: true })
+})
+
+function project(): string {
+  const made = mkdtempSync(join(tmpdir(), 'sluice-embedded-'))
+  mkdirSync(join(made, 'dags'))
+  writeFileSync(join(made, 'dags/hello.yaml'), HELLO)
+  return made
+}
+
+afterEach(async () => {
+  await running?.close()
+  running = null
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function start(options: { schedules?: boolean; now?: () => number } = {}): Promise<Embedded> {
+  const { schedules = true, now = Date.now } = options
+  const clock = { now, at: (at: number, call: () => void) => later(at - now(), call) }
+  running = await startEmbedded({ config: loadConfig(folder), workers: 2, log: silent, schedules, clock })
+  return running
+}
+
+function later(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, Math.max(0, ms))
+  return () => clearTimeout(timer)
+}
+
+async function stop(): Promise<void> {
+  await running?.close()
+  running = null
+}
+
+describe('an embedded Sluice', { timeout: 60_000 }, () => {
+  it('runs a DAG by hand, whatever queue its tasks name, and knows it after a restart', async () => {
+    const first = await start()
+    const { run } = await first.commands.trigger('hello', BY_HAND, { user: 'test' }, null)
+    await eventually('it has ended', async () => (await first.store.run(run))?.state === 'success')
+    await stop()
+    const second = await start()
+    expect((await second.store.run(run))?.state).toBe('success')
+    const lines: string[] = []
+    for await (const { message } of second.logs.read({ runId: run, taskId: 'say', attempt: 1 }, { from: 1 }))
+      lines.push(message)
+    expect(lines).toEqual(['hello'])
+  })
+
+  it('takes over at its start what was queued and not claimed', async () => {
+    const first = await start()
+    const { run } = await first.commands.trigger('hello', BY_HAND, { user: 'test' }, null)
+    await eventually('it has ended', async () => (await first.store.run(run))?.state === 'success')
+    await first.database.query("update task_runs set state = 'queued', attempt = attempt + 1 where run_id = $1", [run])
+    await first.database.query("update runs set state = 'running', ended_at = null where run_id = $1", [run])
+    await stop()
+    const second = await start()
+    await eventually('it is claimed', async () => (await second.store.taskRuns(run))[0]?.state === 'success', 5_000)
+  })
+
+  it('sees a new DAG within 2 s', async () => {
+    const sluice = await start()
+    writeFileSync(join(folder, 'dags/new.yaml'), HELLO.replace('hello', 'new'))
+    await eventually('the DAG is registered', async () => (await sluice.store.dag('new')) !== null, 2_000)
+  })
+
+  it('makes due runs, but none when it was started for runs by hand alone', async () => {
+    writeFileSync(join(folder, 'dags/often.yaml'), OFTEN)
+    await start()
+    await stop()
+    // two minutes later a run is due
+    const now = () => Date.now() + 120_000
+    const quiet = await start({ schedules: false, now })
+    const { run } = await quiet.commands.trigger('hello', BY_HAND, { user: 'test' }, null)
+    await eventually('the run by hand has ended', async () => (await quiet.store.run(run))?.state === 'success')
+    expect(await runsOf(quiet, 'often')).toBe(0)
+    await stop()
+    const sluice = await start({ now })
+    await eventually('the due run is made', async () => (await runsOf(sluice, 'often')) === 1)
+  })
+
+  it('refuses a second one on the same store, and lets go of it when the start fails', async () => {
+    await start()
+    await expect(startEmbedded({ config: loadConfig(folder), workers: 1, log: silent })).rejects.toMatchObject({
+      code: 'STORE_LOCKED',
+    })
+    await stop()
+    rmSync(join(folder, 'dags'), { recursive: true })
+    await expect(start()).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+    mkdirSync(join(folder, 'dags'))
+    await start()
+  })
+})
+
+async function runsOf(sluice: Embedded, dag: string): Promise<number> {
+  return (await sluice.database.query('select 1 from runs where dag_id = $1', [dag])).length
+}
