@@ -16,7 +16,7 @@ export interface Finding {
 }
 
 /** A file with more violations than this is no DAG; the first ones say enough. */
-const ERRORS_LIMIT = 5_000
+const ERRORS_LIMIT = 1_000
 
 /**
  * Turns the validator's errors into one sentence for each mistake. What an `anyOf` says about branches nobody meant is

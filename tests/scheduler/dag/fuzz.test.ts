@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../scheduler/dag/guard.js'
 import { compile, dagWith, project } from './subject.js'
 
-/** DESIGN 11: what is no DAG is named within a second. The machine may be busy; nothing here comes near it. */
+/** DESIGN 11: what is no DAG is named within a second. Counted is the processor's time, for the machine may be busy. */
 const BOUND_MS = 1_000
 
 let root: string
@@ -12,11 +12,16 @@ beforeAll(() => {
   compile(dagWith([]))
 })
 
+function processorMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
+
 /** Compiles it, and says how long that took. */
 function timed(content: string | Uint8Array): { problems: string[]; ms: number } {
-  const start = performance.now()
+  const start = processorMs()
   const { problems } = compile(content, { root })
-  return { problems: problems.map(({ message }) => message), ms: performance.now() - start }
+  return { problems: problems.map(({ message }) => message), ms: processorMs() - start }
 }
 
 const VALID = dagWith(
@@ -132,9 +137,9 @@ describe('files that are no DAGs', () => {
           const piece = text.slice(at, at + length)
           text = text.slice(0, at) + put + (again ? piece + piece : '') + text.slice(at + length)
         }
-        const start = performance.now()
+        const start = processorMs()
         const { dag, problems } = compile(text, { root })
-        expect(performance.now() - start).toBeLessThan(BOUND_MS)
+        expect(processorMs() - start).toBeLessThan(BOUND_MS)
         expect(dag === null).toBe(problems.length > 0)
         const lines = text.split('\n').length
         for (const problem of problems) {

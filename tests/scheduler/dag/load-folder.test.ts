@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isSluiceError } from '../../../errors.js'
 import type { CompileOptions } from '../../../scheduler/dag/compile.js'
 import { DagFolder, loadFolder } from '../../../scheduler/dag/load-folder.js'
+import { fileStamp } from '../../../scheduler/dag/named-files.js'
 import { project, testOperators, write } from './subject.js'
 
 const dag = (id: string, command = 'x') => `dag: ${id}\ntasks: { load: { bash: ${command} } }\n`
@@ -77,12 +78,14 @@ describe('a folder of DAGs', () => {
     symlinkSync(join(outside, 'x.yaml'), join(root, 'dags/link.yaml'))
     symlinkSync('nowhere', join(root, 'dags/dangling.yaml'))
     execFileSync('mkfifo', [join(root, 'dags/pipe.yaml')])
-    write(root, 'dags/large.yaml', new Uint8Array(2_000_000))
+    write(root, 'dags/large.yaml', '')
+    // a hole in the file: nothing that reads it could
+    truncateSync(join(root, 'dags/large.yaml'), 10_000_000_000)
     const { dags, problems } = await loadFolder(optionsFor(root))
     expect(idsIn(dags)).toEqual(['good'])
     expect(problems.map(({ file, message }) => `${file} ${message}`)).toEqual([
       'dangling.yaml the file cannot be read (ENOENT)',
-      'large.yaml the file has 2.0 MB; a DAG file has at most 1 MB',
+      'large.yaml the file has 10000.0 MB; a DAG file has at most 1 MB',
       'link.yaml the file is a link that leads outside the project',
       'pipe.yaml this is not a regular file',
     ])
@@ -142,6 +145,14 @@ describe('reading again', () => {
       write(root, 'dags/a.yaml', dag('a', String.fromCharCode(97 + (round % 26))))
       expect((await folder.read()).dags[0]?.source).toContain(`bash: ${String.fromCharCode(97 + (round % 26))} `)
     }
+  })
+
+  it('takes no stamp for final while the clock of the file system may still show the same', () => {
+    const root = project({ 'a.yaml': 'a' })
+    const path = join(root, 'a.yaml')
+    expect(fileStamp(path)).not.toBe(fileStamp(path))
+    age(root, 'a.yaml')
+    expect(fileStamp(path)).toBe(fileStamp(path))
   })
 
   it('forgets a file that has gone, and takes over a folder put in its place', async () => {
