@@ -61,6 +61,8 @@ export interface TaskShape {
     passed: boolean
     failing_rows: number
     measured: Record<string, unknown>
+    /** at most 10 failing rows */
+    sample: Record<string, unknown>[]
     message: string
   }[]
 }

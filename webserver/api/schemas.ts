@@ -48,6 +48,7 @@ const task = exactly({
       passed: truth,
       failing_rows: whole,
       measured: anything,
+      sample: list(anything),
       message: text,
     }),
   ),

@@ -89,6 +89,7 @@ export function taskShape(task: RunTask, lineage: readonly Lineage[]): TaskShape
       passed: check.passed,
       failing_rows: check.failingRows,
       measured: check.measured,
+      sample: check.sample,
       message: check.message,
     })),
   }
