@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import pino from 'pino'
@@ -44,6 +45,7 @@ const ADMIN_USER = 'admin'
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { config } = options
   const leftToken = refuseSecond(config.project)
+  if (statSync(config.dags, { throwIfNoEntry: false })?.isDirectory() !== true) throw noDags(config)
   // Before anything starts: a start that is refused must not have taken over the work of another.
   await portIsFree(options.host, options.port)
   for (const folder of foldersOf(config)) await ensureWritable(folder)
@@ -97,6 +99,12 @@ function refuseSecond(project: string): string | null {
     `Sluice already runs on ${project}: ${instance.url}, process ${instance.pid}.`,
     { hint: 'Use that one, stop it, or give this one another --project.' },
   )
+}
+
+function noDags(config: Config): SluiceError {
+  return new SluiceError('CONFIG_INVALID', `There is no DAGs folder ${config.dags}.`, {
+    hint: 'Create it, name another one with `dags:` in sluice.yaml, or name another project with --project.',
+  })
 }
 
 async function revokeLeft(store: Store, token: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { processEntry } from '../../package-root.js'
 
@@ -8,12 +8,13 @@ export interface Ended {
   stderr: string
 }
 
-/** Runs the built command line to its end. Colours and a running Sluice of the caller's are kept out. */
-export async function sluice(
-  args: readonly string[],
-  env: Record<string, string> = {},
-  node: string[] = [],
-): Promise<Ended> {
+export interface Started {
+  child: ChildProcess
+  ended: Promise<Ended>
+}
+
+/** Starts the built command line. Colours and a running Sluice of the caller's are kept out. */
+export function startSluice(args: readonly string[], env: Record<string, string> = {}, node: string[] = []): Started {
   const { SLUICE_URL: _url, SLUICE_TOKEN: _token, FORCE_COLOR: _colour, ...inherited } = process.env
   const child = spawn(process.execPath, [...node, processEntry('cli/sluice.js'), ...args], {
     env: { ...inherited, ...env },
@@ -27,6 +28,11 @@ export async function sluice(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, stdout, stderr }
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
+  return { child, ended }
+}
+
+/** Runs the built command line to its end. */
+export function sluice(args: readonly string[], env: Record<string, string> = {}, node: string[] = []): Promise<Ended> {
+  return startSluice(args, env, node).ended
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DagShape, LogLine, RunListEntry, RunShape, TaskShape } from '../../scheduler/shapes.js'
+import { startSluice } from '../cli/sluice-process.js'
 import { eventually } from './eventually.js'
 import { Project, type Up } from './project.js'
 
@@ -154,6 +155,19 @@ describe('commands on a running Sluice', () => {
     expect((await ended(run)).state).toBe('cancelled')
     expect(await tasksOf(run)).toEqual({ sleeper: 'cancelled' })
     expect((await following).code).toBe(0)
+  })
+
+  it('run, until Ctrl-C cancels it', async () => {
+    const { child, ended: end } = startSluice(['run', 'waits', '--project', project.folder])
+    const run = await eventually(10_000, async () => {
+      const [first] = await project.json<RunListEntry[]>('runs', '--dag', 'waits', '--state', 'running')
+      return first !== undefined && (await tasksOf(first.run)).sleeper === 'running' ? first.run : null
+    })
+    child.kill('SIGINT')
+    const { code, stdout, stderr } = await end
+    expect(code).toBe(1)
+    expect(stderr).toContain(`Cancelling ${run}`)
+    expect(stdout).toMatch(new RegExp(`^${run} {2}cancelled {2}`, 'm'))
   })
 
   it('pause and resume', async () => {

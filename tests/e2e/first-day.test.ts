@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunListEntry, TableShape, TableVersionShape, TaskShape } from '../../scheduler/shapes.js'
+import { sluice } from '../cli/sluice-process.js'
 import { eventually } from './eventually.js'
 import { Project, type Up } from './project.js'
 
@@ -83,6 +84,27 @@ describe('the first day', () => {
     expect(rows).toEqual([{ n: 32_814, d: '12345678901234567890.5' }])
   })
 
+  it('rolls a table back, as a new version with its reason', async () => {
+    const table = 'gold.airport_months'
+    const params = ['--param', 'late_after=60', '--task', 'gold_airport_months']
+    expect((await project.sluice('run', 'airline_delays', ...params)).code).toBe(0)
+    const made = await project.json<TableVersionShape>(
+      'tables',
+      'rollback',
+      table,
+      '--to',
+      '0',
+      '--reason',
+      'too lenient',
+    )
+    expect(made).toMatchObject({ version: 2, user: 'cli', reason: 'too lenient' })
+    const versions = await project.json<TableVersionShape[]>('tables', table)
+    expect(versions.map(({ version }) => version)).toEqual([2, 1, 0])
+    const answer = await project.sluice('tables', 'rollback', table, '--to', '9')
+    expect(answer).toMatchObject({ code: 1, stdout: '' })
+    expect(answer.stderr).toContain('is at 2; only an earlier version')
+  })
+
   it('leaves a file that only its owner can read', () => {
     expect(statSync(join(project.folder, '.sluice/instance.json')).mode & 0o777).toBe(0o600)
   })
@@ -105,7 +127,7 @@ describe('the first day', () => {
   it('starts again soon, has lost nothing and runs nothing by itself', async () => {
     const before = run.run
     up = await project.up('--first-run', 'airline_delays')
-    expect((await project.json<RunListEntry[]>('runs')).map((entry) => entry.run)).toEqual([before])
+    expect((await project.json<RunListEntry[]>('runs')).map((entry) => entry.run)).toEqual([expect.any(String), before])
     expect(await project.json('tasks', before)).toEqual(run.tasks)
     expect(await up.end('SIGTERM')).toBe(0)
   })
@@ -118,7 +140,7 @@ describe('the first day', () => {
     const { url } = await project.instance()
     const answer = await fetch(`${url}/api/v1/runs`, { headers: { authorization: `Bearer ${token}` } })
     expect(answer.status).toBe(401)
-    expect(await project.json<RunListEntry[]>('runs')).toHaveLength(1)
+    expect(await project.json<RunListEntry[]>('runs')).toHaveLength(2)
   })
 })
 
@@ -153,6 +175,14 @@ describe('what may be wrong on the first day', () => {
     expect(stderr).toMatch(/^error: .*(a file stands where a folder should|is not a folder)/)
     expect(stderr).not.toContain('    at ')
     await rm(join(project.folder, name))
+  })
+
+  it('a folder that is no project', async () => {
+    const folder = join(project.folder, 'dags')
+    const { code, stderr } = await sluice(['up', '--port', '0', '--project', folder])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`There is no DAGs folder ${join(folder, 'dags')}.`)
+    expect(readdirSync(folder)).toEqual([])
   })
 
   it('an address that this machine does not have', async () => {
