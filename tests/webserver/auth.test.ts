@@ -257,3 +257,13 @@ describe('names of the host', () => {
     expect(await status(host)).toBe(expected)
   })
 })
+
+describe('the port', () => {
+  it('that is taken is named in the refusal', async () => {
+    const start = startWeb({ deps: web.deps(), host: '127.0.0.1', port: web.web.port })
+    await expect(start).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(String(web.web.port)),
+    })
+  })
+})

@@ -10,7 +10,7 @@ import { highlightSql, highlightYaml } from '../../webserver/present/highlight.j
 import { bytes, count, rowChanges, spread } from '../../webserver/present/numbers.js'
 import { richText } from '../../webserver/present/rich-text.js'
 import { scheduleWords } from '../../webserver/present/schedule.js'
-import { intervalTwice, timeLine } from '../../webserver/present/time.js'
+import { intervalTwice, timeLine, wallTime } from '../../webserver/present/time.js'
 import { instantFromText, offsetWords, textFromInstant } from '../../webserver/present/wall-instant.js'
 import { loadViews } from '../../webserver/views.js'
 import { NOW } from './sample-store.js'
@@ -87,6 +87,40 @@ describe('time', () => {
     expect(timeLine(Date.UTC(2025, 0, 1), 'UTC', NOW)).toBe('1 Jan 2025 00:00Z')
     expect(timeLine(Date.UTC(2026, 10, 21, 5), 'Europe/Paris', NOW, { weekday: true })).toBe('Sat 06:00 Paris · 05:00Z')
     expect(intervalTwice(NOW, NOW, 'UTC', NOW)).toEqual({ local: '20 Nov 05:41Z', utc: '' })
+  })
+
+  it('is that of the zone, as Intl has it, at every instant', () => {
+    const zones = [
+      'Europe/Paris',
+      'America/New_York',
+      'America/St_Johns',
+      'Asia/Kathmandu',
+      'Pacific/Apia',
+      'Africa/Casablanca',
+    ]
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.integer({ min: 0, max: 2_000_000_000 }), (timeZone, seconds) => {
+        const instant = seconds * 1000
+        const wall = wallTime(instant, timeZone)
+        const expected = new Intl.DateTimeFormat('en-GB', {
+          timeZone,
+          weekday: 'short',
+          hour: '2-digit',
+          minute: '2-digit',
+          second: '2-digit',
+          hourCycle: 'h23',
+        }).format(instant)
+        expect(`${wall.weekday} ${wall.seconds}`).toBe(expected.replace(',', ''))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is right in the weeks in which a clock changes', () => {
+    expect(wallTime(Date.UTC(2026, 2, 29, 0, 59, 59), 'Europe/Paris').seconds).toBe('01:59:59')
+    expect(wallTime(Date.UTC(2026, 2, 29, 1), 'Europe/Paris').seconds).toBe('03:00:00')
+    expect(wallTime(Date.UTC(2011, 11, 30, 9, 59), 'Pacific/Apia')).toMatchObject({ day: 29, clock: '23:59' })
+    expect(wallTime(Date.UTC(2011, 11, 30, 10), 'Pacific/Apia')).toMatchObject({ day: 31, clock: '00:00' })
   })
 
   it('written into a form is read back, in any zone, except where the clock jumps', () => {

@@ -192,7 +192,7 @@ function runSource(web: Web, runId: string): Source {
       const items = tasks.map((task) => ({ key: `task ${task.task}`, event: 'task', data: JSON.stringify(task) }))
       // the run comes last: whoever hears that it has ended has heard all its tasks
       items.push({ key: 'run', event: 'run', data: JSON.stringify(runEntry({ ...run, runId: run.id })) })
-      return { items, over: isOver(run) }
+      return { items, over: isOver(run), mark: '' }
     },
     matches: (event) => (event.kind === 'task' || event.kind === 'run') && event.runId === runId,
     gatherMs: GATHER_MS,

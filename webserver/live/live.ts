@@ -3,7 +3,7 @@ import { SluiceError } from '../../errors.js'
 import { requireIdentity } from '../auth/session.js'
 import { isOver } from '../present/run-view.js'
 import { dagListFragments, dagListQuery, loadDagList } from '../routes/dags.js'
-import { loadRunFacts, runFragments, runPageOptions } from '../routes/run.js'
+import { loadRunFacts, runFragments, runPageOptions, runParts } from '../routes/run.js'
 import type { Web } from '../web.js'
 import { type Fragment, markOf } from './fragments.js'
 import { streamLog } from './log-stream.js'
@@ -46,7 +46,7 @@ export class Live {
   }
 
   /** Streams a source to one client until it goes, or until the source is over. */
-  async stream(res: Response, source: Source, upToDate: (items: readonly Item[]) => boolean): Promise<void> {
+  async stream(res: Response, source: Source, upToDate: (mark: string) => boolean): Promise<void> {
     this.#requireRoom()
     const known = this.#topics.get(source.key)
     const topic = known ?? new Topic(source, () => this.#topics.delete(source.key))
@@ -81,7 +81,7 @@ export class Live {
   #page(req: Request, res: Response, source: Source): Promise<void> {
     requireIdentity(res)
     const mark = typeof req.query.mark === 'string' ? req.query.mark : ''
-    return this.stream(res, source, (items) => markOf(items.map((item) => JSON.parse(item.data) as Fragment)) === mark)
+    return this.stream(res, source, (current) => current === mark)
   }
 
   #runSource(req: Request): Source {
@@ -91,7 +91,8 @@ export class Live {
       key: `run ${runId} ${JSON.stringify(options)}`,
       load: async () => {
         const facts = await loadRunFacts(this.web, runId)
-        return { items: swaps(runFragments(this.web, facts, options)), over: isOver(facts.run) }
+        const parts = runParts(facts, options)
+        return { items: swaps(runFragments(this.web, parts)), over: isOver(facts.run), mark: markOf(parts) }
       },
       matches: (event) => 'runId' in event && event.runId === runId && event.kind !== 'log',
       gatherMs: GATHER_MS,
@@ -105,7 +106,7 @@ export class Live {
       key: `dags ${JSON.stringify(query)}`,
       load: async () => {
         const { rows } = await loadDagList(this.web, query)
-        return { items: swaps(dagListFragments(this.web, rows)), over: false }
+        return { items: swaps(dagListFragments(this.web, rows)), over: false, mark: markOf(rows) }
       },
       matches: (event) => event.kind === 'run' || event.kind === 'dags',
       gatherMs: GATHER_MS,

@@ -9,11 +9,20 @@ export interface Item {
   data: string
 }
 
+/** One reading of what a stream follows. */
+export interface Reading {
+  items: Item[]
+  /** nothing will change any more */
+  over: boolean
+  /** of pages: what they show, in short */
+  mark: string
+}
+
 /** What a stream follows. */
 export interface Source {
   /** streams with the same key share their reading */
   key: string
-  load(): Promise<{ items: Item[]; over: boolean }>
+  load(): Promise<Reading>
   matches(event: SluiceEvent): boolean
   /** announcements within this time become one reading */
   gatherMs: number
@@ -48,13 +57,13 @@ export class Topic {
    * @param begin writes the head of the answer; not called when the reading is refused
    * @param upToDate says whether it shows already what was read
    */
-  async add(res: Response, upToDate: (items: readonly Item[]) => boolean, begin: () => void): Promise<void> {
+  async add(res: Response, upToDate: (mark: string) => boolean, begin: () => void): Promise<void> {
     this.#coming += 1
     try {
-      const { items, over } = await this.source.load()
+      const { items, over, mark } = await this.source.load()
       if (res.destroyed) return
       begin()
-      if (!upToDate(items)) send(res, items)
+      if (!upToDate(mark)) send(res, items)
       if (over) {
         res.end(OVER)
         return

@@ -1,4 +1,5 @@
 import type { Instant } from '../../json.js'
+import { zoneOffset } from './zone-offset.js'
 
 /** One instant in one zone, taken apart. */
 export interface WallTime {
@@ -15,20 +16,20 @@ export interface WallTime {
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const formats = new Map<string, Intl.DateTimeFormat>()
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
 /** @param timezone an IANA name that has been checked when the DAG was read */
 export function wallTime(instant: Instant, timezone: string): WallTime {
-  const parts: Record<string, string> = {}
-  for (const { type, value } of formatOf(timezone).formatToParts(instant)) parts[type] = value
-  const clock = `${parts.hour}:${parts.minute}`
+  const wall = new Date(instant + (timezone === 'UTC' ? 0 : zoneOffset(instant, timezone)))
+  const text = wall.toISOString()
+  const time = text.slice(text.indexOf('T') + 1)
   return {
-    year: Number(parts.year),
-    month: Number(parts.month),
-    day: Number(parts.day),
-    weekday: parts.weekday ?? '',
-    clock,
-    seconds: `${clock}:${parts.second}`,
+    year: wall.getUTCFullYear(),
+    month: wall.getUTCMonth() + 1,
+    day: wall.getUTCDate(),
+    weekday: WEEKDAYS[wall.getUTCDay()] ?? '',
+    clock: time.slice(0, 5),
+    seconds: time.slice(0, 8),
   }
 }
 
@@ -123,23 +124,4 @@ function dated(instant: Instant, timezone: string, now: Instant, style: TimeStyl
 function clockOf(instant: Instant, timezone: string, style: TimeStyle): string {
   const wall = wallTime(instant, timezone)
   return style.seconds === true ? wall.seconds : wall.clock
-}
-
-function formatOf(timezone: string): Intl.DateTimeFormat {
-  let format = formats.get(timezone)
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-GB', {
-      timeZone: timezone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-      second: '2-digit',
-    })
-    formats.set(timezone, format)
-  }
-  return format
 }

@@ -1,5 +1,5 @@
 import type { Instant } from '../../json.js'
-import { wallTime } from './time.js'
+import { zoneOffset } from './zone-offset.js'
 
 const WALL = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?$/
 
@@ -21,32 +21,21 @@ export function instantFromText(text: string, timezone: string): Instant | null 
   // 30 February would be taken for a day in March
   if (!new Date(asUtc).toISOString().startsWith(trimmed.slice(0, 10))) return null
   // the offset at the guess may differ from the one at the answer around a change; a second look settles it
-  const first = asUtc - offsetAt(asUtc, timezone)
-  const instant = asUtc - offsetAt(first, timezone)
-  return wallOf(instant, timezone) === asUtc ? instant : null
+  const first = asUtc - zoneOffset(asUtc, timezone)
+  const instant = asUtc - zoneOffset(first, timezone)
+  return instant + zoneOffset(instant, timezone) === asUtc ? instant : null
 }
 
 /** `2026-11-18 06:00` in the zone; what `instantFromText` reads back. */
 export function textFromInstant(instant: Instant, timezone: string): string {
-  return new Date(wallOf(instant, timezone)).toISOString().slice(0, 16).replace('T', ' ')
+  return new Date(instant + zoneOffset(instant, timezone)).toISOString().slice(0, 16).replace('T', ' ')
 }
 
 /** How a zone stands to UTC at an instant, as the middle of a sentence: `1 h ahead of`, `3 h 30 m behind`, `the same as`. */
 export function offsetWords(instant: Instant, timezone: string): string {
-  const minutes = Math.round(offsetAt(instant, timezone) / 60_000)
+  const minutes = Math.round(zoneOffset(instant, timezone) / 60_000)
   if (minutes === 0) return 'the same as'
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
   const parts = [hours > 0 ? `${hours} h` : '', rest > 0 ? `${rest} m` : ''].filter((part) => part !== '')
   return `${parts.join(' ')} ${minutes > 0 ? 'ahead of' : 'behind'}`
-}
-
-function offsetAt(instant: Instant, timezone: string): number {
-  return wallOf(instant, timezone) - Math.floor(instant / 1000) * 1000
-}
-
-/** The zone's wall time as if it were UTC. */
-function wallOf(instant: Instant, timezone: string): number {
-  const wall = wallTime(instant, timezone)
-  const [hour, minute, second] = wall.seconds.split(':').map(Number)
-  return Date.UTC(wall.year, wall.month - 1, wall.day, hour, minute, second)
 }

@@ -138,7 +138,7 @@ export async function dagListPage(web: Web, req: Request, res: Response): Promis
     next: list.next === null ? '' : href('/dags', { ...same, state, after: list.next }),
     first: query.after === '' ? '' : href('/dags', { ...same, state }),
   }
-  const live = { href: `/live${req.originalUrl}`, mark: markOf(dagListFragments(web, list.rows)) }
+  const live = { href: `/live${req.originalUrl}`, mark: markOf(list.rows) }
   const keys = [
     { keys: ['j', 'k'], label: 'move' },
     { keys: ['Enter'], label: 'open' },

@@ -88,8 +88,7 @@ export function runParts(facts: RunFacts, options: RunPageOptions) {
 }
 
 /** The same parts as the browser swaps them. */
-export function runFragments(web: Web, facts: RunFacts, options: RunPageOptions): Fragment[] {
-  const parts = runParts(facts, options)
+export function runFragments(web: Web, parts: ReturnType<typeof runParts>): Fragment[] {
   const html = (id: string, view: string, model: object): Fragment => ({ id, html: web.views(view, model), svg: false })
   return [
     html('run-state', '_run_state', parts.stateView),
@@ -111,8 +110,9 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
   const timezone = timezoneOf(dag)
   const over = isOver(run)
   const title = runTitle(facts)
+  const parts = runParts(facts, options)
   const model = {
-    ...runParts(facts, options),
+    ...parts,
     title,
     over,
     cancelling: run.cancelRequested,
@@ -124,7 +124,7 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
     filter: options.state,
     ...factsView(facts),
   }
-  const live = over ? null : { href: `/live${req.originalUrl}`, mark: markOf(runFragments(web, facts, options)) }
+  const live = over ? null : { href: `/live${req.originalUrl}`, mark: markOf(parts) }
   const crumbs = [
     { href: '/dags', label: 'DAGs' },
     { href: links.dag(run.dagId), label: run.dagId },
