@@ -80,8 +80,8 @@ with input as (
 select position from input i
 where position in (select position from mine)
   -- the same report once more, after an answer that got lost, or twice in one batch
-  or exists (select 1 from attempts a where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
-    and a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at)
+  or (select a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at from attempts a
+    where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt)
   or exists (select 1 from mine m where m.claim_token = i.claim_token and m.result = i.result and m.ended_at = i.ended_at)`
 
 /** Rows are locked in one order everywhere (tasks, then attempts), so that two writers cannot wait for each other. */

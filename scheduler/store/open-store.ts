@@ -5,7 +5,7 @@ import { DagQueries } from './dags.js'
 import type { Database } from './database.js'
 import { lockFolder } from './folder-lock.js'
 import { LineageQueries } from './lineage.js'
-import { migrate } from './migrate.js'
+import { migrate, type ScriptDatabase } from './migrate.js'
 import { PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
 import { RunQueries } from './runs.js'
@@ -14,6 +14,11 @@ import type { Store } from './store.js'
 export interface OpenStore {
   store: Store
   database: Database
+  /**
+   * Resolves with the cause when the store has broken for good (PGlite's thread has crashed): every call fails from then on,
+   * so the process should end and be started anew. Never with PostgreSQL, whose connections come back.
+   */
+  broken: Promise<Error>
 }
 
 /**
@@ -47,12 +52,12 @@ async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
   const release = lockFolder(folder)
   try {
     const database = await PgliteDatabase.open(folder)
-    await migrate(database, now)
+    await migrateOrClose(database, now)
     const close = async () => {
       await database.close()
       release()
     }
-    return { store: sqlStore(database, close), database }
+    return { store: sqlStore(database, close), database, broken: database.broken }
   } catch (error) {
     release()
     throw error
@@ -62,8 +67,19 @@ async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
 async function openPostgres(url: string, now: Instant): Promise<OpenStore> {
   const { PostgresDatabase } = await import('./postgres.js')
   const database = await PostgresDatabase.open(url)
-  await migrate(database, now)
-  return { store: sqlStore(database, () => database.close()), database }
+  await migrateOrClose(database, now)
+  const broken = new Promise<Error>(() => undefined)
+  return { store: sqlStore(database, () => database.close()), database, broken }
+}
+
+/** A store that cannot be migrated leaves no thread or connection behind. */
+async function migrateOrClose(database: ScriptDatabase, now: Instant): Promise<void> {
+  try {
+    await migrate(database, now)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }
 
 interface Parts {

@@ -6,8 +6,17 @@ const NUMERIC = 1700
 const TEXT_ARRAY = 1009
 const INT4_ARRAY = 1007
 
-/** Small buffers for the memory; one plan per statement for ever, and no compiler, because planning is what costs here. */
-const SETTINGS = ['shared_buffers=8MB', 'wal_buffers=1MB', 'plan_cache_mode=force_generic_plan', 'jit=off']
+/**
+ * Small buffers for the memory; one plan per statement for ever, and no compiler, because planning is what costs here. A plan
+ * that was made while a table was small must do when it has grown: so no table is read whole where an index can be used.
+ */
+const SETTINGS = [
+  'shared_buffers=8MB',
+  'wal_buffers=1MB',
+  'plan_cache_mode=force_generic_plan',
+  'jit=off',
+  'enable_seqscan=off',
+]
 
 /** Instants come as milliseconds, whole and decimal numbers as numbers, arrays as arrays. */
 export const PARSERS = {

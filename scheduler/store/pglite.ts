@@ -27,7 +27,13 @@ export class PgliteDatabase implements Database {
   readonly #thread: Worker
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
+  #closing = false
   #broken: Error | null = null
+  #tellBroken: (cause: Error) => void = () => undefined
+  /** resolves with the cause once the thread has ended without being asked to: nothing can be stored any more */
+  readonly broken = new Promise<Error>((resolve) => {
+    this.#tellBroken = resolve
+  })
 
   private constructor(thread: Worker) {
     this.#thread = thread
@@ -61,6 +67,7 @@ export class PgliteDatabase implements Database {
 
   async close(): Promise<void> {
     if (this.#broken !== null) return
+    this.#closing = true
     await this.#ask({ kind: 'close' })
     await this.#thread.terminate()
   }
@@ -86,6 +93,7 @@ export class PgliteDatabase implements Database {
   }
 
   #break(cause: Error): void {
+    if (this.#broken === null && !this.#closing) this.#tellBroken(cause)
     this.#broken ??= cause
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
@@ -94,10 +102,12 @@ export class PgliteDatabase implements Database {
   }
 }
 
+/** @param code PostgreSQL's five characters; anything else means that the statement did not reach it or got no answer */
 export function statementFailure(message: string, code: string, cause?: unknown): SluiceError {
-  return new SluiceError('STORE_FAILED', `The store refused a statement: ${message} (${code}).`, {
-    cause: cause ?? { code },
-  })
+  const sentence = /^[0-9A-Z]{5}$/.test(code)
+    ? `The store refused a statement: ${message} (${code}).`
+    : `The store gave no answer: ${message}.`
+  return new SluiceError('STORE_FAILED', sentence, { cause: cause ?? { code } })
 }
 
 /**

@@ -4,6 +4,7 @@ import { migrate } from '../../scheduler/store/migrate.js'
 import { sqlStore } from '../../scheduler/store/open-store.js'
 import { PostgresDatabase } from '../../scheduler/store/postgres.js'
 import { emptied } from '../scheduler/store/emptied.js'
+import { schemaOf } from '../scheduler/store/schema.js'
 import { NOW } from '../scheduler/store/suite/subject.js'
 import { storeSuite } from '../scheduler/store/suite.js'
 
@@ -29,6 +30,10 @@ describe('migrations on PostgreSQL', () => {
     const rows = await database.query('select number from schema_migrations order by number')
     expect(rows[0]).toEqual({ number: 1 })
     expect(new Set(rows.map((row) => row.number)).size).toBe(rows.length)
+  })
+
+  it('make the same schema as on PGlite', async () => {
+    await expect(await schemaOf(database, schema)).toMatchFileSnapshot('../scheduler/store/schema.txt')
   })
 })
 

@@ -1,7 +1,28 @@
 import type { Database } from '../../../scheduler/store/database.js'
 
-/** Empties every table but the record of migrations. */
+const TABLES = [
+  'audit',
+  'secrets',
+  'users',
+  'workers',
+  'check_results',
+  'table_reads',
+  'table_versions',
+  'idempotency_keys',
+  'attempts',
+  'task_runs',
+  'runs',
+  'pools',
+  'dag_problems',
+  'dags',
+  'dag_versions',
+  'epochs',
+]
+
+/** Empties every table but the record of migrations; ten times quicker than `truncate`, which makes new files. */
 export async function emptied(database: Database): Promise<void> {
-  await database.query(`truncate epochs, dag_versions, dags, dag_problems, pools, runs, idempotency_keys, task_runs, attempts,
-    table_reads, table_versions, check_results, workers, users, secrets, audit restart identity cascade`)
+  await database.transaction([
+    ...TABLES.map((table) => ({ sql: `delete from ${table}`, params: [] })),
+    { sql: 'alter table epochs alter column epoch restart', params: [] },
+  ])
 }

@@ -6,6 +6,7 @@ import { PACKAGE_ROOT } from '../../../package-root.js'
 import { migrate } from '../../../scheduler/store/migrate.js'
 import { PgliteDatabase } from '../../../scheduler/store/pglite.js'
 import { storeFolder } from './pglite-folder.js'
+import { schemaOf } from './schema.js'
 import { NOW } from './suite/subject.js'
 
 const { folder, remove } = storeFolder()
@@ -34,6 +35,10 @@ describe('migrations', () => {
     const sql = readFileSync(join(PACKAGE_ROOT, 'scheduler/store/migrations/0001_initial.sql'), 'utf8')
     const rows = await database.query('select checksum from schema_migrations where number = 1')
     expect(rows).toEqual([{ checksum: createHash('sha256').update(sql).digest('hex') }])
+  })
+
+  it('make the schema that is written in schema.txt', async () => {
+    await expect(await schemaOf(database, 'public')).toMatchFileSnapshot('schema.txt')
   })
 
   it('that were edited after they were applied are refused', async () => {

@@ -1,0 +1,40 @@
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { isSluiceError } from '../../../errors.js'
+import { openStore } from '../../../scheduler/store/open-store.js'
+import { PgliteDatabase } from '../../../scheduler/store/pglite.js'
+import { storeFolder } from './pglite-folder.js'
+import { NOW } from './suite/subject.js'
+
+let folder: string
+let remove: () => void
+beforeEach(() => {
+  ;({ folder, remove } = storeFolder())
+})
+afterEach(() => remove())
+
+it('a thread that dies fails what waits for it and all that comes, and tells its owner', async () => {
+  let thread: Worker | undefined
+  process.once('worker', (worker: Worker) => {
+    thread = worker
+  })
+  const database = await PgliteDatabase.open(folder)
+  const failures = Promise.allSettled([database.query('select pg_sleep(30)'), database.query('select 1')])
+  await thread?.terminate()
+  for (const failure of await failures) {
+    expect(failure.status).toBe('rejected')
+    if (failure.status === 'rejected') expect(isSluiceError(failure.reason, 'STORE_FAILED')).toBe(true)
+  }
+  expect((await database.broken).message).toContain('ended')
+  await expect(database.query('select 1')).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  await database.close()
+})
+
+it('a ruined folder is refused, and its lock let go', async () => {
+  truncateSync(join(folder, 'pgdata/global/pg_control'), 10)
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await expect(openStore(folder, NOW)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  }
+})
