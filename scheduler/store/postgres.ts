@@ -12,6 +12,8 @@ const NUMERIC = 1700
  */
 const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
 const TRIES = 5
+/** The store's statements are a fixed set; what comes beyond this many is planned each time. */
+const PREPARED_AT_MOST = 400
 
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -25,6 +27,7 @@ const types = {
 export class PostgresDatabase implements Database {
   readonly exclusive = false
   readonly #pool: pg.Pool
+  readonly #names = new Map<string, string>()
 
   private constructor(pool: pg.Pool) {
     this.#pool = pool
@@ -56,7 +59,7 @@ export class PostgresDatabase implements Database {
   }
 
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {
-    return this.#trying(async () => (await this.#pool.query<Row>(sql, [...params])).rows)
+    return this.#trying(async () => (await this.#pool.query<Row>(this.#prepared(sql, params))).rows)
   }
 
   async transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
@@ -76,7 +79,8 @@ export class PostgresDatabase implements Database {
     try {
       await client.query('begin')
       const results: SqlRow[][] = []
-      for (const { sql, params } of statements) results.push((await client.query<SqlRow>(sql, [...params])).rows)
+      for (const { sql, params } of statements)
+        results.push((await client.query<SqlRow>(this.#prepared(sql, params))).rows)
       await client.query('commit')
       client.release()
       return results
@@ -85,6 +89,20 @@ export class PostgresDatabase implements Database {
       client.release(true)
       throw error
     }
+  }
+
+  /**
+   * Planned once per connection: planning takes longer than running. Not `select *`, whose result changes when another
+   * instance migrates the store, which PostgreSQL refuses for a prepared statement.
+   */
+  #prepared(text: string, params: readonly SqlValue[]): pg.QueryConfig {
+    const values = [...params]
+    const known = this.#names.get(text)
+    if (known !== undefined) return { name: known, text, values }
+    if (this.#names.size >= PREPARED_AT_MOST || /^\s*select \*/.test(text)) return { text, values }
+    const name = `sluice_${this.#names.size}`
+    this.#names.set(text, name)
+    return { name, text, values }
   }
 
   async #trying<T>(job: () => Promise<T>): Promise<T> {
