@@ -72,7 +72,7 @@ async function waiting(): Promise<{ run: string; below: number[] }> {
   return { run, below }
 }
 
-describe('a main process that is killed', () => {
+describe('a main process that is killed', { timeout: 120_000 }, () => {
   it('takes its slots and what they run with it', async () => {
     const { below } = await waiting()
     await sluice.kill()
@@ -87,7 +87,7 @@ describe('a main process that is killed', () => {
     expect(below.filter(isAlive).length).toBeGreaterThan(1)
     sluice = await EmbeddedProcess.start(folder, 4)
     expect(below.filter(isAlive)).toEqual([])
-    expect(await sluice.finished(run, 10_000)).toBe('success')
+    expect(await sluice.finished(run)).toBe('success')
     expect(await sluice.attempts(run)).toMatchObject([
       { attempt: 1, result: 'lost', reason: 'Sluice was killed or stopped while the attempt ran' },
       { attempt: 2, result: 'success' },
@@ -95,7 +95,7 @@ describe('a main process that is killed', () => {
   })
 })
 
-describe('a task that prints 100 MB', () => {
+describe('a task that prints 100 MB', { timeout: 120_000 }, () => {
   it('has a log that is bounded and keeps its end, and costs the service no memory', async () => {
     const before = await sluice.memory()
     const run = await sluice.trigger('loud')
@@ -110,7 +110,7 @@ describe('a task that prints 100 MB', () => {
   })
 })
 
-describe('a query that wants more memory than its limit', () => {
+describe('a query that wants more memory than its limit', { timeout: 120_000 }, () => {
   it('fails with a clear message, and the others go on', async () => {
     const run = await sluice.trigger('hungry')
     expect(await sluice.finished(run)).toBe('failed')

@@ -48,6 +48,20 @@ describe('a lease', () => {
     expect(project.warnings).toEqual([])
   })
 
+  it('that was lost while the attempt was being stopped leaves nothing to record either', async () => {
+    project = await WorkerProject.start(WAITS, { leaseMs: 60_000, heartbeatMs: 50, stopMs: 500 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const { token } = project.attempt(run, 'sleeper')
+    for (const pid of project.worker.slotPids) process.kill(pid, 'SIGSTOP')
+    await project.commands.cancel(run, { user: 'test' })
+    await project.store.reapExpired(Date.now() + 120_000)
+    await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
+    await project.worker.close('the test is over')
+    expect(project.attempt(run, 'sleeper').outcome?.result).toBe('lost')
+    expect(project.warnings).not.toContain('the claim was lost; the outcome is refused')
+  })
+
   it('that ran out while the whole machine slept is kept, if the worker is heard before the reaper', async () => {
     project = await WorkerProject.start(WAITS, { leaseMs: 150, heartbeatMs: 60_000 })
     const run = await project.trigger('waits')

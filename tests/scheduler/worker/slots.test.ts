@@ -109,6 +109,9 @@ describe('slots', () => {
     const ready = async (task: string) => (await project.messages(run, task)).length
     for (const task of ['t0', 't1', 't2', 't3'])
       await eventually(`${task} is ready`, async () => (await ready(task)) === 1)
+    // a hint that there is work makes no place
+    project.worker.serve([])
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(await running()).toBe(4)
     project.write('dags/go', '')
     expect(await project.finished(run)).toBe('success')
