@@ -5,7 +5,7 @@ const HERE = 'http://here.invalid'
  * like a path to people and like another host to browsers (`//evil`, `/\evil`) is neither.
  */
 export function localPath(next: unknown): string {
-  if (typeof next !== 'string' || !next.startsWith('/') || /[\\\p{Cc}]/u.test(next)) return '/'
+  if (typeof next !== 'string' || !next.startsWith('/')) return '/'
   if (!URL.canParse(next, HERE)) return '/'
   const url = new URL(next, HERE)
   return url.origin === HERE && !url.pathname.startsWith('//') && !url.pathname.startsWith('/login')

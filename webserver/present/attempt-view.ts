@@ -106,15 +106,20 @@ export interface RenderedPart {
   lines: CodeLine[]
 }
 
-/** The configuration as the attempt had it, secrets masked; SQL on its own, in colour. */
-export function renderedView(rendered: Json, spec: Task | null): RenderedPart[] {
+/**
+ * The configuration as the attempt had it, secrets masked; SQL on its own, in colour. An attempt that kept no SQL shows
+ * the file of its pinned version as written.
+ */
+export function renderedView(rendered: Json, { spec, dag }: AttemptPlace): RenderedPart[] {
   if (rendered === null || typeof rendered !== 'object' || Array.isArray(rendered)) return []
   const { sql, ...rest } = rendered
+  const file = spec?.files.find((path) => path.endsWith('.sql')) ?? ''
+  const written = dag.files[file]
   const parts: RenderedPart[] = []
-  if (typeof sql === 'string') {
-    const file = spec?.files.find((path) => path.endsWith('.sql'))
-    parts.push({ title: 'Rendered SQL', note: file ?? '', id: 'rendered-sql', lines: highlightSql(sql) })
-  }
+  if (typeof sql === 'string')
+    parts.push({ title: 'Rendered SQL', note: file, id: 'rendered-sql', lines: highlightSql(sql) })
+  else if (written !== undefined)
+    parts.push({ title: 'SQL', note: `${file}, as written`, id: 'written-sql', lines: highlightSql(written) })
   if (Object.keys(rest).length > 0)
     parts.push({
       title: 'Rendered configuration',

@@ -93,6 +93,7 @@ export function checksView(lineage: readonly Lineage[], all: boolean) {
 function sampleText(sample: readonly Record<string, unknown>[]): string {
   const rows = sample.slice(0, 1).map((row) =>
     Object.entries(row)
+      .filter(([name]) => !name.startsWith('_'))
       .slice(0, 3)
       .map(([name, value]) => `${name} ${typeof value === 'string' ? value.slice(0, 40) : JSON.stringify(value)}`)
       .join(', '),

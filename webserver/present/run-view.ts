@@ -12,7 +12,7 @@ import { groupBy } from './group-by.js'
 import { links } from './links.js'
 import { countOf, rowChanges, spread } from './numbers.js'
 import { richText, type TextPart } from './rich-text.js'
-import { isUtc, timeLine, wallTime, zoneName } from './time.js'
+import { day, isUtc, timeTwice, wallTime, zoneName } from './time.js'
 
 export interface Lineage {
   taskId: string
@@ -100,7 +100,7 @@ function endView(run: Run, tasks: readonly RunTask[], timezone: string, now: Ins
     return {
       end: isUtc(timezone) ? `${wall.seconds}Z` : wall.seconds,
       endZone: zone,
-      endNote: timeLine(run.endedAt, timezone, now),
+      endNote: timeTwice(run.endedAt, timezone, now, { seconds: true }).utc || day(run.endedAt, timezone, now),
     }
   }
   const waiting = tasks.filter((task) => !FINAL_TASK_STATES.includes(task.state) && task.state !== 'running')

@@ -69,7 +69,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
   const [detail, lineage, past, log] = await Promise.all([
     chosen === null ? null : attemptDetail(web.deps.database, run.id, task.taskId, chosen.attempt),
     web.deps.store.runLineage(run.id),
-    pastTaskDurations(web.deps.database, run.dagId, task.taskId, PAST),
+    pastTaskDurations(web.deps.database, run, task.taskId, PAST),
     logModel(web, req, place, base),
   ])
   const usual = spread(past)
@@ -85,7 +85,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     base,
     log,
     facts: attemptFacts(place, lineage, now),
-    rendered: detail === null ? [] : renderedView(detail.rendered, place.spec),
+    rendered: detail === null ? [] : renderedView(detail.rendered, place),
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
   }
@@ -176,7 +176,7 @@ async function logModel(web: Web, req: Request, { run, dag, task, chosen }: Atte
       whole && query.from !== null && lines.length === WINDOW
         ? href(base, { try: chosen.attempt, from: last + 1 })
         : '',
-    size: chosen.endedAt === null ? '' : `${count(chosen.logLines)} lines, ${bytes(chosen.logBytes)}.`,
+    size: chosen.endedAt === null ? '' : `${countOf(chosen.logLines, 'line')}, ${bytes(chosen.logBytes)}.`,
     zone: isUtc(timezone)
       ? 'Times are UTC.'
       : `Times are ${zoneName(timezone)}, ${offsetWords(chosen.claimedAt, timezone)} UTC.`,

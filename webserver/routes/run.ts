@@ -43,7 +43,7 @@ export async function loadRunFacts(web: Web, runId: string): Promise<RunFacts> {
     runTasks(database, runId),
     runAttempts(database, runId, ATTEMPT_LIMIT),
     store.runLineage(runId),
-    pastDurations(database, run.dagId, PAST_RUNS),
+    pastDurations(database, run.dagId, PAST_RUNS, run.id),
   ])
   return { run, dag, tasks, attempts, lineage, past, now: web.deps.now() }
 }

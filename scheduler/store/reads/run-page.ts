@@ -99,27 +99,37 @@ export async function neighbours(
   return { before: find('before'), after: find('after') }
 }
 
-/** How long the last successful runs of a DAG took, in milliseconds, newest first. */
-export async function pastDurations(db: Database, dagId: string, limit: number): Promise<number[]> {
+/** How long the last successful runs of a DAG took, in milliseconds, newest first; `except` is left out. */
+export async function pastDurations(
+  db: Database,
+  dagId: string,
+  limit: number,
+  except: string | null = null,
+): Promise<number[]> {
   const rows = await db.query<{ startedAt: Instant; endedAt: Instant }>(
     `select started_at as "startedAt", ended_at as "endedAt" from (
-       select state, started_at, ended_at from runs where dag_id = $1 order by due_at desc, run_id desc limit $2
-     ) recent where state = 'success' and started_at is not null and ended_at is not null`,
-    [dagId, limit],
+       select run_id, state, started_at, ended_at from runs where dag_id = $1 order by due_at desc, run_id desc limit $2
+     ) recent where state = 'success' and started_at is not null and ended_at is not null and run_id is distinct from $3`,
+    [dagId, limit, except],
   )
   return rows.map((row) => row.endedAt - row.startedAt)
 }
 
-/** How long the last successful attempts of one task took, in milliseconds, newest first. */
-export async function pastTaskDurations(db: Database, dagId: string, taskId: string, limit: number): Promise<number[]> {
+/** How long the last successful attempts of one task took in other runs, in milliseconds, newest first. */
+export async function pastTaskDurations(
+  db: Database,
+  run: { id: string; dagId: string },
+  taskId: string,
+  limit: number,
+): Promise<number[]> {
   const rows = await db.query<{ claimedAt: Instant; endedAt: Instant }>(
     `select a.claimed_at as "claimedAt", a.ended_at as "endedAt"
      from (select run_id from runs where dag_id = $1 order by due_at desc, run_id desc limit $3) r
      join task_runs t on t.run_id = r.run_id and t.task_id = $2
      join attempts a on a.run_id = t.run_id and a.task_id = t.task_id and a.attempt = t.attempt
-     where a.result = 'success' and a.ended_at is not null
+     where a.result = 'success' and a.ended_at is not null and r.run_id <> $4
      order by a.claimed_at desc`,
-    [dagId, taskId, limit],
+    [run.dagId, taskId, limit, run.id],
   )
   return rows.map((row) => row.endedAt - row.claimedAt)
 }
