@@ -100,6 +100,8 @@ function kill(pid: number): void {
 const slot = new Slot()
 process.on('message', (message) => slot.receive(message as ToSlot))
 process.on('disconnect', () => slot.abandon())
+// the supervisor may have gone while this process was still starting; work that it had sent must not begin
+if (!process.connected) slot.abandon()
 // A terminal and a service manager signal the whole group; when a slot ends is the supervisor's decision.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
