@@ -50,7 +50,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   await portIsFree(options.host, options.port)
   for (const folder of foldersOf(config)) await ensureWritable(folder)
   const { workers, schedules } = options
-  const embedded = await startEmbedded({ config, workers, schedules, log: serviceLog(schedules ? 'info' : 'warn') })
+  const log = serviceLog(schedules ? 'info' : 'warn')
+  const embedded = await startEmbedded({ config, workers, schedules, log })
+  void embedded.broken.then((error) => endWithoutStore(config, log, error))
   try {
     const { store } = embedded
     const web = await startWeb({ deps: webDeps(embedded), host: options.host, port: options.port })
@@ -77,6 +79,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await embedded.close()
     throw error
   }
+}
+
+/** A Sluice without its store can promise nothing; the next start takes over what this one held. */
+function endWithoutStore(config: Config, log: pino.Logger, error: Error): never {
+  log.fatal({ err: error }, 'the store has crashed; nothing acknowledged is lost, start Sluice again')
+  removeInstance(config.project)
+  process.exit(1)
 }
 
 function webDeps({ config, store, database, commands, events, logs, tables }: Embedded): WebDeps {

@@ -43,6 +43,8 @@ export interface Embedded {
   worker: Supervisor
   /** the DAGs folder; `refresh()` reads it now */
   dags: FolderWatch
+  /** resolves when the store has crashed: nothing can be made durable any more, so the process should end */
+  broken: Promise<Error>
   /**
    * Stops cleanly within about 15 s: running attempts are ended and recorded as lost, so that they are retried by the next
    * start. A kill meanwhile loses nothing that was acknowledged.
@@ -143,7 +145,7 @@ class Registering {
 async function joined(
   options: EmbeddedOptions,
   clock: Clock,
-  { store, database }: OpenStore,
+  { store, database, broken }: OpenStore,
   { watch, first }: Folder,
   registering: Registering,
 ): Promise<Embedded> {
@@ -210,7 +212,7 @@ async function joined(
   }
   const tables = openTables(config)
   const logReader = new FolderLogs(logs, events)
-  return { config, store, database, scheduler, commands, events, logs: logReader, tables, worker, dags: watch, close }
+  return { config, store, database, scheduler, commands, events, logs: logReader, tables, worker, dags: watch, broken, close }
 }
 
 /** One name for one store, in the environment of every process that works for it. */
