@@ -33,7 +33,15 @@ const validators = new WeakMap<JsonSchema, ValidateFunction>()
 function validatorOf(schema: JsonSchema): ValidateFunction {
   const known = validators.get(schema)
   if (known !== undefined) return known
-  const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true, strictRequired: false })
+  // The schema is our own and checked by a test; checking it at each start would cost more than using it.
+  const ajv = new Ajv2020({
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    strictRequired: false,
+    meta: false,
+    validateSchema: false,
+  })
   ajv.addKeyword('x-expects')
   const validate = ajv.compile(schema)
   validators.set(schema, validate)

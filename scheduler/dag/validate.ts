@@ -37,6 +37,9 @@ function compileSchema(schema: JsonSchema): ValidateFunction & { errors?: ErrorO
     strictTypes: false,
     strictRequired: false,
     strictTuples: false,
+    // the schema is checked by a test; checking it at each start would cost more than compiling it
+    meta: false,
+    validateSchema: false,
   })
   formats.default(ajv)
   for (const keyword of annotations(schema)) ajv.addKeyword(keyword)

@@ -21,7 +21,8 @@ export const API_ROUTES: readonly ApiRoute[] = [...DAG_ROUTES, ...RUN_ROUTES, ..
 /** The REST API below /api/v1, one handler for each entry of the table that `openapi.json` is made from. */
 export function apiRoutes(web: Web, live: Live): Router {
   const router = Router()
-  const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: false })
+  // Our own schemas are checked by tests, not at each start; each is compiled when its route is first used.
+  const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: false, meta: false, validateSchema: false })
   const described = openApi(API_ROUTES)
   router.use(express.json({ limit: BODY_LIMIT, strict: true }))
   router.get('/openapi.json', (_req, res) => {
@@ -29,7 +30,11 @@ export function apiRoutes(web: Web, live: Live): Router {
     res.json(described)
   })
   for (const route of API_ROUTES) {
-    const validate = route.body === undefined ? null : ajv.compile(route.body)
+    let compiled: ValidateFunction | null = null
+    const validate = () => {
+      if (compiled === null && route.body !== undefined) compiled = ajv.compile(route.body)
+      return compiled
+    }
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
     router[route.method](path, (req, res) => handle(web, live, route, validate, req, res))
   }
@@ -44,11 +49,12 @@ async function handle(
   web: Web,
   live: Live,
   route: ApiRoute,
-  validate: ValidateFunction | null,
+  validator: () => ValidateFunction | null,
   req: Request,
   res: Response,
 ): Promise<void> {
   const identity = authorize(web, route, req, res)
+  const validate = validator()
   const call = {
     req,
     res,
