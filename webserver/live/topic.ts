@@ -1,4 +1,4 @@
-import type { Response } from 'express'
+import type { Writable } from 'node:stream'
 import type { SluiceEvent } from '../../scheduler/events.js'
 import { logDefect } from '../log.js'
 
@@ -35,7 +35,7 @@ const UNREAD_LIMIT = 2_000_000
 
 /** All who look at the same thing: read once, send each the changes. */
 export class Topic {
-  readonly #clients = new Set<Response>()
+  readonly #clients = new Set<Writable>()
   #last = new Map<string, string>()
   #timer: NodeJS.Timeout | null = null
   #gathering = false
@@ -57,7 +57,7 @@ export class Topic {
    * @param begin writes the head of the answer; not called when the reading is refused
    * @param upToDate says whether it shows already what was read
    */
-  async add(res: Response, upToDate: (mark: string) => boolean, begin: () => void): Promise<void> {
+  async add(res: Writable, upToDate: (mark: string) => boolean, begin: () => void): Promise<void> {
     this.#coming += 1
     try {
       const { items, over, mark } = await this.source.load()
@@ -155,7 +155,7 @@ export class Topic {
 
 const OVER = 'event: over\ndata: {}\n\n'
 
-function send(res: Response, items: readonly Item[]): void {
+function send(res: Writable, items: readonly Item[]): void {
   if (items.length === 0) return
   if (res.writableLength > UNREAD_LIMIT) {
     res.destroy()
