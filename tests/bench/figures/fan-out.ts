@@ -3,7 +3,7 @@ import { Subject } from '../subject.js'
 
 const WIDTH = 500
 const SLOTS = 16
-const ROUNDS = 3
+const ROUNDS = 5
 
 /** 1 -> 500 -> 1 of `true`: tasks a second from the first start to the last end. */
 export const fanOut: Measurement = {
@@ -15,7 +15,7 @@ export const fanOut: Measurement = {
       await subject.hasDags(1)
       const rates: number[] = []
       for (let round = 0; round <= ROUNDS; round++) {
-        const shape = await subject.finished(await subject.trigger('fan'), 120_000)
+        const shape = await subject.finished(await subject.trigger('fan'), 120_000, 1_000)
         if (shape.state !== 'success') throw new Error(`the fan ended ${shape.state}: ${shape.reason}`)
         const first = Math.min(...shape.tasks.map((task) => Date.parse(task.started_at ?? '')))
         const last = Math.max(...shape.tasks.map((task) => Date.parse(task.ended_at ?? '')))
