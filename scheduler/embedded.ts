@@ -212,7 +212,20 @@ async function joined(
   }
   const tables = openTables(config)
   const logReader = new FolderLogs(logs, events)
-  return { config, store, database, scheduler, commands, events, logs: logReader, tables, worker, dags: watch, broken, close }
+  return {
+    config,
+    store,
+    database,
+    scheduler,
+    commands,
+    events,
+    logs: logReader,
+    tables,
+    worker,
+    dags: watch,
+    broken,
+    close,
+  }
 }
 
 /** One name for one store, in the environment of every process that works for it. */
