@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import type { Instant } from '../../json.js'
+import { latelyRuns, latelyTables } from '../../scheduler/store/reads/lately.js'
 import {
   type FailedDag,
   failedDags,
@@ -14,6 +15,7 @@ import { listRuns } from '../../scheduler/store/reads/run-list.js'
 import { sendPage } from '../page.js'
 import { runMs } from '../present/bars.js'
 import { duration, roughDuration } from '../present/duration.js'
+import { latelyRunView, latelyTableView } from '../present/lately.js'
 import { links } from '../present/links.js'
 import { count, countOf } from '../present/numbers.js'
 import { problemsView } from '../present/problems.js'
@@ -29,7 +31,7 @@ const DAY_MS = 86_400_000
 export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
   const { database, store } = web.deps
   const now = web.deps.now()
-  const [counts, failed, problems, stuck, next, running, workers, poolRows] = await Promise.all([
+  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately] = await Promise.all([
     nowCounts(database, now - DAY_MS),
     failedDags(database, SHOWN),
     store.problems(),
@@ -38,7 +40,13 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
     listRuns(database, { dagId: null, state: 'running', after: null, limit: SHOWN }),
     store.workers(now),
     pools(database),
+    latelyRuns(database, SHOWN),
   ])
+  const written = await latelyTables(
+    database,
+    lately.map((run) => run.runId),
+    SHOWN,
+  )
   const broken = problemsView(problems)
   const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
   const workerList = workersView(workers, now)
@@ -73,6 +81,10 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
       due: timeLine(run.dueAt, run.timezone ?? 'UTC', now),
       took: duration(runMs(run, now) ?? 0),
     })),
+    lately: {
+      runs: lately.map((run) => latelyRunView(run, now)),
+      tables: written.map((table) => latelyTableView(table, now)),
+    },
     next: next.map((run) => nextView(run, now)),
     workers: workerList,
     pools: poolRows.map((pool) => poolView(pool, now)),
