@@ -1,14 +1,14 @@
 import type { Instant } from '../../json.js'
 import { defaultParams, newRun } from '../core/new-run.js'
-import { scheduledRunId } from '../core/run-id.js'
+import { dagOfRun, scheduledRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
-import type { RegisteredDag, Store } from '../store/store.js'
+import type { DueAdvance, RegisteredDag, Store } from '../store/store.js'
 import { announceRun } from './announce.js'
 import type { Ports, Timetable } from './ports.js'
 
 const DAGS_AT_ONCE = 100
 /** Stored versions never change, so the DAGs of the last ticks are kept. */
-const CACHED_VERSIONS = 128
+const CACHED_VERSIONS = 1_024
 
 /** Makes the runs that are due. Any number of schedulers may do so: a tick yields one run. */
 export class DueRuns {
@@ -20,42 +20,40 @@ export class DueRuns {
     this.#versions = new DagVersions(ports.store)
   }
 
-  /** @param made is called whenever runs were made, so that they start before the rest is made */
+  /**
+   * All DAGs that are due together are one step of the store, so that the last of many is hardly later than the first.
+   * @param made is called whenever runs were made, so that they start before the rest is made
+   */
   async make(made: () => void): Promise<void> {
     const { store, clock } = this.#ports
     for (;;) {
       const due = await store.dueDags(clock.now(), DAGS_AT_ONCE)
-      const results = await Promise.all(due.map((dag) => this.#guarded(dag)))
-      if (results.includes('made')) made()
-      // with catchup a DAG stays due; one that could not be advanced waits for the next look
-      if (results.every((result) => result === 'stuck')) return
+      const advances = (await Promise.all(due.map((dag) => this.#guarded(dag)))).filter((advance) => advance !== null)
+      // one that cannot be decided waits for the next look, and so does what another scheduler is at just now
+      if (advances.length === 0 || !(await this.#advance(advances, made))) return
     }
   }
 
-  /** One DAG that cannot be made does not keep the others from their runs. */
-  async #guarded(registered: RegisteredDag): Promise<'made' | 'moved' | 'stuck'> {
+  /** One DAG that cannot be decided does not keep the others from their runs. */
+  async #guarded(registered: RegisteredDag): Promise<DueAdvance | null> {
     try {
-      return await this.#makeRun(registered)
+      return await this.#decide(registered)
     } catch (error) {
       this.#ports.log.error({ err: error, dag: registered.id }, 'making the due run failed; the next sweep tries again')
-      return 'stuck'
+      return null
     }
   }
 
-  async #makeRun(registered: RegisteredDag): Promise<'made' | 'moved' | 'stuck'> {
-    const { store, clock, timetable, events, log, debugPoint } = this.#ports
-    const now = clock.now()
-    const expect = registered.nextDueAt
+  async #decide(registered: RegisteredDag): Promise<DueAdvance | null> {
+    const { clock, timetable } = this.#ports
+    const { id: dagId, nextDueAt: expect } = registered
     const dag = await this.#versions.get(registered.version)
-    if (dag === null || expect === null) return 'stuck'
-    const tick = dag.schedule === null ? null : tickAt(timetable, dag, expect, now)
-    if (tick === null) {
-      // the version that runs now has no schedule, or one that is never due again
-      const outcome = await store.setNextDue(dag.id, expect, null)
-      return outcome === 'changed' ? 'moved' : 'stuck'
-    }
+    if (dag === null || expect === null) return null
+    const tick = tickAt(timetable, dag, expect, clock.now())
+    // the version that runs now has no schedule, or one that is never due again
+    if (tick === null) return { dagId, expect, nextDueAt: null, runs: [] }
     const run = newRun(dag, {
-      id: scheduledRunId(dag.id, tick.dueAt),
+      id: scheduledRunId(dagId, tick.dueAt),
       kind: 'scheduled',
       dueAt: tick.dueAt,
       interval: tick.interval,
@@ -64,17 +62,24 @@ export class DueRuns {
       onlyTasks: null,
       noChecks: false,
     })
+    return { dagId, expect, nextDueAt: tick.nextDueAt, runs: [run] }
+  }
+
+  /** @returns whether anything has moved */
+  async #advance(advances: DueAdvance[], made: () => void): Promise<boolean> {
+    const { store, clock, events, log, debugPoint } = this.#ports
     await debugPoint('tick:decided')
-    const result = await store.createRun(run, { now, advance: { expect, nextDueAt: tick.nextDueAt } })
-    if (result.outcome === 'created') {
+    const advanced = (await store.advanceDue(advances, clock.now())).filter(({ outcome }) => outcome === 'advanced')
+    const created = advanced.flatMap((result) => ('created' in result ? result.created : []))
+    if (created.length > 0) {
       await debugPoint('tick:created')
-      log.info({ dag: dag.id, run: run.id }, 'a scheduled run is due')
-      announceRun(events, run.id, 'queued')
-      return 'made'
+      made()
     }
-    // the run was made before, by a schedule that has changed since: only the tick is left to move
-    if (result.outcome === 'exists') await store.setNextDue(dag.id, expect, tick.nextDueAt)
-    return 'moved'
+    for (const runId of created) {
+      log.info({ dag: dagOfRun(runId), run: runId }, 'a scheduled run is due')
+      announceRun(events, runId, 'queued')
+    }
+    return advanced.length > 0
   }
 }
 

@@ -3,6 +3,7 @@ import { AccountQueries } from './accounts.js'
 import { ClaimQueries } from './claims.js'
 import { DagQueries } from './dags.js'
 import type { Database } from './database.js'
+import { DueRunQueries } from './due-runs.js'
 import { lockFolder } from './folder-lock.js'
 import { LineageQueries } from './lineage.js'
 import { migrate, type ScriptDatabase } from './migrate.js'
@@ -39,6 +40,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
   const dags = new DagQueries(database)
   const parts = {
     dags,
+    dueRuns: new DueRunQueries(database),
     runs: new RunQueries(database, (version) => dags.dagVersion(version)),
     queueing: new QueueingQueries(database),
     claims: new ClaimQueries(database),
@@ -84,6 +86,7 @@ async function migrateOrClose(database: ScriptDatabase, now: Instant): Promise<v
 
 interface Parts {
   dags: DagQueries
+  dueRuns: DueRunQueries
   runs: RunQueries
   queueing: QueueingQueries
   claims: ClaimQueries
@@ -93,7 +96,7 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, runs, queueing, claims, lineage, accounts } = parts
+  const { dags, dueRuns, runs, queueing, claims, lineage, accounts } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -105,6 +108,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     dueDags: (...args) => dags.dueDags(...args),
     nextDueAt: () => dags.nextDueAt(),
     setPools: (...args) => dags.setPools(...args),
+    advanceDue: (...args) => dueRuns.advanceDue(...args),
     createRun: (...args) => runs.createRun(...args),
     startRuns: (...args) => runs.startRuns(...args),
     run: (...args) => runs.run(...args),

@@ -1,7 +1,7 @@
 import type { Instant } from '../../json.js'
 import type { Decision, Run, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag } from '../dag/model.js'
-import { type Database, type SqlStatement, sqlInstant, sqlInstantOrNull } from './database.js'
+import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import {
   json,
   jsonInstant,
@@ -21,32 +21,26 @@ with known_key as (
   select request_hash, run_id from idempotency_keys where key = $2
 ), clash as (
   select run_id from runs where run_id = $3 or (dag_id = $4 and due_at = $7 and kind = $6) limit 1
-), tick as (
-  select 1 from dags where dag_id = $4 and next_due_at = $16 for update
 ), run as (
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
     only_tasks, no_checks, max_active_runs, max_active_tasks, created_at)
   select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1
   where not exists (select 1 from known_key) and not exists (select 1 from clash)
-    and ($16::timestamptz is null or exists (select 1 from tick))
   on conflict do nothing
   returning run_id
 ), tasks as (
   insert into task_runs (run_id, task_id, dag_id, position, state, pool, queue, priority, since, reason)
   select run.run_id, t."taskId", $4, t.position, 'none', t.pool, t.queue, t.priority, $1, 'waits for the run to start'
-  from run, jsonb_to_recordset($18::jsonb) as t("taskId" text, position int, pool text, queue text, priority int)
-), advanced as (
-  update dags set next_due_at = $17 from run where dags.dag_id = $4 and $16::timestamptz is not null and dags.next_due_at = $16
+  from run, jsonb_to_recordset($16::jsonb) as t("taskId" text, position int, pool text, queue text, priority int)
 ), key as (
   insert into idempotency_keys (key, request_hash, run_id, created_at)
-  select $2, $19, run.run_id, $1 from run where $2::text is not null
+  select $2, $17, run.run_id, $1 from run where $2::text is not null
 )
 select case
     when exists (select 1 from run) then 'created'
-    when exists (select 1 from known_key where request_hash = $19) then 'repeated'
+    when exists (select 1 from known_key where request_hash = $17) then 'repeated'
     when exists (select 1 from known_key) then 'key_conflict'
     when exists (select 1 from clash) then 'exists'
-    when $16::timestamptz is not null and not exists (select 1 from tick) then 'tick_moved'
     else 'raced' end as outcome,
   coalesce((select run_id from known_key), (select run_id from clash)) as run_id`
 
@@ -147,7 +141,7 @@ select run_id from (
       and t.state in ('scheduled', 'queued', 'running', 'deferred', 'up_for_retry'))
 ) found order by run_id limit $2`
 
-export class RunQueries implements RunStore {
+export class RunQueries implements Omit<RunStore, 'advanceDue'> {
   readonly #database: Database
   readonly #dagVersion: (version: string) => Promise<Dag | null>
 
@@ -157,7 +151,7 @@ export class RunQueries implements RunStore {
   }
 
   async createRun(run: NewRun, options: Parameters<RunStore['createRun']>[1]): ReturnType<RunStore['createRun']> {
-    const { now, advance, idempotency } = options
+    const { now, idempotency } = options
     const tasks = run.tasks.map((task, position) => ({ ...task, position }))
     // "raced": another transaction committed the same key between our look and our insert; its row is visible now.
     for (let look = 0; look < 3; look++) {
@@ -177,14 +171,11 @@ export class RunQueries implements RunStore {
         run.noChecks,
         run.maxActiveRuns,
         run.maxActiveTasks,
-        sqlInstantOrNull(advance?.expect ?? null),
-        sqlInstantOrNull(advance?.nextDueAt ?? null),
         json(tasks),
         idempotency?.requestHash ?? null,
       ])
       switch (row?.outcome) {
         case 'created':
-        case 'tick_moved':
         case 'key_conflict':
           return { outcome: row.outcome }
         case 'exists':

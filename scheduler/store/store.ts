@@ -80,28 +80,44 @@ export interface NewRun {
   maxActiveTasks: number
 }
 
+/** What one look at the clock decides for a DAG: the runs that are due, and the instant of the next look. */
+export interface DueAdvance {
+  dagId: string
+  /** the next due instant as it was seen */
+  expect: Instant
+  nextDueAt: Instant | null
+  /** runs of this DAG; none when the instant is only to move */
+  runs: NewRun[]
+}
+
 export interface RunStore {
   /**
-   * Inserts the run and its tasks (all `none`), state `queued`. With `advance` it also moves the DAG's next due instant in
-   * the same step, so a tick yields one run however many schedulers see it. With `idempotency` a repeated request finds
-   * the first one's run. Every outcome but `created` has written nothing, so `exists` has not advanced the tick.
+   * Makes due runs of many DAGs in one step, each as `createRun` does, and moves each DAG's next due instant in the same
+   * step, so a tick yields one run however many schedulers see it. Runs that are there already (same id, or same DAG, due
+   * instant and kind) stay as they are. Each DAG stands or falls by itself: the answer has one outcome per advance, in
+   * their order.
+   * - `advanced`: the instant has moved; `created` are the ids of the runs that were not there yet
+   * - `tick_moved`: the DAG's next due instant is not `expect` any more; nothing of this DAG was written
+   * @param advances at most one per DAG
+   */
+  advanceDue(
+    advances: readonly DueAdvance[],
+    now: Instant,
+  ): Promise<({ outcome: 'advanced'; created: string[] } | { outcome: 'tick_moved' })[]>
+  /**
+   * Inserts the run and its tasks (all `none`), state `queued`. With `idempotency` a repeated request finds the first one's
+   * run. Every outcome but `created` has written nothing.
    * - `exists`: another run has this id or this (dag, due instant, kind)
    * - `repeated`: the idempotency key was used before, by the same request; `runId` is the run it made
    * - `key_conflict`: the idempotency key was used before, by another request
-   * - `tick_moved`: the DAG's next due instant is not `advance.expect` any more
    */
   createRun(
     run: NewRun,
-    options: {
-      now: Instant
-      advance?: { expect: Instant; nextDueAt: Instant | null }
-      idempotency?: { key: string; requestHash: string }
-    },
+    options: { now: Instant; idempotency?: { key: string; requestHash: string } },
   ): Promise<
     | { outcome: 'created' }
     | { outcome: 'exists'; runId: string }
     | { outcome: 'repeated'; runId: string }
-    | { outcome: 'tick_moved' }
     | { outcome: 'key_conflict' }
   >
   /**

@@ -4,6 +4,13 @@ import type { StoreCall } from './remote-store.js'
 /** One line of history for a call that changed something; '' for one that did not. */
 export function describeCall(call: StoreCall): string {
   switch (call.method) {
+    case 'advanceDue':
+      return list(
+        'advanceDue',
+        call.args[0].map(({ dagId, expect, nextDueAt, runs }, index) => {
+          return `${dagId} ${expect}>${nextDueAt} [${runs.map(({ id }) => id)}] ${JSON.stringify(call.result[index])}`
+        }),
+      )
     case 'createRun':
       return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
     case 'startRuns':

@@ -1,4 +1,4 @@
-import type { Store } from '../../scheduler/store/store.js'
+import type { NewRun, Store } from '../../scheduler/store/store.js'
 import type { Host } from './host.js'
 
 /** One call as the store executed it, in the order of execution. */
@@ -26,5 +26,16 @@ export function remoteStore(store: Store, host: Host, observe: Observer): Store 
           return result
         })
     },
+  })
+}
+
+/** The runs that this call has made. A store without its guards gives a run another id when it was there already. */
+export function createdRuns(call: StoreCall): NewRun[] {
+  if (call.method === 'createRun') return call.result.outcome === 'created' ? [call.args[0]] : []
+  if (call.method !== 'advanceDue') return []
+  return call.args[0].flatMap(({ runs }, index) => {
+    const answer = call.result[index]
+    const created = answer?.outcome === 'advanced' ? answer.created : []
+    return runs.filter(({ id }) => created.some((made) => made.startsWith(id)))
   })
 }

@@ -3,6 +3,7 @@ import { accountsSuite } from './suite/accounts.js'
 import { claimsSuite } from './suite/claims.js'
 import { dagsSuite } from './suite/dags.js'
 import { decisionsSuite } from './suite/decisions.js'
+import { dueRunsSuite } from './suite/due-runs.js'
 import { queueingSuite } from './suite/queueing.js'
 import { runsSuite } from './suite/runs.js'
 import type { FreshStore } from './suite/subject.js'
@@ -14,6 +15,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
   describe(`store: ${name}`, () => {
     dagsSuite(fresh)
     runsSuite(fresh)
+    dueRunsSuite(fresh)
     decisionsSuite(fresh)
     queueingSuite(fresh)
     claimsSuite(fresh)

@@ -1,7 +1,7 @@
 import type { TaskState } from '../../../scheduler/core/model.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
 import type { History } from '../history.js'
-import type { StoreCall } from '../remote-store.js'
+import { createdRuns, type StoreCall } from '../remote-store.js'
 
 export interface MirroredTask {
   state: TaskState
@@ -33,8 +33,8 @@ export class Mirror {
   }
 
   observe(call: StoreCall): void {
-    if (call.method === 'createRun' && call.result.outcome === 'created') this.#create(call.args[0])
-    else if (call.method === 'startRuns') this.#start(call.result)
+    for (const run of createdRuns(call)) this.#create(run)
+    if (call.method === 'startRuns') this.#start(call.result)
     else if (call.method === 'applyDecision' && call.result === 'applied') this.#apply(...call.args)
     else if (call.method === 'queueReady') {
       for (const { runId, taskId, attempt } of call.result) {

@@ -1,5 +1,6 @@
+import type { NewRun } from '../../../scheduler/store/store.js'
 import type { History } from '../history.js'
-import type { StoreCall } from '../remote-store.js'
+import { createdRuns, type StoreCall } from '../remote-store.js'
 
 /** One run per (dag, due instant, kind) and per idempotency key, and with catchup no tick without one. */
 export class RunsCheck {
@@ -13,26 +14,32 @@ export class RunsCheck {
   }
 
   observe(call: StoreCall): void {
+    for (const run of createdRuns(call)) this.#created(run)
     if (call.method !== 'createRun') return
     const [run, { idempotency }] = call.args
-    if (call.result.outcome === 'repeated' && idempotency !== undefined) {
-      const first = this.#keys.get(idempotency.key)
-      if (first !== call.result.runId) this.#history.violated('idempotency', `${idempotency.key} gave another run`)
+    if (idempotency === undefined) return
+    const first = this.#keys.get(idempotency.key)
+    if (call.result.outcome === 'repeated' && first !== call.result.runId) {
+      this.#history.violated('idempotency', `${idempotency.key} gave another run`)
     }
     if (call.result.outcome !== 'created') return
+    if (first !== undefined) {
+      this.#history.violated('idempotency', `${idempotency.key} made ${first} and ${run.id}`)
+    }
+    this.#keys.set(idempotency.key, run.id)
+  }
+
+  #created(run: NewRun): void {
     const key = `${run.dagId} ${run.dueAt} ${run.kind}`
     if (this.#made.has(key)) this.#history.violated('one run per tick', `${run.id} was made twice`)
     this.#made.add(key)
-    const last = this.#ticks.get(run.dagId)?.at(-1)
-    if (run.kind === 'scheduled' && last !== undefined && run.dueAt <= last) {
+    if (run.kind !== 'scheduled') return
+    const ticks = this.#ticks.get(run.dagId) ?? []
+    const last = ticks.at(-1)
+    if (last !== undefined && run.dueAt <= last) {
       this.#history.violated('ticks go forward', `${run.id} was made after the run due at ${last}`)
     }
-    if (run.kind === 'scheduled') this.#ticks.set(run.dagId, [...(this.#ticks.get(run.dagId) ?? []), run.dueAt])
-    if (idempotency === undefined) return
-    if (this.#keys.has(idempotency.key)) {
-      this.#history.violated('idempotency', `${idempotency.key} made ${this.#keys.get(idempotency.key)} and ${run.id}`)
-    }
-    this.#keys.set(idempotency.key, run.id)
+    this.#ticks.set(run.dagId, [...ticks, run.dueAt])
   }
 
   /** @param stepMs between two ticks of a DAG with catchup that was never paused nor changed */

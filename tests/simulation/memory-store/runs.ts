@@ -1,11 +1,14 @@
 import type { Instant } from '../../../json.js'
 import type { Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
-import type { NewRun, RunStore } from '../../../scheduler/store/store.js'
+import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
 import { byInstant, type RunRow, type Tables } from './tables.js'
 
 export function runStore(tables: Tables): RunStore {
   return {
+    async advanceDue(advances, now) {
+      return advances.map((advance) => advanceDue(tables, advance, now))
+    },
     async createRun(run, options) {
       return createRun(tables, run, options)
     },
@@ -41,36 +44,49 @@ export function runStore(tables: Tables): RunStore {
   }
 }
 
+function advanceDue(
+  tables: Tables,
+  { dagId, expect, nextDueAt, runs }: DueAdvance,
+  now: Instant,
+): Awaited<ReturnType<RunStore['advanceDue']>>[number] {
+  const dag = tables.dags.get(dagId)
+  if (dag === undefined || (dag.nextDueAt !== expect && tables.guards('tick_expect'))) return { outcome: 'tick_moved' }
+  if (tables.guards('tick_advance')) tables.dags.set(dagId, { ...dag, nextDueAt })
+  return { outcome: 'advanced', created: runs.flatMap((run) => insertRun(tables, run, now) ?? []) }
+}
+
 function createRun(
   tables: Tables,
   run: NewRun,
   options: Parameters<RunStore['createRun']>[1],
 ): Awaited<ReturnType<RunStore['createRun']>> {
-  const { now, advance, idempotency } = options
+  const { now, idempotency } = options
   const used = idempotency === undefined ? undefined : tables.keys.get(idempotency.key)
   if (used !== undefined && tables.guards('idempotency')) {
     if (used.requestHash !== idempotency?.requestHash) return { outcome: 'key_conflict' }
     return { outcome: 'repeated', runId: used.runId }
   }
-  const dag = tables.dags.get(run.dagId)
-  const tickMoved = advance !== undefined && dag?.nextDueAt !== advance.expect
-  if (tickMoved && tables.guards('tick_expect')) return { outcome: 'tick_moved' }
-  const twin = [...tables.runs.values()].find(
+  const id = insertRun(tables, run, now)
+  if (id === null) return { outcome: 'exists', runId: twinOf(tables, run)?.run.id ?? run.id }
+  if (idempotency !== undefined) tables.keys.set(idempotency.key, { requestHash: idempotency.requestHash, runId: id })
+  return { outcome: 'created' }
+}
+
+function twinOf(tables: Tables, run: NewRun): RunRow | undefined {
+  return [...tables.runs.values()].find(
     (row) =>
       row.run.id === run.id ||
       (row.run.dagId === run.dagId && row.run.dueAt === run.dueAt && row.run.kind === run.kind),
   )
+}
+
+/** @returns the id of the row; null when the run is there already */
+function insertRun(tables: Tables, run: NewRun, now: Instant): string | null {
+  if (twinOf(tables, run) !== undefined && tables.guards('unique_run')) return null
   let id = run.id
-  if (twin !== undefined) {
-    if (tables.guards('unique_run')) return { outcome: 'exists', runId: twin.run.id }
-    while (tables.runs.has(id)) id += '-again'
-  }
-  if (dag !== undefined && advance !== undefined && tables.guards('tick_advance')) {
-    tables.dags.set(dag.id, { ...dag, nextDueAt: advance.nextDueAt })
-  }
-  if (idempotency !== undefined) tables.keys.set(idempotency.key, { requestHash: idempotency.requestHash, runId: id })
+  while (tables.runs.has(id)) id += '-again'
   tables.runs.set(id, newRow({ ...run, id }, now))
-  return { outcome: 'created' }
+  return id
 }
 
 function newRow(run: NewRun, now: Instant): RunRow {

@@ -30,27 +30,6 @@ export function runsSuite(fresh: FreshStore): void {
       expect(await store.snapshot('nobody')).toBeNull()
     })
 
-    it('makes one run of a tick, however many schedulers see it', async () => {
-      await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
-      const create = () =>
-        store.createRun(newRun('sales', { kind: 'scheduled' }), {
-          now: NOW,
-          advance: { expect: NOW, nextDueAt: NOW + 60_000 },
-        })
-      const outcomes = (await Promise.all(Array.from({ length: 20 }, create))).map((result) => result.outcome)
-      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1)
-      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + 60_000)
-    })
-
-    it('writes nothing when the tick has moved', async () => {
-      await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
-      const run = newRun('sales', { dueAt: NOW - 5 })
-      const outcome = await store.createRun(run, { now: NOW, advance: { expect: NOW - 5, nextDueAt: NOW + 60_000 } })
-      expect(outcome).toEqual({ outcome: 'tick_moved' })
-      expect(await store.run(run.id)).toBeNull()
-      expect((await store.dag('sales'))?.nextDueAt).toBe(NOW)
-    })
-
     it('finds the run that a due instant has already', async () => {
       const first = newRun('sales')
       await store.createRun(first, { now: NOW })
