@@ -6,6 +6,7 @@ import { groupsOf, type Needs, topologicalOrder } from './graph.js'
 import type { CheckSpec, CronSchedule, Dag, ParamSpec, Task, TriggerRule } from './model.js'
 import type { ParsedYaml } from './parse.js'
 import { isMap } from './phrases.js'
+import { remembered } from './remembered.js'
 import { DAG_DEFAULTS } from './schema.js'
 import { startInstant } from './start.js'
 import type { TaskFacts } from './task-checks.js'
@@ -119,8 +120,10 @@ function numberOf(value: Json | undefined, standard: number): number {
   return typeof value === 'number' ? value : standard
 }
 
+const parsedDuration = remembered((text: string) => ({ ms: parseDuration(text) }))
+
 function durationOf(value: Json | undefined): number | null {
-  return typeof value === 'string' ? parseDuration(value) : null
+  return typeof value === 'string' ? parsedDuration(value).ms : null
 }
 
 function textsOf(value: Json | undefined): Record<string, string> {

@@ -49,12 +49,25 @@ function visit(value: Json, schema: unknown, root: JsonSchema, path: Path, use: 
   return copy
 }
 
+const NOTHING: Record<string, unknown> = {}
+/** Schemas never change, and which alternative applies hangs on the type of the value alone. */
+const branches = new WeakMap<object, Map<string, Record<string, unknown>>>()
+
 /** The schema that applies to a valid value: references followed, and of alternatives the one for values of its type. */
 function branchFor(value: Json, schema: unknown, root: JsonSchema): Record<string, unknown> {
-  if (!isMap(schema)) return {}
+  if (!isMap(schema)) return NOTHING
+  const type = typeOf(value)
+  const known = branches.get(schema) ?? new Map<string, Record<string, unknown>>()
+  const found = known.get(type) ?? chooseBranch(value, schema, root)
+  if (known.size === 0) branches.set(schema, known)
+  known.set(type, found)
+  return found
+}
+
+function chooseBranch(value: Json, schema: Record<string, unknown>, root: JsonSchema): Record<string, unknown> {
   if (typeof schema.$ref === 'string') return branchFor(value, definition(schema.$ref, root), root)
-  const branches = Array.isArray(schema.anyOf) ? schema.anyOf : Array.isArray(schema.oneOf) ? schema.oneOf : []
-  const branch = branches.find((one: unknown) => takes(one, value, root))
+  const choices = Array.isArray(schema.anyOf) ? schema.anyOf : Array.isArray(schema.oneOf) ? schema.oneOf : []
+  const branch = choices.find((one: unknown) => takes(one, value, root))
   return branch === undefined ? schema : { ...schema, ...branchFor(value, branch, root) }
 }
 
@@ -63,8 +76,12 @@ function takes(schema: unknown, value: Json, root: JsonSchema): boolean {
   const target = typeof schema.$ref === 'string' ? definition(schema.$ref, root) : schema
   if (!isMap(target)) return false
   const types = Array.isArray(target.type) ? target.type : [target.type]
-  const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+  const type = typeOf(value)
   return types.includes(type) || (type === 'number' && types.includes('integer'))
+}
+
+function typeOf(value: Json): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }
 
 function definition(ref: string, root: JsonSchema): unknown {

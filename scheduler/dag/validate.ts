@@ -1,8 +1,9 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import { Ajv2020, type KeywordDefinition, type Options, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import type { Json, JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { explain, type Finding } from './explain.js'
+import { isMap } from './phrases.js'
 import { dagSchema } from './schema.js'
 
 /** A compiled schema and what it knows; making one costs tens of milliseconds, using it microseconds. */
@@ -19,21 +20,48 @@ export function validatorFor(operators: ReadonlyMap<string, Operator>): Validato
   const known = validators.get(operators)
   if (known !== undefined) return known
   const schema = dagSchema(operators)
-  const validate = compileSchema(schema)
+  // Nearly every file is good, and whether it is can be said without saying all that is wrong with it.
+  const isGood = compileSchema(countingKeys(schema), { messages: false, keywords: [COUNT_OF_KEYS] })
+  let validate: ValidateFunction | null = null
   const validator: Validator = {
     schema,
-    findings: (document) => (validate(document) ? [] : explain(document, validate.errors ?? [], operators)),
+    findings: (document) => {
+      if (isGood(document)) return []
+      // verbose: an explanation needs the schema and the value that clashed
+      validate ??= compileSchema(schema, { allErrors: true, verbose: true })
+      validate(document)
+      return explain(document, validate.errors ?? [], operators)
+    },
   }
   validators.set(operators, validator)
   return validator
 }
 
-function compileSchema(schema: JsonSchema): ValidateFunction & { errors?: ErrorObject[] | null } {
-  // verbose: an explanation needs the schema and the value that clashed
+/**
+ * The same schema with each choice of exactly one key (`x-one-of-keys`) left to a count. As a `oneOf` the operators of a
+ * task are tried one after the other, and each that is not there makes an error for nothing.
+ */
+function countingKeys(schema: JsonSchema): JsonSchema {
+  const copy = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(copy)
+    if (value === null || typeof value !== 'object') return value
+    const entries = Object.entries(value).filter(([key]) => key !== 'oneOf' || value['x-one-of-keys'] === undefined)
+    return Object.fromEntries(entries.map(([key, inner]) => [key, copy(inner)]))
+  }
+  return copy(schema) as JsonSchema
+}
+
+const COUNT_OF_KEYS: KeywordDefinition = {
+  keyword: 'x-one-of-keys',
+  errors: false,
+  validate: (keys: readonly string[], value: unknown) =>
+    !isMap(value) || keys.filter((key) => Object.hasOwn(value, key)).length === 1,
+}
+
+function compileSchema(schema: JsonSchema, options: Options): ValidateFunction {
   const ajv = new Ajv2020({
+    ...options,
     code: { optimize: false },
-    allErrors: true,
-    verbose: true,
     strictTypes: false,
     strictRequired: false,
     strictTuples: false,
@@ -42,7 +70,7 @@ function compileSchema(schema: JsonSchema): ValidateFunction & { errors?: ErrorO
     validateSchema: false,
   })
   formats.default(ajv)
-  for (const keyword of annotations(schema)) ajv.addKeyword(keyword)
+  for (const keyword of annotations(schema)) if (ajv.getKeyword(keyword) === false) ajv.addKeyword(keyword)
   return ajv.compile(schema)
 }
 

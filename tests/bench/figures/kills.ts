@@ -96,7 +96,7 @@ function kill(pid: number): void {
 async function settle(subject: Subject, runs: readonly string[]): Promise<number> {
   const until = performance.now() + 5 * 60_000
   for (;;) {
-    const done = new Set((await subject.runs(`state=success&limit=${RUNS + 10}`)).map((run) => run.run))
+    const done = new Set((await subject.runs(`state=success&limit=${RUNS}`)).map((run) => run.run))
     const left = runs.filter((run) => !done.has(run)).length
     if (left === 0 || performance.now() > until) return left
     await delay(500)
