@@ -104,6 +104,23 @@ export const ERRORS = {
   SQL_OUT_OF_MEMORY: { status: 500, exit: 1, hint: 'Raise memory_limit of the connection or make the query smaller.' },
   FILES_NOT_FOUND: { status: 500, exit: 1, hint: 'Check the glob; it is relative to the DAG file.' },
   PATH_OUTSIDE: { status: 400, exit: 1, hint: 'Keep files inside the project.' },
+  OBJECT_MISSING: {
+    status: 500,
+    exit: 1,
+    hint: 'The file was deleted behind the back of its table: restore it, or roll the table back to a version without it.',
+  },
+  OBJECT_STORE_DENIED: {
+    status: 500,
+    exit: 3,
+    hint: 'Check the keys of the connection and what its user may do with the bucket.',
+  },
+  OBJECT_STORE_UNSAFE: {
+    status: 500,
+    exit: 3,
+    hint: 'Use a store that supports conditional writes (AWS S3, MinIO, Ceph, R2); on others two writers could lose rows.',
+  },
+  OBJECT_STORE_FAILED: { status: 503, exit: 3, hint: 'Look at the log of the object store.' },
+  BUCKET_UNKNOWN: { status: 500, exit: 3, hint: 'Create the bucket, or mend the location in sluice.yaml.' },
   OBJECT_EXISTS: { status: 409, exit: 1, hint: 'Another writer was first.' },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -1,6 +1,7 @@
 import { isoInstant } from '../json.js'
 import type { TableSummary, Tables, TableVersion } from '../lakehouse/lakehouse.js'
 import { openTables } from '../lakehouse/open.js'
+import { ownLakehouseConfig } from '../scheduler/lakehouse-config.js'
 import type { TableShape, TableVersionShape } from '../scheduler/shapes.js'
 import { type Client, findRunning, segment } from './client.js'
 import { projectConfig } from './project.js'
@@ -15,7 +16,9 @@ export interface TableSource {
 /** Asks the running Sluice, which may be on another machine; without one the tables of the project are read here. */
 export function tableSource(project: string): TableSource {
   const client = findRunning(project)
-  return client === null ? new LocalTables(openTables(projectConfig(project))) : new RemoteTables(client)
+  return client === null
+    ? new LocalTables(openTables(ownLakehouseConfig(projectConfig(project))))
+    : new RemoteTables(client)
 }
 
 class RemoteTables implements TableSource {

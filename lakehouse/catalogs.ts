@@ -1,9 +1,8 @@
-import { isAbsolute, resolve } from 'node:path'
 import { SluiceError } from '../errors.js'
 import type { LakehouseConfig } from './config.js'
 import { closest, formatTableName, isTableNamePart, parseTableName, type TableName } from './names.js'
-import { FolderStore } from './objects/folder.js'
 import type { ObjectStore } from './objects/object-store.js'
+import { openCatalogStore } from './objects/open.js'
 import { DeltaLog } from './tables/delta/log.js'
 import type { Snapshot } from './tables/delta/snapshot.js'
 
@@ -35,14 +34,7 @@ export class Catalogs {
       if (catalog.format !== 'delta') {
         throw new SluiceError('CONFIG_INVALID', `catalogs.${name}: format ${catalog.format} is not supported yet.`)
       }
-      if (/^[a-z][a-z0-9+.-]*:\/\//i.test(catalog.location)) {
-        throw new SluiceError(
-          'CONFIG_INVALID',
-          `catalogs.${name}: a location other than a folder is not supported yet.`,
-        )
-      }
-      const folder = isAbsolute(catalog.location) ? catalog.location : resolve(config.project, catalog.location)
-      this.stores.set(name, new FolderStore(folder))
+      this.stores.set(name, openCatalogStore(config, name))
     }
     this.names = [...this.stores.keys()]
     const [first] = this.names
@@ -50,9 +42,14 @@ export class Catalogs {
     this.defaultCatalog = first
   }
 
-  /** The folders data may lie in, for the sandbox of an engine. */
-  locations(): string[] {
-    return [...this.stores.values()].map((store) => store.location(''))
+  /** The folders that an engine reads and writes, for its sandbox. */
+  localRoots(): string[] {
+    return [...this.stores.values()].map((store) => store.localRoot)
+  }
+
+  /** Ends connections and removes local copies. */
+  async close(): Promise<void> {
+    for (const store of this.stores.values()) await store.close()
   }
 
   /** A table that exists or is about to. */
@@ -75,7 +72,7 @@ export class Catalogs {
       for (const schema of (await store.listPrefixes('')).filter(isTableNamePart)) {
         for (const name of (await store.listPrefixes(schema)).filter(isTableNamePart)) {
           const table = this.named({ catalog, schema, name })
-          if ((await store.list(`${schema}/${name}/_delta_log`)).length > 0) tables.push(table)
+          if ((await store.list(`${schema}/${name}/_delta_log`, { limit: 1 })).length > 0) tables.push(table)
         }
       }
     }

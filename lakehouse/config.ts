@@ -6,6 +6,15 @@ export interface LakehouseConfig {
   catalogs: Record<string, CatalogConfig>
   /** the default engine is the connection named `lakehouse` */
   connections: Record<string, ConnectionConfig>
+  /** where files of object stores are kept on this machine; by default below the project */
+  cache?: CacheConfig
+}
+
+export interface CacheConfig {
+  /** absolute path */
+  folder: string
+  /** what the kept files may take up together */
+  maxBytes: number
 }
 
 export interface CatalogConfig {
@@ -24,4 +33,25 @@ export interface DuckdbConnection extends ConnectionConfig {
   /** DuckDB's own syntax, e.g. `1GB` */
   memory_limit: string
   threads?: number
+}
+
+/** Credentials come from here, or else from where the AWS SDK looks: environment, shared files, roles. */
+export interface S3Connection extends ConnectionConfig {
+  type: 's3'
+  /** URL of a store that is not AWS */
+  endpoint?: string
+  region?: string
+  /** `http://host/bucket` instead of `http://bucket.host`; true by default when there is an endpoint */
+  path_style?: boolean
+  access_key?: string
+  secret_key?: string
+  session_token?: string
+  /** PEM file of a certificate authority to trust besides the usual ones, relative to the project */
+  ca?: string
+}
+
+/** A connection with the name that messages call it by; secrets resolved. */
+export interface NamedConnection {
+  name: string
+  config: ConnectionConfig
 }

@@ -19,6 +19,7 @@ export function configProblems(document: JsonObject): ConfigProblem[] {
   const found = [
     ...violations(CONFIG_SCHEMA, document, []),
     ...connectionProblems(document),
+    ...catalogProblems(document),
     ...placeProblems(document),
   ]
   const seen = new Set<string>()
@@ -27,6 +28,9 @@ export function configProblems(document: JsonObject): ConfigProblem[] {
     return !seen.has(key) && seen.add(key)
   })
 }
+
+/** as S3 names buckets */
+const S3_LOCATION = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^*?[\]{}]*)?$/
 
 const validators = new WeakMap<JsonSchema, ValidateFunction>()
 
@@ -126,6 +130,36 @@ function connectionProblems(document: JsonObject): ConfigProblem[] {
   })
 }
 
+/** A location in a bucket needs the connection that leads there. */
+function catalogProblems(document: JsonObject): ConfigProblem[] {
+  if (!isMap(document.catalogs)) return []
+  const connections = isMap(document.connections) ? document.connections : {}
+  return Object.entries(document.catalogs).flatMap(([name, catalog]) => {
+    if (!isMap(catalog) || typeof catalog.location !== 'string') return []
+    const { location, connection } = catalog
+    const path = ['catalogs', name]
+    if (typeof connection === 'string') {
+      const problem = connectionOfType('s3', connection, [...path, 'connection'], connections)
+      return problem === null ? [] : [problem]
+    }
+    if (!location.startsWith('s3://')) return []
+    const message = `\`catalogs.${name}\` needs \`connection\`, the name of a connection of type s3`
+    return [{ path, at: 'key', message, hint: 'without keys of its own it uses those of the environment' }]
+  })
+}
+
+/** null when the named connection exists and is of the type */
+function connectionOfType(type: string, name: string, path: Path, connections: object): ConfigProblem | null {
+  const found = Object.hasOwn(connections, name) ? (connections as Record<string, unknown>)[name] : undefined
+  const place = `\`${path.join('.')}\``
+  if (found === undefined) {
+    const message = `${place} names the connection \`${name.slice(0, 100)}\`, which does not exist`
+    return { path, at: 'value', message, hint: didYouMean(name, Object.keys(connections)) }
+  }
+  if (isMap(found) && found.type === type) return null
+  return { path, at: 'value', message: `${place} must name a connection of type ${type}`, hint: '' }
+}
+
 /** Secrets outside connections would be shown, and locations that are no folders would be made ones. */
 function placeProblems(document: JsonObject): ConfigProblem[] {
   const problems: ConfigProblem[] = []
@@ -146,12 +180,14 @@ function textProblems(text: string, path: Path): ConfigProblem[] {
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
   if (scheme === undefined) return []
-  if (path[0] === 'catalogs' && path[2] === 'location') return [notYet(path, 'value', `${LATER.location} are`)]
+  if (path[0] === 'catalogs' && path[2] === 'location' && !S3_LOCATION.test(text)) {
+    return [{ path, at: 'value', message: `\`${name}\` must be a folder or s3://bucket/prefix`, hint: '' }]
+  }
   if (name === 'store' && !/^postgres(ql)?$/.test(scheme)) {
     const message = `\`store\` must be a folder or a postgres:// address, not ${scheme}://`
     return [{ path, at: 'value', message, hint: '' }]
   }
-  if (name === 'dags' || name === 'logs') {
+  if (name === 'dags' || name === 'logs' || name === 'cache.folder') {
     return [{ path, at: 'value', message: `\`${name}\` must be a folder, not an address`, hint: '' }]
   }
   return []

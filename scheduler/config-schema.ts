@@ -4,9 +4,8 @@ import type { JsonSchema } from '../json.js'
 export const LATER = {
   queue: 'a queue on Redis',
   format: 'catalogs of format iceberg',
-  location: 'catalogs in an object store (s3://)',
-  connections: new Set(['trino', 's3', 'postgres', 'smtp', 'spark', 'airbyte']),
-  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.connection', 'catalogs.*.jdbc', 'catalogs.*.trino']),
+  connections: new Set(['trino', 'postgres', 'smtp', 'spark', 'airbyte']),
+  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc', 'catalogs.*.trino']),
 } as const
 
 const NAME: JsonSchema = {
@@ -20,6 +19,8 @@ const SQL_NAME: JsonSchema = {
   maxLength: 100,
   'x-expects': 'a small letter, then small letters, digits and underscores',
 }
+/** Decimal and binary units, as DuckDB writes sizes. */
+const SIZE_PATTERN = '^\\d+(\\.\\d+)?\\s*([KMGT]i?B)$'
 const TEXT: JsonSchema = { type: 'string', minLength: 1 }
 
 /** JSON Schema of `sluice.yaml`; each connection is checked against the schema of its type. */
@@ -34,7 +35,7 @@ export const CONFIG_SCHEMA: JsonSchema = {
         type: 'object',
         additionalProperties: false,
         required: ['location'],
-        properties: { format: { enum: ['delta'] }, location: TEXT },
+        properties: { format: { enum: ['delta'] }, location: TEXT, connection: TEXT },
       },
     },
     connections: {
@@ -50,6 +51,14 @@ export const CONFIG_SCHEMA: JsonSchema = {
       type: 'object',
       propertyNames: NAME,
       additionalProperties: { type: 'integer', minimum: 0, maximum: 1_000_000 },
+    },
+    cache: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        folder: TEXT,
+        size: { type: 'string', pattern: SIZE_PATTERN, 'x-expects': 'a size such as 500MB or 20GB' },
+      },
     },
     vars: {
       type: 'object',
@@ -68,6 +77,26 @@ export const CONFIG_SCHEMA: JsonSchema = {
 
 /** By the connection's `type`. */
 export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
+  s3: {
+    type: 'object',
+    additionalProperties: false,
+    // Without keys the AWS SDK looks for them where it always does.
+    dependentRequired: { access_key: ['secret_key'], secret_key: ['access_key'], session_token: ['access_key'] },
+    properties: {
+      type: { const: 's3' },
+      endpoint: {
+        type: 'string',
+        pattern: '^(https?://[^/\\s]+/?$|\\$\\{)',
+        'x-expects': 'an http(s) address without a path',
+      },
+      region: TEXT,
+      path_style: { type: 'boolean' },
+      access_key: TEXT,
+      secret_key: TEXT,
+      session_token: TEXT,
+      ca: TEXT,
+    },
+  },
   duckdb: {
     type: 'object',
     additionalProperties: false,
@@ -75,7 +104,7 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       type: { const: 'duckdb' },
       memory_limit: {
         type: 'string',
-        pattern: '^\\d+(\\.\\d+)?\\s*([KMGT]i?B)$',
+        pattern: SIZE_PATTERN,
         'x-expects': 'a size such as 512MB or 2GB',
       },
       threads: { type: 'integer', minimum: 1, maximum: 1024 },

@@ -1,4 +1,4 @@
-import type { ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
+import type { CacheConfig, ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
 
 /** `sluice.yaml` with every default filled in (DESIGN 7); paths are absolute. `loadConfig` is in `load-config.ts`. */
 export interface Config {
@@ -13,6 +13,8 @@ export interface Config {
   dags: string
   /** absolute folder of task logs */
   logs: string
+  /** files of object stores, kept on this machine */
+  cache: CacheConfig
   pools: Record<string, number>
   vars: Record<string, string>
   baseUrl: string | null

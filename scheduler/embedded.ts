@@ -8,6 +8,7 @@ import type { Config } from './config.js'
 import type { FolderReading } from './dag/load-folder.js'
 import type { FolderWatch } from './dag/watch.js'
 import { Events } from './events.js'
+import { ownLakehouseConfig } from './lakehouse-config.js'
 import type { Log } from './loop/ports.js'
 import { LocalQueue } from './queue/local.js'
 import type { Scheduler } from './scheduler.js'
@@ -178,7 +179,7 @@ async function joined(
   const seen = schedules ? store : withoutSchedules(store)
   const scheduler = createScheduler({ ...ports, store: { ...seen, reapExpired } })
   const commands = createCommands({ ...ports, store, wake: scheduler })
-  const { project, dags, logs, catalogs, connections, vars } = config
+  const { project, dags, logs, catalogs, connections, cache, vars } = config
   const worker = new Supervisor({
     ...ports,
     id: 'embedded',
@@ -187,7 +188,7 @@ async function joined(
     queues: ['default'],
     store,
     operators,
-    slotConfig: { project, dags, logs, work, catalogs, connections, vars },
+    slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
     instance,
     recorded: (outcomes) => scheduler.recorded(outcomes),
   })
@@ -210,7 +211,7 @@ async function joined(
     await queue.close()
     await store.close()
   }
-  const tables = openTables(config)
+  const tables = openTables(ownLakehouseConfig(config))
   const logReader = new FolderLogs(logs, events)
   return {
     config,

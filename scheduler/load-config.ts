@@ -20,6 +20,7 @@ const DEFAULTS: JsonObject = {
   queue: 'local',
   dags: './dags',
   logs: './data/logs',
+  cache: { folder: './data/cache', size: '10GB' },
   pools: { default: 128 },
   vars: {},
   alerts: {},
@@ -114,6 +115,7 @@ function configOf(project: string, document: JsonObject): Config {
   const text = (key: string) => document[key] as string
   const map = <Value extends Json>(key: string) => document[key] as Record<string, Value>
   const { base_url: baseUrl } = map<string>('alerts')
+  const cache = map<string>('cache')
   return {
     project,
     catalogs: Object.fromEntries(
@@ -127,10 +129,18 @@ function configOf(project: string, document: JsonObject): Config {
     queue: text('queue'),
     dags: resolve(project, text('dags')),
     logs: resolve(project, text('logs')),
+    cache: { folder: resolve(project, cache.folder ?? ''), maxBytes: bytesOf(cache.size ?? '') },
     pools: map<number>('pools'),
     vars: Object.fromEntries(Object.entries(map('vars')).map(([name, value]) => [name, String(value)])),
     baseUrl: baseUrl === undefined ? null : baseUrl.replace(/\/+$/, ''),
   }
+}
+
+/** `1.5GB` or `512 MiB` in bytes; the schema has seen to the form. */
+function bytesOf(size: string): number {
+  const [, number = '', unit = ''] = /^([\d.]+)\s*(.*)$/.exec(size) ?? []
+  const power = 1 + 'KMGT'.indexOf(unit.charAt(0))
+  return Math.floor(Number(number) * (unit.includes('i') ? 1024 : 1000) ** power)
 }
 
 function isUrl(text: string): boolean {

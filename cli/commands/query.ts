@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { Lakehouse, QueryResult } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
+import { ownLakehouseConfig } from '../../scheduler/lakehouse-config.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
 import { printJson } from '../output/json.js'
 import { formatCsv, formatRows } from '../output/rows.js'
@@ -29,7 +30,7 @@ export function declare(command: Command): void {
 async function query(select: string, options: QueryOptions): Promise<void> {
   const sql = select === '-' ? await stdinText() : select
   const config = projectConfig(options.project)
-  const lakehouse = await openLakehouse(config, options.connection)
+  const lakehouse = await openLakehouse(ownLakehouseConfig(config, options.connection), options.connection)
   try {
     const result = await interruptible((signal) =>
       lakehouse.query(sql, { maxRows: options.limit, truncate: true, signal }),

@@ -3,22 +3,43 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SluiceError } from '../../errors.js'
+import { eachBounded } from './concurrency.js'
+import { objectMissing } from './object-missing.js'
 import type { ObjectInfo, ObjectStore } from './object-store.js'
 
 /** Leftovers of a crash while an object was written; listings leave them out. */
 const TEMPORARY = /^\.tmp-/
+const CONCURRENT_STATS = 64
 
 /** Objects as files below one folder of a local (or mounted) file system that knows hard links. */
 export class FolderStore implements ObjectStore {
   /** @param root absolute path; created at the first write */
   constructor(private readonly root: string) {}
 
+  get localRoot(): string {
+    return this.root
+  }
+
   location(key: string): string {
     return join(this.root, key)
   }
 
+  localPath(key: string): string {
+    return this.location(key)
+  }
+
   async read(key: string): Promise<Buffer | null> {
     return orNull(readFile(this.location(key)))
+  }
+
+  async readWithInfo(key: string): Promise<{ content: Buffer; info: ObjectInfo } | null> {
+    const file = await orNull(open(this.location(key), 'r'))
+    if (file === null) return null
+    try {
+      return { content: await file.readFile(), info: objectInfo(await file.stat()) }
+    } finally {
+      await file.close()
+    }
   }
 
   async readRange(key: string, start: number, end: number): Promise<ArrayBuffer> {
@@ -42,12 +63,14 @@ export class FolderStore implements ObjectStore {
     return stats?.isFile() ? objectInfo(stats) : null
   }
 
-  async list(prefix: string): Promise<string[]> {
+  async list(prefix: string, options: { after?: string; limit?: number } = {}): Promise<string[]> {
+    const { after = '', limit } = options
     const entries = await this.entries(prefix)
     return entries
-      .filter((entry) => entry.isFile() && !TEMPORARY.test(entry.name))
+      .filter((entry) => entry.isFile() && !TEMPORARY.test(entry.name) && entry.name > after)
       .map((entry) => entry.name)
       .sort()
+      .slice(0, limit)
   }
 
   async listPrefixes(prefix: string): Promise<string[]> {
@@ -102,6 +125,15 @@ export class FolderStore implements ObjectStore {
     }
     for (const folder of folders) await syncFolder(folder)
   }
+
+  async fetch(objects: readonly { key: string; size: number }[]): Promise<void> {
+    await eachBounded(objects, CONCURRENT_STATS, async ({ key, size }) => {
+      const info = await this.stat(key)
+      if (info?.size !== size) throw objectMissing(this.location(key), size, info)
+    })
+  }
+
+  async close(): Promise<void> {}
 
   private async entries(prefix: string) {
     return (await orNull(readdir(this.location(prefix), { withFileTypes: true }))) ?? []

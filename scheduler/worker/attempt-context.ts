@@ -1,10 +1,11 @@
 import { dirname, join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
-import type { ConnectionConfig } from '../../lakehouse/config.js'
+import type { LakehouseConfig } from '../../lakehouse/config.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import type { OperatorContext } from '../../operators/operator.js'
 import type { RenderedTask } from '../dag/templates.js'
+import { lakehouseConfig } from '../lakehouse-config.js'
 import { resolveSecrets } from '../secrets.js'
 import type { LogWriter } from './log-writer.js'
 import type { Masking } from './masking.js'
@@ -45,7 +46,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
     if (named === undefined) throw unknownConnection(name, config)
     return resolveSecrets(named, source, `sluice.yaml: connections.${name}`, found)
   }
-  const lakehouses = new Lakehouses(config, connection)
+  const lakehouses = new Lakehouses((engine) => lakehouseConfig(config, engine, source, found))
   const context: OperatorContext = {
     dag: { id: dag.id, folder: join(config.dags, dirname(dag.file)) },
     run: {
@@ -88,13 +89,12 @@ function unknownConnection(name: string, config: SlotConfig): SluiceError {
 }
 
 class Lakehouses implements OpenedLakehouses {
-  readonly #config: SlotConfig
-  readonly #connection: (name: string) => ConnectionConfig
+  readonly #resolved: (engine: string) => LakehouseConfig
   readonly #open = new Map<string, Promise<Lakehouse>>()
 
-  constructor(config: SlotConfig, connection: (name: string) => ConnectionConfig) {
-    this.#config = config
-    this.#connection = connection
+  /** @param resolved the configuration for an engine's connection, with the secrets it needs */
+  constructor(resolved: (engine: string) => LakehouseConfig) {
+    this.#resolved = resolved
   }
 
   open(name: string): Promise<Lakehouse> {
@@ -113,9 +113,7 @@ class Lakehouses implements OpenedLakehouses {
   }
 
   async #start(name: string): Promise<Lakehouse> {
-    const { project, catalogs, connections } = this.#config
-    const resolved = { project, catalogs, connections: { ...connections, [name]: this.#connection(name) } }
     const { openLakehouse } = await import('../../lakehouse/open.js')
-    return openLakehouse(resolved, name)
+    return openLakehouse(this.#resolved(name), name)
   }
 }

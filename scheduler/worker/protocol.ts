@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../json.js'
-import type { CatalogConfig, ConnectionConfig } from '../../lakehouse/config.js'
+import type { CacheConfig, CatalogConfig, ConnectionConfig } from '../../lakehouse/config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
 import type { AttemptFacts, ClaimedTask } from '../store/store.js'
@@ -17,6 +17,7 @@ export interface SlotConfig {
   catalogs: Record<string, CatalogConfig>
   /** secrets unresolved: the slot resolves those that its task uses */
   connections: Record<string, ConnectionConfig>
+  cache: CacheConfig
   vars: Record<string, string>
 }
 

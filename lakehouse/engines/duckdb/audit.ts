@@ -62,7 +62,7 @@ export async function runChecks(
 }
 
 /** Other tables that checks look into, pinned so that the result says which version it was. */
-async function pinReferences({ session, views, checks }: AuditRequest): Promise<QueryResult['reads']> {
+async function pinReferences({ session, views, checks, signal }: AuditRequest): Promise<QueryResult['reads']> {
   const names = new Set<string>()
   for (const check of checks) {
     const options = optionsOf(check)
@@ -71,7 +71,7 @@ async function pinReferences({ session, views, checks }: AuditRequest): Promise<
     const { tables } = await readSelect(session, `SELECT (${String(options.sql)})`, `Check ${check.name}`)
     for (const table of tables) names.add(table)
   }
-  return views.pin([...names])
+  return views.pin([...names], signal)
 }
 
 const ROWS = { rows: 'count(*)' }

@@ -53,7 +53,7 @@ export class GatedWrite {
       return { relation: `(${select})`, columns: await this.session.columns(select, 'The files'), readVersion: null }
     }
     const { tables, describes } = await readSelect(this.session, source.sql)
-    const reads = await this.views.pin(tables)
+    const reads = await this.views.pin(tables, this.request.signal)
     this.reads.clear()
     for (const read of reads) this.reads.set(read.table, read)
     // DESCRIBE and SUMMARIZE are relations only in brackets of their own.

@@ -4,6 +4,7 @@ import type { Instant, JsonObject } from '../../../json.js'
 import { Catalogs } from '../../catalogs.js'
 import type { DuckdbConnection, LakehouseConfig } from '../../config.js'
 import type { Check, CheckResult, Lakehouse, QueryResult, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import { fetchDataFiles } from '../../tables/delta/data-files.js'
 import { DeltaTables } from '../../tables/delta/delta-tables.js'
 import { runChecks } from './audit.js'
 import { GatedWrite } from './gated-write.js'
@@ -21,7 +22,7 @@ export async function openDuckdbLakehouse(config: LakehouseConfig, connectionNam
   const connection = duckdbConnection(config, connectionName)
   const catalogs = new Catalogs(config)
   const openSession = (files: string[]) =>
-    DuckdbSession.open({ connection, catalogs: catalogs.names, folders: catalogs.locations(), files })
+    DuckdbSession.open({ connection, catalogs: catalogs.names, folders: catalogs.localRoots(), files })
   return new DuckdbLakehouse(catalogs, await openSession([]), openSession)
 }
 
@@ -58,7 +59,7 @@ class DuckdbLakehouse extends DeltaTables implements Lakehouse {
   ): Promise<QueryResult> {
     return this.session.exclusive(async () => {
       const { tables } = await readSelect(this.session, sql)
-      const reads = await this.views.pin(tables)
+      const reads = await this.views.pin(tables, options.signal)
       const result = await this.session.stream(sql, options.signal, (stream) => firstRows(stream, options.maxRows))
       if (result.truncated && options.truncate !== true) {
         const message = `The query has more than ${options.maxRows} rows.`
@@ -90,6 +91,7 @@ class DuckdbLakehouse extends DeltaTables implements Lakehouse {
     return this.session.exclusive(async () => {
       const { table, snapshot } = await this.catalogs.existing(name)
       const [newest] = await this.versions(name, { limit: 1 })
+      await fetchDataFiles(table, snapshot.files.values(), options.signal)
       const { results } = await runChecks({
         session: this.session,
         views: this.views,
@@ -107,6 +109,7 @@ class DuckdbLakehouse extends DeltaTables implements Lakehouse {
 
   async close(): Promise<void> {
     await this.session.close()
+    await this.catalogs.close()
   }
 }
 

@@ -2,7 +2,7 @@ import { SluiceError } from '../../../errors.js'
 import type { Table } from '../../catalogs.js'
 import { identifier, identifiers } from '../../sql.js'
 import type { Action, AddFile } from '../../tables/delta/actions.js'
-import { countRows, removeOf } from '../../tables/delta/data-files.js'
+import { countRows, fetchDataFiles, persistDataFiles, removeOf } from '../../tables/delta/data-files.js'
 import type { Change } from '../../tables/delta/publish.js'
 import type { DeltaField } from '../../tables/delta/schema.js'
 import type { Snapshot } from '../../tables/delta/snapshot.js'
@@ -50,6 +50,7 @@ export async function assertMergeKeys(write: TableWrite, staged: FileSet): Promi
  */
 export class MergePublication {
   private area: StagingArea | null = null
+  private persisted = false
   private readonly unused: StagingArea[] = []
 
   constructor(
@@ -64,7 +65,7 @@ export class MergePublication {
     const inserted = plan === null ? await countRows(table, this.staged.files) : plan.inserted
     // With no row to update, the staged files are the new rows as they are.
     const direct = plan === null || (plan.changed.length === 0 && plan.matchedRows === 0)
-    const adds = direct ? this.staged.files : await this.rewrite(plan)
+    const adds = direct ? await this.persistStaged() : await this.rewrite(plan)
     const operation = { name: 'MERGE', parameters: { matchedBy: JSON.stringify(this.write.keys) }, blindAppend: false }
     return {
       operation: 'merge',
@@ -101,6 +102,7 @@ export class MergePublication {
       partitionColumns: this.staged.partitionColumns,
       files: await filesWithKeysIn(this.write, this.staged, snapshot),
     }
+    await fetchDataFiles(table, candidates.files, signal)
     const differs = this.valueFields().map((field) => {
       return `old.${identifier(field.name)} IS DISTINCT FROM new.${identifier(field.name)}`
     })
@@ -142,7 +144,7 @@ export class MergePublication {
       LEFT JOIN (SELECT *, true AS ${identifier(MATCHED)} FROM ${source}) new ${using}`
     const inserted = `SELECT * FROM ${source} new ANTI JOIN (${relation(plan.candidates)}) old ${using}`
     this.area = await openStaging(table, token, now)
-    return stage({
+    const files = await stage({
       ...this.write,
       select: `${updated} UNION ALL ${inserted}`,
       fields: this.staged.fields,
@@ -150,6 +152,16 @@ export class MergePublication {
       folder: this.area.folder,
       subject: 'The merge',
     })
+    await persistDataFiles(table, files, this.write.signal)
+    return files
+  }
+
+  /** Once, however often the race is run again. */
+  private async persistStaged(): Promise<AddFile[]> {
+    const { table, signal } = this.write
+    if (!this.persisted) await persistDataFiles(table, this.staged.files, signal)
+    this.persisted = true
+    return this.staged.files
   }
 
   private valueFields(): DeltaField[] {

@@ -1,7 +1,7 @@
 import type { Table } from '../../catalogs.js'
 import { identifier, literal } from '../../sql.js'
 import type { AddFile } from '../../tables/delta/actions.js'
-import { dataFileLocation } from '../../tables/delta/data-files.js'
+import { dataFilePath } from '../../tables/delta/data-files.js'
 import type { DeltaField } from '../../tables/delta/schema.js'
 import type { Snapshot } from '../../tables/delta/snapshot.js'
 import { duckdbType } from './types.js'
@@ -25,7 +25,7 @@ export function snapshotFiles(table: Table, snapshot: Snapshot): FileSet {
 
 /**
  * A SELECT that gives the rows of data files under the table's schema: columns by name, NULL where an older file lacks
- * one, and partition columns from the log, never from paths.
+ * one, and partition columns from the log, never from paths. The files must be staged here or fetched.
  * @param fileIndex name of an extra column with the position of the row's file in `files`
  */
 export function relation(set: FileSet, fileIndex: string | null = null): string {
@@ -35,7 +35,7 @@ export function relation(set: FileSet, fileIndex: string | null = null): string 
   const columns = set.fields.map((field) => {
     return set.partitionColumns.includes(field.name) ? partitionColumn(set, field) : identifier(field.name)
   })
-  const paths = set.files.map((file) => literal(dataFileLocation(set.table, file)))
+  const paths = set.files.map((file) => literal(dataFilePath(set.table, file)))
   const schema = stored.map((field) => {
     const name = literal(field.name)
     return `${name}: {name: ${name}, type: ${literal(duckdbType(field.type))}, default_value: NULL}`

@@ -27,10 +27,10 @@ export interface StageRequest {
   subject: string
 }
 
-/** Writes the rows of a SELECT as data files and makes them durable. They belong to no version of the table yet. */
+/** Writes the rows of a SELECT as data files. They are neither durable nor part of any version of the table yet. */
 export async function stage(request: StageRequest): Promise<AddFile[]> {
   const { session, table, select, partitionColumns, folder } = request
-  const target = table.store.location(`${table.log.prefix}/${folder}`)
+  const target = table.store.localPath(`${table.log.prefix}/${folder}`)
   await table.store.prepare(`${table.log.prefix}/${folder}`)
   const layout =
     partitionColumns.length === 0
@@ -44,9 +44,7 @@ export async function stage(request: StageRequest): Promise<AddFile[]> {
   const staged = written.map((row) => stagedFile(request, target, row))
   const empty = staged.filter((file) => file.rows === 0).map((file) => file.key)
   await table.store.delete(empty)
-  const kept = staged.filter((file) => file.rows > 0)
-  await table.store.persist(kept.map((file) => file.key))
-  return kept.map((file) => file.add)
+  return staged.filter((file) => file.rows > 0).map((file) => file.add)
 }
 
 function stagedFile(request: StageRequest, target: string, row: Record<string, DuckDBValue>) {

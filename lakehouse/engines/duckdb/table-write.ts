@@ -5,6 +5,7 @@ import { crashPoints } from '../../crash-points.js'
 import type { WriteMode } from '../../lakehouse.js'
 import type { AddFile } from '../../tables/delta/actions.js'
 import { CHECKPOINT_INTERVAL, writeCheckpoint } from '../../tables/delta/checkpoint-writer.js'
+import { persistDataFiles } from '../../tables/delta/data-files.js'
 import { assertWritable } from '../../tables/delta/protocol.js'
 import { type Author, type Published, publish, publishedCommit } from '../../tables/delta/publish.js'
 import type { Snapshot } from '../../tables/delta/snapshot.js'
@@ -124,6 +125,8 @@ async function publishStaged(
   const { table } = write
   const author: Author = { token: write.token, facts: write.facts, now: write.now, signal: write.signal }
   const merge = write.mode === 'merge' ? new MergePublication(write, staged) : null
+  // Only now, so that what the checks refuse is never uploaded; a merge knows best which files it needs.
+  if (merge === null) await persistDataFiles(table, staged.files, write.signal)
   const startedAt = performance.now()
   const result = await publish(table.log, author, async (snapshot) => {
     assertFresh(area, write.now + (performance.now() - startedAt))

@@ -1,6 +1,7 @@
 import type { Catalogs, Table } from '../../catalogs.js'
 import type { QueryResult } from '../../lakehouse.js'
 import { identifier } from '../../sql.js'
+import { fetchDataFiles } from '../../tables/delta/data-files.js'
 import { totalRows } from '../../tables/delta/publish.js'
 import type { Snapshot } from '../../tables/delta/snapshot.js'
 import { relation, snapshotFiles } from './relation.js'
@@ -22,19 +23,20 @@ export class TableViews {
    * @returns what the query will read
    * @throws SluiceError TABLE_UNKNOWN, TABLE_NAME_INVALID, TABLE_UNSUPPORTED
    */
-  async pin(names: string[]): Promise<QueryResult['reads']> {
+  async pin(names: string[], signal?: AbortSignal): Promise<QueryResult['reads']> {
     const reads = new Map<string, QueryResult['reads'][number]>()
     for (const name of names) {
       const { table, snapshot } = await this.catalogs.existing(name.toLowerCase())
-      await this.show(table, snapshot)
+      await this.show(table, snapshot, signal)
       const rows = totalRows(snapshot.files.values())
       reads.set(table.label, { table: table.label, version: snapshot.version, rows })
     }
     return [...reads.values()]
   }
 
-  private async show(table: Table, snapshot: Snapshot): Promise<void> {
+  private async show(table: Table, snapshot: Snapshot, signal: AbortSignal | undefined): Promise<void> {
     if (this.pinned.get(table.label) === snapshot) return
+    await fetchDataFiles(table, snapshot.files.values(), signal)
     const { catalog, schema, name } = table.name
     const schemaName = `${identifier(catalog)}.${identifier(schema)}`
     await this.session.run(`CREATE SCHEMA IF NOT EXISTS ${schemaName}`)

@@ -11,9 +11,23 @@ export function dataFileKey(table: Table, file: { path: string }): string {
   return `${table.log.prefix}/${fileKey(file.path, table.label)}`
 }
 
-/** Where the engine reads a data file. */
-export function dataFileLocation(table: Table, file: { path: string }): string {
-  return table.store.location(dataFileKey(table, file))
+/** The local file that the engine reads, once the data file was staged here or fetched. */
+export function dataFilePath(table: Table, file: { path: string }): string {
+  return table.store.localPath(dataFileKey(table, file))
+}
+
+/** Makes data files readable for the engine. */
+export async function fetchDataFiles(table: Table, files: Iterable<AddFile>, signal?: AbortSignal): Promise<void> {
+  const objects = Array.from(files, (file) => ({ key: dataFileKey(table, file), size: file.size }))
+  await table.store.fetch(objects, signal)
+}
+
+/** Makes staged data files durable; a commit may name them from then on. */
+export async function persistDataFiles(table: Table, files: Iterable<AddFile>, signal: AbortSignal): Promise<void> {
+  await table.store.persist(
+    Array.from(files, (file) => dataFileKey(table, file)),
+    signal,
+  )
 }
 
 /** Rows in these files: from the log, or from the files' own footers where their writer did not count. */

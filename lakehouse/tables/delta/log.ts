@@ -53,11 +53,10 @@ export class DeltaLog {
 
   /** null when the table has no such version, or its entry was cleaned away by another engine */
   async entry(version: number): Promise<LogEntry | null> {
-    const key = this.entryKey(version)
-    const content = await this.store.read(key)
-    if (content === null) return null
-    const info = await this.store.stat(key)
-    return { version, actions: parseEntry(content, this.entryName(version)), writtenAt: info?.modifiedAt ?? 0 }
+    const found = await this.store.readWithInfo(this.entryKey(version))
+    if (found === null) return null
+    const actions = parseEntry(found.content, this.entryName(version))
+    return { version, actions, writtenAt: found.info.modifiedAt }
   }
 
   /**

@@ -46,6 +46,7 @@ describe('sluice.yaml', () => {
       queue: 'local',
       dags: join(folder, 'dags'),
       logs: join(folder, 'data/logs'),
+      cache: { folder: join(folder, 'data/cache'), maxBytes: 10e9 },
       pools: { default: 128 },
       vars: {},
       baseUrl: null,
@@ -78,6 +79,16 @@ store: ../elsewhere
     expect(config.connections.crm).toMatchObject({ headers: { A: ['${', 'env:TOKEN}'].join('') } })
   })
 
+  it('takes catalogs in a bucket', () => {
+    const config = load(`
+catalogs: { lake: { location: "s3://lake/delta", connection: minio } }
+connections: { minio: { type: s3, endpoint: "http://minio:9000", access_key: "a", secret_key: "b" } }
+cache: { folder: /var/cache/sluice, size: 1.5GiB }
+`)
+    expect(config.catalogs.lake).toEqual({ format: 'delta', location: 's3://lake/delta', connection: 'minio' })
+    expect(config.cache).toEqual({ folder: '/var/cache/sluice', maxBytes: 1.5 * 1024 ** 3 })
+  })
+
   it('takes a PostgreSQL store by its address', () => {
     expect(load('store: postgres://sluice@db/sluice').store).toBe('postgres://sluice@db/sluice')
   })
@@ -95,7 +106,7 @@ store: ../elsewhere
       'an unknown type',
       'connections: { a: { type: duckdbb } }',
       '1:27',
-      'must be one of `duckdb` or `http`',
+      'must be one of `s3`, `duckdb` or `http`',
       'did you mean `duckdb`?',
     ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
@@ -125,6 +136,30 @@ store: ../elsewhere
     ['a number that would lose digits', 'vars: { version: 1.10 }', '1:18', 'must be', 'quotes'],
     ['a map instead of text', 'store: { a: b }', '1:8', '`store` must be text, not a map', ''],
     ['an address instead of a folder', 'logs: s3://bucket/logs', '1:7', '`logs` must be a folder', ''],
+    ['an address of another cloud', 'catalogs: { lake: { location: "gs://a/b" } }', '1:31', 'a folder or s3://', ''],
+    [
+      'a bucket without its connection',
+      'catalogs: { lake: { location: "s3://lake/x" } }',
+      '1:13',
+      'needs `connection`',
+      '',
+    ],
+    [
+      'a bucket through a connection of another type',
+      'catalogs: { lake: { location: "s3://lake/x", connection: lakehouse } }',
+      '1:58',
+      'must name a connection of type s3',
+      '',
+    ],
+    [
+      'a connection that is not there',
+      'connections: { minio: { type: s3 } }\ncatalogs: { lake: { location: "s3://lake/x", connection: mino } }',
+      '2:58',
+      'names the connection `mino`, which does not exist',
+      'did you mean `minio`?',
+    ],
+    ['half of a pair of keys', 'connections: { minio: { type: s3, access_key: a } }', '1:23', 'secret_key', ''],
+    ['a cache without a unit', 'cache: { size: 20 }', '1:16', 'must be a size such as', ''],
     ['an unknown store', 'store: mysql://db/x', '1:8', 'must be a folder or a postgres:// address', ''],
     ['a list', '- a', '1:1', 'must hold a map', ''],
     ['a duplicate key', 'dags: a\ndags: b', '2:1', 'dags', ''],
@@ -140,7 +175,6 @@ store: ../elsewhere
   it.each([
     ['queue: redis://redis:6379/0', 'a queue on Redis is not there yet'],
     ['catalogs: { lake: { format: iceberg, location: x } }', 'catalogs of format iceberg are not there yet'],
-    ['catalogs: { lake: { location: "s3://lake/delta" } }', 'catalogs in an object store (s3://) are not there yet'],
     ['catalogs: { lake: { location: x, trino: iceberg } }', '`catalogs.lake.trino` is not there yet'],
     [
       'connections: { lakehouse: { type: trino, url: "http://trino:8080" } }',

@@ -24,7 +24,8 @@ afterEach(async () => {
 
 function create(limits: Partial<SlotLimits> = {}): SlotPool {
   const places = { project: folder, dags: folder, logs: folder, work: folder }
-  const config: SlotConfig = { ...places, catalogs: {}, connections: {}, vars: {} }
+  const cache = { folder: join(places.project, 'cache'), maxBytes: 1e9 }
+  const config: SlotConfig = { ...places, catalogs: {}, connections: {}, cache, vars: {} }
   const listener = { message: () => undefined, ended: (_slot: unknown, reason: string) => void ended.push(reason) }
   pool = new SlotPool(config, 'test', listener, { ...SLOT_LIMITS, ...limits })
   return pool

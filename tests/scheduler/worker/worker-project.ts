@@ -50,7 +50,7 @@ export class WorkerProject {
     const ports = { store, events, queue, clock: systemClock, timetable, random: Math.random, log }
     this.scheduler = createScheduler(ports)
     this.commands = createCommands({ ...ports, wake: this.scheduler })
-    const { project, dags, logs, catalogs, connections, vars } = this.config
+    const { project, dags, logs, catalogs, connections, cache, vars } = this.config
     this.worker = new Supervisor({
       ...ports,
       id: 'worker',
@@ -58,7 +58,7 @@ export class WorkerProject {
       slots: 4,
       queues: ['default'],
       operators,
-      slotConfig: { project, dags, logs, catalogs, connections, vars, work: join(project, '.sluice/work') },
+      slotConfig: { project, dags, logs, catalogs, connections, cache, vars, work: join(project, '.sluice/work') },
       instance: randomUUID(),
       recorded: (outcomes) => this.scheduler.recorded(outcomes),
       ...options,

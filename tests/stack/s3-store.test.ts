@@ -1,0 +1,70 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ObjectStore } from '../../lakehouse/objects/object-store.js'
+import { objectStoreSuite } from '../lakehouse/objects/suite.js'
+import { S3Place } from './s3-place.js'
+
+objectStoreSuite('a bucket', async () => {
+  const place = new S3Place()
+  const opened: ObjectStore[] = []
+  const again = () => {
+    const store = place.open()
+    opened.push(store)
+    return store
+  }
+  return {
+    store: again(),
+    again,
+    remove: async () => {
+      for (const store of opened) await store.close()
+      await place.remove()
+    },
+  }
+})
+
+describe('a bucket', () => {
+  let place: S3Place
+  beforeEach(() => {
+    place = new S3Place()
+  })
+  afterEach(() => place.remove())
+
+  it.each([
+    [
+      'a bucket that is not there',
+      { location: 's3://sluice-no-such-bucket/x' },
+      'BUCKET_UNKNOWN',
+      'no bucket sluice-no',
+    ],
+    ['a wrong key', { connection: { secret_key: 'wrong-secret' } }, 'OBJECT_STORE_DENIED', 'refuses the keys'],
+    ['an unknown user', { connection: { access_key: 'nobody' } }, 'OBJECT_STORE_DENIED', 'refuses the keys'],
+    ['nobody listening', { connection: { endpoint: 'http://127.0.0.1:9' } }, 'UNREACHABLE', 'ECONNREFUSED'],
+    ['no such host', { connection: { endpoint: 'http://nowhere.invalid' } }, 'UNREACHABLE', 'nowhere.invalid'],
+    ['a connection of another type', { connection: { type: 'http' as never } }, 'CONFIG_INVALID', 'type http'],
+    ['a ca that is not there', { connection: { ca: 'no.pem' } }, 'CONFIG_INVALID', 'no.pem cannot be read'],
+  ])('says what is wrong with %s, by the name of the connection', async (_what, set, code, said) => {
+    const store = place.open(set)
+    const failure = await store.list('').catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code, message: expect.stringContaining(said) })
+    expect((failure as Error).message.toLowerCase()).toContain('connection minio')
+    expect(JSON.stringify(failure)).not.toContain('wrong-secret')
+    await store.close()
+  })
+
+  it('that is missing is told by a write, too', async () => {
+    const store = place.open({ location: 's3://sluice-no-such-bucket/x' })
+    await expect(store.putIfAbsent('a', Buffer.from('a'))).rejects.toMatchObject({ code: 'BUCKET_UNKNOWN' })
+    await store.close()
+  })
+
+  it('keeps nothing on this machine but its cache', async () => {
+    const store = place.open()
+    await store.put('data', Buffer.from('0123456789'))
+    await store.fetch([{ key: 'data', size: 10 }])
+    expect(readdirSync(join(place.cache.folder, 'work'))).toHaveLength(1)
+    await store.close()
+    expect(readdirSync(join(place.cache.folder, 'work'))).toEqual([])
+    expect(readdirSync(join(place.cache.folder, 'incoming'))).toEqual([])
+  })
+})
