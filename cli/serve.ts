@@ -90,7 +90,9 @@ function endWithoutStore(config: Config, log: pino.Logger, error: Error): never 
 
 function webDeps({ config, store, database, commands, events, logs, tables }: Embedded): WebDeps {
   const { baseUrl, project } = config
-  return { store, database, commands, events, logs, tables, config: { baseUrl, project }, now: Date.now }
+  const metricsToken = process.env.SLUICE_METRICS_TOKEN
+  const web = { baseUrl, project, ...(metricsToken ? { metricsToken } : {}) }
+  return { store, database, commands, events, logs, tables, config: web, now: Date.now }
 }
 
 /** JSON lines on stderr, apart from what the command prints. */

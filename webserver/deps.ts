@@ -20,6 +20,8 @@ export interface WebDeps {
     baseUrl: string | null
     /** absolute path of the project, so that the login page can say where to look */
     project: string
+    /** what a Prometheus on another machine sends to read `/metrics`, and nothing else; absent: only users' tokens count */
+    metricsToken?: string
   }
   now(): Instant
 }

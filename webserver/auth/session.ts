@@ -28,8 +28,8 @@ export function authenticate(deps: WebDeps) {
 }
 
 async function identify({ store, now }: WebDeps, req: Request): Promise<Identity | null> {
-  const bearer = /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1]
-  if (bearer !== undefined) {
+  const bearer = bearerOf(req)
+  if (bearer !== null) {
     const found = await store.redeemSecret('api_token', hashSecret(bearer), now())
     return found === null ? null : { ...found, sessionSecret: null }
   }
@@ -37,6 +37,11 @@ async function identify({ store, now }: WebDeps, req: Request): Promise<Identity
   if (secret === null) return null
   const found = await store.redeemSecret('session', hashSecret(secret), now())
   return found === null ? null : { ...found, sessionSecret: secret }
+}
+
+/** The token of `Authorization: Bearer`; null when the request has none. */
+export function bearerOf(req: Request): string | null {
+  return /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1] ?? null
 }
 
 export function identityOf(res: Response): Identity | null {

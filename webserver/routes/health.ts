@@ -1,7 +1,9 @@
+import { timingSafeEqual } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { messageOf } from '../../errors.js'
 import { isLoopback } from '../auth/headers.js'
-import { authenticate, requireIdentity } from '../auth/session.js'
+import { hashSecret } from '../auth/secrets.js'
+import { authenticate, bearerOf, requireIdentity } from '../auth/session.js'
 import { createMetrics } from '../metrics.js'
 import type { Web } from '../web.js'
 
@@ -9,7 +11,7 @@ const READY_WITHIN_MS = 2_000
 
 /**
  * `/health/live` says that the process answers, `/health/ready` that the store does too; neither tells more, so neither
- * needs a login. `/metrics` names DAGs: from this machine it is open, from others it takes a token.
+ * needs a login. `/metrics` names DAGs: from this machine it is open, from others it takes a token, a user's or the one for metrics alone.
  */
 export function healthRoutes(web: Web): Router {
   const router = Router()
@@ -20,14 +22,22 @@ export function healthRoutes(web: Web): Router {
   })
   router.get('/health/ready', (_req, res) => ready(web, res))
   router.get('/metrics', async (req: Request, res: Response, next) => {
-    if (isLoopback(req.socket.remoteAddress ?? '')) return next()
+    if (isLoopback(req.socket.remoteAddress ?? '') || hasMetricsToken(web, req)) return next()
     await known(req, res, (error?: unknown) => next(error))
   })
   router.get('/metrics', async (req, res) => {
-    if (!isLoopback(req.socket.remoteAddress ?? '')) requireIdentity(res)
+    if (!isLoopback(req.socket.remoteAddress ?? '') && !hasMetricsToken(web, req)) requireIdentity(res)
     res.set('content-type', metrics.contentType).send(await metrics.text())
   })
   return router
+}
+
+function hasMetricsToken(web: Web, req: Request): boolean {
+  const { metricsToken } = web.deps.config
+  const sent = bearerOf(req)
+  if (metricsToken === undefined || sent === null) return false
+  // hashes have one length, so the comparison tells nothing about the token's
+  return timingSafeEqual(Buffer.from(hashSecret(sent)), Buffer.from(hashSecret(metricsToken)))
 }
 
 async function ready(web: Web, res: Response): Promise<void> {
