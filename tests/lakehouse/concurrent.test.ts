@@ -17,7 +17,12 @@ it('writers of several processes lose and double nothing', async () => {
   const WRITERS = 4
   const COMMITS = 8
   const exits = Array.from({ length: WRITERS }, async (_, index) => {
-    const args = [processEntry('tests/lakehouse/concurrent-writer.js'), lake.project, `w${index}`, String(COMMITS)]
+    const args = [
+      processEntry('tests/lakehouse/concurrent-writer.js'),
+      JSON.stringify(lake.config),
+      `w${index}`,
+      String(COMMITS),
+    ]
     const [code] = await once(spawn(process.execPath, args, { stdio: 'inherit' }), 'exit')
     return code as number
   })

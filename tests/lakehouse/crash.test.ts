@@ -1,36 +1,4 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { processEntry } from '../../package-root.js'
-import { readDelta } from './independent-reader.js'
+import { crashSuite } from './crash-suite.js'
 import { Lake } from './subject.js'
 
-let lake: Lake
-beforeEach(() => {
-  lake = new Lake()
-})
-afterEach(() => lake.remove())
-
-function writer(point: string, mode: string) {
-  const args = [processEntry('tests/lakehouse/crash-writer.js'), lake.project, point, mode, 'run/task/1']
-  const { signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-  return { signal, outcome: stdout, stderr }
-}
-
-const POINTS = ['staged', 'audited', 'before_publish', 'published']
-
-describe.each(['append', 'merge', 'overwrite'])('a %s whose process is killed', (mode) => {
-  it.each(POINTS)('at %s is in the table exactly once after a retry with its token', async (point) => {
-    await lake.write('silver.t', 'select range::bigint as id, 1::bigint as revision from range(100)')
-    expect(writer(point, mode)).toMatchObject({ signal: 'SIGKILL' })
-    const retried = writer('never', mode)
-    expect(retried).toMatchObject({ signal: null, stderr: '' })
-    expect(retried.outcome).toBe(point === 'published' ? 'already_published' : 'published')
-    const { rows, version, tokens } = await readDelta(join(lake.project, 'lake/silver/t'))
-    expect(version).toBe(1)
-    expect(tokens.filter((token) => token === 'run/task/1')).toHaveLength(1)
-    const expected = { append: 200, merge: 150, overwrite: 100 }[mode]
-    expect(rows).toHaveLength(expected ?? -1)
-    expect(rows.filter((row) => Number(row.revision) === 2)).toHaveLength(100)
-  })
-})
+crashSuite('a folder', () => new Lake())

@@ -18,6 +18,11 @@ export class Lake {
     return lakeConfig(this.project)
   }
 
+  /** A local folder with the files of a table, for readers that know folders only. */
+  async mirror(table: string): Promise<string> {
+    return join(this.project, 'lake', ...table.split('.'))
+  }
+
   async house(): Promise<Lakehouse> {
     this.#opened ??= await openLakehouse(this.config)
     return this.#opened

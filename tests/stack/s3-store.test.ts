@@ -1,8 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ObjectStore } from '../../lakehouse/objects/object-store.js'
 import { objectStoreSuite } from '../lakehouse/objects/suite.js'
+import { FaultyProxy } from './faulty-proxy.js'
 import { S3Place } from './s3-place.js'
 
 objectStoreSuite('a bucket', async () => {
@@ -49,6 +51,51 @@ describe('a bucket', () => {
     expect(failure).toMatchObject({ code, message: expect.stringContaining(said) })
     expect((failure as Error).message.toLowerCase()).toContain('connection minio')
     expect(JSON.stringify(failure)).not.toContain('wrong-secret')
+    await store.close()
+  })
+
+  it('knows its own object again when the answer was lost', async () => {
+    const lost = new Set<string>()
+    const proxy = await FaultyProxy.start(process.env.S3_ENDPOINT ?? '', (request) => {
+      const [key] = /^PUT \S+\/once-\d+/.exec(request) ?? []
+      if (key === undefined || lost.has(key)) return 'pass'
+      lost.add(key)
+      return 'lose_answer'
+    })
+    const store = place.open({ connection: { endpoint: proxy.url } })
+    for (let n = 0; n < 20; n++) {
+      expect(await store.putIfAbsent(`once-${n}`, Buffer.from('ours'))).toBe('created')
+      expect(await store.putIfAbsent(`once-${n}`, Buffer.from('ours'))).toBe('exists')
+    }
+    expect(proxy.met.lose_answer).toBe(20)
+    await store.close()
+    await proxy.close()
+  })
+
+  it('goes on reading where the connection broke', async () => {
+    const proxy = await FaultyProxy.start(process.env.S3_ENDPOINT ?? '', (request) => {
+      return /^GET \S+\/large/.test(request) && proxy.met.tear_answer < 3 ? 'tear_answer' : 'pass'
+    })
+    const content = randomBytes(6 * 1024 * 1024)
+    await place.open().put('large', content)
+    const store = place.open({ connection: { endpoint: proxy.url } })
+    await store.fetch([{ key: 'large', size: content.length }])
+    expect(readFileSync(store.localPath('large')).equals(content)).toBe(true)
+    expect(proxy.met.tear_answer).toBe(3)
+    expect((await store.read('large'))?.equals(content)).toBe(true)
+    await store.close()
+    await proxy.close()
+  })
+
+  it('uploads nothing more once the task is cancelled', async () => {
+    const store = place.open()
+    await store.prepare('t')
+    writeFileSync(store.localPath('t/large'), Buffer.alloc(40 * 1024 * 1024))
+    const controller = new AbortController()
+    const persisting = store.persist(['t/large'], controller.signal)
+    setImmediate(() => controller.abort(new Error('cancelled')))
+    await expect(persisting).rejects.toThrow('cancelled')
+    expect(await store.stat('t/large')).toBeNull()
     await store.close()
   })
 

@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+
+/** What becomes of one request: it passes, is lost on its way, or is carried out while its answer is lost or torn off. */
+export type Fate = 'pass' | 'lose_request' | 'lose_answer' | 'tear_answer'
+
+/**
+ * A TCP proxy that loses requests or answers, for any protocol in which a client sends, then the server answers (HTTP
+ * without pipelining, PostgreSQL). Where an answer is lost, the server has done its work: the connection breaks once its
+ * answer has begun to arrive, and the client sees none of it.
+ */
+export class FaultyProxy {
+  /** how often each fate was met */
+  readonly met: Record<Fate, number> = { pass: 0, lose_request: 0, lose_answer: 0, tear_answer: 0 }
+  private readonly sockets = new Set<Socket>()
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: { host: string; port: number },
+    private readonly fateOf: (request: string) => Fate,
+  ) {
+    server.on('connection', (client) => this.join(client))
+  }
+
+  /**
+   * @param target address of the service, e.g. the URL of an object store; only its host and port count
+   * @param fateOf decides by the first bytes of a request, e.g. `PUT /bucket/key HTTP/1.1…`
+   */
+  static async start(target: string, fateOf: (request: string) => Fate): Promise<FaultyProxy> {
+    const { hostname, port } = new URL(target)
+    const server = createServer()
+    const proxy = new FaultyProxy(server, { host: hostname, port: Number(port) }, fateOf)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return proxy
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  async close(): Promise<void> {
+    this.server.close()
+    for (const socket of this.sockets) socket.destroy()
+    await once(this.server, 'close')
+  }
+
+  private join(client: Socket): void {
+    const server = connect(this.target)
+    const both = [client, server]
+    for (const socket of both) {
+      this.sockets.add(socket)
+      socket.setNoDelay(true)
+      // the end of one side is the end of the other; why it ended does not matter here
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        this.sockets.delete(socket)
+        for (const other of both) other.destroy()
+      })
+    }
+    const cut = () => {
+      for (const socket of both) socket.resetAndDestroy()
+    }
+    let answered = true
+    let fate: Fate = 'pass'
+    client.on('data', (chunk) => {
+      if (answered) {
+        fate = this.fateOf(chunk.toString('latin1', 0, 1_000))
+        this.met[fate] += 1
+      }
+      answered = false
+      if (fate === 'lose_request') cut()
+      else server.write(chunk)
+    })
+    server.on('data', (chunk) => {
+      answered = true
+      if (fate === 'lose_answer') cut()
+      else if (fate === 'tear_answer') client.write(chunk, cut)
+      else client.write(chunk)
+    })
+  }
+}

@@ -1,0 +1,102 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { openLakehouse } from '../../lakehouse/open.js'
+import { writeRequest } from '../lakehouse/subject.js'
+import { type Fate, FaultyProxy } from './faulty-proxy.js'
+import { pythonWithDelta, runScript } from './python-env.js'
+import { S3Lake } from './s3-lake.js'
+
+const COMMIT = /^PUT \/\S+\/_delta_log\/\d{20}\.json/
+
+beforeAll(() => {
+  pythonWithDelta()
+})
+
+const opened: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close()
+})
+
+async function lakeBehind(fateOf: (request: string) => Fate) {
+  const proxy = await FaultyProxy.start(process.env.S3_ENDPOINT ?? '', fateOf)
+  const lake = new S3Lake(proxy.url)
+  const close = async () => {
+    await lake.remove()
+    await proxy.close()
+  }
+  opened.push({ close })
+  return { lake, proxy }
+}
+
+/** What delta-rs finds, asked past the proxy. */
+function read(lake: S3Lake, table: string, order: string) {
+  return JSON.parse(runScript('read_delta_s3.py', [lake.url(table), order])) as {
+    version: number
+    rows: Record<string, unknown>[]
+  }
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+describe('answers that are lost', () => {
+  it('to 100 commits double no row and lose none', async () => {
+    const seen = new Map<string, number>()
+    // Every commit loses its first answer; every tenth one loses so many that the client gives up.
+    const { lake, proxy } = await lakeBehind((request) => {
+      const [line] = COMMIT.exec(request) ?? []
+      if (line === undefined) return 'pass'
+      const times = (seen.get(line) ?? 0) + 1
+      seen.set(line, times)
+      return times <= (Number(line.slice(-6, -5)) === 0 ? 5 : 1) ? 'lose_answer' : 'pass'
+    })
+    for (const n of numbers(100)) {
+      const outcome = await lake.write('silver.t', `select ${n}::bigint as n`, { mode: 'append', token: `t/${n}` })
+      expect(outcome.outcome).toBe('published')
+    }
+    expect(proxy.met.lose_answer).toBeGreaterThanOrEqual(100)
+    const { rows, version } = read(lake, 'silver.t', 'n')
+    expect(version).toBe(99)
+    expect(rows.map((row) => row.n)).toEqual(numbers(100))
+  })
+
+  it('to any request, and requests that are lost, leave each row once after retries of the task', async () => {
+    let requests = 0
+    const { lake, proxy } = await lakeBehind(() => {
+      requests += 1
+      if (requests % 7 === 0) return 'lose_answer'
+      return requests % 11 === 0 ? 'lose_request' : 'pass'
+    })
+    for (const n of numbers(30)) {
+      const set = { mode: 'merge' as const, keys: ['n'], token: `t/${n}` }
+      await lake.write('silver.m', `select range::bigint as n, ${n} as by from range(${n}, ${n + 3})`, set)
+      await lake.write('silver.m', `select range::bigint as n, ${n} as by from range(${n}, ${n + 3})`, set)
+    }
+    expect(proxy.met.lose_answer).toBeGreaterThan(50)
+    expect(proxy.met.lose_request).toBeGreaterThan(30)
+    const { rows, version } = read(lake, 'silver.m', 'n')
+    expect(version).toBe(29)
+    expect(rows.map((row) => row.n)).toEqual(numbers(32))
+    expect(rows.map((row) => row.by)).toEqual([...numbers(30), 29, 29])
+  })
+})
+
+describe('sixteen writers at once', () => {
+  it('commit twenty times each to one table, and every row is there once', async () => {
+    const lake = new S3Lake()
+    opened.push({ close: () => lake.remove() })
+    const houses = await Promise.all(numbers(16).map(() => openLakehouse(lake.config)))
+    await Promise.all(
+      houses.map(async (house, writer) => {
+        for (const n of numbers(20)) {
+          const source = { kind: 'select' as const, sql: `select ${writer * 20 + n}::bigint as n` }
+          const token = `w${writer}/${n}`
+          const { outcome } = await house.write(writeRequest('silver.t', source, { mode: 'append', token }))
+          expect(outcome).toBe('published')
+        }
+      }),
+    )
+    for (const house of houses) await house.close()
+    const { rows, version } = read(lake, 'silver.t', 'n')
+    expect(version).toBe(319)
+    expect(rows.map((row) => row.n)).toEqual(numbers(320))
+  })
+})
