@@ -125,7 +125,11 @@ async function revokeLeft(store: Store, token: string): Promise<void> {
 /** The store's own folder is made by the store, which is careful with a first start that was interrupted. */
 function foldersOf(config: Config): string[] {
   const isFolder = !/^[a-z]+:\/\//.test(config.store)
-  return [join(config.project, '.sluice'), ...(isFolder ? [dirname(config.store)] : []), config.logs]
+  return [
+    join(config.project, '.sluice'),
+    ...(isFolder ? [dirname(config.store)] : []),
+    ...(config.logs.connection === null ? [config.logs.location] : []),
+  ]
 }
 
 async function portIsFree(host: string, port: number): Promise<void> {

@@ -19,7 +19,7 @@ export function configProblems(document: JsonObject): ConfigProblem[] {
   const found = [
     ...violations(CONFIG_SCHEMA, document, []),
     ...connectionProblems(document),
-    ...catalogProblems(document),
+    ...locationProblems(document),
     ...placeProblems(document),
   ]
   const seen = new Set<string>()
@@ -131,19 +131,19 @@ function connectionProblems(document: JsonObject): ConfigProblem[] {
 }
 
 /** A location in a bucket needs the connection that leads there. */
-function catalogProblems(document: JsonObject): ConfigProblem[] {
-  if (!isMap(document.catalogs)) return []
+function locationProblems(document: JsonObject): ConfigProblem[] {
   const connections = isMap(document.connections) ? document.connections : {}
-  return Object.entries(document.catalogs).flatMap(([name, catalog]) => {
-    if (!isMap(catalog) || typeof catalog.location !== 'string') return []
-    const { location, connection } = catalog
-    const path = ['catalogs', name]
+  const catalogs = isMap(document.catalogs) ? Object.entries(document.catalogs) : []
+  const places = catalogs.map(([name, catalog]): [Path, unknown] => [['catalogs', name], catalog])
+  return [...places, [['logs'], document.logs] as [Path, unknown]].flatMap(([path, place]) => {
+    if (!isMap(place) || typeof place.location !== 'string') return []
+    const { location, connection } = place
     if (typeof connection === 'string') {
       const problem = connectionOfType('s3', connection, [...path, 'connection'], connections)
       return problem === null ? [] : [problem]
     }
     if (!location.startsWith('s3://')) return []
-    const message = `\`catalogs.${name}\` needs \`connection\`, the name of a connection of type s3`
+    const message = `\`${path.join('.')}\` needs \`connection\`, the name of a connection of type s3`
     return [{ path, at: 'key', message, hint: 'without keys of its own it uses those of the environment' }]
   })
 }
@@ -187,7 +187,12 @@ function textProblems(text: string, path: Path): ConfigProblem[] {
     const message = `\`store\` must be a folder or a postgres:// address, not ${scheme}://`
     return [{ path, at: 'value', message, hint: '' }]
   }
-  if (name === 'dags' || name === 'logs' || name === 'cache.folder') {
+  if (name === 'logs.location' && S3_LOCATION.test(text)) return []
+  if (name === 'logs' || name === 'logs.location') {
+    const message = `\`${name}\` must be a folder, or a map with \`location: s3://bucket/prefix\` and \`connection\``
+    return [{ path, at: 'value', message, hint: '' }]
+  }
+  if (name === 'dags' || name === 'cache.folder') {
     return [{ path, at: 'value', message: `\`${name}\` must be a folder, not an address`, hint: '' }]
   }
   return []

@@ -46,7 +46,13 @@ export const CONFIG_SCHEMA: JsonSchema = {
     store: TEXT,
     queue: { enum: ['local'] },
     dags: TEXT,
-    logs: TEXT,
+    logs: {
+      type: ['string', 'object'],
+      minLength: 1,
+      additionalProperties: false,
+      required: ['location'],
+      properties: { location: TEXT, connection: TEXT },
+    },
     pools: {
       type: 'object',
       propertyNames: NAME,

@@ -1,5 +1,13 @@
 import type { CacheConfig, ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
 
+/** Where task logs are kept. */
+export interface LogsConfig {
+  /** absolute folder, or s3://bucket/prefix */
+  location: string
+  /** of type s3; null for a folder */
+  connection: string | null
+}
+
 /** `sluice.yaml` with every default filled in (DESIGN 7); paths are absolute. `loadConfig` is in `load-config.ts`. */
 export interface Config {
   /** absolute path of the folder that holds `sluice.yaml` */
@@ -11,8 +19,7 @@ export interface Config {
   queue: string
   /** absolute path of the DAGs folder */
   dags: string
-  /** absolute folder of task logs */
-  logs: string
+  logs: LogsConfig
   /** files of object stores, kept on this machine */
   cache: CacheConfig
   pools: Record<string, number>

@@ -15,7 +15,8 @@ import type { Scheduler } from './scheduler.js'
 import type { Database } from './store/database.js'
 import type { OpenStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
-import { FolderLogs } from './worker/log-reader.js'
+import { AttemptLogs } from './worker/log-reader.js'
+import { openLogStore } from './worker/open-log-store.js'
 import { killMarked } from './worker/orphans.js'
 import type { Supervisor } from './worker/supervisor.js'
 import { INSTANCE_MARKER } from './worker/task-environment.js'
@@ -39,7 +40,7 @@ export interface Embedded {
   scheduler: Scheduler
   commands: Commands
   events: Events
-  logs: FolderLogs
+  logs: AttemptLogs
   tables: Tables
   worker: Supervisor
   /** the DAGs folder; `refresh()` reads it now */
@@ -203,16 +204,18 @@ async function joined(
   scheduler.start()
   for (const run of runs) scheduler.run(run)
 
+  const logStore = openLogStore(config)
   const close = async () => {
     await watch.close()
     await worker.close(WHY_STOPPED)
     await scheduler.idle()
     await scheduler.stop()
     await queue.close()
+    await logStore.close()
     await store.close()
   }
   const tables = openTables(ownLakehouseConfig(config))
-  const logReader = new FolderLogs(logs, events)
+  const logReader = new AttemptLogs(logStore, events)
   return {
     config,
     store,

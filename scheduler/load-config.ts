@@ -128,12 +128,22 @@ function configOf(project: string, document: JsonObject): Config {
     store: isUrl(text('store')) ? text('store') : resolve(project, text('store')),
     queue: text('queue'),
     dags: resolve(project, text('dags')),
-    logs: resolve(project, text('logs')),
+    logs: logsOf(project, document.logs),
     cache: { folder: resolve(project, cache.folder ?? ''), maxBytes: bytesOf(cache.size ?? '') },
     pools: map<number>('pools'),
     vars: Object.fromEntries(Object.entries(map('vars')).map(([name, value]) => [name, String(value)])),
     baseUrl: baseUrl === undefined ? null : baseUrl.replace(/\/+$/, ''),
   }
+}
+
+/** `logs: ./folder`, or a map with `location` and, for a bucket, `connection`. */
+function logsOf(project: string, logs: Json | undefined): Config['logs'] {
+  const { location, connection } = (isMap(logs) ? logs : { location: logs }) as {
+    location: string
+    connection?: string
+  }
+  if (!isUrl(location)) return { location: resolve(project, location), connection: null }
+  return { location, connection: connection ?? null }
 }
 
 /** `1.5GB` or `512 MiB` in bytes; the schema has seen to the form. */

@@ -4,7 +4,7 @@ import type { Commands } from '../scheduler/commands.js'
 import type { Events } from '../scheduler/events.js'
 import type { Database } from '../scheduler/store/database.js'
 import type { Store } from '../scheduler/store/store.js'
-import type { FolderLogs } from '../scheduler/worker/log-reader.js'
+import type { AttemptLogs } from '../scheduler/worker/log-reader.js'
 
 /** Everything the web server is given; it opens nothing itself. */
 export interface WebDeps {
@@ -13,7 +13,7 @@ export interface WebDeps {
   database: Database
   commands: Commands
   events: Events
-  logs: Pick<FolderLogs, 'read' | 'tail' | 'follow'>
+  logs: Pick<AttemptLogs, 'read' | 'tail' | 'follow'>
   tables: Tables
   config: {
     /** address under which people reach Sluice; null when nobody has said */

@@ -2,8 +2,8 @@ import { messageOf } from '../../errors.js'
 import type { AttemptFacts, ClaimedTask } from '../store/store.js'
 import { NO_FACTS } from './execution.js'
 import { finishLog } from './log-repair.js'
+import type { LogStore } from './log-store.js'
 import { killMarked } from './orphans.js'
-import type { SlotConfig } from './protocol.js'
 import { CLAIM_MARKER } from './task-environment.js'
 import { removeWork, workPath } from './work-folder.js'
 
@@ -15,7 +15,7 @@ import { removeWork, workPath } from './work-folder.js'
 export async function clearUpAttempt(
   claim: ClaimedTask,
   reason: string,
-  { logs, work }: Pick<SlotConfig, 'logs' | 'work'>,
+  { logs, work }: { logs: LogStore; work: string },
   now: number,
 ): Promise<{ facts: AttemptFacts; failure: string | null }> {
   try {

@@ -1,20 +1,19 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import type { Events } from '../events.js'
 import type { LogLine } from '../shapes.js'
-import { type AttemptId, logPath } from './log-folder.js'
+import type { AttemptId, LogSource, LogStore } from './log-store.js'
 
 const CHUNK_BYTES = 64 * 1024
 /** Announcements wake a follower; where they do not come (another process writes) it looks this often. */
 const POLL_MS = 500
 const LF = 0x0a
 
-/** Reads the logs of attempts in a folder, also while they are written. */
-export class FolderLogs {
-  readonly #folder: string
+/** Reads the logs of attempts, also while they are written, perhaps by another machine. */
+export class AttemptLogs {
+  readonly #store: LogStore
   readonly #events: Events
 
-  constructor(folder: string, events: Events) {
-    this.#folder = folder
+  constructor(store: LogStore, events: Events) {
+    this.#store = store
     this.#events = events
   }
 
@@ -25,23 +24,23 @@ export class FolderLogs {
    * @param options.limit at most so many lines
    */
   async *read(attempt: AttemptId, options: { from: number; limit?: number }): AsyncGenerator<LogLine> {
-    const file = await openLog(logPath(this.#folder, attempt))
-    if (file === null) return
+    const source = await this.#store.open(attempt)
+    if (source === null) return
     try {
-      yield* new LineScan(file).lines(options.from, options.limit ?? Number.POSITIVE_INFINITY)
+      yield* new LineScan(source).lines(options.from, options.limit ?? Number.POSITIVE_INFINITY)
     } finally {
-      await file.close()
+      await source.close()
     }
   }
 
   /** The last `count` durable lines, in order. */
   async tail(attempt: AttemptId, count: number): Promise<LogLine[]> {
-    const file = await openLog(logPath(this.#folder, attempt))
-    if (file === null) return []
+    const source = await this.#store.open(attempt)
+    if (source === null) return []
     try {
-      return await lastLines(file, count)
+      return await lastLines(source, count)
     } finally {
-      await file.close()
+      await source.close()
     }
   }
 
@@ -58,8 +57,8 @@ export class FolderLogs {
     let scan: LineScan | null = null
     try {
       for (let last = false; !options.signal.aborted; ) {
-        const file = scan === null ? await openLog(logPath(this.#folder, attempt)) : null
-        if (file !== null) scan = new LineScan(file)
+        const source = scan === null ? await this.#store.open(attempt) : null
+        if (source !== null) scan = new LineScan(source)
         for await (const line of scan?.lines(next, Number.POSITIVE_INFINITY) ?? []) {
           next = line.line + 1
           yield line
@@ -77,28 +76,28 @@ export class FolderLogs {
   }
 }
 
-/** Reads a growing file forward, from where the last reading stopped. */
+/** Reads a growing log forward, from where the last reading stopped. */
 class LineScan {
-  readonly #file: FileHandle
-  #position = 0
+  readonly #source: LogSource
+  #position: number | null = null
   #rest: Buffer = Buffer.alloc(0)
 
-  constructor(file: FileHandle) {
-    this.#file = file
+  constructor(source: LogSource) {
+    this.#source = source
   }
 
   close(): Promise<void> {
-    return this.#file.close()
+    return this.#source.close()
   }
 
   async *lines(from: number, limit: number): AsyncGenerator<LogLine> {
     let left = limit
-    const chunk = Buffer.alloc(CHUNK_BYTES)
+    this.#position ??= await this.#source.near(from)
     while (left > 0) {
-      const { bytesRead } = await this.#file.read(chunk, 0, chunk.length, this.#position)
-      if (bytesRead === 0) return
-      this.#position += bytesRead
-      const data = Buffer.concat([this.#rest, chunk.subarray(0, bytesRead)])
+      const chunk = await this.#source.read(this.#position, Number.POSITIVE_INFINITY)
+      if (chunk.length === 0) return
+      this.#position += chunk.length
+      const data = Buffer.concat([this.#rest, chunk])
       let start = 0
       for (let end = data.indexOf(LF); end !== -1; end = data.indexOf(LF, start)) {
         const line = parsed(data.subarray(start, end))
@@ -112,17 +111,16 @@ class LineScan {
   }
 }
 
-async function lastLines(file: FileHandle, count: number): Promise<LogLine[]> {
-  let position = (await file.stat()).size
+async function lastLines(source: LogSource, count: number): Promise<LogLine[]> {
+  let position = await source.size()
   let data: Buffer = Buffer.alloc(0)
   let newlines = 0
   while (position > 0 && newlines <= count) {
-    const size = Math.min(CHUNK_BYTES, position)
-    const chunk = Buffer.alloc(size)
-    const { bytesRead } = await file.read(chunk, 0, size, position - size)
-    position -= size
-    for (const byte of chunk.subarray(0, bytesRead)) if (byte === LF) newlines += 1
-    data = Buffer.concat([chunk.subarray(0, bytesRead), data])
+    const start = Math.max(0, position - CHUNK_BYTES)
+    const chunk = await readWhole(source, start, position)
+    position = start
+    for (const byte of chunk) if (byte === LF) newlines += 1
+    data = Buffer.concat([chunk, data])
   }
   // the first piece may be the end of a line that began before
   const start = position === 0 ? 0 : data.indexOf(LF) + 1
@@ -147,13 +145,15 @@ function isLogLine(value: unknown): value is LogLine {
   return typeof value === 'object' && value !== null && 'line' in value && typeof value.line === 'number'
 }
 
-async function openLog(path: string): Promise<FileHandle | null> {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
+async function readWhole(source: LogSource, start: number, end: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for (let position = start; position < end; ) {
+    const chunk = await source.read(position, end)
+    if (chunk.length === 0) break
+    chunks.push(chunk)
+    position += chunk.length
   }
+  return Buffer.concat(chunks)
 }
 
 /** Rings when the attempt has said something, when the reader gives up, and every now and then. */

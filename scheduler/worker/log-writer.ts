@@ -1,24 +1,18 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { messageOf } from '../../errors.js'
 import type { LogLevel } from '../../operators/operator.js'
 import { MAX_LINE_BYTES } from '../../operators/process/log-lines.js'
 import type { LogLine } from '../shapes.js'
-import { type AttemptId, logPath } from './log-folder.js'
+import type { AttemptId, LogAppender, LogStore } from './log-store.js'
 import { LogTail } from './log-tail.js'
 import type { Masking } from './masking.js'
 
-/** Lines are on disk this long after they were said, at the latest (DESIGN 9 allows a second). */
-const FLUSH_MS = 200
-/** So much is written at once without waiting for the timer. */
-const WRITE_BYTES = 64 * 1024
-/** Above this the writer asks its source to wait. */
-const HIGH_WATER_BYTES = 256 * 1024
+/** Above so many batches the writer asks its source to wait. */
+const HIGH_WATER_BATCHES = 4
 /** What the log of one attempt may hold; of what comes later only the end is kept. */
 export const MAX_LOG_BYTES = 50 * 1024 * 1024
 
 export interface LogWriterOptions {
-  folder: string
+  store: LogStore
   attempt: AttemptId
   masking: Masking
   now(): number
@@ -40,13 +34,14 @@ export class LogWriter {
   #lines = 0
   #bytes = 0
   #tail: LogTail | null = null
-  #file: FileHandle | null = null
+  readonly #appender: LogAppender
   #writing: Promise<void> | null = null
   #timer: NodeJS.Timeout | null = null
   #failure: string | null = null
 
   constructor(options: LogWriterOptions) {
     this.#options = options
+    this.#appender = options.store.appender(options.attempt)
     this.#maxBytes = options.maxBytes ?? MAX_LOG_BYTES
   }
 
@@ -81,7 +76,8 @@ export class LogWriter {
 
   /** Resolves once the log can take more. */
   async drained(): Promise<void> {
-    while (this.#waitingBytes > HIGH_WATER_BYTES && this.#failure === null) await this.#flush()
+    const most = HIGH_WATER_BATCHES * this.#appender.batchBytes
+    while (this.#waitingBytes > most && this.#failure === null) await this.#flush()
   }
 
   /** Resolves once everything said is durable; the log takes nothing more. */
@@ -92,8 +88,7 @@ export class LogWriter {
     this.#tail = null
     if (this.#timer !== null) clearTimeout(this.#timer)
     while (this.#waiting.length > 0 || this.#writing !== null) await this.#flush()
-    await this.#file?.close()
-    this.#file = null
+    await this.#appender.close()
   }
 
   #say(level: LogLevel, text: string): void {
@@ -118,8 +113,8 @@ export class LogWriter {
     this.#bytes += Buffer.byteLength(text)
     this.#waiting.push(text)
     this.#waitingBytes += text.length
-    if (this.#waitingBytes >= WRITE_BYTES) void this.#flush()
-    else this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS)
+    if (this.#waitingBytes >= this.#appender.batchBytes) void this.#flush()
+    else this.#timer ??= setTimeout(() => void this.#flush(), this.#appender.flushMs)
   }
 
   /** One write at a time; whoever comes meanwhile waits for that one and asks again. */
@@ -138,21 +133,15 @@ export class LogWriter {
     if (lines.length === 0) return
     try {
       if (this.#failure === null) {
-        this.#file ??= await openLog(logPath(this.#options.folder, this.#options.attempt))
-        await this.#file.appendFile(lines.join(''))
+        await this.#appender.append(lines.join(''), lines.length)
         this.#options.onFlush?.(lines.length)
       }
     } catch (error) {
       this.#failure = messageOf(error)
     }
     this.#waitingBytes = this.#waiting.reduce((bytes, line) => bytes + line.length, 0)
-    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS)
+    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => void this.#flush(), this.#appender.flushMs)
   }
-}
-
-async function openLog(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true })
-  return open(path, 'a')
 }
 
 function shortened(line: string): string {

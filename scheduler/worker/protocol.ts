@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../../json.js'
 import type { CacheConfig, CatalogConfig, ConnectionConfig } from '../../lakehouse/config.js'
+import type { LogsConfig } from '../config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
 import type { AttemptFacts, ClaimedTask } from '../store/store.js'
@@ -11,7 +12,7 @@ export interface SlotConfig {
   project: string
   /** absolute path of the DAGs folder */
   dags: string
-  logs: string
+  logs: LogsConfig
   /** private folders of attempts are made below it */
   work: string
   catalogs: Record<string, CatalogConfig>

@@ -5,6 +5,7 @@ import { checkOutputs } from '../../operators/outputs.js'
 import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
 import type { AttemptFacts } from '../store/store.js'
 import { attemptContext } from './attempt-context.js'
+import type { LogStore } from './log-store.js'
 import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
@@ -23,6 +24,7 @@ export type AttemptEnd = Omit<Extract<FromSlot, { kind: 'done' }>, 'kind' | 'cla
 export interface AttemptSurroundings {
   config: SlotConfig
   operators: ReadonlyMap<string, Operator>
+  logs: LogStore
   /** environment of the slot */
   env: Record<string, string | undefined>
   now(): number
@@ -43,7 +45,7 @@ export async function runAttempt(
   const { runId, taskId, attempt, claimToken } = assignment.claim
   const masking = new Masking()
   const log = new LogWriter({
-    folder: around.config.logs,
+    store: around.logs,
     attempt: { runId, taskId, attempt },
     masking,
     now: around.now,

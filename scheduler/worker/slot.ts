@@ -2,6 +2,8 @@ import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { operators } from '../../operators/index.js'
 import { processesWith } from '../../operators/process/process-group.js'
+import type { LogStore } from './log-store.js'
+import { openLogStore } from './open-log-store.js'
 import type { Assignment, FromSlot, SlotConfig, ToSlot } from './protocol.js'
 import { runAttempt } from './run-attempt.js'
 import { CLAIM_MARKER } from './task-environment.js'
@@ -13,6 +15,7 @@ import { CLAIM_MARKER } from './task-environment.js'
 class Slot {
   readonly #attempts = new Map<string, RunningAttempt>()
   #config: SlotConfig | null = null
+  #logs: LogStore | null = null
 
   receive(message: ToSlot): void {
     if (message.kind === 'configure') this.#config = message.config
@@ -31,13 +34,19 @@ class Slot {
     process.exit(0)
   }
 
+  #logsOf(config: SlotConfig): LogStore {
+    this.#logs ??= openLogStore(config)
+    return this.#logs
+  }
+
   #run(assignment: Assignment): void {
     const config = this.#config
     if (config === null) throw new Error('a slot was given work before its configuration')
     const { claimToken } = assignment.claim
     const attempt = new RunningAttempt(claimToken)
     this.#attempts.set(claimToken, attempt)
-    const around = { config, operators, env: process.env, now: () => Date.now() }
+    const logs = this.#logsOf(config)
+    const around = { config, operators, logs, env: process.env, now: () => Date.now() }
     void runAttempt(assignment, attempt, attempt.signal, around).then((end) => {
       this.#attempts.delete(claimToken)
       say({ kind: 'done', claimToken, ...end, memory: process.memoryUsage.rss() })

@@ -12,6 +12,8 @@ import type { AttemptFacts, ClaimedTask, ClaimRef, Store } from '../store/store.
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
 import { HEARTBEAT_MS, Heartbeat } from './heartbeat.js'
+import type { LogStore } from './log-store.js'
+import { openLogStore } from './open-log-store.js'
 import { Preparation } from './preparation.js'
 import { ProgressWriter } from './progress-writer.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
@@ -62,6 +64,7 @@ export class Supervisor {
   readonly #preparation: Preparation
   readonly #reporter: Reporter
   readonly #progress: ProgressWriter
+  readonly #logs: LogStore
   readonly #heartbeat: Heartbeat
   readonly #claims = new SingleFlight(() => this.#claim())
   /** there may be queued tasks that nobody has claimed */
@@ -75,6 +78,7 @@ export class Supervisor {
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#queues = new Set(options.queues)
     this.#preparation = new Preparation(store)
+    this.#logs = openLogStore(slotConfig)
     const listener: SlotListener = {
       message: (slot, message) => this.#heard(slot, message),
       ended: (slot, reason) => void this.#slotEnded(slot, reason),
@@ -137,6 +141,7 @@ export class Supervisor {
     await this.#heartbeat.stop()
     this.#progress.close()
     await this.#pool.close()
+    await this.#logs.close()
   }
 
   // ---- claiming ------------------------------------------------------------------------------------------------------
@@ -285,9 +290,10 @@ export class Supervisor {
   }
 
   async #cutOff(execution: Execution, reason: string): Promise<void> {
-    const { slotConfig, clock } = this.#options
+    const { clock } = this.#options
+    const { work } = this.#options.slotConfig
     const said = execution.stop === null ? reason : `${execution.stop.message}; ${reason}`
-    const { facts, failure } = await clearUpAttempt(execution.claim, said, slotConfig, clock.now())
+    const { facts, failure } = await clearUpAttempt(execution.claim, said, { logs: this.#logs, work }, clock.now())
     if (failure !== null) this.#warn(execution, `clearing up after an attempt failed: ${failure}`)
     this.#announceLog(execution, 1)
     this.#ended(execution, ended('lost', reason), facts)

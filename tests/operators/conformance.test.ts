@@ -5,7 +5,7 @@ import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { operators } from '../../operators/index.js'
 import { type Operator, OperatorFailure } from '../../operators/operator.js'
-import { logPath } from '../../scheduler/worker/log-folder.js'
+import { FolderLogStore, logPath } from '../../scheduler/worker/log-folder.js'
 import { LogWriter } from '../../scheduler/worker/log-writer.js'
 import { MASK, Masking } from '../../scheduler/worker/masking.js'
 import { answer, CASES, CONNECTIONS, type ConformanceCase, SECRET, writeInput } from './conformance-cases.js'
@@ -133,7 +133,8 @@ describe.each(withSecret)('%s, when it meets a secret', (type, operator, { secre
     masking.add(SECRET)
     const attempt = { runId: 'sales-1', taskId: type, attempt: 1 }
     const folder = `${project.root}/logs`
-    const log = new LogWriter({ folder, attempt, masking, now: () => NOW })
+    const store = new FolderLogStore(folder)
+    const log = new LogWriter({ store, attempt, masking, now: () => NOW })
     const ctx = context()
     const error = await reasonOf(
       operator.run(given(secret, type).config, { ...ctx, log: (level, text) => log.write(level, text) }),

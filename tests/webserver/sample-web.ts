@@ -9,8 +9,8 @@ import type { LogLine } from '../../scheduler/shapes.js'
 import type { Database, SqlStatement } from '../../scheduler/store/database.js'
 import { openStore } from '../../scheduler/store/open-store.js'
 import type { Role, Store } from '../../scheduler/store/store.js'
-import { logPath } from '../../scheduler/worker/log-folder.js'
-import { FolderLogs } from '../../scheduler/worker/log-reader.js'
+import { FolderLogStore, logPath } from '../../scheduler/worker/log-folder.js'
+import { AttemptLogs } from '../../scheduler/worker/log-reader.js'
 import { type RunningWeb, startWeb } from '../../webserver/app.js'
 import { createApiToken, createLoginLink } from '../../webserver/auth/secrets.js'
 import type { WebDeps } from '../../webserver/deps.js'
@@ -67,7 +67,7 @@ export class SampleWeb {
       },
       commands: this.#commands(),
       events: this.events,
-      logs: new FolderLogs(join(this.folder, 'logs'), this.events),
+      logs: new AttemptLogs(new FolderLogStore(join(this.folder, 'logs')), this.events),
       tables: this.#tables(),
       config: { baseUrl: null, project: '/srv/project', ...config },
       now: () => this.now,

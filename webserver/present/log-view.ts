@@ -1,8 +1,8 @@
 import type { LogLine } from '../../scheduler/shapes.js'
-import type { FolderLogs } from '../../scheduler/worker/log-reader.js'
+import type { AttemptLogs } from '../../scheduler/worker/log-reader.js'
 import { wallTime } from './time.js'
 
-type Logs = Pick<FolderLogs, 'read' | 'tail'>
+type Logs = Pick<AttemptLogs, 'read' | 'tail'>
 type AttemptId = Parameters<Logs['read']>[0]
 
 /** Lines on one page; the rest is reached by paging or by a deep link. */

@@ -45,7 +45,7 @@ describe('sluice.yaml', () => {
       store: join(folder, 'data/store'),
       queue: 'local',
       dags: join(folder, 'dags'),
-      logs: join(folder, 'data/logs'),
+      logs: { location: join(folder, 'data/logs'), connection: null },
       cache: { folder: join(folder, 'data/cache'), maxBytes: 10e9 },
       pools: { default: 128 },
       vars: {},
@@ -77,6 +77,13 @@ store: ../elsewhere
   it('keeps secrets in connections unresolved', () => {
     const config = load('connections: { crm: { type: http, url: "http://crm", headers: { A: "${' + 'env:TOKEN}" } } }')
     expect(config.connections.crm).toMatchObject({ headers: { A: ['${', 'env:TOKEN}'].join('') } })
+  })
+
+  it('takes task logs in a bucket', () => {
+    const bucket = 'logs: { location: "s3://lake/logs", connection: minio }\nconnections: { minio: { type: s3 } }'
+    expect(load(bucket).logs).toEqual({ location: 's3://lake/logs', connection: 'minio' })
+    expect(load('logs: { location: ./logs }').logs).toEqual({ location: join(folder, 'logs'), connection: null })
+    expect(problems('logs: { location: "s3://lake/logs" }')[0]).toContain('`logs` needs `connection`')
   })
 
   it('takes catalogs in a bucket', () => {
@@ -135,7 +142,13 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
     ],
     ['a number that would lose digits', 'vars: { version: 1.10 }', '1:18', 'must be', 'quotes'],
     ['a map instead of text', 'store: { a: b }', '1:8', '`store` must be text, not a map', ''],
-    ['an address instead of a folder', 'logs: s3://bucket/logs', '1:7', '`logs` must be a folder', ''],
+    [
+      'an address instead of a folder',
+      'logs: s3://bucket/logs',
+      '1:7',
+      '`logs` must be a folder, or a map with `location: s3://bucket/prefix`',
+      '',
+    ],
     ['an address of another cloud', 'catalogs: { lake: { location: "gs://a/b" } }', '1:31', 'a folder or s3://', ''],
     [
       'a bucket without its connection',

@@ -65,7 +65,7 @@ describe('an attempt', () => {
   it('costs no log file when it says nothing', async () => {
     const { run } = await project.run('flow')
     expect(project.attempt(run, 'nothing').facts).toMatchObject({ logLines: 0, logBytes: 0 })
-    expect(readdirSync(join(project.config.logs, 'flow', run))).toEqual(['say'])
+    expect(readdirSync(join(project.config.logs.location, 'flow', run))).toEqual(['say'])
   })
 
   it('is skipped when `when` says so', async () => {

@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 function create(limits: Partial<SlotLimits> = {}): SlotPool {
-  const places = { project: folder, dags: folder, logs: folder, work: folder }
+  const places = { project: folder, dags: folder, logs: { location: folder, connection: null }, work: folder }
   const cache = { folder: join(places.project, 'cache'), maxBytes: 1e9 }
   const config: SlotConfig = { ...places, catalogs: {}, connections: {}, cache, vars: {} }
   const listener = { message: () => undefined, ended: (_slot: unknown, reason: string) => void ended.push(reason) }

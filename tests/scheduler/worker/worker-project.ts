@@ -17,7 +17,8 @@ import type { Log } from '../../../scheduler/loop/ports.js'
 import { LocalQueue } from '../../../scheduler/queue/local.js'
 import { createScheduler, type Scheduler } from '../../../scheduler/scheduler.js'
 import type { LogLine } from '../../../scheduler/shapes.js'
-import { FolderLogs } from '../../../scheduler/worker/log-reader.js'
+import { AttemptLogs } from '../../../scheduler/worker/log-reader.js'
+import { openLogStore } from '../../../scheduler/worker/open-log-store.js'
 import { Supervisor, type SupervisorOptions } from '../../../scheduler/worker/supervisor.js'
 import { createMemoryStore } from '../../simulation/memory-store/index.js'
 import type { AttemptRow } from '../../simulation/memory-store/tables.js'
@@ -31,7 +32,7 @@ export class WorkerProject {
   readonly events = new Events()
   readonly warnings: string[] = []
   readonly config: Config
-  readonly logs: FolderLogs
+  readonly logs: AttemptLogs
   readonly worker: Supervisor
   readonly scheduler: Scheduler
   readonly commands: Commands
@@ -42,7 +43,7 @@ export class WorkerProject {
     // claims of several tests at once must not be taken for each other
     this.store.tables.newToken = () => randomUUID()
     this.config = loadConfig(this.folder)
-    this.logs = new FolderLogs(this.config.logs, this.events)
+    this.logs = new AttemptLogs(openLogStore(this.config), this.events)
     const warn = (_fields: object, message: string) => void this.warnings.push(message)
     const log: Log = { debug: () => undefined, info: () => undefined, warn, error: warn }
     const { store, events } = this
