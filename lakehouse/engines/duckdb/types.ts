@@ -98,33 +98,3 @@ export function duckdbType(type: DeltaType): string {
   if (type.type === 'map') return `MAP(${duckdbType(type.keyType)}, ${duckdbType(type.valueType)})`
   return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${duckdbType(field.type)}`).join(', ')})`
 }
-
-const WHOLE_NUMBERS = ['byte', 'short', 'integer', 'long']
-const WHOLE_DIGITS: Record<string, number> = { byte: 3, short: 5, integer: 10, long: 19 }
-
-/** Every value of `from` is a value of `to`, so that a column may take it without a loss. */
-export function fitsInto(from: DeltaType, to: DeltaType): boolean {
-  if (typeof from === 'string' && typeof to === 'string') return from === to || widens(from, to)
-  if (typeof from === 'string' || typeof to === 'string' || from.type !== to.type) return false
-  if (from.type === 'array' && to.type === 'array') return fitsInto(from.elementType, to.elementType)
-  if (from.type === 'map' && to.type === 'map') {
-    return fitsInto(from.keyType, to.keyType) && fitsInto(from.valueType, to.valueType)
-  }
-  if (from.type !== 'struct' || to.type !== 'struct' || from.fields.length !== to.fields.length) return false
-  return from.fields.every((field) => {
-    const target = to.fields.find((candidate) => candidate.name.toLowerCase() === field.name.toLowerCase())
-    return target !== undefined && fitsInto(field.type, target.type)
-  })
-}
-
-function widens(from: string, to: string): boolean {
-  const [fromRank, toRank] = [WHOLE_NUMBERS.indexOf(from), WHOLE_NUMBERS.indexOf(to)]
-  if (fromRank >= 0 && toRank >= 0) return fromRank <= toRank
-  const target = decimalOf(to)
-  const source = decimalOf(from) ?? (fromRank >= 0 ? { precision: WHOLE_DIGITS[from] ?? 19, scale: 0 } : null)
-  if (target !== null && source !== null) {
-    return target.scale >= source.scale && target.precision - target.scale >= source.precision - source.scale
-  }
-  if (to === 'double') return from === 'float' || (fromRank >= 0 && from !== 'long')
-  return to === 'float' && (from === 'byte' || from === 'short')
-}
