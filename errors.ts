@@ -27,6 +27,7 @@ export const ERRORS = {
     exit: 3,
     hint: 'Set the environment variable or create the file that the secret names.',
   },
+  CONNECTION_DENIED: { status: 500, exit: 3, hint: 'Check user and password of the connection.' },
   CONNECTION_UNKNOWN: { status: 400, exit: 1, hint: 'Name a connection that sluice.yaml defines.' },
   // store
   STORE_LOCKED: { status: 500, exit: 3, hint: 'Stop the other Sluice, or use another --project.' },

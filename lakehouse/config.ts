@@ -50,6 +50,20 @@ export interface S3Connection extends ConnectionConfig {
   ca?: string
 }
 
+/** A PostgreSQL database that tables are read from, or that keeps a catalog. */
+export interface PostgresConnection extends ConnectionConfig {
+  type: 'postgres'
+  host: string
+  port?: number
+  database: string
+  user?: string
+  password?: string
+  /** `required` encrypts, `verified` also checks who the server is; `off` by default */
+  tls?: 'off' | 'required' | 'verified'
+  /** PEM file of a certificate authority to trust besides the usual ones, relative to the project */
+  ca?: string
+}
+
 /** A connection with the name that messages call it by; secrets resolved. */
 export interface NamedConnection {
   name: string

@@ -64,16 +64,17 @@ export type WriteSource =
   | { kind: 'select'; sql: string }
   | {
       kind: 'files'
-      /** absolute paths, already checked to lie inside the project */
+      /** absolute paths of local files; those of a user's choice are already checked to lie inside the project */
       paths: string[]
+      /** what `_source` says of each path */
+      origins: string[]
       format: 'csv' | 'ndjson' | 'json' | 'parquet'
-      /** CSV: declared types by column; null sniffs */
+      /** CSV: declared types by column; null sniffs. Parquet: what columns are cast to. */
       columns: Record<string, string> | null
       options: { delimiter?: string; header?: boolean; nullValue?: string }
-      /** values of the columns `_ingested_at` and `_run_id`; `_source` is the path relative to `base` */
+      /** values of the columns `_ingested_at` and `_run_id` */
       ingestedAt: Instant
       runId: string
-      base: string
     }
 
 export interface WriteRequest {

@@ -4,7 +4,7 @@ import type { JsonSchema } from '../json.js'
 export const LATER = {
   queue: 'a queue on Redis',
   format: 'catalogs of format iceberg',
-  connections: new Set(['trino', 'postgres', 'smtp', 'spark', 'airbyte']),
+  connections: new Set(['trino', 'smtp', 'spark', 'airbyte']),
   keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc', 'catalogs.*.trino']),
 } as const
 
@@ -114,6 +114,21 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
         'x-expects': 'a size such as 512MB or 2GB',
       },
       threads: { type: 'integer', minimum: 1, maximum: 1024 },
+    },
+  },
+  postgres: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['host', 'database'],
+    properties: {
+      type: { const: 'postgres' },
+      host: TEXT,
+      port: { type: 'integer', minimum: 1, maximum: 65_535 },
+      database: TEXT,
+      user: TEXT,
+      password: TEXT,
+      tls: { enum: ['off', 'required', 'verified'] },
+      ca: TEXT,
     },
   },
   http: {

@@ -1,11 +1,10 @@
-import { relative } from 'node:path'
 import { isSluiceError, messageOf, SluiceError } from '../../errors.js'
 import { firstFault } from './csv-diagnosis.js'
 
 export interface ReadFiles {
   paths: readonly string[]
-  /** paths in sentences are relative to it */
-  project: string
+  /** what sentences call them, in the same order */
+  origins: readonly string[]
   /** of CSV */
   delimiter: string
   signal: AbortSignal
@@ -24,7 +23,11 @@ export async function fileFailure(error: unknown, files: ReadFiles): Promise<unk
   if (line === undefined || path === undefined) return error
   const [, , ...details] = text.split('\n')
   const what = details.find((detail) => detail.trim() !== '' && !detail.startsWith('Original Line')) ?? ''
-  return unreadable(error, `${relative(files.project, path)}, line ${line}: ${what.trim()}`)
+  return unreadable(error, `${nameOf(path, files)}, line ${line}: ${what.trim()}`)
+}
+
+function nameOf(path: string, { paths, origins }: ReadFiles): string {
+  return origins[paths.indexOf(path)] ?? path
 }
 
 /** The engine found no way to read the rows as a table: some row has another number of fields. */
@@ -32,7 +35,7 @@ async function ragged(error: SluiceError, files: ReadFiles): Promise<SluiceError
   for (const path of files.paths) {
     const fault = await firstFault(path, files.delimiter, files.signal)
     if (fault !== null) {
-      return unreadable(error, `${relative(files.project, path)}, line ${fault.line}: ${fault.problem}`)
+      return unreadable(error, `${nameOf(path, files)}, line ${fault.line}: ${fault.problem}`)
     }
   }
   const delimiter = JSON.stringify(files.delimiter)

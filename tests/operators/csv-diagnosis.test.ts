@@ -73,7 +73,7 @@ describe('firstFault', () => {
 })
 
 describe('fileFailure', () => {
-  const files = { paths: [file], project: project.project, delimiter: ',', signal: NEVER }
+  const files = { paths: [file], origins: ['dags/rows.csv'], delimiter: ',', signal: NEVER }
 
   it('leaves alone what is not about the content of files', async () => {
     const others = [

@@ -207,7 +207,6 @@ describe('ingest', () => {
         options: { delimiter: '\t', header: false, nullValue: 'NA' },
         ingestedAt: NOW,
         runId: 'run-1',
-        base: project.project,
       },
       to: 'bronze.a',
       mode: 'append',

@@ -3,18 +3,29 @@ import { identifier, literal } from '../../sql.js'
 
 type Files = Extract<WriteSource, { kind: 'files' }>
 
-/** The column that carries a row's file until `_source` is made of it; no file can have a column of this name. */
+/** The columns that carry a row's file until `_source` is made of it; no file can have columns of these names. */
 const FILE = 'sluice file'
+const ORIGIN = 'sluice origin'
 
 /** A SELECT of the rows of files, with the columns that say where they came from. */
 export function filesSelect(source: Files): string {
-  const folder = literal(`${source.base}/`)
-  return `SELECT * EXCLUDE (${identifier(FILE)}),
+  const list = (texts: string[]) => `[${texts.map(literal).join(', ')}]`
+  return `SELECT files.* EXCLUDE (${identifier(FILE)})${casts(source)},
     make_timestamptz(${source.ingestedAt} * 1000) AS _ingested_at,
-    CASE WHEN starts_with(${identifier(FILE)}, ${folder}) THEN substr(${identifier(FILE)}, length(${folder}) + 1)
-      ELSE ${identifier(FILE)} END AS _source,
+    ${identifier(ORIGIN)} AS _source,
     ${literal(source.runId)} AS _run_id
-  FROM ${reader(source)}`
+  FROM ${reader(source)} AS files
+  JOIN (SELECT unnest(${list(source.paths)}) AS ${identifier(FILE)}, unnest(${list(source.origins)}) AS ${identifier(ORIGIN)})
+  USING (${identifier(FILE)})`
+}
+
+/** A Parquet file says itself which types it has, unless another is wanted. */
+function casts({ format, columns }: Files): string {
+  if (format !== 'parquet' || columns === null || Object.keys(columns).length === 0) return ''
+  const replaced = Object.entries(columns).map(([name, type]) => {
+    return `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`
+  })
+  return ` REPLACE (${replaced.join(', ')})`
 }
 
 function reader(source: Files): string {
