@@ -37,6 +37,11 @@ export const ERRORS = {
     exit: 3,
     hint: 'Migrations are never edited: restore the file as it was released.',
   },
+  STORE_NOT_MIGRATED: {
+    status: 500,
+    exit: 3,
+    hint: 'Run `sluice db migrate` once, before the parts of a cluster start.',
+  },
   STORE_TOO_NEW: { status: 500, exit: 3, hint: 'This store was migrated by a newer Sluice: use that one.' },
   // commands
   DAG_UNKNOWN: { status: 404, exit: 1, hint: '`sluice check` lists the DAGs of the project.' },

@@ -25,5 +25,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'query', summary: 'run a SELECT on the lakehouse', load: () => import('./commands/query.js') },
   { name: 'tables', summary: 'tables, their versions, roll back', load: () => import('./commands/tables.js') },
   { name: 'schema', summary: 'the JSON Schema of DAG files', load: () => import('./commands/schema.js') },
+  { name: 'scheduler', summary: 'a scheduler of a cluster', load: () => import('./commands/scheduler.js') },
+  { name: 'worker', summary: 'a worker of a cluster', load: () => import('./commands/worker.js') },
+  { name: 'webserver', summary: 'a web server of a cluster', load: () => import('./commands/webserver.js') },
+  { name: 'db', summary: 'the schema of the metadata store', load: () => import('./commands/db.js') },
+  { name: 'users', summary: 'users, their roles, links and tokens', load: () => import('./commands/users.js') },
   { name: 'version', summary: 'the version of Sluice', load: () => import('./commands/version.js') },
 ]

@@ -55,7 +55,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   void embedded.broken.then((error) => endWithoutStore(config, log, error))
   try {
     const { store } = embedded
-    const web = await startWeb({ deps: webDeps(embedded), host: options.host, port: options.port })
+    const web = await startWeb({ deps: webDeps(config, embedded), host: options.host, port: options.port })
     try {
       const now = Date.now()
       await store.saveUser(ADMIN_USER, 'admin', now)
@@ -88,7 +88,18 @@ function endWithoutStore(config: Config, log: pino.Logger, error: Error): never 
   process.exit(1)
 }
 
-function webDeps({ config, store, database, commands, events, logs, tables }: Embedded): WebDeps {
+/** What the web view is given, embedded or as a part of a cluster. */
+export function webDeps(
+  config: Config,
+  {
+    store,
+    database,
+    commands,
+    events,
+    logs,
+    tables,
+  }: Pick<Embedded, 'store' | 'database' | 'commands' | 'events' | 'logs' | 'tables'>,
+): WebDeps {
   const { baseUrl, project } = config
   const metricsToken = process.env.SLUICE_METRICS_TOKEN
   const web = { baseUrl, project, ...(metricsToken ? { metricsToken } : {}) }
@@ -96,12 +107,12 @@ function webDeps({ config, store, database, commands, events, logs, tables }: Em
 }
 
 /** JSON lines on stderr, apart from what the command prints. */
-function serviceLog(level: string): pino.Logger {
+export function serviceLog(level: string): pino.Logger {
   return pino({ name: 'sluice', level: process.env.SLUICE_LOG_LEVEL ?? level }, pino.destination(2))
 }
 
 /** @returns the token that a Sluice which was killed left behind, or null */
-function refuseSecond(project: string): string | null {
+export function refuseSecond(project: string): string | null {
   const instance = readInstance(project)
   if (instance === null || instance.pid === process.pid) return null
   if (!isAlive(instance.pid)) return instance.token
@@ -118,7 +129,7 @@ function noDags(config: Config): SluiceError {
   })
 }
 
-async function revokeLeft(store: Store, token: string): Promise<void> {
+export async function revokeLeft(store: Store, token: string): Promise<void> {
   await store.revokeSecret(hashSecret(token))
 }
 
@@ -132,7 +143,7 @@ function foldersOf(config: Config): string[] {
   ]
 }
 
-async function portIsFree(host: string, port: number): Promise<void> {
+export async function portIsFree(host: string, port: number): Promise<void> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {
     probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port)))

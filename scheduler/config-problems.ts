@@ -105,9 +105,6 @@ function notYet(path: Path, at: 'key' | 'value', what: string): ConfigProblem {
 }
 
 function laterValue(path: Path, value: unknown): ConfigProblem | null {
-  if (path.join('.') === 'queue' && typeof value === 'string' && /^rediss?:/.test(value)) {
-    return notYet(path, 'value', `${LATER.queue} is`)
-  }
   if (path[0] === 'catalogs' && path[2] === 'format' && value === 'iceberg') {
     return notYet(path, 'value', `${LATER.format} are`)
   }

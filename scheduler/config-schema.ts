@@ -2,7 +2,6 @@ import type { JsonSchema } from '../json.js'
 
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
-  queue: 'a queue on Redis',
   format: 'catalogs of format iceberg',
   connections: new Set(['trino', 'smtp', 'spark', 'airbyte']),
   keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc', 'catalogs.*.trino']),
@@ -44,7 +43,11 @@ export const CONFIG_SCHEMA: JsonSchema = {
       additionalProperties: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
     },
     store: TEXT,
-    queue: { enum: ['local'] },
+    queue: {
+      type: 'string',
+      pattern: '^(local|rediss?://[^\\s/]+(/\\d*)?)$',
+      'x-expects': '`local` or an address such as redis://host:6379/0',
+    },
     dags: TEXT,
     logs: {
       type: ['string', 'object'],

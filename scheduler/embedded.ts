@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Tables } from '../lakehouse/lakehouse.js'
 import { type Clock, systemClock } from './clock.js'
+import type { Presence } from './cluster/presence.js'
 import type { Commands } from './commands.js'
 import type { Config } from './config.js'
 import type { FolderReading } from './dag/load-folder.js'
@@ -152,6 +153,7 @@ async function joined(
   registering: Registering,
 ): Promise<Embedded> {
   const { config, log, schedules = true } = options
+  const presence = await ownStore(config.store, clock, log)
   const instance = instanceOf(config.store)
   const work = join(config.project, '.sluice', 'work')
   const killed = await killMarked(`${INSTANCE_MARKER}=${instance}`)
@@ -212,6 +214,7 @@ async function joined(
     await scheduler.stop()
     await queue.close()
     await logStore.close()
+    await presence?.release()
     await store.close()
   }
   const tables = openTables(ownLakehouseConfig(config))
@@ -227,9 +230,16 @@ async function joined(
     tables,
     worker,
     dags: watch,
-    broken,
+    broken: presence === null ? broken : presence.displaced,
     close,
   }
+}
+
+/** Our start ends the claims of all others, so nobody else may work on the store. A folder has a lock of its own. */
+async function ownStore(store: string, clock: Clock, log: Log): Promise<Presence | null> {
+  if (!store.includes('://')) return null
+  const { announcePresence } = await import('./cluster/presence.js')
+  return announcePresence(store, 'exclusive', clock, log)
 }
 
 /** One name for one store, in the environment of every process that works for it. */

@@ -14,8 +14,8 @@ export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
 export type { DagReading } from './loop/registration.js'
 
 export interface SchedulerLimits {
-  /** between two sweeps, the safety net for lost hints and dead workers */
-  sweepMs: number
+  /** between two sweeps, the safety net for lost hints and dead workers; a function may say another pace at another time */
+  sweepMs: number | (() => number)
   /** a queued task that nobody has claimed for this long is dispatched again */
   staleQueuedMs: number
   /** runs settled at the same time */
@@ -203,7 +203,8 @@ export class Scheduler implements Wake {
     await this.#guarded('looking for stale queued tasks', () => this.#repeatHints())
     this.#request(this.#retries)
     this.all()
-    this.#alarms.set('sweep', this.now() + this.#limits.sweepMs)
+    const { sweepMs } = this.#limits
+    this.#alarms.set('sweep', this.now() + (typeof sweepMs === 'number' ? sweepMs : sweepMs()))
   }
 
   async #reap(): Promise<void> {

@@ -3,10 +3,10 @@ import type { Queue, QueueListener } from './queue.js'
 
 /** Hints inside one process: the embedded form, where scheduler and worker are neighbours. */
 export class LocalQueue implements Queue, QueueListener {
-  readonly #wakes = new Set<(queues: ReadonlySet<string>) => void>()
+  readonly #wakes = new Set<(queues: ReadonlySet<string>) => Promise<void>>()
   readonly #stops = new Set<(attempt: { runId: string; taskId: string; attempt: number }) => void>()
 
-  onWork(wake: (queues: ReadonlySet<string>) => void): void {
+  onWork(wake: (queues: ReadonlySet<string>) => Promise<void>): void {
     this.#wakes.add(wake)
   }
 
@@ -17,7 +17,7 @@ export class LocalQueue implements Queue, QueueListener {
   async dispatch(tasks: QueuedTask[]): Promise<void> {
     if (tasks.length === 0) return
     const queues = new Set(tasks.map((task) => task.queue))
-    for (const wake of this.#wakes) wake(queues)
+    for (const wake of this.#wakes) void wake(queues)
   }
 
   async stop(attempts: { runId: string; taskId: string; attempt: number }[]): Promise<void> {

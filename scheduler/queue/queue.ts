@@ -14,7 +14,10 @@ export interface Queue {
 
 /** The worker's end of the queue. */
 export interface QueueListener {
-  /** @param wake is told the names of the queues in which there may be work */
-  onWork(wake: (queues: ReadonlySet<string>) => void): void
+  /**
+   * @param wake is told the names of the queues in which there may be work; it resolves once this worker has a free place,
+   *   so that hints which come one by one can be left to others until then
+   */
+  onWork(wake: (queues: ReadonlySet<string>) => Promise<void>): void
   onStop(stop: (attempt: { runId: string; taskId: string; attempt: number }) => void): void
 }

@@ -25,6 +25,11 @@ export class AccountQueries implements AccountStore {
     return rows.map((row) => ({ name: row.name, role: row.role, createdAt: row.created_at }))
   }
 
+  async removeUser(name: string): Promise<'removed' | 'unknown'> {
+    const rows = await this.#database.query('delete from users where name = $1 returning name', [name])
+    return rows.length === 0 ? 'unknown' : 'removed'
+  }
+
   async saveSecret(secret: Parameters<AccountStore['saveSecret']>[0], now: Instant): Promise<void> {
     await this.#database.query(
       'insert into secrets (hash, kind, user_name, created_at, expires_at) values ($1, $2, $3, $4, $5)',

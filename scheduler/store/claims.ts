@@ -224,6 +224,12 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     return rows.map((row) => row.run_id)
   }
 
+  async currentEpoch(): Promise<number> {
+    const [row] = await this.#database.query<{ epoch: number }>('select coalesce(max(epoch), 0) as epoch from epochs')
+    if (row === undefined) throw new Error('the newest epoch gave no row')
+    return Number(row.epoch)
+  }
+
   async beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }> {
     const [row] = await this.#database.query<{ epoch: number; runs: string[] }>(BEGIN_EPOCH, [reason, sqlInstant(now)])
     if (row === undefined) throw new Error('a new epoch could not be begun')

@@ -41,18 +41,34 @@ export async function migrate(database: ScriptDatabase, now: Instant): Promise<{
     await apply(database, migration, now)
     applied.push(migration.name)
   }
-  const newest = known.at(-1)?.number ?? 0
+  await assertNoneAhead(database, known)
+  return { applied }
+}
+
+/**
+ * For the parts of a cluster, which start by the dozen and do not migrate by themselves.
+ * @throws SluiceError STORE_NOT_MIGRATED, MIGRATION_CHANGED, STORE_TOO_NEW
+ */
+export async function assertMigrated(database: Database): Promise<{ applied: string[] }> {
+  const known = await migrations()
+  const [table] = await database.query<{ there: boolean }>(
+    "select to_regclass('schema_migrations') is not null as there",
+  )
+  for (const migration of known) {
+    if (table?.there === true && (await isApplied(database, migration))) continue
+    throw new SluiceError('STORE_NOT_MIGRATED', `The store lacks the migration ${migration.name}.`)
+  }
+  await assertNoneAhead(database, known)
+  return { applied: [] }
+}
+
+async function assertNoneAhead(database: Database, known: readonly Migration[]): Promise<void> {
   const [ahead] = await database.query<{ name: string }>(
     'select name from schema_migrations where number > $1 limit 1',
-    [newest],
+    [known.at(-1)?.number ?? 0],
   )
-  if (ahead !== undefined) {
-    throw new SluiceError(
-      'STORE_TOO_NEW',
-      `The store has the migration ${ahead.name}, which this Sluice does not know.`,
-    )
-  }
-  return { applied }
+  if (ahead === undefined) return
+  throw new SluiceError('STORE_TOO_NEW', `The store has the migration ${ahead.name}, which this Sluice does not know.`)
 }
 
 async function migrations(): Promise<Migration[]> {

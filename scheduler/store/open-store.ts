@@ -6,7 +6,7 @@ import type { Database } from './database.js'
 import { DueRunQueries } from './due-runs.js'
 import { lockFolder } from './folder-lock.js'
 import { LineageQueries } from './lineage.js'
-import { migrate, type ScriptDatabase } from './migrate.js'
+import { assertMigrated, migrate } from './migrate.js'
 import { PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
 import { RunQueries } from './runs.js'
@@ -15,6 +15,8 @@ import type { Store } from './store.js'
 export interface OpenStore {
   store: Store
   database: Database
+  /** names of the migrations that were applied now */
+  applied: readonly string[]
   /**
    * Resolves with the cause when the store has broken for good (PGlite's thread has crashed): every call fails from then on,
    * so the process should end and be started anew. Never with PostgreSQL, whose connections come back.
@@ -25,10 +27,15 @@ export interface OpenStore {
 /**
  * Opens the metadata store and brings it to the newest schema.
  * @param location an absolute folder for PGlite, or a `postgres://` URL
- * @throws SluiceError STORE_LOCKED, NOT_WRITABLE, UNREACHABLE, MIGRATION_CHANGED, STORE_TOO_NEW
+ * @param options.migrate false, for PostgreSQL only: the schema must be the newest already
+ * @throws SluiceError STORE_LOCKED, NOT_WRITABLE, UNREACHABLE, MIGRATION_CHANGED, STORE_TOO_NEW, STORE_NOT_MIGRATED
  */
-export async function openStore(location: string, now: Instant): Promise<OpenStore> {
-  return isPostgresUrl(location) ? openPostgres(location, now) : openFolder(location, now)
+export async function openStore(
+  location: string,
+  now: Instant,
+  { migrate: mayMigrate = true }: { migrate?: boolean } = {},
+): Promise<OpenStore> {
+  return isPostgresUrl(location) ? openPostgres(location, now, mayMigrate) : openFolder(location, now)
 }
 
 export function isPostgresUrl(location: string): boolean {
@@ -54,30 +61,30 @@ async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
   const release = lockFolder(folder)
   try {
     const database = await PgliteDatabase.open(folder)
-    await migrateOrClose(database, now)
+    const applied = await orClose(database, migrate(database, now))
     const close = async () => {
       await database.close()
       release()
     }
-    return { store: sqlStore(database, close), database, broken: database.broken }
+    return { store: sqlStore(database, close), database, applied, broken: database.broken }
   } catch (error) {
     release()
     throw error
   }
 }
 
-async function openPostgres(url: string, now: Instant): Promise<OpenStore> {
+async function openPostgres(url: string, now: Instant, mayMigrate: boolean): Promise<OpenStore> {
   const { PostgresDatabase } = await import('./postgres.js')
   const database = await PostgresDatabase.open(url)
-  await migrateOrClose(database, now)
+  const applied = await orClose(database, mayMigrate ? migrate(database, now) : assertMigrated(database))
   const broken = new Promise<Error>(() => undefined)
-  return { store: sqlStore(database, () => database.close()), database, broken }
+  return { store: sqlStore(database, () => database.close()), database, applied, broken }
 }
 
-/** A store that cannot be migrated leaves no thread or connection behind. */
-async function migrateOrClose(database: ScriptDatabase, now: Instant): Promise<void> {
+/** A store that cannot be used leaves no thread or connection behind. */
+async function orClose(database: Database, prepared: Promise<{ applied: string[] }>): Promise<readonly string[]> {
   try {
-    await migrate(database, now)
+    return (await prepared).applied
   } catch (error) {
     await database.close()
     throw error
@@ -126,11 +133,13 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     saveProgress: (...args) => claims.saveProgress(...args),
     reapExpired: (...args) => claims.reapExpired(...args),
     beginEpoch: (...args) => claims.beginEpoch(...args),
+    currentEpoch: () => claims.currentEpoch(),
     workers: (...args) => claims.workers(...args),
     runLineage: (...args) => lineage.runLineage(...args),
     recordTableWrite: (...args) => lineage.recordTableWrite(...args),
     saveUser: (...args) => accounts.saveUser(...args),
     users: () => accounts.users(),
+    removeUser: (...args) => accounts.removeUser(...args),
     saveSecret: (...args) => accounts.saveSecret(...args),
     redeemSecret: (...args) => accounts.redeemSecret(...args),
     revokeSecret: (...args) => accounts.revokeSecret(...args),

@@ -237,6 +237,8 @@ export interface ClaimStore {
   /** Begins a new epoch of an embedded Sluice: every claim of an older epoch gets the outcome `lost` at once, with
    *  `reason`. Returns the runs to settle. */
   beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }>
+  /** the newest epoch; 0 before the first. Workers of a cluster claim in it. */
+  currentEpoch(): Promise<number>
   workers(now: Instant): Promise<WorkerInfo[]>
 }
 
@@ -306,6 +308,8 @@ export interface AccountStore {
   /** creates the user or changes the role */
   saveUser(name: string, role: Role, now: Instant): Promise<void>
   users(): Promise<{ name: string; role: Role; createdAt: Instant }[]>
+  /** with all links, sessions and tokens of the user; what they did stays in the audit */
+  removeUser(name: string): Promise<'removed' | 'unknown'>
   /** only hashes of secrets are stored (SHA-256 hex of 256 random bits) */
   saveSecret(
     secret: { kind: 'login_link' | 'session' | 'api_token'; hash: string; user: string; expiresAt: Instant | null },

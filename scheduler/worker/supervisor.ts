@@ -45,6 +45,8 @@ export interface SupervisorOptions {
   instance: string
   /** outcomes that have just become durable */
   recorded(outcomes: { runId: string; outcome: AttemptOutcome }[]): void
+  /** between two looks at the store for work that nobody has told of; absent: hints are never lost */
+  lookMs?(): number
   leaseMs?: number
   heartbeatMs?: number
   stopMs?: number
@@ -71,6 +73,9 @@ export class Supervisor {
   #hinted = false
   #closing = false
   #emptied: () => void = () => undefined
+  #roomAsked: Promise<void> | null = null
+  #freed: () => void = () => undefined
+  #forgetLook: () => void = () => undefined
 
   constructor(options: SupervisorOptions) {
     const { store, clock, log, slotConfig, instance } = options
@@ -94,7 +99,11 @@ export class Supervisor {
   /** Begins to serve: what is queued already is claimed at once, and one slot is started ahead. */
   start(): void {
     const { queue } = this.#options
-    queue.onWork((queues) => this.serve(queues))
+    queue.onWork(async (queues) => {
+      this.serve(queues)
+      await this.#claims.idle()
+      await this.#room()
+    })
     queue.onStop(({ runId, taskId, attempt }) => {
       for (const execution of this.#executions.values()) {
         const { claim } = execution
@@ -104,6 +113,7 @@ export class Supervisor {
     this.serve(this.#queues)
     this.#heartbeat.start()
     this.#pool.warm()
+    this.#look()
   }
 
   /** Looks for work, from now on in these queues too. */
@@ -111,6 +121,17 @@ export class Supervisor {
     for (const name of queues) this.#queues.add(name)
     this.#hinted = true
     if (!this.#closing) this.#claims.request()
+  }
+
+  /** Claims nothing more and resolves once what runs has ended by itself. */
+  async drain(): Promise<void> {
+    this.#closing = true
+    this.#freed()
+    await this.#claims.idle()
+    if (this.#executions.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve
+    })
   }
 
   /** Makes sure that a lease that has run out belongs to nobody alive; for a reaper in the same process. */
@@ -129,6 +150,8 @@ export class Supervisor {
    */
   async close(reason: string): Promise<void> {
     this.#closing = true
+    this.#freed()
+    this.#forgetLook()
     await this.#claims.idle()
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve
@@ -142,6 +165,29 @@ export class Supervisor {
     this.#progress.close()
     await this.#pool.close()
     await this.#logs.close()
+  }
+
+  /** Resolves once there is a free place, or none will ever be. */
+  async #room(): Promise<void> {
+    while (!this.#closing && this.#executions.size >= this.#options.slots) {
+      this.#roomAsked ??= new Promise((resolve) => {
+        this.#freed = () => {
+          this.#roomAsked = null
+          resolve()
+        }
+      })
+      await this.#roomAsked
+    }
+  }
+
+  /** Hints may be lost: the store is asked every now and then. */
+  #look(): void {
+    const { clock, lookMs } = this.#options
+    if (lookMs === undefined || this.#closing) return
+    this.#forgetLook = clock.at(clock.now() + lookMs(), () => {
+      this.serve([])
+      this.#look()
+    })
   }
 
   // ---- claiming ------------------------------------------------------------------------------------------------------
@@ -307,6 +353,9 @@ export class Supervisor {
     const outcome = execution.outcome(end, this.#options.clock.now())
     if (outcome !== null) this.#reporter.report({ ...execution.ref, outcome, facts })
     if (this.#executions.size === 0) this.#emptied()
+    this.#freed()
+    // what others left to us, or to nobody, while there was no place
+    if (this.#options.lookMs !== undefined) this.#hinted = true
     if (this.#hinted && !this.#closing) this.#claims.request()
   }
 

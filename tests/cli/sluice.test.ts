@@ -30,7 +30,7 @@ describe('the program', () => {
     const { declare } = await entry.load()
     declare(command)
     const help = command.helpInformation()
-    expect(help.includes('--project <dir>')).toBe(!['version', 'schema'].includes(entry.name))
+    expect(help.includes('--project <dir>')).toBe(!['version', 'schema', 'db'].includes(entry.name))
   })
 
   it('explains one command', async () => {

@@ -186,7 +186,6 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
   })
 
   it.each([
-    ['queue: redis://redis:6379/0', 'a queue on Redis is not there yet'],
     ['catalogs: { lake: { format: iceberg, location: x } }', 'catalogs of format iceberg are not there yet'],
     ['catalogs: { lake: { location: x, trino: iceberg } }', '`catalogs.lake.trino` is not there yet'],
     [
@@ -196,6 +195,15 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
     ['alerts: { email: { connection: mail } }', '`alerts.email` is not there yet'],
   ])('refuses what comes later by name: %s', (text, message) => {
     expect(problems(text).join('\n')).toContain(message)
+  })
+
+  it('takes a queue on Redis, and no other address', () => {
+    for (const queue of ['local', 'redis://redis:6379/0', 'rediss://user:secret@redis.example.com']) {
+      expect(problems(`queue: "${queue}"`)).toEqual([])
+    }
+    for (const queue of ['amqp://rabbit', 'redis', 'redis://host/db']) {
+      expect(problems(`queue: "${queue}"`).join()).toContain('`local` or an address such as redis://host:6379/0')
+    }
   })
 
   it('tells all problems at once, each once', () => {

@@ -9,6 +9,10 @@ export function accountStore(tables: Tables): AccountStore {
     async users() {
       return [...tables.users].map(([name, user]) => ({ name, ...user })).sort((a, b) => (a.name < b.name ? -1 : 1))
     },
+    async removeUser(name) {
+      for (const [hash, { user }] of tables.secrets) if (user === name) tables.secrets.delete(hash)
+      return tables.users.delete(name) ? 'removed' : 'unknown'
+    },
     async saveSecret({ kind, hash, user, expiresAt }) {
       tables.secrets.set(hash, { kind, user, expiresAt })
     },

@@ -61,6 +61,9 @@ export function claimStore(tables: Tables): ClaimStore {
         row.claim !== null && row.claim.epoch < tables.epoch && tables.guards('epoch_takeover')
       return { epoch: tables.epoch, runs: lose(tables, now, (row) => (older(row) ? reason : null)) }
     },
+    async currentEpoch() {
+      return tables.epoch
+    },
     async workers() {
       return [...tables.workers.values()]
     },

@@ -15,6 +15,14 @@ export function accountsSuite(fresh: FreshStore): void {
       expect(await store.users()).toEqual([{ name: 'mira', role: 'admin', createdAt: NOW }])
     })
 
+    it('removes a user with every secret', async () => {
+      await store.saveSecret({ kind: 'api_token', hash: 'h9', user: 'mira', expiresAt: null }, NOW)
+      expect(await store.removeUser('mira')).toBe('removed')
+      expect(await store.removeUser('mira')).toBe('unknown')
+      await store.saveUser('mira', 'viewer', NOW)
+      expect(await store.redeemSecret('api_token', 'h9', NOW)).toBeNull()
+    })
+
     it('uses up a login link, even when two redeem it at once', async () => {
       await store.saveSecret({ kind: 'login_link', hash: 'h1', user: 'mira', expiresAt: NOW + 1000 }, NOW)
       const redeem = () => store.redeemSecret('login_link', 'h1', NOW)

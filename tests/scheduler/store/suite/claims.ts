@@ -193,7 +193,10 @@ export function claimsSuite(fresh: FreshStore): void {
         ]),
       )
       expect(await store.recordOutcomes([outcomeOf(second)], NOW)).toEqual(['lost_claim'])
-      expect((await store.beginEpoch('again', NOW)).epoch).toBeGreaterThan(begun.epoch)
+      expect(await store.currentEpoch()).toBe(begun.epoch)
+      const again = await store.beginEpoch('again', NOW)
+      expect(again.epoch).toBeGreaterThan(begun.epoch)
+      expect(await store.currentEpoch()).toBe(again.epoch)
     })
 
     it('keeps the handle of outside work for the next attempt', async () => {

@@ -1,0 +1,17 @@
+import type { Command } from 'commander'
+import { projectOption } from '../options.js'
+import { healthOptions, type PartCommandOptions, runPart } from '../part.js'
+import { projectConfig } from '../project.js'
+
+export function declare(command: Command): void {
+  healthOptions(projectOption(command)).action(scheduler)
+}
+
+async function scheduler(options: PartCommandOptions): Promise<void> {
+  const config = projectConfig(options.project)
+  const [{ startSchedulerPart }, { serviceLog }] = await Promise.all([
+    import('../../scheduler/cluster/scheduler-part.js'),
+    import('../serve.js'),
+  ])
+  await runPart('Scheduler', options, () => startSchedulerPart({ config, log: serviceLog('info') }))
+}

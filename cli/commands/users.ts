@@ -1,0 +1,129 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { SluiceError } from '../../errors.js'
+import type { Instant } from '../../json.js'
+import { ROLES, type Role, type Store } from '../../scheduler/store/store.js'
+import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
+import { printJson } from '../output/json.js'
+import { printTable } from '../output/table.js'
+import { terminal } from '../output/terminal.js'
+import { shortInstant } from '../output/time.js'
+import { durationArgument } from '../part.js'
+import { projectConfig } from '../project.js'
+
+interface TokenOptions extends CommonOptions {
+  expires?: number
+}
+
+interface AddOptions extends CommonOptions {
+  role: Role
+}
+
+/**
+ * Users, straight on the metadata store: whoever may read its password is an admin already. An embedded store belongs to the
+ * Sluice that runs, so that one is stopped first.
+ */
+export function declare(command: Command): void {
+  projectOption(jsonOption(command)).action(list)
+  projectOption(command.command('add'))
+    .description('add a user, or change the role; prints a link that logs in once')
+    .argument('<name>', 'letters, digits, . _ @ and -', userName)
+    .addOption(new Option('--role <role>', 'what the user may do').choices(ROLES).default('viewer'))
+    .action(add)
+  projectOption(command.command('link'))
+    .description('print a link that logs the user in once, within 15 minutes')
+    .argument('<name>')
+    .action(link)
+  projectOption(command.command('token'))
+    .description('print a new token for programs; it is shown this once')
+    .argument('<name>')
+    .option(
+      '--expires <duration>',
+      'such as 90d; without it the token lives until its user is removed',
+      durationArgument,
+    )
+    .action(token)
+  projectOption(command.command('remove'))
+    .description('remove a user with all sessions and tokens')
+    .argument('<name>')
+    .action(remove)
+}
+
+async function list(options: CommonOptions & JsonOption): Promise<void> {
+  const users = await withStore(options, (store) => store.users())
+  const out = terminal()
+  if (options.json === true) {
+    const shapes = users.map(({ name, role, createdAt }) => ({
+      name,
+      role,
+      created_at: new Date(createdAt).toISOString(),
+    }))
+    return printJson(shapes, out)
+  }
+  const rows = users.map(({ name, role, createdAt }) => [name, role, shortInstant(new Date(createdAt).toISOString())])
+  printTable([{ title: 'USER' }, { title: 'ROLE' }, { title: 'SINCE' }], rows, out)
+}
+
+async function add(name: string, options: AddOptions): Promise<void> {
+  const made = await withStore(options, async (store, now) => {
+    await store.saveUser(name, options.role, now)
+    await store.audit({ user: 'cli', action: 'save user', target: name, detail: { role: options.role } }, now)
+    return loginLink(store, name, options, now)
+  })
+  terminal().print(`${name} is ${options.role}. Log in, once: ${made}`)
+}
+
+async function link(name: string, options: CommonOptions): Promise<void> {
+  const made = await withStore(options, async (store, now) => {
+    await known(store, name)
+    return loginLink(store, name, options, now)
+  })
+  terminal().print(made)
+}
+
+async function token(name: string, options: TokenOptions): Promise<void> {
+  const made = await withStore(options, async (store, now) => {
+    await known(store, name)
+    const { createApiToken } = await import('../../webserver/auth/secrets.js')
+    await store.audit({ user: 'cli', action: 'make token', target: name, detail: {} }, now)
+    return createApiToken(store, name, now, options.expires === undefined ? null : now + options.expires)
+  })
+  terminal().print(made)
+}
+
+async function remove(name: string, options: CommonOptions): Promise<void> {
+  await withStore(options, async (store, now) => {
+    await known(store, name)
+    await store.audit({ user: 'cli', action: 'remove user', target: name, detail: {} }, now)
+    await store.removeUser(name)
+  })
+  terminal().print(`${name} is removed.`)
+}
+
+async function withStore<T>(options: CommonOptions, job: (store: Store, now: Instant) => Promise<T>): Promise<T> {
+  const config = projectConfig(options.project)
+  const { openStore } = await import('../../scheduler/store/open-store.js')
+  const now = Date.now()
+  const { store } = await openStore(config.store, now)
+  try {
+    return await job(store, now)
+  } finally {
+    await store.close()
+  }
+}
+
+async function loginLink(store: Store, name: string, { project }: CommonOptions, now: Instant): Promise<string> {
+  const { createLoginLink } = await import('../../webserver/auth/secrets.js')
+  return createLoginLink(store, name, projectConfig(project).baseUrl ?? 'http://localhost:8080', now)
+}
+
+async function known(store: Store, name: string): Promise<void> {
+  const users = await store.users()
+  if (users.some((user) => user.name === name)) return
+  throw new SluiceError('WRONG_USE', `There is no user ${name}.`, { hint: 'Add it with `sluice users add`.' })
+}
+
+function userName(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/.test(text))
+    throw new InvalidArgumentError('It must be letters, digits, . _ @ and -, at most 100.')
+  return text
+}

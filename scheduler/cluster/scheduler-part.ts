@@ -1,0 +1,60 @@
+import { operators } from '../../operators/index.js'
+import * as timetable from '../dag/cron.js'
+import { DagFolder } from '../dag/load-folder.js'
+import { RedisQueue } from '../queue/redis.js'
+import { listenForBell } from '../queue/redis-wakes.js'
+import { createScheduler } from '../scheduler.js'
+import { joinCluster, type PartOptions } from './part.js'
+import { Registrar } from './registrar.js'
+
+/** Between two sweeps while hints arrive, and while Redis is away. */
+const SWEEP_MS = 5_000
+const SWEEP_WITHOUT_REDIS_MS = 1_000
+
+export interface RunningPart {
+  /** asks the store; rejects when it does not answer */
+  ready(): Promise<void>
+  /** resolves with the reason when this process can do no more good and should end */
+  broken: Promise<Error>
+  close(): Promise<void>
+}
+
+/**
+ * A scheduler of a cluster. Any number may run: the store decides each step once, and whatever one leaves undone the
+ * others find with their next sweep.
+ */
+export async function startSchedulerPart(options: PartOptions): Promise<RunningPart> {
+  const part = await joinCluster(options)
+  const { config, store, database, clock, log, link, events } = part
+  await store.setPools(config.pools)
+  const ports = { store, queue: new RedisQueue(link), clock, events, timetable, random: Math.random, log }
+  const scheduler = createScheduler(ports, { sweepMs: () => (link.ready ? SWEEP_MS : SWEEP_WITHOUT_REDIS_MS) })
+  const stopListening = listenForBell(link, scheduler)
+  const registrar = new Registrar({
+    storeUrl: config.store,
+    folder: () =>
+      new DagFolder({
+        operators,
+        project: config.project,
+        dags: config.dags,
+        vars: Object.keys(config.vars),
+        pools: Object.keys(config.pools),
+      }),
+    register: (reading) => scheduler.register(reading),
+    clock,
+    log,
+  })
+  scheduler.start()
+  await registrar.start()
+  return {
+    ready: async () => void (await database.query('select 1')),
+    broken: part.broken,
+    async close() {
+      await registrar.close()
+      await stopListening()
+      await scheduler.idle()
+      await scheduler.stop()
+      await part.release()
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { operators } from '../../operators/index.js'
+import { SchedulerBell } from '../queue/redis-wakes.js'
+import { RedisWork } from '../queue/redis-work.js'
+import { killMarked } from '../worker/orphans.js'
+import { Supervisor } from '../worker/supervisor.js'
+import { INSTANCE_MARKER } from '../worker/task-environment.js'
+import { removeLeftWork } from '../worker/work-folder.js'
+import { joinCluster, type PartOptions } from './part.js'
+import type { RunningPart } from './scheduler-part.js'
+import { takeWorkerName } from './worker-name.js'
+
+/** Between two looks at the store for work that no hint has told of, and while Redis is away. */
+const LOOK_MS = 5_000
+const LOOK_WITHOUT_REDIS_MS = 500
+
+const WHY_STOPPED = 'the worker was stopped while it ran'
+
+export interface WorkerPartOptions extends PartOptions {
+  queues: readonly string[]
+  /** attempts at once */
+  slots: number
+}
+
+export interface RunningWorker extends RunningPart {
+  id: string
+  /** claims nothing more; resolves once what runs has ended by itself */
+  drain(): Promise<void>
+}
+
+/** A worker of a cluster: claims attempts of its queues and runs them in slot processes. */
+export async function startWorkerPart(options: WorkerPartOptions): Promise<RunningWorker> {
+  const part = await joinCluster(options)
+  const { config, store, database, clock, log, link, events, namespace } = part
+  const name = takeWorkerName(join(config.project, '.sluice', 'workers'), namespace)
+  const instance = `${namespace}-${name.id}`
+  const killed = await killMarked(`${INSTANCE_MARKER}=${instance}`)
+  if (killed.length > 0) log.warn({ processes: killed }, 'ended processes that an earlier worker had left running')
+  const work = join(name.folder, 'work')
+  await removeLeftWork(work)
+  const bell = new SchedulerBell(link)
+  const hints = new RedisWork(link, options.queues)
+  const { project, dags, logs, catalogs, connections, cache, vars } = config
+  const worker = new Supervisor({
+    id: name.id,
+    epoch: await store.currentEpoch(),
+    slots: options.slots,
+    queues: options.queues,
+    ...{ store, queue: hints, events, clock, log, operators, instance },
+    slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
+    recorded: (outcomes) => bell.recorded(outcomes),
+    lookMs: () => (link.ready ? LOOK_MS : LOOK_WITHOUT_REDIS_MS),
+  })
+  worker.start()
+  return {
+    id: name.id,
+    ready: async () => void (await database.query('select 1')),
+    broken: part.broken,
+    async drain() {
+      await hints.close()
+      await worker.drain()
+    },
+    async close() {
+      await hints.close()
+      await worker.close(WHY_STOPPED)
+      await part.release()
+      name.release()
+    },
+  }
+}

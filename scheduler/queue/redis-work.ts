@@ -1,0 +1,57 @@
+import { Worker as HintReader } from 'bullmq'
+import type { Json } from '../../json.js'
+import type { QueueListener } from './queue.js'
+import { STOP_CHANNEL, workQueue } from './redis.js'
+import type { RedisLink } from './redis-link.js'
+
+interface StopRequest {
+  runId: string
+  taskId: string
+  attempt: number
+}
+
+/**
+ * The worker's end. A hint is held until the worker has room again, so that one with no free place takes at most one hint
+ * of each queue and leaves the others to its neighbours.
+ */
+export class RedisWork implements QueueListener {
+  readonly #link: RedisLink
+  readonly #queues: readonly string[]
+  readonly #readers: HintReader[] = []
+
+  constructor(link: RedisLink, queues: readonly string[]) {
+    this.#link = link
+    this.#queues = queues
+  }
+
+  onWork(wake: (queues: ReadonlySet<string>) => Promise<void>): void {
+    for (const queue of this.#queues) {
+      const reader = new HintReader(workQueue(queue), () => wake(new Set([queue])), {
+        connection: this.#link.patient,
+        prefix: this.#link.prefix,
+        concurrency: 1,
+        skipVersionCheck: true,
+        // a hint that its reader took to its grave is repeated by the scheduler's sweep
+        skipStalledCheck: true,
+      })
+      // a Redis that was wiped, restarted or cut off shows here; the link tells people
+      reader.on('error', () => undefined)
+      this.#readers.push(reader)
+    }
+  }
+
+  onStop(stop: (attempt: StopRequest) => void): void {
+    this.#link.subscribe(STOP_CHANNEL, (message) => {
+      for (const request of stopRequests(message)) stop(request)
+    })
+  }
+
+  /** Takes no more hints. */
+  async close(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.close(true)))
+  }
+}
+
+function stopRequests(message: Json): StopRequest[] {
+  return Array.isArray(message) ? (message as unknown as StopRequest[]) : []
+}

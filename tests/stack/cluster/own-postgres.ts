@@ -1,0 +1,84 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from '../../e2e/eventually.js'
+import { freePort } from './own-redis.js'
+
+/** A PostgreSQL of the test's own, to be killed and started again. */
+export class OwnPostgres {
+  readonly #data: string
+  #child: ChildProcess | null = null
+
+  private constructor(
+    readonly port: number,
+    data: string,
+  ) {
+    this.#data = data
+  }
+
+  static async start(): Promise<OwnPostgres> {
+    const postgres = new OwnPostgres(await freePort(), mkdtempSync(join(tmpdir(), 'sluice-postgres-')))
+    run('initdb', ['-D', postgres.#data, '-U', 'sluice', '--auth=trust', '--encoding=UTF8', '--no-sync'])
+    await postgres.up()
+    return postgres
+  }
+
+  get url(): string {
+    return `postgres://sluice@127.0.0.1:${this.port}/postgres`
+  }
+
+  async up(): Promise<void> {
+    const [program, args] = asUser('postgres', [
+      ...['-D', this.#data, '-h', '127.0.0.1', '-p', String(this.port)],
+      ...['-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
+    ])
+    this.#child = spawn(program, args, { stdio: 'ignore' })
+    await eventually(20_000, async () => {
+      try {
+        execFileSync(binary('pg_isready'), ['-q', '-h', '127.0.0.1', '-p', String(this.port), '-d', 'postgres'])
+        return true
+      } catch {
+        return null
+      }
+    })
+  }
+
+  /** Ends every connection and comes back. */
+  async restart(): Promise<void> {
+    await this.#end('SIGINT')
+    await this.up()
+  }
+
+  async remove(): Promise<void> {
+    await this.#end('SIGQUIT')
+    rmSync(this.#data, { recursive: true, force: true })
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+}
+
+function binary(name: string): string {
+  const versions = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a))
+  return join('/usr/lib/postgresql', versions[0] ?? '', 'bin', name)
+}
+
+/** PostgreSQL refuses to run as root; a user namespace gives it another id while the files stay ours. */
+function asUser(name: string, args: string[]): [program: string, args: string[]] {
+  if (userInfo().uid !== 0) return [binary(name), args]
+  const id = (flag: string) => execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }).trim()
+  return ['unshare', ['--user', `--map-user=${id('-u')}`, `--map-group=${id('-g')}`, binary(name), ...args]]
+}
+
+function run(name: string, args: string[]): void {
+  const [program, all] = asUser(name, args)
+  execFileSync(program, all, { stdio: 'ignore' })
+}

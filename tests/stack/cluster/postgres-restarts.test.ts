@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { deltaRows } from '../../e2e/faults/delta-rows.js'
+import { Cluster } from './cluster.js'
+import { OwnPostgres } from './own-postgres.js'
+import { OwnRedis } from './own-redis.js'
+
+const RUNS = 500
+const RESTART_EVERY_MS = 5_000
+
+let postgres: OwnPostgres
+let redis: OwnRedis
+let cluster: Cluster
+beforeAll(async () => {
+  ;[postgres, redis] = await Promise.all([OwnPostgres.start(), OwnRedis.start()])
+})
+afterAll(async () => {
+  await cluster?.remove()
+  await redis?.down()
+  await postgres?.remove()
+})
+
+/** Every fifth run publishes a row: tables are one part, the many steps of the others are what a restart cuts through. */
+const COUNT = `dag: count
+max_active_runs: 16
+defaults: { retries: 50, retry_delay: 100ms, backoff: 1 }
+tasks:
+  one: { bash: ["true"] }
+  two: { needs: [one], bash: ["true"] }
+`
+const MARK = `dag: mark
+max_active_runs: 4
+defaults: { retries: 50, retry_delay: 100ms, backoff: 1 }
+tasks:
+  mark: { sql: { query: "select {{ run.id }} as run", to: bronze.marks, mode: append } }
+`
+
+it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVERY_MS / 1000} s`, async () => {
+  cluster = await Cluster.create(
+    { postgres: postgres.url, redis: redis.url },
+    { 'dags/count.yaml': COUNT, 'dags/mark.yaml': MARK },
+  )
+  await cluster.start('webserver')
+  await cluster.start('scheduler')
+  await cluster.start('worker', '--slots', '4')
+  await Promise.all([cluster.knows('count'), cluster.knows('mark')])
+  let restarts = 0
+  let over = false
+  const restarting = (async () => {
+    while (!over) {
+      await delay(RESTART_EVERY_MS)
+      await postgres.restart()
+      restarts += 1
+    }
+  })()
+  const runs: string[] = []
+  for (let count = 0; count < RUNS; count++) runs.push(await cluster.trigger(count % 5 === 0 ? 'mark' : 'count'))
+  const states = await cluster.ended(runs, 180_000)
+  over = true
+  await restarting
+  expect(restarts).toBeGreaterThan(3)
+  expect(new Set(runs).size).toBe(RUNS)
+  expect(runs.filter((run) => states.get(run) !== 'success')).toEqual([])
+  const marks = (await deltaRows(`${cluster.folder}/data/lake/bronze/marks`)).map(({ run }) => String(run))
+  expect(marks.sort()).toEqual(runs.filter((_, index) => index % 5 === 0).sort())
+}, 300_000)
