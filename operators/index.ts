@@ -1,4 +1,5 @@
 import { bash } from './bash.js'
+import { branch } from './branch.js'
 import { http } from './http.js'
 import { ingest } from './ingest.js'
 import type { Operator } from './operator.js'
@@ -12,5 +13,5 @@ import { sql } from './sql.js'
  * an operator when it runs.
  */
 export const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>(
-  [bash, python, http, ingest, sql, qualityCheck].map((operator) => [operator.type, operator]),
+  [bash, branch, python, http, ingest, sql, qualityCheck].map((operator) => [operator.type, operator]),
 )

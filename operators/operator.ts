@@ -16,7 +16,8 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   /**
    * JSON Schema of the long form. Sluice's annotations on string properties:
    * - `x-template`: `sql` | `shell` | `text` | `none` (default `text`): how `{{ … }}` inside is written out. A string under
-   *   `x-template: none` may hold no template.
+   *   `x-template: none` may hold no template; one under `condition` is a condition as in `when`, and is given to the
+   *   operator as `true` or `false`.
    * - `x-file: true`: a path relative to the DAG file; its content belongs to the version of the DAG. `x-file-template`
    *   says how templates inside that file are treated (`sql`, `text`, `none`).
    */

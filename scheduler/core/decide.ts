@@ -1,4 +1,5 @@
 import type { Instant } from '../../json.js'
+import { Branches } from './branch.js'
 import { cancelTasks } from './cancel.js'
 import { RunDraft } from './draft.js'
 import { finishRun } from './finish.js'
@@ -27,9 +28,16 @@ export function decide(snapshot: RunSnapshot, now: Instant, random: Random): Dec
  * again, because a clear or a mark may have changed what lies upstream of it; once `queued` it runs.
  */
 function advance(draft: RunDraft, now: Instant): void {
+  const branches = new Branches(draft)
   for (const { task, now: taskRun } of draft.tasks()) {
     const retryDue = taskRun.state === 'up_for_retry' && (taskRun.notBefore ?? now) <= now
     if (taskRun.state !== 'none' && taskRun.state !== 'scheduled' && !retryDue) continue
+    const branch = branches.leavingOut(task)
+    if (branch !== null) {
+      const reason = `branch ${branch} does not follow it`
+      draft.set(task.id, { state: 'skipped', notBefore: null, endedAt: now, reason })
+      continue
+    }
     const upstream = draft.upstream(task)
     const verdict = judge(task.triggerRule, countUpstream(upstream.map(({ state }) => state)))
     if (verdict === 'ready') {

@@ -54,7 +54,7 @@ export interface Task {
   operator: string
   /** the operator's configuration in its long form, valid against its schema; templates not rendered */
   config: JsonObject
-  /** a template expression; the task is skipped when it renders to `false`, `no`, `0` or nothing */
+  /** a condition (condition.ts); the task is skipped when it does not hold */
   when: string | null
   triggerRule: TriggerRule
   retries: number

@@ -87,17 +87,38 @@ export function checkTask(
   // what breaks the schema is reported; what templates mean in it cannot be known
   if (!report.isGood([...path, operator.type])) return null
   const config = longForm(operator, task[operator.type] as Json)
+  if (operator.type === 'branch') checkBranch(id, task[operator.type] as Json, needs, report)
   const known = knownNames(id, tasks, needs, params, context)
   const reading = new TaskReading(id, operator, task[operator.type] as Json, known, context, report)
   reading.config(config)
   if (report.isGood([...path, 'checks'])) reading.checks(task.checks as Json | undefined)
-  if (typeof task.when === 'string') reading.text([...path, 'when'], task.when, 'text')
+  if (typeof task.when === 'string') reading.text([...path, 'when'], task.when, 'condition')
   if (isMap(task.env)) {
     for (const [name, value] of Object.entries(task.env)) {
       if (typeof value === 'string') reading.text([...path, 'env', name], value, 'text')
     }
   }
   return { operator, config, outputsOf: [...reading.outputsOf], files: [...reading.files] }
+}
+
+/** What a branch follows must hang on it, or following would change nothing. */
+function checkBranch(id: string, written: Json, needs: Needs, report: Report): void {
+  const choices = isMap(written) ? written.choices : written
+  const base = ['tasks', id, 'branch', ...(isMap(written) ? ['choices'] : [])]
+  const after = [...needs].flatMap(([other, upstream]) => (upstream.includes(id) ? other : []))
+  for (const [place, choice] of (Array.isArray(choices) ? choices : []).entries()) {
+    const to = isMap(choice) && Array.isArray(choice.to) ? choice.to : []
+    for (const [index, followed] of to.entries()) {
+      if (typeof followed !== 'string' || after.includes(followed)) continue
+      const path = [...base, place, 'to', index]
+      if (!needs.has(followed)) {
+        report.error(path, 'value', `there is no task \`${followed.slice(0, 100)}\``, didYouMean(followed, after))
+      } else {
+        const message = `task \`${followed}\` does not need \`${id}\`, so the branch cannot follow it`
+        report.error(path, 'value', message, `add \`${id}\` to the \`needs\` of \`${followed}\``)
+      }
+    }
+  }
 }
 
 export function checkPool(pool: unknown, path: Path, context: TaskContext, report: Report): void {
@@ -138,7 +159,7 @@ class TaskReading {
   }
 
   text(path: Path, text: string, mode: TemplateMode): void {
-    if (!text.includes('{{')) return
+    if (!text.includes('{{') && mode !== 'condition') return
     const reading = readTemplate(text, mode, this.known)
     for (const fault of reading.faults) this.report.inText(path, fault, fault.message, fault.hint)
     for (const one of reading.outputsOf) this.outputsOf.add(one)

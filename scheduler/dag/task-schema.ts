@@ -112,10 +112,11 @@ export const TASK_KEYS: JsonSchema = {
   },
   when: {
     title: 'When',
-    description: 'A template; the task is skipped when it renders to `false`, `no`, `0` or nothing.',
+    description:
+      'A condition; the task is skipped when it does not hold. Names are those of templates, without braces; compare with `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `not in`, join with `and`, `or`, `not`.',
     type: ['string', 'boolean'],
-    'x-template': 'text',
-    examples: ['{{ params.full }}'],
+    'x-template': 'condition',
+    examples: ["params.mode == 'full' and tasks.count.outputs.rows > 0"],
   },
   ...SHARED_TASK_KEYS,
   checks: CHECKS_SCHEMA,

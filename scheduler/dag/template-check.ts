@@ -1,7 +1,14 @@
+import { isTemplate, parseCondition } from './condition.js'
 import { didYouMean, listed } from './suggest.js'
 import { HELPERS } from './template-helpers.js'
 import { placeScanner, type TemplateMode } from './template-place.js'
-import { type Expression, parseTemplate, type TemplateFault, type TemplatePart } from './template-syntax.js'
+import {
+  type Expression,
+  type ExpressionPlace,
+  parseTemplate,
+  type TemplateFault,
+  type TemplatePart,
+} from './template-syntax.js'
 
 /** The names that exist where a template stands. */
 export interface KnownNames {
@@ -47,9 +54,10 @@ const AIRFLOW: Record<string, string> = {
 /** Checks a text without rendering it: syntax, every name, every helper, and that no template stands inside quotes. */
 export function readTemplate(text: string, mode: TemplateMode, known: KnownNames): TemplateReading {
   if (mode === 'none') return { faults: verbatimFaults(text), outputsOf: [] }
+  if (mode === 'condition' && !isTemplate(text)) return readCondition(text, known)
   const parsed = parseTemplate(text)
   if ('fault' in parsed) return { faults: [parsed.fault], outputsOf: [] }
-  const faults: TemplateFault[] = placeFaults(parsed.parts, mode)
+  const faults: TemplateFault[] = [...placeFaults(parsed.parts, mode), ...aroundFaults(parsed.parts, mode)]
   const outputsOf = new Set<string>()
   for (const part of parsed.parts) {
     if (part.kind === 'text') continue
@@ -61,34 +69,64 @@ export function readTemplate(text: string, mode: TemplateMode, known: KnownNames
   return { faults, outputsOf: [...outputsOf] }
 }
 
+function readCondition(text: string, known: KnownNames): TemplateReading {
+  const parsed = parseCondition(text)
+  if ('fault' in parsed) return { faults: [parsed.fault], outputsOf: [] }
+  const faults: TemplateFault[] = []
+  const outputsOf = new Set<string>()
+  const fault = (message: string, hint: string, at?: ExpressionPlace) => {
+    const { line, column, source } = at ?? { line: 1, column: 1, source: text }
+    faults.push({ line, column, message: `\`${source}\` ${message}`, hint })
+  }
+  checkExpression(parsed.expression, { known, mode: 'condition', fault, outputsOf })
+  return { faults, outputsOf: [...outputsOf] }
+}
+
+/** The older form of a condition is one template; text around it would make it true whatever its value. */
+function aroundFaults(parts: readonly TemplatePart[], mode: TemplateMode): TemplateFault[] {
+  const around = parts.length > 1 && parts.some((part) => part.kind === 'text' || part !== parts[0])
+  const first = parts.find((part) => part.kind === 'expression')
+  if (mode !== 'condition' || !around || first === undefined) return []
+  const message = `${first.source} stands beside other text, which a condition cannot compare`
+  return [{ ...at(first), message, hint: "take the braces away: params.mode == 'full'" }]
+}
+
 interface Checking {
   known: KnownNames
   mode: TemplateMode
-  fault: (message: string, hint: string) => void
+  /** @param at where, in a condition */
+  fault: (message: string, hint: string, at?: ExpressionPlace) => void
   outputsOf: Set<string>
 }
 
 function checkExpression(expression: Expression, checking: Checking): void {
   if (expression.kind === 'literal') return
+  if (expression.kind === 'list') {
+    for (const item of expression.items) checkExpression(item, checking)
+    return
+  }
+  const fault = (message: string, hint: string) => checking.fault(message, hint, expression.at)
   if (expression.kind === 'name') {
-    checkName(expression.parts, checking)
+    checkName(expression.parts, { ...checking, fault })
     return
   }
   const { helper, args } = expression
   const entry = Object.hasOwn(HELPERS, helper) ? HELPERS[helper] : undefined
-  if (entry === undefined) {
-    const names = Object.keys(HELPERS)
-    checking.fault(
-      `calls \`${helper}\`, which is no helper`,
-      didYouMean(helper, names) || `there are ${listed(names, 'and')}`,
-    )
+  // what a condition has a sign or a word for is not called
+  const names = checking.mode === 'condition' && expression.called ? CALLED : Object.keys(HELPERS)
+  if (entry === undefined || !names.includes(helper)) {
+    fault(`calls \`${helper}\`, which is no helper`, didYouMean(helper, names) || `there are ${listed(names, 'and')}`)
   } else if (args.length < entry.args[0] || args.length > entry.args[1]) {
-    checking.fault(`gives \`${helper}\` ${args.length} arguments`, `write ${entry.usage}`)
+    if (checking.mode !== 'condition' || CALLED.includes(helper))
+      fault(`gives \`${helper}\` ${args.length} arguments`, `write ${entry.usage}`)
   } else if (helper === 'ident' && checking.mode !== 'sql') {
-    checking.fault('uses `ident`, which is for SQL', 'leave `ident` out')
+    fault('uses `ident`, which is for SQL', 'leave `ident` out')
   }
   for (const arg of args) checkExpression(arg, checking)
 }
+
+/** Helpers that a condition calls like functions: `date(interval.start)`. */
+const CALLED = ['date', 'timestamp', 'default', 'json']
 
 function checkName(parts: readonly string[], checking: Checking): void {
   const [root = '', second, third, fourth] = parts

@@ -1,5 +1,8 @@
-/** What a rendered value becomes part of (`x-template` in an operator's schema). */
-export type TemplateMode = 'sql' | 'shell' | 'text' | 'none'
+/**
+ * What a rendered value becomes part of (`x-template` in an operator's schema). A `condition` is no template: the whole text
+ * is one (condition.ts), and it is written out as `true` or `false`.
+ */
+export type TemplateMode = 'sql' | 'shell' | 'text' | 'condition' | 'none'
 
 /** Follows a text piece by piece and knows where in the language the end of the last piece stands. */
 export interface PlaceScanner {

@@ -92,6 +92,8 @@ function fileModeOf(schema: Record<string, unknown>): TemplateMode | null {
   return schema['x-file'] === true ? modeOf(schema['x-file-template'], 'none') : null
 }
 
+const MODES: readonly TemplateMode[] = ['sql', 'shell', 'text', 'condition', 'none']
+
 function modeOf(value: unknown, otherwise: TemplateMode): TemplateMode {
-  return value === 'sql' || value === 'shell' || value === 'text' || value === 'none' ? value : otherwise
+  return MODES.find((mode) => mode === value) ?? otherwise
 }

@@ -3,11 +3,19 @@ import type { Json } from '../../json.js'
 import { positionsIn } from './guard.js'
 import { remembered } from './remembered.js'
 
-/** What stands between `{{` and `}}`. */
+/** Where a part of a condition stands and how it is written; templates are told by their braces. */
+export interface ExpressionPlace {
+  line: number
+  column: number
+  source: string
+}
+
+/** What stands between `{{` and `}}`, or in a condition (condition.ts). */
 export type Expression =
   | { kind: 'literal'; value: Json }
-  | { kind: 'name'; parts: readonly string[] }
-  | { kind: 'call'; helper: string; args: readonly Expression[] }
+  | { kind: 'name'; parts: readonly string[]; at?: ExpressionPlace }
+  | { kind: 'list'; items: readonly Expression[] }
+  | { kind: 'call'; helper: string; args: readonly Expression[]; called?: true; at?: ExpressionPlace }
 
 export type TemplatePart =
   | { kind: 'text'; text: string }

@@ -2,6 +2,7 @@ import { messageOf, SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { CHECK_OPTION_SCHEMAS } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
+import { isTemplate, parseCondition } from './condition.js'
 import type { CheckSpec, Dag, Task } from './model.js'
 import { HELPERS, Identifier, isTrue, type TemplateValue } from './template-helpers.js'
 import type { TemplateMode } from './template-place.js'
@@ -51,7 +52,7 @@ const SECRET = /\$\{(env|file):/g
 export function renderTask(dag: Dag, task: Task, operator: Operator, scope: TemplateScope): RenderedTask {
   const timezone = dag.schedule?.timezone ?? 'UTC'
   const place = (mode: TemplateMode, name: string): Place => ({ mode, name, timezone })
-  const when = task.when === null || isTrue(render(task.when, place('text', `task ${task.id}, when`), scope))
+  const when = task.when === null || isTrue(render(task.when, place('condition', `task ${task.id}, when`), scope))
   // what a skipped task would have done may well name what is not there
   if (!when) return { config: {}, files: {}, when, env: {}, checks: [] }
   const files: Record<string, string> = {}
@@ -95,6 +96,7 @@ function countSecrets(text: string): number {
 }
 
 function render(text: string, place: Place, scope: TemplateScope): string {
+  if (place.mode === 'condition' && !isTemplate(text)) return String(holds(text, place, scope))
   if (place.mode === 'none' || !text.includes('{{')) return text
   const parsed = parseTemplate(text)
   if ('fault' in parsed)
@@ -113,6 +115,17 @@ function render(text: string, place: Place, scope: TemplateScope): string {
   return rendered
 }
 
+function holds(text: string, place: Place, scope: TemplateScope): boolean {
+  const parsed = parseCondition(text)
+  if ('fault' in parsed) throw failed(`${place.name}: ${parsed.fault.message}`, parsed.fault.hint)
+  try {
+    const value = evaluate(parsed.expression, scope, place.timezone)
+    return !(value instanceof Identifier) && isTrue(value)
+  } catch (error) {
+    throw failed(`${place.name}: \`${text}\` ${messageOf(error)}`, undefined, error)
+  }
+}
+
 function failed(message: string, hint?: string, cause?: unknown): SluiceError {
   return new SluiceError('CONFIG_RENDER_FAILED', message, { retryable: false, cause, ...(hint && { hint }) })
 }
@@ -120,14 +133,40 @@ function failed(message: string, hint?: string, cause?: unknown): SluiceError {
 function evaluate(expression: Expression, scope: TemplateScope, timezone: string): TemplateValue {
   if (expression.kind === 'literal') return expression.value
   if (expression.kind === 'name') return lookUp(expression.parts, scope)
+  const value = (inner: Expression): Json => {
+    const evaluated = evaluate(inner, scope, timezone)
+    if (evaluated instanceof Identifier) throw new Error('uses `ident` inside another helper')
+    return evaluated
+  }
+  if (expression.kind === 'list') return expression.items.map(value)
   const helper = Object.hasOwn(HELPERS, expression.helper) ? HELPERS[expression.helper] : undefined
   if (helper === undefined) throw new Error(`calls \`${expression.helper}\`, which is no helper`)
-  const args = expression.args.map((arg) => {
-    const value = evaluate(arg, scope, timezone)
-    if (value instanceof Identifier) throw new Error('uses `ident` inside another helper')
-    return value
-  })
-  return helper.apply(args, timezone)
+  if (expression.at !== undefined) checkOrder(expression, value)
+  return helper.apply(argsOf(expression, value), timezone)
+}
+
+/** In a condition, what has no order is not compared in silence: a number that came as text would never be greater. */
+function checkOrder({ helper, args }: Extract<Expression, { kind: 'call' }>, value: (inner: Expression) => Json): void {
+  if (!['lt', 'le', 'gt', 'ge'].includes(helper)) return
+  const kinds = args.map((arg) => kindOf(value(arg)))
+  if (kinds[0] === kinds[1] && (kinds[0] === 'a number' || kinds[0] === 'text')) return
+  throw new Error(`compares ${kinds.join(' with ')}; only two numbers or two texts have an order`)
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  return { number: 'a number', string: 'text', boolean: 'a boolean' }[typeof value as string] ?? 'a map'
+}
+
+/** As in every language, what stands after the part that decides `and` or `or` is not looked at. */
+function argsOf({ helper, args }: Extract<Expression, { kind: 'call' }>, value: (inner: Expression) => Json): Json[] {
+  if (helper !== 'and' && helper !== 'or') return args.map(value)
+  for (const arg of args) {
+    const one = value(arg)
+    if (isTrue(one) === (helper === 'or')) return [one]
+  }
+  return [helper === 'and']
 }
 
 /** Own properties only: what every object inherits is no name of a template. */

@@ -9,10 +9,10 @@ import type { TestContext, TestProject } from './operator-context.js'
 /** What every operator of the registry has to bring, so that the suite can hold it to the promises of operators. */
 export interface ConformanceCase {
   success: { config: JsonObject; outputs: JsonObject; logs: RegExp }
-  /** fails for a reason of its own, named in the message */
-  failure: { config: JsonObject; code: string; message: RegExp }
-  /** takes longer than any test, unless it is told to end */
-  slow: { config: JsonObject; started: (ctx: TestContext) => boolean; checks?: Check[] }
+  /** fails for a reason of its own, named in the message; absent when it has none */
+  failure?: { config: JsonObject; code: string; message: RegExp }
+  /** takes longer than any test, unless it is told to end; absent when it only decides */
+  slow?: { config: JsonObject; started: (ctx: TestContext) => boolean; checks?: Check[] }
   /** meets the secret (in `env` or the connection `crm`) and tells it where it may; absent when it meets none */
   secret?: { config: JsonObject }
 }
@@ -60,6 +60,13 @@ export const CASES: Record<string, ConformanceCase> = {
     failure: { config: { command: 'echo why >&2; exit 3' }, code: 'OPERATOR_FAILED', message: /^exit code 3: why$/ },
     slow: { config: { command: 'echo up; sleep 600' }, started: hasLine('up') },
     secret: { config: { command: 'echo "out $TOKEN"; echo "err $TOKEN" >&2; exit 1' } },
+  },
+  branch: {
+    success: {
+      config: { choices: [{ when: 'false', to: ['a'] }, { when: 'true', to: ['b', 'c'] }, { to: ['d'] }] },
+      outputs: { follow: ['b', 'c'] },
+      logs: /info choice 2 holds: follows b, c/,
+    },
   },
   python: {
     success: {

@@ -37,7 +37,7 @@ function schemasIn(schema: JsonSchema, place = ''): [string, JsonSchema][] {
 
 describe('the registry', () => {
   it('has each operator under its own key', () => {
-    expect([...operators.keys()]).toEqual(['bash', 'python', 'http', 'ingest', 'sql', 'quality_check'])
+    expect([...operators.keys()]).toEqual(['bash', 'branch', 'python', 'http', 'ingest', 'sql', 'quality_check'])
     for (const [key, operator] of operators) expect(operator.type).toBe(key)
   })
 

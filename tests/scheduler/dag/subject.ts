@@ -6,6 +6,7 @@ import type { JsonObject } from '../../../json.js'
 import type { Operator } from '../../../operators/operator.js'
 import { type Compiled, compileContext, compileDag } from '../../../scheduler/dag/compile.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
+import { type RenderedTask, renderTask, type TemplateScope } from '../../../scheduler/dag/templates.js'
 
 const nothing = { summary: 'For tests.', docs: '', weight: 'light' as const, run: () => Promise.resolve({}) }
 
@@ -145,4 +146,12 @@ export const emptyScope = {
   task: { id: 'load', attempt: 1 },
   tasks: {},
   vars: {},
+}
+
+/** A task as its operator gets it. */
+export function rendered(dag: Dag, scope: Partial<TemplateScope> = {}, id = 'load'): RenderedTask {
+  const task = dag.tasks.find((one) => one.id === id)
+  const operator = testOperators.get(task?.operator ?? '')
+  if (task === undefined || operator === undefined) throw new Error(`no task ${id}`)
+  return renderTask(dag, task, operator, { ...emptyScope, ...scope })
 }

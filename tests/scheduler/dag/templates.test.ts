@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isSluiceError } from '../../../errors.js'
-import type { Dag } from '../../../scheduler/dag/model.js'
-import { type RenderedTask, renderTask, type TemplateScope } from '../../../scheduler/dag/templates.js'
-import { dagWith, emptyScope, goodDag, problemLines, project, testOperators } from './subject.js'
+import type { TemplateScope } from '../../../scheduler/dag/templates.js'
+import { dagWith, goodDag, problemLines, project, rendered } from './subject.js'
 
 const PARAMS = [
   'params:',
@@ -11,13 +10,6 @@ const PARAMS = [
   '  n: { type: number, default: 1 }',
   '  l: { type: array, default: [] }',
 ]
-
-function rendered(dag: Dag, scope: Partial<TemplateScope> = {}, id = 'load'): RenderedTask {
-  const task = dag.tasks.find((one) => one.id === id)
-  const operator = testOperators.get(task?.operator ?? '')
-  if (task === undefined || operator === undefined) throw new Error(`no task ${id}`)
-  return renderTask(dag, task, operator, { ...emptyScope, ...scope })
-}
 
 /** What a SQL query, a shell command or a plain text becomes with these parameters. */
 const inSql = (text: string, params: TemplateScope['params']) =>

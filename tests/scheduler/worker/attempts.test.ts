@@ -12,7 +12,7 @@ tasks:
   say: { needs: [compose], bash: [echo, "{{ tasks.compose.outputs.text }}"] }
   nothing: { bash: ["true"] }
   not_today: { when: "{{ params.name }}", bash: ["true"] }
-  skipped: { when: "no", bash: ["false"] }
+  skipped: { when: false, bash: ["false"] }
 `,
   'dags/declared.yaml': `dag: declared
 tasks:
