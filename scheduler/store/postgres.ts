@@ -23,6 +23,8 @@ const types = {
   },
 }
 
+const ignored = (): void => undefined
+
 /** PostgreSQL 15 or newer over a pool of connections. */
 export class PostgresDatabase implements Database {
   readonly exclusive = false
@@ -76,12 +78,15 @@ export class PostgresDatabase implements Database {
 
   async #transact(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
     const client = await this.#pool.connect()
+    // A server that goes away tells a connection in use by an event as well; the statement under way tells us.
+    client.on('error', ignored)
     try {
       await client.query('begin')
       const results: SqlRow[][] = []
       for (const { sql, params } of statements)
         results.push((await client.query<SqlRow>(this.#prepared(sql, params))).rows)
       await client.query('commit')
+      client.off('error', ignored)
       client.release()
       return results
     } catch (error) {

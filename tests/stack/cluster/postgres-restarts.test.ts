@@ -6,7 +6,7 @@ import { OwnPostgres } from './own-postgres.js'
 import { OwnRedis } from './own-redis.js'
 
 const RUNS = 500
-const RESTART_EVERY_MS = 5_000
+const RESTART_EVERY_MS = 2_500
 
 let postgres: OwnPostgres
 let redis: OwnRedis
@@ -35,7 +35,7 @@ tasks:
   mark: { sql: { query: "select {{ run.id }} as run", to: bronze.marks, mode: append } }
 `
 
-it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVERY_MS / 1000} s`, async () => {
+it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVERY_MS} ms`, async () => {
   cluster = await Cluster.create(
     { postgres: postgres.url, redis: redis.url },
     { 'dags/count.yaml': COUNT, 'dags/mark.yaml': MARK },
