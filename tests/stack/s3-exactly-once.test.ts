@@ -79,6 +79,71 @@ describe('answers that are lost', () => {
   })
 })
 
+describe('an outage that begins with the answer to a commit', () => {
+  // the commit is sent again, looked for, looked for again, and then the attempt clears up: one length for each point
+  it.each(['append', 'merge', 'overwrite'] as const)('of any length leaves each row of an %s once', async (mode) => {
+    let outage = 0
+    let left = 0
+    const { lake } = await lakeBehind((request) => {
+      if (COMMIT.test(request) && request.includes('0000001.json') && left === 0 && outage > 0) {
+        left = outage
+        outage = 0
+        return 'lose_answer'
+      }
+      if (left > 0) left -= 1
+      return left > 0 ? 'lose_request' : 'pass'
+    })
+    let failures = 0
+    for (let length = 1; length <= 34; length += 3) {
+      const table = `silver.${mode}_${length}`
+      await lake.write(table, 'select range::bigint as n, 0 as gen from range(4)')
+      outage = length
+      const request = lake.request(table, 'select range::bigint as n, 1 as gen from range(2, 6)', {
+        mode,
+        keys: mode === 'merge' ? ['n'] : [],
+      })
+      const house = await lake.house()
+      const attempt = () => house.write(request)
+      await attempt().catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 'UNREACHABLE' })
+        failures += 1
+      })
+      left = 0
+      expect((await attempt()).outcome).toBe('already_published')
+      const rows = await lake.rows(`select n, gen from ${table} order by n, gen`)
+      const expected = {
+        append: [
+          [0, 0],
+          [1, 0],
+          [2, 0],
+          [2, 1],
+          [3, 0],
+          [3, 1],
+          [4, 1],
+          [5, 1],
+        ],
+        merge: [
+          [0, 0],
+          [1, 0],
+          [2, 1],
+          [3, 1],
+          [4, 1],
+          [5, 1],
+        ],
+        overwrite: [
+          [2, 1],
+          [3, 1],
+          [4, 1],
+          [5, 1],
+        ],
+      }[mode]
+      expect(rows).toEqual(expected)
+      expect(read(lake, table, 'n,gen').rows.map(({ n, gen }) => [n, gen])).toEqual(expected)
+    }
+    expect(failures).toBeGreaterThan(1)
+  })
+})
+
 describe('sixteen writers at once', () => {
   it('commit twenty times each to one table, and every row is there once', async () => {
     const lake = new S3Lake()

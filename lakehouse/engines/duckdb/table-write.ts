@@ -1,4 +1,4 @@
-import { SluiceError } from '../../../errors.js'
+import { messageOf, SluiceError } from '../../../errors.js'
 import type { Instant, JsonObject } from '../../../json.js'
 import type { Table } from '../../catalogs.js'
 import { crashPoints } from '../../crash-points.js'
@@ -64,9 +64,9 @@ export async function writeTable(write: TableWrite): Promise<Published | { outco
   const earlier = await alreadyPublished(write)
   if (earlier !== null) return earlier
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const area = await openStaging(write.table, write.token, write.now)
-    const result = await attempt(write, area).catch(async (error: unknown) => {
-      await discardStaging(write.table, area)
+    const stagedFor: Staged = { area: await openStaging(write.table, write.token, write.now), mayBeLive: false }
+    const result = await attempt(write, stagedFor).catch(async (error: unknown) => {
+      await abandon(write, stagedFor)
       throw error
     })
     if (result.outcome !== 'stale') return result
@@ -74,6 +74,27 @@ export async function writeTable(write: TableWrite): Promise<Published | { outco
   }
   const message = `Table ${write.table.label} changed ${MAX_ROUNDS} times while its new rows were computed.`
   throw new SluiceError('COMMIT_CONFLICT', message)
+}
+
+/** What one round has staged. */
+interface Staged {
+  area: StagingArea
+  /** A commit that names the files was sent. Whatever was heard of it since: it may stand, or still arrive. */
+  mayBeLive: boolean
+}
+
+/**
+ * Deletes what a failed round has staged, unless a commit may name it: then its marker stays, and the next attempt of the
+ * task, which sees whether there was a commit, deletes it or not.
+ */
+async function abandon(write: TableWrite, { area, mayBeLive }: Staged): Promise<void> {
+  if (mayBeLive) return
+  try {
+    await discardStaging(write.table, area)
+  } catch (error) {
+    // it is why the write failed that is told; the marker leads the next attempt here
+    write.log('warn', `What was staged for ${write.table.label} could not be deleted: ${messageOf(error)}`)
+  }
 }
 
 /** The outcome for a token that is in the log, or null. */
@@ -86,8 +107,9 @@ export async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token'
   return { outcome: 'already_published', commit, snapshot }
 }
 
-async function attempt(write: TableWrite, area: StagingArea) {
+async function attempt(write: TableWrite, stagedFor: Staged) {
   const { table } = write
+  const { area } = stagedFor
   const source = await write.source()
   const snapshot = await table.log.latest()
   const layout = layoutFor(table, snapshot, source.columns, write)
@@ -110,14 +132,14 @@ async function attempt(write: TableWrite, area: StagingArea) {
     await discardStaging(table, area)
     return { outcome: 'refused' } as const
   }
-  const result = await publishStaged(write, area, layout, staged, source.readVersion)
+  const result = await publishStaged(write, stagedFor, layout, staged, source.readVersion)
   if (result.outcome === 'stale') await discardStaging(table, area)
   return result
 }
 
 async function publishStaged(
   write: TableWrite,
-  area: StagingArea,
+  stagedFor: Staged,
   layout: Layout,
   staged: FileSet,
   readVersion: number | null,
@@ -129,35 +151,46 @@ async function publishStaged(
   if (merge === null) await persistDataFiles(table, staged.files, write.signal)
   const startedAt = performance.now()
   const result = await publish(table.log, author, async (snapshot) => {
-    assertFresh(area, write.now + (performance.now() - startedAt))
+    assertFresh(stagedFor.area, write.now + (performance.now() - startedAt))
     const moved = readVersion !== null && snapshot?.version !== readVersion
     if (moved || !stillFits(write, layout, snapshot)) return 'stale'
     if (snapshot !== null) assertWritable(snapshot.protocol, snapshot.metadata, table.label, write.mode !== 'append')
-    if (merge !== null) return merge.change(snapshot, layout)
-    return fileChange({ table, mode: write.mode, layout, snapshot, files: staged.files, now: write.now })
-  }).finally(() => merge?.discardUnused())
-  if (result.outcome === 'stale') return result
-  // A merge that rewrote files has put the staged rows into those.
-  const live = staged.files.some((file) => result.snapshot.files.has(file.path))
-  if (result.outcome === 'published' && live) await closeStaging(table, area)
-  else await discardStaging(table, area)
-  await merge?.close(result.outcome === 'published')
-  await afterwards(write, result)
+    const files = staged.files
+    const change =
+      merge === null
+        ? await fileChange({ table, mode: write.mode, layout, snapshot, files, now: write.now })
+        : await merge.change(snapshot, layout)
+    stagedFor.mayBeLive = true
+    return change
+  })
+  if (result.outcome === 'stale') await merge?.discardUnused()
+  else await afterwards(write, stagedFor.area, staged, merge, result)
   return result
 }
 
 /** Housekeeping after a commit; the commit stands whatever becomes of it. */
-async function afterwards(write: TableWrite, { outcome, snapshot }: Published): Promise<void> {
+async function afterwards(
+  write: TableWrite,
+  area: StagingArea,
+  staged: FileSet,
+  merge: MergePublication | null,
+  { outcome, snapshot }: Published,
+): Promise<void> {
   const { table } = write
   try {
+    // A merge that rewrote files has put the staged rows into those.
+    const live = staged.files.some((file) => snapshot.files.has(file.path))
+    if (live) await closeStaging(table, area)
+    else await discardStaging(table, area)
+    await merge?.close(outcome === 'published')
+    await merge?.discardUnused()
     const deleted = await cleanStaging(table, snapshot, write.token, write.now)
     if (deleted.length > 0) write.log('info', `Deleted what ${deleted.length} crashed attempts had staged.`)
     if (outcome === 'published' && snapshot.version % CHECKPOINT_INTERVAL === 0) {
       await writeCheckpoint(table.store, table.log.prefix, snapshot, write.now)
     }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    write.log('warn', `The commit to ${table.label} stands, but its housekeeping failed: ${message}`)
+    write.log('warn', `The commit to ${table.label} stands, but its housekeeping failed: ${messageOf(error)}`)
   }
 }
 
