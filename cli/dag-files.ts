@@ -19,6 +19,7 @@ export function compileOptions(config: Config): CompileOptions {
     dags: config.dags,
     vars: Object.keys(config.vars),
     pools: Object.keys(config.pools),
+    calendars: config.calendars,
   }
 }
 

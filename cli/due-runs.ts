@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js'
 import { type Instant, isoInstant } from '../json.js'
-import { dueTicks, intervalOf } from '../scheduler/dag/cron.js'
 import type { Dag } from '../scheduler/dag/model.js'
+import { dueTicks, intervalOf } from '../scheduler/dag/schedule.js'
 
 /** One line of `sluice schedule`; instants as ISO 8601. */
 export interface DueRun {

@@ -74,6 +74,15 @@ export const CONFIG_SCHEMA: JsonSchema = {
       propertyNames: { ...NAME, pattern: '^[A-Za-z_][A-Za-z0-9_]*$', 'x-expects': 'letters, digits and underscores' },
       additionalProperties: { type: ['string', 'integer', 'boolean'] },
     },
+    calendars: {
+      type: 'object',
+      propertyNames: NAME,
+      additionalProperties: {
+        type: 'array',
+        maxItems: 10_000,
+        items: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 'x-expects': 'a date such as 2026-12-25' },
+      },
+    },
     alerts: {
       type: 'object',
       additionalProperties: false,

@@ -24,5 +24,7 @@ export interface Config {
   cache: CacheConfig
   pools: Record<string, number>
   vars: Record<string, string>
+  /** days that schedules may leave out, by name: `{ france: ['2026-12-25'] }` */
+  calendars: Record<string, string[]>
   baseUrl: string | null
 }

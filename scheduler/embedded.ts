@@ -104,6 +104,7 @@ async function watchFolder({ config, log }: EmbeddedOptions, registering: Regist
     dags: config.dags,
     vars: Object.keys(config.vars),
     pools: Object.keys(config.pools),
+    calendars: config.calendars,
   })
   let failed: (error: unknown) => void = () => undefined
   const failure = new Promise<never>((_, reject) => {
@@ -168,7 +169,7 @@ async function joined(
       import('./commands/create.js'),
       import('./worker/supervisor.js'),
       import('../operators/index.js'),
-      import('./dag/cron.js'),
+      import('./dag/schedule.js'),
       import('../lakehouse/open.js'),
     ])
   const events = new Events()

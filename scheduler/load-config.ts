@@ -23,6 +23,7 @@ const DEFAULTS: JsonObject = {
   cache: { folder: './data/cache', size: '10GB' },
   pools: { default: 128 },
   vars: {},
+  calendars: {},
   alerts: {},
 }
 
@@ -132,6 +133,7 @@ function configOf(project: string, document: JsonObject): Config {
     cache: { folder: resolve(project, cache.folder ?? ''), maxBytes: bytesOf(cache.size ?? '') },
     pools: map<number>('pools'),
     vars: Object.fromEntries(Object.entries(map('vars')).map(([name, value]) => [name, String(value)])),
+    calendars: map<string[]>('calendars'),
     baseUrl: baseUrl === undefined ? null : baseUrl.replace(/\/+$/, ''),
   }
 }

@@ -78,6 +78,17 @@ export interface AttemptShape {
   log_lines: number
 }
 
+/** When a DAG is due: `crons`, or `every` so often. `cron` is the only one of `crons`, null with none or several. */
+export interface ScheduleShape {
+  cron: string | null
+  crons: string[]
+  every: string | null
+  timezone: string
+  skip: string[]
+  business_days: boolean
+  end: string | null
+}
+
 export interface DagShape {
   dag: string
   file: string
@@ -85,7 +96,7 @@ export interface DagShape {
   description: string
   owner: string
   tags: string[]
-  schedule: { cron: string; timezone: string } | null
+  schedule: ScheduleShape | null
   paused: boolean
   pause_reason: string
   present: boolean

@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors.js'
 import type { Actor } from '../commands.js'
-import { firstDue } from '../loop/registration.js'
+import { resumedDue } from '../loop/catchup.js'
 import { audit, type CommandPorts } from './ports.js'
 
 const MOVED_LIMIT = 25
@@ -15,8 +15,8 @@ export async function pause(ports: CommandPorts, dagId: string, reason: string, 
 }
 
 /**
- * The next tick is set from now before the pause ends, so that no missed tick is made up for. Resuming what is not paused
- * changes nothing.
+ * The next tick is set before the pause ends: from now, or with catchup to the first missed one that is made up for.
+ * Resuming what is not paused changes nothing.
  */
 export async function resume(ports: CommandPorts, dagId: string, actor: Actor): Promise<void> {
   await audit(ports, actor, 'resume', dagId)
@@ -30,7 +30,7 @@ export async function resume(ports: CommandPorts, dagId: string, actor: Actor): 
     }
     if (!registered.paused) return
     const dag = await ports.store.dagVersion(registered.version)
-    const nextDue = dag === null ? null : firstDue(ports.timetable, dag, ports.wake.now(), false)
+    const nextDue = dag === null ? null : resumedDue(ports.timetable, dag, registered.nextDueAt, ports.wake.now())
     if ((await ports.store.setNextDue(dagId, registered.nextDueAt, nextDue)) === 'moved') continue
     await ports.debugPoint('resume:moved')
     await ports.store.setPaused(dagId, false, '', ports.wake.now())

@@ -3,10 +3,11 @@ import { parseDuration } from '../../duration.js'
 import type { Json, JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
 import { groupsOf, type Needs, topologicalOrder } from './graph.js'
-import type { CheckSpec, CronSchedule, Dag, ParamSpec, Task, TriggerRule } from './model.js'
+import type { CheckSpec, Dag, ParamSpec, Task, TriggerRule } from './model.js'
 import type { ParsedYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
+import { type Calendars, catchupOf, scheduleOf, usedCalendars } from './schedule-spec.js'
 import { DAG_DEFAULTS } from './schema.js'
 import { startInstant } from './start.js'
 import type { TaskFacts } from './task-checks.js'
@@ -19,23 +20,24 @@ export function buildDag(
   facts: ReadonlyMap<string, TaskFacts>,
   needs: Needs,
   files: Readonly<Record<string, string>>,
+  calendars: Calendars,
 ): Dag {
   const dag = mapOf(yaml.value)
   const tasks = mapOf(dag.tasks)
   const order = topologicalOrder(needs)
   const groups = groupsOf(order)
   const defaults = mapOf(dag.defaults)
-  const schedule = scheduleOf(dag.schedule)
+  const schedule = scheduleOf(dag, calendars)
   return {
     id: String(dag.dag),
-    version: versionOf(yaml.text, files),
+    version: versionOf(yaml.text, files, usedCalendars(dag.schedule, calendars)),
     file,
     description: textOf(dag.description),
     owner: textOf(dag.owner),
     tags: listOf(dag.tags).map(String),
     schedule,
     start: typeof dag.start === 'string' ? startInstant(dag.start, schedule?.timezone ?? DAG_DEFAULTS.timezone) : null,
-    catchup: dag.catchup === true,
+    catchup: catchupOf(dag.catchup),
     maxActiveRuns: numberOf(dag.max_active_runs, DAG_DEFAULTS.max_active_runs),
     maxActiveTasks: numberOf(dag.max_active_tasks, DAG_DEFAULTS.max_active_tasks),
     params: mapOf(dag.params) as unknown as Record<string, ParamSpec>,
@@ -83,8 +85,8 @@ function buildTask(
   }
 }
 
-/** SHA-256 over the YAML and each named file, each with its length, so that no two sets of files look alike. */
-function versionOf(text: string, files: Readonly<Record<string, string>>): string {
+/** SHA-256 over the YAML, each named file and the dates of named calendars, each with its length, so that no two sets of files look alike. */
+function versionOf(text: string, files: Readonly<Record<string, string>>, calendars: string): string {
   const hash = createHash('sha256')
   const add = (piece: string) => {
     const bytes = Buffer.from(piece)
@@ -95,13 +97,8 @@ function versionOf(text: string, files: Readonly<Record<string, string>>): strin
     add(path)
     add(files[path] ?? '')
   }
+  if (calendars !== '') add(calendars)
   return hash.digest('hex')
-}
-
-function scheduleOf(schedule: Json | undefined): CronSchedule | null {
-  if (typeof schedule === 'string') return { cron: schedule.trim(), timezone: DAG_DEFAULTS.timezone }
-  if (!isMap(schedule)) return null
-  return { cron: String(schedule.cron).trim(), timezone: textOf(schedule.timezone as Json) || DAG_DEFAULTS.timezone }
 }
 
 function mapOf(value: Json | undefined): JsonObject {

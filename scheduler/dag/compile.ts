@@ -11,6 +11,7 @@ import { fileStamp, type NamedFile, readNamedFile } from './named-files.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { Report, sortedProblems } from './report.js'
+import type { Calendars } from './schedule-spec.js'
 import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
 import { validatorFor } from './validate.js'
 
@@ -24,14 +25,16 @@ export interface CompileOptions {
   /** names that `sluice.yaml` defines; absent: not known, so any name is accepted */
   vars?: readonly string[]
   pools?: readonly string[]
+  calendars?: Calendars
 }
 
 /** The options with all that is looked up once for many files. */
-export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools'> {
+export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'calendars'> {
   /** project and DAGs folder with symbolic links resolved: what a DAG names lies below one of them */
   roots: readonly string[]
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
+  calendars: Calendars | null
 }
 
 /** @throws when project or DAGs folder are not there */
@@ -41,6 +44,7 @@ export function compileContext(options: CompileOptions): CompileContext {
     roots: [...new Set([realpathSync(options.project), realpathSync(options.dags)])],
     vars: options.vars === undefined ? null : new Set(options.vars),
     pools: options.pools === undefined ? null : new Set(options.pools),
+    calendars: options.calendars ?? null,
   }
 }
 
@@ -88,13 +92,13 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const document = yaml.value as JsonObject
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
-  checkDag(document, report)
+  checkDag(document, context.calendars, report)
   const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
   const facts = checkTasks(document, tasks, needs, { ...context, file, read: (path) => files.read(path) }, report)
   const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
-  const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts)
+  const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }
 }
 

@@ -30,11 +30,29 @@ export interface ParamSpec {
   items?: 'string' | 'integer' | 'number' | 'boolean' | 'date'
 }
 
-export interface CronSchedule {
-  cron: string
+/** When a DAG is due (docs/guides/time.md); either crons or `everyMs`. */
+export interface Schedule {
+  /** cron expressions, due whenever one of them is; empty with `everyMs` */
+  crons: string[]
+  /** real time between two due instants; null with crons */
+  everyMs: number | null
+  /** what `everyMs` counts from: the DAG's start, or 1970-01-01T00:00:00Z */
+  anchor: Instant
   /** IANA name; `UTC` when the file names none */
   timezone: string
+  /** days without a run, as the zone's calendar shows them (`2026-12-25`); those of named calendars too */
+  skip: string[]
+  /** no run on Saturdays and Sundays */
+  businessDays: boolean
+  /** nothing is due after it; null for no end */
+  end: Instant | null
 }
+
+/**
+ * Which of the runs that were missed (Sluice was down, the DAG paused) are made up for. After a pause `none` makes no run,
+ * after downtime the latest; `last` makes the latest after both, `all` each of them, `windowMs` those that were due so lately.
+ */
+export type Catchup = 'none' | 'last' | 'all' | { windowMs: number }
 
 /** One check on a table or a staged result; `kind` is the key used in YAML, `options` what stands below it. */
 export interface CheckSpec {
@@ -91,9 +109,9 @@ export interface Dag {
   description: string
   owner: string
   tags: string[]
-  schedule: CronSchedule | null
+  schedule: Schedule | null
   start: Instant | null
-  catchup: boolean
+  catchup: Catchup
   maxActiveRuns: number
   maxActiveTasks: number
   params: Record<string, ParamSpec>

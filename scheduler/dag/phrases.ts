@@ -61,7 +61,8 @@ export function oneOfValues(name: string, accepted: readonly unknown[], found: u
   const words = accepted.map(plainText)
   return {
     message: `${name} must be ${words.length === 1 ? '' : 'one of '}${listed(words)}, not ${shown(found)}`,
-    hint: typeof found === 'string' ? didYouMean(found, words) : '',
+    hint:
+      typeof found === 'string' ? didYouMean(found, words) || (accepted.includes(false) ? booleanHint(found) : '') : '',
   }
 }
 

@@ -36,8 +36,8 @@ line and column, all of all files at once. \`sluice check\` shows them.
 Ids of DAGs and tasks are lower-case letters, digits and underscores, beginning with a letter, at most 100 characters;
 \`constructor\` and \`prototype\` are reserved. An id belongs to one file: two files with the same \`dag\` are both in error.
 
-\`needs\` is always a list, also for one task. \`sla\`, \`on_failure\`, \`for_each\`, other schedules than cron and other values of
-\`catchup\` than \`false\` come in a later version; until then they are refused rather than ignored.
+\`needs\` is always a list, also for one task. \`sla\`, \`on_failure\`, \`for_each\` and schedules by table or file come in a later
+version; until then they are refused rather than ignored.
 
 Anchors and aliases may be used; the merge key \`<<\` may not (it is not part of YAML 1.2): \`defaults\` is for what tasks share.
 `
@@ -67,19 +67,41 @@ that many tasks do not come back at the same moment.
 export const TIME = `
 ## Schedules
 
-\`schedule\` is a cron expression of five fields, read in UTC, or \`{ cron, timezone }\`. Also known are \`@hourly\`, \`@daily\`,
-\`@weekly\`, \`@monthly\` and \`@yearly\`; names of months and weekdays; \`L\` (last), \`W\` (nearest weekday) and \`#\` (nth weekday of
-the month). When day of month and day of week are both restricted, either is enough. Without \`schedule\` a DAG runs by hand only.
+\`schedule\` is a cron expression, a list of them (due whenever one of them is), or a map:
 
-A run stands for a data interval \`[start, end)\`, from the due instant before it up to its own, and is due at its end.
+| key | says |
+|---|---|
+| \`cron\` | one cron expression, or a list |
+| \`every\` | instead of \`cron\`: real time between two runs (\`15m\`), counted from \`start\`, or from 1970-01-01T00:00:00Z without one |
+| \`timezone\` | the zone whose clock and calendar count; UTC when there is none |
+| \`skip\` | days without a run: dates (\`2026-12-25\`) and names of \`calendars\` in sluice.yaml |
+| \`business_days\` | \`true\`: no run on Saturdays and Sundays |
+
+A cron expression has five fields, \`minute hour day-of-month month day-of-week\`, or six with the second first. Also known are
+\`@hourly\`, \`@daily\`, \`@weekly\`, \`@monthly\` and \`@yearly\`; names of months and weekdays; \`L\` (last), \`W\` (nearest weekday),
+\`#\` (nth weekday of the month, \`5#2\`) and \`5L\` (the last Friday). When day of month and day of week are both restricted,
+either is enough. Without \`schedule\` a DAG runs by hand only.
+
+A run stands for a data interval \`[start, end)\`, from the due instant before it up to its own, and is due at its end. Days that
+the calendar leaves out have no run, and the next interval reaches back over them.
 
 When clocks change:
-- a fixed wall time fires once a day: at the first instant after a gap that swallows it (several that meet there fire once), and
-  at the first occurrence in a repeated hour;
-- a \`*\` in minute or hour follows the clock, through gaps and through repeated hours;
+- a fixed wall time fires once a day, when the clock first shows or passes it: at the first instant after a gap that swallows it
+  (several that meet there fire once), and at the first occurrence in a repeated hour;
+- a \`*\` in second, minute or hour follows the clock: twice through a repeated hour, and not in a gap;
 - a day that does not exist (Apia, 2011-12-30) has no run.
 
-\`start\` is a date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.
+\`start\` and \`end\` are dates (the midnight at which they begin, in the time zone of the schedule) or instants: the first interval
+begins at or after \`start\`, the last one ends at or before \`end\`.
+
+\`catchup\` says which missed runs are made up for:
+
+| \`catchup\` | a new DAG | after downtime | after a pause |
+|---|---|---|---|
+| \`false\` (the default) | from now on | the latest | none |
+| \`last\` | the latest since \`start\` | the latest | the latest |
+| \`all\` | every one since \`start\` | every one | every one |
+| \`{ window: 7d }\` | those of the last 7 days since \`start\`, the latest at least | the same | the same |
 `
 
 export const TEMPLATES = `

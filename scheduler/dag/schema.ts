@@ -1,54 +1,16 @@
 import type { JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { LIMITS } from './guard.js'
+import { boundSchema, CATCHUP_SCHEMA, DEFAULT_TIMEZONE, SCHEDULE_SCHEMA } from './schedule-schema.js'
 import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
 
 /** What a DAG does when its file does not say otherwise. */
-export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: 'UTC' } as const
+export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: DEFAULT_TIMEZONE } as const
 
 /** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
 export const LATER_DAG_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
 export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure', 'for_each'])
-export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['every', 'tables', 'files'])
-
-const cron: JsonSchema = {
-  title: 'Cron',
-  description:
-    'Five fields, minute hour day-of-month month day-of-week, or one of @hourly, @daily, @weekly, @monthly, @yearly.',
-  type: 'string',
-  minLength: 1,
-  'x-template': 'none',
-  'x-expects': 'a cron expression such as "0 6 * * *"',
-  examples: ['0 6 * * *', '*/15 * * * *', '@daily'],
-}
-
-const schedule: JsonSchema = {
-  title: 'Schedule',
-  description:
-    'When runs are due: a cron expression (UTC), or one with its time zone. Without it the DAG runs by hand only.',
-  'x-expects': 'a cron expression such as "0 6 * * *", or { cron, timezone }',
-  anyOf: [
-    cron,
-    {
-      type: 'object',
-      additionalProperties: false,
-      required: ['cron'],
-      properties: {
-        cron,
-        timezone: {
-          title: 'Time zone',
-          description: 'IANA name of the zone whose clock the cron expression reads.',
-          type: 'string',
-          minLength: 1,
-          default: DAG_DEFAULTS.timezone,
-          'x-template': 'none',
-          examples: ['Europe/Paris', 'America/New_York'],
-        },
-      },
-    },
-  ],
-  examples: ['0 6 * * *', { cron: '0 6 * * *', timezone: 'Europe/Paris' }],
-}
+export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['tables', 'files'])
 
 const scalar = ['string', 'number', 'boolean']
 
@@ -130,24 +92,18 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
         items: { type: 'string', minLength: 1, maxLength: 100 },
         examples: [['sales', 'daily']],
       },
-      schedule,
-      start: {
-        title: 'Start',
-        description:
-          'A date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.',
-        type: 'string',
-        'x-expects': 'a date such as 2026-01-01 or an instant such as 2026-01-01T06:00:00Z',
-        pattern:
-          '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,3})?)?(Z|[+-][0-9]{2}:?[0-9]{2}))?$',
-        examples: ['2026-01-01', '2026-01-01T06:00:00Z'],
-      },
-      catchup: {
-        title: 'Catchup',
-        description:
-          '`false`: no run at the first start; after downtime one run, the latest. Other values are not there yet.',
-        const: false,
-        default: false,
-      },
+      schedule: SCHEDULE_SCHEMA,
+      start: boundSchema(
+        'Start',
+        'A date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.',
+        '2026-01-01',
+      ),
+      end: boundSchema(
+        'End',
+        'A date (the midnight at which it begins) or an instant; the last interval ends at or before it.',
+        '2026-12-31',
+      ),
+      catchup: CATCHUP_SCHEMA,
       max_active_runs: limit('Runs at once', 'How many runs of this DAG may be running.', DAG_DEFAULTS.max_active_runs),
       max_active_tasks: limit(
         'Tasks at once',

@@ -1,9 +1,8 @@
-import { Cron } from 'croner'
 import type { Instant } from '../../json.js'
-import { remembered } from './remembered.js'
+import { firstInstant } from './zone.js'
 
 /**
- * The instant that `start` means: a date is midnight in the time zone of the schedule (the first instant of the day where
+ * The instant that `start` or `end` means: a date is midnight in the time zone of the schedule (the first instant of the day where
  * midnight is skipped), an instant is itself.
  * @returns null when there is no such day or time
  */
@@ -15,10 +14,5 @@ export function startInstant(text: string, timezone: string): Instant | null {
   const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
   if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(text.slice(0, 10))) return null
   if (!isDate) return utc.getTime()
-  return timezone === 'UTC' ? utc.getTime() : midnight(`${text} ${timezone}`)
+  return firstInstant(timezone, utc.getTime())
 }
-
-const midnight = remembered((dayAndZone: string): Instant | null => {
-  const [day, timezone = 'UTC'] = dayAndZone.split(' ')
-  return new Cron(`${day}T00:00:00`, { timezone, paused: true }).getOnce()?.getTime() ?? null
-})

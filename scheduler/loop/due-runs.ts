@@ -1,12 +1,14 @@
-import type { Instant } from '../../json.js'
 import { defaultParams, newRun } from '../core/new-run.js'
 import { dagOfRun, scheduledRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
 import type { DueAdvance, RegisteredDag, Store } from '../store/store.js'
 import { announceRun } from './announce.js'
-import type { Ports, Timetable } from './ports.js'
+import { dueSlots } from './catchup.js'
+import type { Ports } from './ports.js'
 
 const DAGS_AT_ONCE = 100
+/** Runs that a DAG with many missed slots gets before the others have their turn. */
+const SLOTS_AT_ONCE = 100
 /** Stored versions never change, so the DAGs of the last ticks are kept. */
 const CACHED_VERSIONS = 1_024
 
@@ -49,20 +51,20 @@ export class DueRuns {
     const { id: dagId, nextDueAt: expect } = registered
     const dag = await this.#versions.get(registered.version)
     if (dag === null || expect === null) return null
-    const tick = tickAt(timetable, dag, expect, clock.now())
-    // the version that runs now has no schedule, or one that is never due again
-    if (tick === null) return { dagId, expect, nextDueAt: null, runs: [] }
-    const run = newRun(dag, {
-      id: scheduledRunId(dagId, tick.dueAt),
-      kind: 'scheduled',
-      dueAt: tick.dueAt,
-      interval: tick.interval,
-      params: defaultParams(dag),
-      triggeredBy: 'schedule',
-      onlyTasks: null,
-      noChecks: false,
-    })
-    return { dagId, expect, nextDueAt: tick.nextDueAt, runs: [run] }
+    const { slots, nextDueAt } = dueSlots(timetable, dag, expect, clock.now(), SLOTS_AT_ONCE)
+    const runs = slots.map(({ dueAt, interval }) =>
+      newRun(dag, {
+        id: scheduledRunId(dagId, dueAt),
+        kind: 'scheduled',
+        dueAt,
+        interval,
+        params: defaultParams(dag),
+        triggeredBy: 'schedule',
+        onlyTasks: null,
+        noChecks: false,
+      }),
+    )
+    return { dagId, expect, nextDueAt, runs }
   }
 
   /** @returns whether anything has moved */
@@ -80,28 +82,6 @@ export class DueRuns {
       announceRun(events, runId, 'queued')
     }
     return advanced.length > 0
-  }
-}
-
-export interface DueTick {
-  dueAt: Instant
-  interval: { start: Instant; end: Instant }
-  nextDueAt: Instant | null
-}
-
-/**
- * The run to make for a DAG that has been due since `dueSince`: with `catchup` the earliest one missed, otherwise only
- * the latest, however long Sluice was down. Null when the schedule is never due.
- */
-export function tickAt(timetable: Timetable, dag: Dag, dueSince: Instant, now: Instant): DueTick | null {
-  const { schedule } = dag
-  if (schedule === null) return null
-  const latest = timetable.previousDue(schedule, now)
-  const dueAt = dag.catchup || latest === null ? dueSince : Math.max(latest, dueSince)
-  return {
-    dueAt,
-    interval: timetable.intervalOf(schedule, dueAt),
-    nextDueAt: timetable.nextDue(schedule, dueAt),
   }
 }
 

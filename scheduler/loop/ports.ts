@@ -1,18 +1,18 @@
 import type { Instant } from '../../json.js'
 import type { Clock } from '../clock.js'
 import type { Random } from '../core/retry.js'
-import type { CronSchedule } from '../dag/model.js'
+import type { Schedule } from '../dag/model.js'
 import type { Events } from '../events.js'
 import type { Queue } from '../queue/queue.js'
 import type { Store } from '../store/store.js'
 
-/** When schedules are due; `scheduler/dag/cron.ts` is the real one. */
+/** When schedules are due; `scheduler/dag/schedule.ts` is the real one. */
 export interface Timetable {
   /** the first due instant after `after` (exclusive); null when there is none */
-  nextDue(schedule: CronSchedule, after: Instant): Instant | null
+  nextDue(schedule: Schedule, after: Instant): Instant | null
   /** the last due instant at or before `atOrBefore`; null when there is none */
-  previousDue(schedule: CronSchedule, atOrBefore: Instant): Instant | null
-  intervalOf(schedule: CronSchedule, dueAt: Instant): { start: Instant; end: Instant }
+  previousDue(schedule: Schedule, atOrBefore: Instant): Instant | null
+  intervalOf(schedule: Schedule, dueAt: Instant): { start: Instant; end: Instant }
 }
 
 /** The part of pino's interface that the scheduler needs. */

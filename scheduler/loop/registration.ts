@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Instant } from '../../json.js'
 import type { Dag, Problem } from '../dag/model.js'
 import type { RegisteredDag } from '../store/store.js'
-import type { Ports, Timetable } from './ports.js'
+import { firstDue } from './catchup.js'
+import type { Ports } from './ports.js'
 
 /** One reading of the DAGs folder. */
 export interface DagReading {
@@ -34,25 +36,5 @@ async function needsNextDue(ports: Ports, dag: Dag, registered: RegisteredDag | 
   if (registered === undefined || !registered.present) return true
   if (registered.version === dag.version) return false
   const before = await ports.store.dagVersion(registered.version)
-  return (
-    before === null ||
-    before.start !== dag.start ||
-    before.schedule?.cron !== dag.schedule?.cron ||
-    before.schedule?.timezone !== dag.schedule?.timezone
-  )
-}
-
-/**
- * The first due instant of a schedule that begins at `now`. Without catchup it is the next tick, so a first start makes no
- * run at once; a new DAG with catchup begins at its `start`. No interval begins before `start`.
- */
-export function firstDue(timetable: Timetable, dag: Dag, now: Instant, isNew: boolean): Instant | null {
-  const { schedule, start } = dag
-  if (schedule === null) return null
-  const next = timetable.nextDue(schedule, now)
-  if (start === null) return next
-  const firstStart = timetable.nextDue(schedule, start - 1)
-  const firstEnd = firstStart === null ? null : timetable.nextDue(schedule, firstStart)
-  if (firstEnd === null || next === null) return null
-  return dag.catchup && isNew ? firstEnd : Math.max(firstEnd, next)
+  return before === null || before.start !== dag.start || !isDeepStrictEqual(before.schedule, dag.schedule)
 }

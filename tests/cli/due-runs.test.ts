@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { dueRuns } from '../../cli/due-runs.js'
-import { intervalOf } from '../../scheduler/dag/cron.js'
 import type { Dag } from '../../scheduler/dag/model.js'
+import { intervalOf } from '../../scheduler/dag/schedule.js'
+import { cronSchedule } from '../scheduler/core/dags.js'
 
 const dag = (cron: string): Dag => ({
   id: 'minutely',
@@ -10,9 +11,9 @@ const dag = (cron: string): Dag => ({
   description: '',
   owner: '',
   tags: [],
-  schedule: { cron, timezone: 'Europe/Paris' },
+  schedule: cronSchedule(cron, 'Europe/Paris'),
   start: null,
-  catchup: false,
+  catchup: 'none',
   maxActiveRuns: 1,
   maxActiveTasks: 1,
   params: {},
@@ -29,7 +30,7 @@ describe('due runs', () => {
     const runs = dueRuns(minutely, day, 1_000)
     expect(runs).toHaveLength(72)
     for (const run of runs) {
-      const { start, end } = intervalOf({ cron: '*/20 * * * *', timezone: 'Europe/Paris' }, Date.parse(run.due))
+      const { start, end } = intervalOf(cronSchedule('*/20 * * * *', 'Europe/Paris'), Date.parse(run.due))
       expect([Date.parse(run.start), Date.parse(run.end)]).toEqual([start, end])
     }
   })

@@ -1,13 +1,13 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import { createCommands } from '../../scheduler/commands/create.js'
 import type { Commands, Wake } from '../../scheduler/commands.js'
+import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
 import type { Store } from '../../scheduler/store/store.js'
 import type { AcknowledgedCheck } from './checks/acknowledged.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Prng } from './prng.js'
-import { gridTimetable } from './random-dag.js'
 
 const ANA = { user: 'ana' }
 
@@ -39,7 +39,7 @@ export class People {
       wake,
       queue: { stop },
       events: new Events(),
-      timetable: gridTimetable,
+      timetable,
       random: () => random.next(),
       debugPoint: host.debugPoint,
     })

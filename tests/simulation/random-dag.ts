@@ -1,7 +1,5 @@
-import type { Instant } from '../../json.js'
-import { type CronSchedule, type Dag, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
-import type { Timetable } from '../../scheduler/loop/ports.js'
-import { dag, task } from '../scheduler/core/dags.js'
+import { type Dag, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
+import { dag, everySchedule, task } from '../scheduler/core/dags.js'
 import type { Prng } from './prng.js'
 
 export const POOLS: Record<string, number> = { default: 4, narrow: 1 }
@@ -29,20 +27,9 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
   }
   return dag(id, tasks, {
     version: `${id}-v${version}`,
-    schedule: random.chance(0.7) ? { cron: `every ${random.pick([30, 60, 90])}`, timezone: 'UTC' } : null,
-    catchup: random.chance(0.4),
+    schedule: random.chance(0.7) ? everySchedule(random.pick([30, 60, 90]) * 1_000) : null,
+    catchup: random.chance(0.4) ? 'all' : 'none',
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
   })
-}
-
-/** `every N` is due at each multiple of N seconds: as good as cron for the loop, and quick. */
-export const gridTimetable: Timetable = {
-  nextDue: (schedule, after) => (Math.floor(after / stepMs(schedule)) + 1) * stepMs(schedule),
-  previousDue: (schedule, atOrBefore) => Math.floor(atOrBefore / stepMs(schedule)) * stepMs(schedule),
-  intervalOf: (schedule, dueAt) => ({ start: dueAt - stepMs(schedule), end: dueAt }),
-}
-
-function stepMs(schedule: CronSchedule): Instant {
-  return Number(schedule.cron.replace('every ', '')) * 1_000
 }

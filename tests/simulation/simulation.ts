@@ -2,6 +2,7 @@ import { isSluiceError, messageOf } from '../../errors.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import { isFinalRun } from '../../scheduler/core/states.js'
 import type { Dag } from '../../scheduler/dag/model.js'
+import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
 import type { Queue } from '../../scheduler/queue/queue.js'
 import { createScheduler, type Log, type Scheduler } from '../../scheduler/scheduler.js'
@@ -13,7 +14,7 @@ import { Lake } from './lake.js'
 import { createMemoryStore, type StoreGuard } from './memory-store/index.js'
 import { People } from './people.js'
 import { Prng } from './prng.js'
-import { gridTimetable, POOLS, randomDag } from './random-dag.js'
+import { POOLS, randomDag } from './random-dag.js'
 import { type Observer, remoteStore } from './remote-store.js'
 import { VirtualTime } from './virtual-time.js'
 import { SimulatedWorker } from './worker.js'
@@ -163,7 +164,7 @@ class World {
         queue,
         clock: host.clock,
         events: new Events(),
-        timetable: gridTimetable,
+        timetable,
         random: () => this.#random.next(),
         log: this.#log(host),
         debugPoint: host.debugPoint,

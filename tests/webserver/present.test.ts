@@ -13,6 +13,7 @@ import { scheduleWords } from '../../webserver/present/schedule.js'
 import { intervalTwice, timeLine, wallTime } from '../../webserver/present/time.js'
 import { instantFromText, offsetWords, textFromInstant } from '../../webserver/present/wall-instant.js'
 import { loadViews } from '../../webserver/views.js'
+import { cronSchedule } from '../scheduler/core/dags.js'
 import { NOW } from './sample-store.js'
 
 describe('durations', () => {
@@ -169,7 +170,7 @@ describe('schedules', () => {
     ['0,30 6 * * *', '0,30 6 * * *'],
     ['@daily', '@daily'],
   ])('%s reads %s', (cron, words) => {
-    expect(scheduleWords({ cron, timezone: 'UTC' })).toBe(words)
+    expect(scheduleWords(cronSchedule(cron))).toBe(words)
   })
 })
 

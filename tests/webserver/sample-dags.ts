@@ -1,4 +1,5 @@
 import type { Dag, ParamSpec, Task } from '../../scheduler/dag/model.js'
+import { cronSchedule } from '../scheduler/core/dags.js'
 
 /** A task with every default, as the compiler fills it in. */
 export function sampleTask(id: string, needs: string[] = [], set: Partial<Task> = {}): Task {
@@ -41,9 +42,9 @@ export function sampleDag(id: string, tasks: Task[], set: Partial<Dag> = {}): Da
     description: '',
     owner: 'platform',
     tags: [],
-    schedule: { cron: '0 6 * * *', timezone: 'Europe/Paris' },
+    schedule: cronSchedule('0 6 * * *', 'Europe/Paris'),
     start: null,
-    catchup: false,
+    catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 16,
     params: {},
@@ -105,20 +106,20 @@ export const WEATHER = sampleDag(
   [sampleTask('bronze_weather'), sampleTask('silver_weather', ['bronze_weather'])],
   {
     tags: ['weather', 'hourly'],
-    schedule: { cron: '15 * * * *', timezone: 'UTC' },
+    schedule: cronSchedule('15 * * * *'),
   },
 )
 
 export const STREAM = sampleDag('click_batches', [sampleTask('load_clicks', [], { pool: 'heavy' })], {
   owner: 'growth',
   tags: ['events'],
-  schedule: { cron: '*/10 * * * *', timezone: 'UTC' },
+  schedule: cronSchedule('*/10 * * * *'),
 })
 
 export const LEDGER = sampleDag('ledger_close', [sampleTask('close_books', [], { queue: 'maintenance' })], {
   owner: 'finance',
   tags: ['finance', 'monthly'],
-  schedule: { cron: '0 22 1 * *', timezone: 'Europe/London' },
+  schedule: cronSchedule('0 22 1 * *', 'Europe/London'),
 })
 
 export const CATALOG = sampleDag('catalog_sync', [sampleTask('fetch_catalog', [], { operator: 'http' })], {

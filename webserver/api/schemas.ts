@@ -63,7 +63,17 @@ export const SCHEMAS = {
     description: text,
     owner: text,
     tags: list(text),
-    schedule: orNull(exactly({ cron: text, timezone: text })),
+    schedule: orNull(
+      exactly({
+        cron: orNull(text),
+        crons: list(text),
+        every: orNull(text),
+        timezone: text,
+        skip: list(text),
+        business_days: { type: 'boolean' },
+        end: orNull(instant),
+      }),
+    ),
     paused: truth,
     pause_reason: text,
     present: truth,

@@ -1,12 +1,14 @@
+import { formatDuration } from '../../duration.js'
 import { isoInstant, isoInstantOrNull } from '../../json.js'
 import type { TableSummary, TableVersion } from '../../lakehouse/lakehouse.js'
 import type { Run } from '../../scheduler/core/model.js'
-import type { Dag } from '../../scheduler/dag/model.js'
+import type { Dag, Schedule } from '../../scheduler/dag/model.js'
 import type {
   AttemptShape,
   DagShape,
   RunListEntry,
   RunShape,
+  ScheduleShape,
   TableShape,
   TableVersionShape,
   TaskShape,
@@ -25,13 +27,25 @@ export function dagShape(registered: RegisteredDag, dag: Dag): DagShape {
     description: dag.description,
     owner: dag.owner,
     tags: dag.tags,
-    schedule: dag.schedule,
+    schedule: dag.schedule === null ? null : scheduleShape(dag.schedule),
     paused: registered.paused,
     pause_reason: registered.pauseReason,
     present: registered.present,
     next_due: isoInstantOrNull(registered.nextDueAt),
     params: { ...dag.params },
     tasks: dag.tasks.map((task) => ({ task: task.id, operator: task.operator, needs: task.needs })),
+  }
+}
+
+function scheduleShape({ crons, everyMs, timezone, skip, businessDays, end }: Schedule): ScheduleShape {
+  return {
+    cron: crons.length === 1 ? (crons[0] ?? null) : null,
+    crons,
+    every: everyMs === null ? null : formatDuration(everyMs),
+    timezone,
+    skip,
+    business_days: businessDays,
+    end: isoInstantOrNull(end),
   }
 }
 

@@ -44,7 +44,7 @@ export function frameView({ head, dag, timezone, now }: DagFrame, tab: DagTab) {
     tags: head.tags.map((tag) => ({ tag, href: href('/dags', { tag }) })),
     schedule:
       dag.schedule === null ? 'by hand only' : `${scheduleWords(dag.schedule)} ${zoneName(dag.schedule.timezone)}`,
-    cron: dag.schedule?.cron ?? '',
+    cron: dag.schedule?.crons.join(' | ') ?? '',
     next:
       head.nextDueAt === null || head.paused || !head.present
         ? null

@@ -1,6 +1,6 @@
 import type { Instant } from '../../../json.js'
 import type { RunState } from '../../core/model.js'
-import type { CronSchedule } from '../../dag/model.js'
+import type { Schedule } from '../../dag/model.js'
 import type { Database, SqlRow } from '../database.js'
 
 export const DAG_FILTERS = ['all', 'running', 'failed', 'paused'] as const
@@ -41,7 +41,7 @@ export interface ListedDag {
   nextDueAt: Instant | null
   owner: string
   tags: string[]
-  schedule: CronSchedule | null
+  schedule: Schedule | null
 }
 
 export type DagCounts = Record<DagFilter, number>

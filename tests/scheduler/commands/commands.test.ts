@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type ErrorCode, isSluiceError } from '../../../errors.js'
 import type { ManualRunOptions } from '../../../scheduler/core/model.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
-import { dag, NOW, task } from '../core/dags.js'
+import { cronSchedule, dag, NOW, task } from '../core/dags.js'
 import { ANA, BY_HAND, bench } from '../loop/bench.js'
 
 const HOUR = 3_600_000
@@ -46,7 +46,7 @@ describe('trigger', () => {
   })
 
   it('takes the latest complete interval of a schedule', async () => {
-    const { trigger, store, clock } = await on(sales({ schedule: { cron: '0 * * * *', timezone: 'UTC' } }))
+    const { trigger, store, clock } = await on(sales({ schedule: cronSchedule('0 * * * *') }))
     await clock.moveTo(NOW + HOUR / 2, async () => {})
     expect(await store.run((await trigger()).run)).toMatchObject({ intervalStart: NOW - HOUR, intervalEnd: NOW })
   })
@@ -236,7 +236,7 @@ describe('commands on a run', () => {
 })
 
 describe('pause and resume', () => {
-  const hourly = sales({ schedule: { cron: '0 * * * *', timezone: 'UTC' } })
+  const hourly = sales({ schedule: cronSchedule('0 * * * *') })
 
   it('no run is made while paused, and missed ticks are not made up for', async () => {
     const { commands, scheduler, store, pass } = await on(hourly)

@@ -49,6 +49,7 @@ describe('sluice.yaml', () => {
       cache: { folder: join(folder, 'data/cache'), maxBytes: 10e9 },
       pools: { default: 128 },
       vars: {},
+      calendars: {},
       baseUrl: null,
     })
   })

@@ -1,5 +1,5 @@
 import type { RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
-import type { Dag, Task } from '../../../scheduler/dag/model.js'
+import type { Dag, Schedule, Task } from '../../../scheduler/dag/model.js'
 
 /** A task as the DAG compiler would give it, with what the test is about set. */
 export function task(id: string, needs: string[] = [], set: Partial<Task> = {}): Task {
@@ -40,7 +40,7 @@ export function dag(id: string, tasks: Task[], set: Partial<Dag> = {}): Dag {
     tags: [],
     schedule: null,
     start: null,
-    catchup: false,
+    catchup: 'none',
     maxActiveRuns: 16,
     maxActiveTasks: 1_000,
     params: {},
@@ -49,6 +49,25 @@ export function dag(id: string, tasks: Task[], set: Partial<Dag> = {}): Dag {
     files: {},
     ...set,
   }
+}
+
+/** What `schedule: { cron, timezone }` compiles to. */
+export function cronSchedule(cron: string | string[], timezone = 'UTC', set: Partial<Schedule> = {}): Schedule {
+  return {
+    crons: typeof cron === 'string' ? [cron] : cron,
+    everyMs: null,
+    anchor: 0,
+    timezone,
+    skip: [],
+    businessDays: false,
+    end: null,
+    ...set,
+  }
+}
+
+/** What `schedule: { every }` compiles to. */
+export function everySchedule(everyMs: number, set: Partial<Schedule> = {}): Schedule {
+  return { ...cronSchedule([]), everyMs, ...set }
 }
 
 export const NOW = Date.UTC(2026, 10, 20, 5)

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { cronSchedule, everySchedule } from '../core/dags.js'
 import { compile, dagWith, goodDag, problemLines, project, write } from './subject.js'
 
 describe('a compiled DAG', () => {
@@ -16,7 +17,7 @@ describe('a compiled DAG', () => {
       tags: [],
       schedule: null,
       start: null,
-      catchup: false,
+      catchup: 'none',
       maxActiveRuns: 1,
       maxActiveTasks: 64,
       params: {},
@@ -63,10 +64,43 @@ describe('a compiled DAG', () => {
   it('keeps its schedule and start as instants and zones', () => {
     const dag = goodDag(dagWith(['schedule: { cron: " 0 6 * * * ", timezone: Asia/Tokyo }', 'start: 2026-01-01']))
     expect(dag).toMatchObject({
-      schedule: { cron: '0 6 * * *', timezone: 'Asia/Tokyo' },
+      schedule: cronSchedule('0 6 * * *', 'Asia/Tokyo', { anchor: Date.UTC(2025, 11, 31, 15) }),
       start: Date.UTC(2025, 11, 31, 15),
     })
-    expect(goodDag(dagWith(['schedule: "@daily"'])).schedule).toEqual({ cron: '@daily', timezone: 'UTC' })
+    expect(goodDag(dagWith(['schedule: "@daily"'])).schedule).toEqual(cronSchedule('@daily'))
+  })
+
+  it.each([
+    ['schedule: ["0 6 * * MON-FRI", "0 9 * * SAT"]', cronSchedule(['0 6 * * MON-FRI', '0 9 * * SAT'])],
+    ['schedule: { every: 1h30m }', everySchedule(5_400_000)],
+    [
+      'schedule: { cron: "@daily", skip: [2026-12-26, france, 2026-12-25], business_days: true }',
+      cronSchedule('@daily', 'UTC', { skip: ['2026-05-01', '2026-12-25', '2026-12-26'], businessDays: true }),
+    ],
+    [
+      'schedule: { cron: "@daily", skip: france }',
+      cronSchedule('@daily', 'UTC', { skip: ['2026-05-01', '2026-12-25'] }),
+    ],
+  ])('reads %s', (line, expected) => {
+    expect(goodDag(dagWith([line])).schedule).toEqual(expected)
+  })
+
+  it('keeps its end and what it makes up for', () => {
+    const dag = goodDag(
+      dagWith(['schedule: { every: 1h }', 'start: 2026-01-01', 'end: 2026-02-01T12:00:00Z', 'catchup: last']),
+    )
+    const bounds = { anchor: Date.UTC(2026, 0, 1), end: Date.UTC(2026, 1, 1, 12) }
+    expect(dag).toMatchObject({ schedule: everySchedule(3_600_000, bounds), catchup: 'last' })
+    expect(goodDag(dagWith(['catchup: { window: 7d }'])).catchup).toEqual({ windowMs: 7 * 86_400_000 })
+    expect(goodDag(dagWith(['catchup: false'])).catchup).toBe('none')
+  })
+
+  it('has another version when a calendar it uses has other days', () => {
+    const lines = ['schedule: { cron: "@daily", skip: france }']
+    const [before, after] = [{ france: ['2026-12-25'] }, { france: ['2026-12-26'] }].map(
+      (calendars) => compile(dagWith(lines), { calendars }).dag?.version,
+    )
+    expect(before).not.toBe(after)
   })
 
   it('orders its tasks, and groups them', () => {

@@ -1,19 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cronProblem } from '../../../scheduler/dag/cron.js'
 import {
-  cronProblem,
   dueTicks,
   intervalOf,
   isTimezone,
   latestInterval,
   nextDue,
   previousDue,
-} from '../../../scheduler/dag/cron.js'
+} from '../../../scheduler/dag/schedule.js'
 import { startInstant } from '../../../scheduler/dag/start.js'
+import { cronSchedule } from '../core/dags.js'
 
 const at = (text: string) => Date.parse(text)
 const ticks = (cron: string, timezone: string, from: string, to: string) =>
-  dueTicks({ cron, timezone }, at(from), at(to), 1_000).map((due) => new Date(due).toISOString().slice(5, 16))
+  dueTicks(cronSchedule(cron, timezone), at(from), at(to), 1_000).map((due) => new Date(due).toISOString().slice(5, 16))
 
 describe('when clocks change', () => {
   // Berlin: 02:00 to 03:00 does not exist on 29 March 2026 (01:00Z), and comes twice on 25 October 2026 (00:00Z to 02:00Z)
@@ -59,9 +60,7 @@ describe('when clocks change', () => {
       '12-30T16:00',
       '12-31T16:00',
     ])
-    expect(nextDue({ cron: '0 6 30 12 *', timezone: 'Pacific/Apia' }, at('2011-12-01T00:00Z'))).toBe(
-      at('2012-12-29T16:00Z'),
-    )
+    expect(nextDue(cronSchedule('0 6 30 12 *', 'Pacific/Apia'), at('2011-12-01T00:00Z'))).toBe(at('2012-12-29T16:00Z'))
   })
 })
 
@@ -75,7 +74,7 @@ describe('schedules', () => {
   })
 
   it('are due strictly after, and at or before', () => {
-    const schedule = { cron: '0 6 * * *', timezone: 'UTC' }
+    const schedule = cronSchedule('0 6 * * *')
     const due = at('2026-01-02T06:00Z')
     expect(nextDue(schedule, due)).toBe(due + 86_400_000)
     expect(nextDue(schedule, due - 1)).toBe(due)
@@ -86,7 +85,7 @@ describe('schedules', () => {
   })
 
   it('count from, exclude to, and keep to the limit', () => {
-    const schedule = { cron: '@hourly', timezone: 'UTC' }
+    const schedule = cronSchedule('@hourly')
     const [from, to] = [at('2026-01-01T00:00Z'), at('2026-01-01T03:00Z')]
     expect(dueTicks(schedule, from, to, 10)).toEqual([from, from + 3_600_000, from + 7_200_000])
     expect(dueTicks(schedule, from, to, 2)).toHaveLength(2)
@@ -94,16 +93,24 @@ describe('schedules', () => {
 
   it.each([
     ['0 0 31 2 *', /never fires/],
-    ['* * * *', /has 4 fields/],
+    ['* * * *', /^has 4 fields, not the five/],
+    ['* * * * * * *', /^has 7 fields/],
     ['', /has nothing/],
-    ['60 * * * *', /minute/],
-    ['@reboot', /not a cron expression/],
-    ['@never', /not a cron expression/],
-    ['0 0 * * 8', /not a cron expression/],
-    ['*/0 * * * *', /not a cron expression/],
+    ['60 * * * *', /has `60` where the minute goes, which is 0 to 59/],
+    ['0 * * * * 8', /where the day-of-week goes, which is 0 to 7 or SUN to SAT/],
+    ['@reboot', /is not a shorthand/],
+    ['0 0 * * 8', /has `8` where the day-of-week/],
+    ['0 0 * JUNE *', /has `JUNE` where the month goes/],
+    ['*/0 * * * *', /where the minute goes/],
+    ['0 5/2 * * *', /where the hour goes.* \(write 5-23\/2\)/],
+    ['0 22-2 * * *', /where the hour goes.* \(write it as two: 22-23,0-2\)/],
+    ['0 0 32 * *', /has `32` where the day-of-month/],
+    ['0 0 L-3 * *', /has `L` where the day-of-month/],
+    ['0 0 , * *', /has `` where the day-of-month/],
     ['2026-01-01T00:00:00Z', /has 1 field,/],
   ])('%s is refused', (cron, expected) => {
-    expect(cronProblem(cron)).toMatch(expected)
+    const problem = cronProblem(cron)
+    expect(`${problem?.message} (${problem?.hint})`).toMatch(expected)
   })
 
   it.each([
@@ -115,6 +122,10 @@ describe('schedules', () => {
     '0 0 15W * *',
     '0 9 * * 1#2',
     '59 23 31 12 7',
+    '*/10 0 6 * * MON-FRI',
+    '0 0 LW * ?',
+    '0 0 * * FRI-SUN',
+    '0 0 * jan,jul fril',
   ])('%s is good', (cron) => {
     expect(cronProblem(cron)).toBeNull()
   })
@@ -229,7 +240,7 @@ describe('the rule, minute by minute', () => {
     fc.assert(
       fc.property(numbers(59), numbers(23), fc.constantFrom(...ZONES), day, (minutes, hours, timezone, date) => {
         const [from, to] = [at(`${date}T00:00Z`) - 12 * 60 * MINUTE, at(`${date}T00:00Z`) + 36 * 60 * MINUTE]
-        const schedule = { cron: `${minutes.join(',')} ${hours.join(',')} * * *`, timezone }
+        const schedule = cronSchedule(`${minutes.join(',')} ${hours.join(',')} * * *`, timezone)
         expect(dueTicks(schedule, from, to, 1_000)).toEqual(byTheClock(minutes, hours, false, timezone, from, to))
       }),
       { numRuns: 60 },
@@ -249,7 +260,7 @@ describe('the rule, minute by minute', () => {
           const [from, to] = [at(`${date}T00:00Z`) - 12 * 60 * MINUTE, at(`${date}T00:00Z`) + 36 * 60 * MINUTE]
           const minutes = Array.from({ length: 60 }, (_, minute) => minute).filter((minute) => minute % step === 0)
           const all = wild ? Array.from({ length: 24 }, (_, hour) => hour) : hours
-          const schedule = { cron: `*/${step} ${wild ? '*' : hours.join(',')} * * *`, timezone }
+          const schedule = cronSchedule(`*/${step} ${wild ? '*' : hours.join(',')} * * *`, timezone)
           expect(dueTicks(schedule, from, to, 3_000)).toEqual(byTheClock(minutes, all, true, timezone, from, to))
         },
       ),
@@ -269,7 +280,7 @@ describe('the rule, minute by minute', () => {
         day,
         fc.nat(2 * 1_440),
         (text, timezone, date, offset) => {
-          const schedule = { cron: text, timezone }
+          const schedule = cronSchedule(text, timezone)
           const after = at(`${date}T00:00Z`) + (offset - 1_440) * MINUTE
           const first = nextDue(schedule, after) ?? 0
           const second = nextDue(schedule, first) ?? 0

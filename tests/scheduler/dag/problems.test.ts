@@ -95,12 +95,12 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   [
     'the Norway problem',
     dagWith(['catchup: no']),
-    ['2:10 `catchup` must be `false`, not the text "no" (in YAML 1.2 write false)'],
+    ['2:10 `catchup` must be one of `false`, `last` or `all`, not the text "no" (in YAML 1.2 write false)'],
   ],
   [
-    'a catchup of later',
-    dagWith(['catchup: all']),
-    [/^2:10 `catchup` must be `false`, not the text "all" .*not there yet/],
+    'a catchup of no time',
+    dagWith(['catchup: { window: 0s }']),
+    ['2:20 `window` is not a duration longer than nothing: 0s (for example 7d)'],
   ],
   [
     'a number for an operator',
@@ -110,11 +110,11 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   ['a task of nothing', 'dag: a\ntasks:\n  load:\n', [/^3:3 task `load` must be a map, not empty/]],
   [
     'what comes in a later version',
-    dagWith(['sla: { by: "07:00" }', 'on_failure: {}', 'schedule: { every: 5m }'], ['bash: x', 'for_each: [a]']),
+    dagWith(['sla: { by: "07:00" }', 'on_failure: {}', 'schedule: { files: "*.csv" }'], ['bash: x', 'for_each: [a]']),
     [
       /^2:1 `sla` is not there yet/,
       /^3:1 `on_failure` is not there yet/,
-      /^4:13 `every` is not there yet/,
+      /^4:13 `files` is not there yet/,
       /^8:5 `for_each` is not there yet/,
     ],
   ],
@@ -157,14 +157,59 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     [/^2:11 the schedule `0 0 30 2 \*` never fires: no date has that day and month/],
   ],
   [
-    'a schedule with seconds',
-    dagWith(['schedule: "0 0 6 * * *"']),
-    [/^2:11 the schedule .* has 6 fields, .* \(seconds and years are not supported: leave them out\)$/],
+    'a schedule with years',
+    dagWith(['schedule: "0 0 6 * * * 2026"']),
+    [/^2:11 the schedule .* has 7 fields, not the five `minute .*`, or six with the second first/],
   ],
   [
     'a schedule out of range',
     dagWith(['schedule: 0 25 * * *']),
-    [/^2:11 the schedule `0 25 \* \* \*` is not a cron expression: .*hour/],
+    [/^2:11 the schedule `0 25 \* \* \*` has `25` where the hour goes, which is 0 to 23$/],
+  ],
+  [
+    'one bad cron of several',
+    dagWith(['schedule:', '  cron:', '    - "0 6 * * *"', '    - "0 6 * * FOO"']),
+    [/^5:7 the schedule `0 6 \* \* FOO` has `FOO` where the day-of-week goes/],
+  ],
+  [
+    'a schedule of neither kind, and one of both',
+    dagWith(['schedule: { timezone: UTC }']),
+    ['2:1 `schedule` needs `cron` or `every` (for example { cron: "0 6 * * *" } or { every: 15m })'],
+  ],
+  [
+    'a schedule of both kinds',
+    dagWith(['schedule: { cron: "@daily", every: 1h }']),
+    [/^2:1 `schedule` has both `cron` and `every`/],
+  ],
+  [
+    'a rhythm that is too quick, or none',
+    dagWith(['schedule: { every: 500ms }']),
+    ['2:20 `every` must be whole seconds, at least one (for example 30s or 15m)'],
+  ],
+  [
+    'a calendar that leaves out every day',
+    dagWith(['schedule: { cron: "0 6 * * SAT", business_days: true }']),
+    [
+      /^2:11 the schedule never fires: its calendar leaves out every day it is due \(correct `skip` or `business_days`\)$/,
+    ],
+  ],
+  [
+    'an end before the first interval is over',
+    dagWith(['schedule: "@monthly"', 'start: 2026-01-15', 'end: 2026-02-20']),
+    [/^4:6 the schedule never fires: no interval lies between `start` and `end`/],
+  ],
+  [
+    'days to skip that are none',
+    dagWith(['schedule: { cron: "@daily", skip: [2026-02-30, frence, 25-12] }']),
+    [/^2:56 item 3 of `skip` must be a date such as 2026-12-25, or the name of a calendar/],
+  ],
+  [
+    'days to skip that are not there',
+    dagWith(['schedule: { cron: "@daily", skip: [2026-02-30, frence] }']),
+    [
+      /^2:36 `skip` has no date there is: 2026-02-30/,
+      /^2:48 there is no calendar `frence` in sluice.yaml \(did you mean `france`\?\)$/,
+    ],
   ],
   ['a date for a schedule', dagWith(['schedule: 2026-01-01T00:00:00']), [/^2:11 the schedule .* has 1 field,/]],
   [

@@ -105,7 +105,7 @@ export function write(root: string, path: string, content: string | Uint8Array):
 /** Compiles a text as `dags/test.yaml` of a project. */
 export function compile(
   text: string | Uint8Array,
-  options: { root?: string; vars?: string[]; pools?: string[] } = {},
+  options: { root?: string; vars?: string[]; pools?: string[]; calendars?: Record<string, string[]> } = {},
 ): Compiled {
   const root = options.root ?? project()
   const { vars, pools } = options
@@ -115,6 +115,7 @@ export function compile(
     dags: join(root, 'dags'),
     ...(vars && { vars }),
     ...(pools && { pools }),
+    calendars: options.calendars ?? { france: ['2026-05-01', '2026-12-25'] },
   })
   return compileDag('test.yaml', typeof text === 'string' ? Buffer.from(text) : text, context)
 }

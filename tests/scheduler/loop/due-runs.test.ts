@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Instant } from '../../../json.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
-import { dag, NOW, task } from '../core/dags.js'
+import { cronSchedule, dag, NOW, task } from '../core/dags.js'
 import { bench } from './bench.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const hourly = { cron: '0 * * * *', timezone: 'UTC' }
+const hourly = cronSchedule('0 * * * *')
 const sales = (set: Partial<Dag> = {}) => dag('sales', [task('a')], { schedule: hourly, ...set })
 
 async function started(...dags: Dag[]) {
@@ -51,7 +51,7 @@ describe('a scheduled run', () => {
   })
 
   it('is made for each tick missed with catchup', async () => {
-    const catching = sales({ catchup: true })
+    const catching = sales({ catchup: 'all' })
     const before = await started(catching)
     await before.scheduler.stop()
     const on = bench({ store: before.store })
@@ -62,7 +62,7 @@ describe('a scheduled run', () => {
   })
 
   it('begins with catchup at the first interval that begins at or after start', async () => {
-    const on = await started(sales({ catchup: true, start: NOW - 3 * HOUR - 1 }))
+    const on = await started(sales({ catchup: 'all', start: NOW - 3 * HOUR - 1 }))
     expect(made(on)).toEqual(['sales-20261120T030000Z', 'sales-20261120T040000Z', 'sales-20261120T050000Z'])
     expect((await on.store.run('sales-20261120T030000Z'))?.intervalStart).toBe(NOW - 3 * HOUR)
   })
@@ -104,7 +104,7 @@ describe('registering', () => {
     await on.pass(30 * MINUTE)
     await on.register(sales({ version: 'second', description: 'new words' }))
     expect((await on.store.dag('sales'))?.nextDueAt).toBe(NOW + HOUR)
-    await on.register(sales({ version: 'third', schedule: { cron: '45 * * * *', timezone: 'UTC' } }))
+    await on.register(sales({ version: 'third', schedule: cronSchedule('45 * * * *') }))
     expect((await on.store.dag('sales'))?.nextDueAt).toBe(NOW + 45 * MINUTE)
     await on.register(sales({ version: 'fourth', schedule: null }))
     expect((await on.store.dag('sales'))?.nextDueAt).toBeNull()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PACKAGE_ROOT } from '../../../package-root.js'
 import { migrate } from '../../../scheduler/store/migrate.js'
 import { PgliteDatabase } from '../../../scheduler/store/pglite.js'
+import { cronSchedule } from '../core/dags.js'
 import { storeFolder } from './pglite-folder.js'
 import { schemaOf } from './schema.js'
 import { NOW } from './suite/subject.js'
@@ -39,6 +40,29 @@ describe('migrations', () => {
 
   it('make the schema that is written in schema.txt', async () => {
     await expect(await schemaOf(database, 'public')).toMatchFileSnapshot('schema.txt')
+  })
+
+  it('bring stored schedules into their new form', async () => {
+    const old = { id: 'old', start: NOW, schedule: { cron: '0 6 * * *', timezone: 'Europe/Paris' }, catchup: true }
+    const specs = [old, { ...old, id: 'by_hand', schedule: null, catchup: false, start: null }]
+    for (const spec of specs) {
+      const values = [spec.id, JSON.stringify(spec), new Date(NOW)]
+      await database.query(
+        'insert into dag_versions (version, dag_id, spec, created_at) values ($1, $1, $2::jsonb, $3)',
+        values,
+      )
+    }
+    const sql = readFileSync(join(PACKAGE_ROOT, 'scheduler/store/migrations/0003_schedules.sql'), 'utf8')
+    await database.script(sql)
+    // what is in its new form already stays as it is
+    await database.script(sql)
+    const rows = await database.query<{ spec: unknown }>('select spec from dag_versions order by version')
+    const schedule = cronSchedule('0 6 * * *', 'Europe/Paris', { anchor: NOW })
+    expect(rows.map(({ spec }) => spec)).toEqual([
+      { ...specs[1], catchup: 'none' },
+      { ...old, catchup: 'all', schedule },
+    ])
+    await database.query('delete from dag_versions')
   })
 
   it('that were edited after they were applied are refused', async () => {

@@ -68,8 +68,8 @@ export class Checks {
       }
     }
     for (const { id, schedule, catchup } of tables.versions.values()) {
-      if (schedule === null || !catchup || this.#withHoles.has(id)) continue
-      this.#runs.end(id, Number(schedule.cron.replace('every ', '')) * 1_000)
+      if (schedule?.everyMs == null || catchup !== 'all' || this.#withHoles.has(id)) continue
+      this.#runs.end(id, schedule.everyMs)
     }
   }
 }

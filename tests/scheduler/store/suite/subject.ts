@@ -27,7 +27,7 @@ export function dagNamed(id: string, changes: Partial<Dag> = {}): Dag {
     tags: ['daily'],
     schedule: null,
     start: null,
-    catchup: false,
+    catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 64,
     params: {},
