@@ -1,5 +1,5 @@
 import { operators } from '../../operators/index.js'
-import * as timetable from '../dag/cron.js'
+import * as timetable from '../dag/schedule.js'
 import { DagFolder } from '../dag/load-folder.js'
 import { RedisQueue } from '../queue/redis.js'
 import { listenForBell } from '../queue/redis-wakes.js'
@@ -39,6 +39,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
         dags: config.dags,
         vars: Object.keys(config.vars),
         pools: Object.keys(config.pools),
+        calendars: config.calendars,
       }),
     register: (reading) => scheduler.register(reading),
     clock,
