@@ -1,6 +1,6 @@
 import { operators } from '../../operators/index.js'
-import * as timetable from '../dag/schedule.js'
 import { DagFolder } from '../dag/load-folder.js'
+import * as timetable from '../dag/schedule.js'
 import { RedisQueue } from '../queue/redis.js'
 import { listenForBell } from '../queue/redis-wakes.js'
 import { createScheduler } from '../scheduler.js'
