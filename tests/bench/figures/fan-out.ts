@@ -1,4 +1,5 @@
 import { type Measurement, median } from '../figure.js'
+import { fanDag, rateOf } from '../shapes-of-dags.js'
 import { Subject } from '../subject.js'
 
 const WIDTH = 500
@@ -9,7 +10,10 @@ const ROUNDS = 5
 export const fanOut: Measurement = {
   id: 'fan-out',
   async run() {
-    const subject = await Subject.create({ 'dags/fan.yaml': fan(), 'sluice.yaml': `pools: { default: ${SLOTS} }\n` })
+    const subject = await Subject.create({
+      'dags/fan.yaml': fanDag(WIDTH),
+      'sluice.yaml': `pools: { default: ${SLOTS} }\n`,
+    })
     try {
       await subject.up(SLOTS)
       await subject.hasDags(1)
@@ -17,9 +21,7 @@ export const fanOut: Measurement = {
       for (let round = 0; round <= ROUNDS; round++) {
         const shape = await subject.finished(await subject.trigger('fan'), 120_000, 1_000)
         if (shape.state !== 'success') throw new Error(`the fan ended ${shape.state}: ${shape.reason}`)
-        const first = Math.min(...shape.tasks.map((task) => Date.parse(task.started_at ?? '')))
-        const last = Math.max(...shape.tasks.map((task) => Date.parse(task.ended_at ?? '')))
-        if (round > 0) rates.push(shape.tasks.length / ((last - first) / 1000))
+        if (round > 0) rates.push(rateOf(shape.tasks))
       }
       const rate = median(rates)
       return [
@@ -35,18 +37,4 @@ export const fanOut: Measurement = {
       await subject.remove()
     }
   },
-}
-
-function fan(): string {
-  const ids = Array.from({ length: WIDTH }, (_, index) => `t${index}`)
-  const middle = ids.map((id) => `  ${id}: { bash: ["true"], needs: [first] }`)
-  return [
-    'dag: fan',
-    `max_active_tasks: ${WIDTH}`,
-    'tasks:',
-    '  first: { bash: ["true"] }',
-    ...middle,
-    `  last: { bash: ["true"], needs: [${ids.join(', ')}] }`,
-    '',
-  ].join('\n')
 }

@@ -1,4 +1,5 @@
 import { type Measurement, median, milliseconds, percentile } from '../figure.js'
+import { chainDag, hopsOf } from '../shapes-of-dags.js'
 import { Subject } from '../subject.js'
 
 const LENGTH = 100
@@ -8,7 +9,7 @@ const ROUNDS = 5
 export const hop: Measurement = {
   id: 'hop',
   async run() {
-    const subject = await Subject.create({ 'dags/chain.yaml': chain() })
+    const subject = await Subject.create({ 'dags/chain.yaml': chainDag(LENGTH) })
     try {
       await subject.up(2)
       await subject.hasDags(1)
@@ -16,8 +17,7 @@ export const hop: Measurement = {
       for (let round = 0; round <= ROUNDS; round++) {
         const shape = await subject.finished(await subject.trigger('chain'), 60_000)
         if (shape.state !== 'success') throw new Error(`the chain ended ${shape.state}: ${shape.reason}`)
-        const starts = shape.tasks.map((task) => Date.parse(task.started_at ?? '')).sort((a, b) => a - b)
-        if (round > 0) hops.push(...starts.slice(1).map((start, index) => start - (starts[index] ?? Number.NaN)))
+        if (round > 0) hops.push(...hopsOf(shape.tasks))
       }
       const typical = median(hops)
       const worst = percentile(hops, 99)
@@ -34,12 +34,4 @@ export const hop: Measurement = {
       await subject.remove()
     }
   },
-}
-
-function chain(): string {
-  const tasks = Array.from({ length: LENGTH }, (_, index) => {
-    const needs = index === 0 ? '' : `, needs: [t${index - 1}]`
-    return `  t${index}: { bash: ["true"]${needs} }`
-  })
-  return `dag: chain\ntasks:\n${tasks.join('\n')}\n`
 }

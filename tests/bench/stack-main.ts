@@ -1,0 +1,9 @@
+import { runBench } from './bench.js'
+import { clusterFanOut, clusterHop } from './figures/cluster.js'
+
+await runBench({
+  measurements: [clusterHop, clusterFanOut],
+  page: 'docs/BENCHMARKS-STACK.md',
+  about:
+    'Written by `npm run bench:stack` against real services on the same machine; PG_DSN, REDIS_URL and others say where they are.',
+})
