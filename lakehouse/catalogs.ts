@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.js'
 import type { LakehouseConfig } from './config.js'
 import { closest, formatTableName, isTableNamePart, parseTableName, type TableName } from './names.js'
+import { mapBounded } from './objects/concurrency.js'
 import type { ObjectStore } from './objects/object-store.js'
 import { openCatalogStore } from './objects/open.js'
 import { DeltaLog } from './tables/delta/log.js'
@@ -16,7 +17,9 @@ export interface Table {
 }
 
 /** Logs kept with their snapshots; the least recently used goes first. */
-const KEPT_LOGS = 64
+const KEPT_LOGS = 256
+/** Tables looked for at once, which counts where each look is a request. */
+const CONCURRENT_LOOKS = 16
 
 /** The catalogs of `sluice.yaml`: tables by name. */
 export class Catalogs {
@@ -70,10 +73,11 @@ export class Catalogs {
     const tables: Table[] = []
     for (const [catalog, store] of this.stores) {
       for (const schema of (await store.listPrefixes('')).filter(isTableNamePart)) {
-        for (const name of (await store.listPrefixes(schema)).filter(isTableNamePart)) {
-          const table = this.named({ catalog, schema, name })
-          if ((await store.list(`${schema}/${name}/_delta_log`, { limit: 1 })).length > 0) tables.push(table)
-        }
+        const names = (await store.listPrefixes(schema)).filter(isTableNamePart)
+        const found = await mapBounded(names, CONCURRENT_LOOKS, async (name) => {
+          return (await store.list(`${schema}/${name}/_delta_log`, { limit: 1 })).length > 0 ? name : null
+        })
+        tables.push(...found.flatMap((name) => (name === null ? [] : this.named({ catalog, schema, name }))))
       }
     }
     return tables

@@ -17,3 +17,16 @@ export async function eachBounded<Item>(
   await Promise.all(Array.from({ length: limit }, lane))
   if (failures.length > 0) throw failures[0]
 }
+
+/** The results of `work` for all items, in their order, at most `limit` at work at once; otherwise like `eachBounded`. */
+export async function mapBounded<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Map<number, Result>()
+  await eachBounded(items.entries(), limit, async ([index, item]) => {
+    results.set(index, await work(item))
+  })
+  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result)
+}

@@ -2,7 +2,7 @@ import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hypa
 import { SluiceError } from '../../../errors.js'
 import type { Json, JsonObject } from '../../../json.js'
 import type { ObjectStore } from '../../objects/object-store.js'
-import { type Action, actionOf } from './actions.js'
+import { type Action, actionOf, isObject } from './actions.js'
 
 /** The checkpoint files of one version, complete. */
 export interface Checkpoint {
@@ -32,6 +32,20 @@ export function newestCheckpoint(names: string[], maxVersion: number): Checkpoin
   const complete = [...parts.values()].filter((set) => set.names.length === set.expected && set.version <= maxVersion)
   const newest = complete.sort((a, b) => b.version - a.version)[0]
   return newest === undefined ? null : { version: newest.version, names: newest.names.sort() }
+}
+
+/** The version that `_last_checkpoint` names; null when there is none, or nothing that makes sense. */
+export async function lastCheckpoint(store: ObjectStore, folder: string): Promise<number | null> {
+  const content = await store.read(`${folder}/_last_checkpoint`)
+  if (content === null) return null
+  try {
+    const hint: Json = JSON.parse(content.toString('utf8'))
+    return isObject(hint) && Number.isSafeInteger(hint.version) ? Number(hint.version) : null
+  } catch (error) {
+    // a hint that cannot be read is no hint: the log says the same
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
 }
 
 /** Reads the actions of a checkpoint. */

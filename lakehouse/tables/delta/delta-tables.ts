@@ -2,23 +2,23 @@ import { isSluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
 import type { Catalogs, Table } from '../../catalogs.js'
 import type { Commit, TableColumn, TableSummary, Tables, TableVersion } from '../../lakehouse.js'
+import { mapBounded } from '../../objects/concurrency.js'
 import { history } from './history.js'
 import { totalRows } from './publish.js'
 import { rollback } from './rollback.js'
 import { typeName } from './schema.js'
 import type { Snapshot } from './snapshot.js'
 
+/** Tables summed up at once, which counts where each look is a request. */
+const CONCURRENT_TABLES = 8
+
 /** Metadata of Delta tables, read from their logs alone. */
 export class DeltaTables implements Tables {
   constructor(protected readonly catalogs: Catalogs) {}
 
   async tables(): Promise<TableSummary[]> {
-    const summaries: TableSummary[] = []
-    for (const table of await this.catalogs.all()) {
-      const summary = await summaryOrProblem(table)
-      if (summary !== null) summaries.push(summary)
-    }
-    return summaries
+    const summaries = await mapBounded(await this.catalogs.all(), CONCURRENT_TABLES, summaryOrProblem)
+    return summaries.filter((summary) => summary !== null)
   }
 
   async summary(name: string): Promise<TableSummary> {

@@ -3,6 +3,8 @@ import type { TableVersion } from '../../lakehouse.js'
 import { isObject } from './actions.js'
 import type { DeltaLog, LogEntry } from './log.js'
 
+const CONCURRENT_READS = 16
+
 /** The history of a table, newest first. It ends where another engine has cleaned the log away. */
 export async function history(
   log: DeltaLog,
@@ -11,10 +13,13 @@ export async function history(
 ): Promise<TableVersion[]> {
   const versions: TableVersion[] = []
   const from = Math.min(newest, (options.before ?? newest + 1) - 1)
-  for (let version = from; version >= 0 && versions.length < options.limit; version--) {
-    const entry = await log.entry(version)
-    if (entry === null) break
-    versions.push(describeEntry(entry))
+  const wanted = Array.from({ length: Math.max(0, Math.min(options.limit, from + 1)) }, (_, index) => from - index)
+  for (let start = 0; start < wanted.length; start += CONCURRENT_READS) {
+    const batch = wanted.slice(start, start + CONCURRENT_READS)
+    for (const entry of await Promise.all(batch.map((version) => log.entry(version)))) {
+      if (entry === null) return versions
+      versions.push(describeEntry(entry))
+    }
   }
   return versions
 }

@@ -2,7 +2,7 @@ import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
 import type { ObjectStore } from '../../objects/object-store.js'
 import { type Action, formatEntry, parseEntry } from './actions.js'
-import { newestCheckpoint, readCheckpoint } from './checkpoint.js'
+import { lastCheckpoint, newestCheckpoint, readCheckpoint } from './checkpoint.js'
 import { Replay, type Snapshot } from './snapshot.js'
 
 const ENTRY = /^(\d{20})\.json$/
@@ -93,7 +93,7 @@ export class DeltaLog {
 
   private async load(maxVersion: number): Promise<Snapshot | null> {
     const folder = `${this.prefix}/_delta_log`
-    const names = await this.store.list(folder)
+    const names = await this.names(folder, maxVersion)
     const checkpoint = newestCheckpoint(names, maxVersion)
     const first = checkpoint === null ? 0 : checkpoint.version + 1
     const versions = names
@@ -112,6 +112,19 @@ export class DeltaLog {
     for await (const entry of this.entries(versions)) replay.apply(entry.version, entry.actions, entry.writtenAt)
     const snapshot = replay.snapshot()
     return maxVersion === Number.MAX_SAFE_INTEGER ? this.remember(snapshot) : snapshot
+  }
+
+  /**
+   * Names of the log, at least those from the last checkpoint on: a log of years has more names than anyone wants to list.
+   * What `_last_checkpoint` says is a hint and may be wrong.
+   */
+  private async names(folder: string, maxVersion: number): Promise<string[]> {
+    const hint = await lastCheckpoint(this.store, folder)
+    if (hint !== null && hint <= maxVersion) {
+      const names = await this.store.list(folder, { after: entryVersion(hint) })
+      if (newestCheckpoint(names, maxVersion) !== null) return names
+    }
+    return this.store.list(folder)
   }
 
   private async *entries(versions: number[]): AsyncGenerator<LogEntry> {
