@@ -21,6 +21,8 @@ export interface CatalogConfig {
   format: 'delta' | 'iceberg'
   location: string
   connection?: string
+  /** the catalog's name in Trino; by default the same */
+  trino?: string
 }
 
 export interface ConnectionConfig {
@@ -33,6 +35,19 @@ export interface DuckdbConnection extends ConnectionConfig {
   /** DuckDB's own syntax, e.g. `1GB` */
   memory_limit: string
   threads?: number
+}
+
+export interface TrinoConnection extends ConnectionConfig {
+  type: 'trino'
+  /** address of the coordinator */
+  url: string
+  user: string
+  /** needs an https:// url */
+  password?: string
+  /** PEM file of a certificate authority to trust besides the usual ones, relative to the project */
+  ca?: string
+  /** session properties, `name` or `catalog.name` */
+  session?: Record<string, string | number | boolean>
 }
 
 /** Credentials come from here, or else from where the AWS SDK looks: environment, shared files, roles. */

@@ -18,7 +18,7 @@ export interface Tables {
 export interface Lakehouse extends Tables {
   /** Runs one SELECT on current table versions and returns up to `maxRows` rows; more is an error, never a silent cut,
    *  unless `truncate`. Decimals and bigints come as strings when a JavaScript number would lose digits. */
-  query(sql: string, options: { maxRows: number; truncate?: boolean; signal?: AbortSignal }): Promise<QueryResult>
+  query(sql: string, options: QueryOptions): Promise<QueryResult>
   /** Write, audit, publish (DESIGN 7). Never throws for a failed check: see `WriteOutcome`. */
   write(request: WriteRequest): Promise<WriteOutcome>
   /** Runs checks on the current version of a table. */
@@ -27,7 +27,30 @@ export interface Lakehouse extends Tables {
     checks: Check[],
     options: { signal?: AbortSignal; now: Instant },
   ): Promise<{ version: number; checks: CheckResult[] }>
+  /**
+   * Runs one statement as it is: DDL, a procedure, a change of rows. Nothing stands between it and the tables: no checks, no
+   * staging, no version to go back to.
+   * @throws SluiceError SQL_FORBIDDEN on engines whose SQL is SELECTs only
+   */
+  execute(statement: string, options: Omit<QueryOptions, 'maxRows' | 'truncate'>): Promise<StatementResult>
   close(): Promise<void>
+}
+
+export interface QueryOptions {
+  maxRows: number
+  truncate?: boolean
+  signal?: AbortSignal
+  log?: WriteRequest['log']
+  outside?: OutsideWork
+}
+
+export interface StatementResult {
+  /** the engine's word for what was done, e.g. `CREATE TABLE`; null when it has none */
+  operation: string | null
+  /** rows changed; null when the statement counts none */
+  rows: number | null
+  /** the engine's id of the query */
+  query: string
 }
 
 export interface QueryResult {
@@ -97,6 +120,18 @@ export interface WriteRequest {
   now: Instant
   signal: AbortSignal
   log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+  /** for engines that work outside of this process; without it a retry cannot find what an earlier attempt has started */
+  outside?: OutsideWork
+}
+
+/** What an attempt knows and tells of work outside of its process. */
+export interface OutsideWork {
+  /** what an earlier attempt of the same generation saved last; null when there was none */
+  earlier: Json
+  /** returns once the value is durable; throws when the attempt has lost its claim and must not go on */
+  save(handle: Json): Promise<void>
+  /** shown live on the page */
+  progress(value: JsonObject): void
 }
 
 export interface Commit {

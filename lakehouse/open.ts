@@ -12,13 +12,25 @@ export function openTables(config: LakehouseConfig): Tables {
 }
 
 /**
- * Opens the lakehouse with its SQL engine in this process. DuckDB's memory limit is soft, so processes that must not
- * fail never call this: it belongs into a worker's slot or a command of its own. Connections come with their secrets
- * resolved.
- * @param connectionName a connection of type duckdb
+ * Opens the lakehouse with the SQL engine of a connection. DuckDB runs in this process and its memory limit is soft, so
+ * processes that must not fail never call this: it belongs into a worker's slot or a command of its own. Connections come
+ * with their secrets resolved.
+ * @param connectionName a connection of type duckdb or trino
  * @throws SluiceError CONNECTION_UNKNOWN, CONFIG_INVALID
  */
 export async function openLakehouse(config: LakehouseConfig, connectionName = 'lakehouse'): Promise<Lakehouse> {
+  if (config.connections[connectionName]?.type !== 'trino') return openEmbedded(config, connectionName)
+  const { openTrinoLakehouse } = await import('./engines/trino/lakehouse.js')
+  return openTrinoLakehouse(config, connectionName, {
+    tables: () => openTables(config),
+    embedded: () => openEmbedded({ ...config, connections: { ...config.connections, [EMBEDDED.name]: EMBEDDED.config } }),
+  })
+}
+
+/** The engine for files of the project beside a Trino, which cannot reach them. */
+const EMBEDDED = { name: 'embedded engine', config: { type: 'duckdb', memory_limit: '1GB' } }
+
+async function openEmbedded(config: LakehouseConfig, connectionName = EMBEDDED.name): Promise<Lakehouse> {
   const { openDuckdbLakehouse } = await import('./engines/duckdb/lakehouse.js')
   return openDuckdbLakehouse(config, connectionName)
 }

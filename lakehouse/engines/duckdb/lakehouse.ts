@@ -3,7 +3,16 @@ import { SluiceError } from '../../../errors.js'
 import type { Instant, JsonObject } from '../../../json.js'
 import { Catalogs } from '../../catalogs.js'
 import type { DuckdbConnection, LakehouseConfig } from '../../config.js'
-import type { Check, CheckResult, Lakehouse, QueryResult, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import type {
+  Check,
+  CheckResult,
+  Lakehouse,
+  QueryOptions,
+  QueryResult,
+  StatementResult,
+  WriteOutcome,
+  WriteRequest,
+} from '../../lakehouse.js'
 import { fetchDataFiles } from '../../tables/delta/data-files.js'
 import { DeltaTables } from '../../tables/delta/delta-tables.js'
 import { runChecks } from './audit.js'
@@ -53,10 +62,7 @@ class DuckdbLakehouse extends DeltaTables implements Lakehouse {
     this.views = new TableViews(session, catalogs)
   }
 
-  async query(
-    sql: string,
-    options: { maxRows: number; truncate?: boolean; signal?: AbortSignal },
-  ): Promise<QueryResult> {
+  async query(sql: string, options: QueryOptions): Promise<QueryResult> {
     return this.session.exclusive(async () => {
       const { tables } = await readSelect(this.session, sql)
       const reads = await this.views.pin(tables, options.signal)
@@ -105,6 +111,12 @@ class DuckdbLakehouse extends DeltaTables implements Lakehouse {
       })
       return { version: snapshot.version, checks: results }
     })
+  }
+
+  async execute(): Promise<StatementResult> {
+    const message = 'A statement other than a SELECT cannot run on a connection of type duckdb.'
+    const hint = 'Write a SELECT and let Sluice do the write with `to` and `mode`; DDL and procedures run on Trino.'
+    throw new SluiceError('SQL_FORBIDDEN', message, { retryable: false, hint })
   }
 
   async close(): Promise<void> {

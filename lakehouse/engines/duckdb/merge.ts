@@ -1,5 +1,5 @@
-import { SluiceError } from '../../../errors.js'
-import type { Table } from '../../catalogs.js'
+import type { JsonObject } from '../../../json.js'
+import { assertKeyColumns, duplicateKey, nullKey } from '../../merge-keys.js'
 import { identifier, identifiers } from '../../sql.js'
 import type { Action, AddFile } from '../../tables/delta/actions.js'
 import { countRows, fetchDataFiles, persistDataFiles, removeOf } from '../../tables/delta/data-files.js'
@@ -22,26 +22,21 @@ const MATCHED = 'sluice matched'
  * @throws SluiceError KEYS_INVALID naming the first key that breaks this
  */
 export async function assertMergeKeys(write: TableWrite, staged: FileSet): Promise<void> {
-  for (const key of write.keys) {
-    if (staged.fields.some((field) => field.name === key)) continue
-    throw invalid(
-      write.table,
-      `has no key column ${key}; it has ${staged.fields.map((field) => field.name).join(', ')}`,
-    )
-  }
+  const columns = staged.fields.map((field) => field.name)
+  assertKeyColumns(write.table.label, write.keys, columns)
   const keys = identifiers(write.keys)
   const options = { signal: write.signal, subject: 'The merge' }
   const nulls = write.keys.map((key) => `${identifier(key)} IS NULL`).join(' OR ')
-  const [nullKey] = await write.session.rows(
+  const [incomplete] = await write.session.rows(
     `SELECT ${keys} FROM (${relation(staged)}) WHERE ${nulls} LIMIT 1`,
     options,
   )
-  if (nullKey !== undefined) throw invalid(write.table, `has a NULL key: ${describeKey(nullKey)}`)
+  if (incomplete !== undefined) throw nullKey(write.table.label, jsonRow(incomplete))
   const duplicates = `SELECT ${keys}, count(*) AS "rows" FROM (${relation(staged)}) GROUP BY ${keys} HAVING count(*) > 1 LIMIT 1`
   const [duplicate] = await write.session.rows(duplicates, options)
   if (duplicate === undefined) return
   const { rows, ...key } = duplicate
-  throw invalid(write.table, `holds the key ${describeKey(key)} ${rows} times`)
+  throw duplicateKey(write.table.label, jsonRow(key), String(rows))
 }
 
 /**
@@ -185,12 +180,6 @@ interface MergePlan {
   inserted: number
 }
 
-function describeKey(row: Record<string, Parameters<typeof jsonValue>[0]>): string {
-  return Object.entries(row)
-    .map(([column, value]) => `${column} = ${JSON.stringify(jsonValue(value))}`)
-    .join(', ')
-}
-
-function invalid(table: Table, sentence: string): SluiceError {
-  return new SluiceError('KEYS_INVALID', `The result for ${table.label} ${sentence}.`, { retryable: false })
+function jsonRow(row: Record<string, Parameters<typeof jsonValue>[0]>): JsonObject {
+  return Object.fromEntries(Object.entries(row).map(([column, value]) => [column, jsonValue(value)]))
 }

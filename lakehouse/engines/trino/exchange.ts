@@ -1,0 +1,96 @@
+import http from 'node:http'
+import https from 'node:https'
+import { SluiceError } from '../../../errors.js'
+import type { TrinoServer } from './connection.js'
+
+/** How long one answer may take. Trino itself answers a poll within about a second, whatever the query does. */
+const ANSWER_WITHIN_MS = 60_000
+/** A page of results is at most about 16 MB; what is beyond this is no answer of Trino. */
+const MAX_ANSWER_BYTES = 256_000_000
+
+export interface Answer {
+  status: number
+  text: string
+}
+
+/** One answer of the server did not come, or not whole; whether it acted on the request is not known. */
+export class NoAnswer extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.name = 'NoAnswer'
+  }
+}
+
+/** HTTP with one Trino: connections kept alive, credentials, bounds. */
+export class Exchange {
+  readonly #agent: http.Agent
+  readonly #headers: Record<string, string>
+
+  constructor(
+    readonly server: TrinoServer,
+    headers: Record<string, string>,
+  ) {
+    const secure = server.url.startsWith('https://')
+    const trust = server.ca === null ? {} : { ca: server.ca }
+    this.#agent = secure ? new https.Agent({ keepAlive: true, ...trust }) : new http.Agent({ keepAlive: true })
+    this.#headers = { 'X-Trino-User': server.user, ...headers }
+    if (server.password !== null) {
+      const credentials = Buffer.from(`${server.user}:${server.password}`).toString('base64')
+      this.#headers.Authorization = `Basic ${credentials}`
+    }
+  }
+
+  /**
+   * @param path below the server, or a whole address that the server gave
+   * @throws NoAnswer; SluiceError CONFIG_INVALID when the address leads to another host
+   */
+  async request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    options: { body?: string; headers?: Record<string, string>; signal?: AbortSignal | undefined } = {},
+  ): Promise<Answer> {
+    const url = this.#address(path)
+    const signals = [AbortSignal.timeout(ANSWER_WITHIN_MS)]
+    if (options.signal !== undefined) signals.push(options.signal)
+    return new Promise((answered, failed) => {
+      const requester = url.protocol === 'https:' ? https : http
+      const headers = { ...this.#headers, ...options.headers }
+      const request = requester.request(url, { method, headers, agent: this.#agent, signal: AbortSignal.any(signals) })
+      request.on('error', (error) => failed(new NoAnswer(error)))
+      request.on('response', (response) => {
+        textOf(response).then(
+          (text) => answered({ status: response.statusCode ?? 0, text }),
+          (error: unknown) => failed(new NoAnswer(error)),
+        )
+      })
+      request.end(options.body)
+    })
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  /** Behind a proxy Trino may name itself by an address that only it knows: the one of the connection counts. */
+  #address(path: string): URL {
+    const base = new URL(this.server.url)
+    const url = new URL(path, base)
+    const address = new URL(`${url.pathname}${url.search}`, base)
+    if (!/^\/v1\//.test(address.pathname)) {
+      const message = `connections.${this.server.name}.url: ${base.origin} answered with the address ${url.href}, which is none of Trino.`
+      throw new SluiceError('UNREACHABLE', message)
+    }
+    return address
+  }
+}
+
+async function textOf(response: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

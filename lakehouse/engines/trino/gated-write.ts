@@ -1,0 +1,287 @@
+import { SluiceError } from '../../../errors.js'
+import type { CheckResult, Commit, WriteMode, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import { identifier } from '../../sql.js'
+import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
+import { EMPTY_HANDLE, handleJson, parseHandle, type WriteHandle } from './handle.js'
+import type { MadeVersion } from './history.js'
+import { assertMergeKeys, hasNullPartitions } from './keys.js'
+import { type Layout, layoutFor, tableProperties } from './layout.js'
+import { qualified, type TrinoNames, type TrinoTable } from './names.js'
+import { QueryProgress } from './progress.js'
+import { publishSql } from './publish-sql.js'
+import { Publisher } from './publisher.js'
+import { currentVersions, readSelect, type SelectFacts, type TableRead } from './select.js'
+import type { TrinoSession } from './session.js'
+import { cleanStaging, creating, dropTable, stagingTable } from './staging.js'
+import { type ExistingTable, existingTable } from './target.js'
+
+/** Times a write starts over because its own table changed under it. */
+const MAX_ROUNDS = 5
+
+/** What a round works with. */
+interface Plan {
+  facts: SelectFacts
+  existing: ExistingTable | null
+  layout: Layout
+  /** version of the written table, when the SELECT reads it */
+  readVersion: number | null
+}
+
+/** One write through the gate: stage, audit, then publish by one statement, or refuse. */
+export class GatedWrite {
+  private readonly table: TrinoTable
+  private readonly publisher: Publisher
+  private checks: CheckResult[] = []
+  private readonly reads = new Map<string, TableRead>()
+  private handle: WriteHandle
+
+  constructor(
+    private readonly session: TrinoSession,
+    private readonly names: TrinoNames,
+    private readonly request: WriteRequest,
+    private readonly sql: string,
+    /** makes a table that lies in its folder known to Trino; false when there is none */
+    private readonly register: (table: TrinoTable) => Promise<boolean>,
+  ) {
+    this.table = names.table(request.to)
+    this.handle = parseHandle(request.outside?.earlier ?? null) ?? EMPTY_HANDLE
+    this.publisher = new Publisher(session, request, () => this.progress('publishing'))
+  }
+
+  async run(): Promise<WriteOutcome> {
+    const earlier = await this.publisher.settled(this.table, this.handle.published)
+    if (earlier !== null) {
+      await this.cleanUp()
+      const commit = this.commitOf(earlier, this.handle.rows, null)
+      return { outcome: 'already_published', commit, ...this.found() }
+    }
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const outcome = await this.attempt()
+      if (outcome !== 'stale') return outcome
+      this.request.log('info', `Table ${this.table.label} changed while the rows were computed; computing them again.`)
+    }
+    const message = `Table ${this.table.label} changed ${MAX_ROUNDS} times while its new rows were computed.`
+    throw new SluiceError('COMMIT_CONFLICT', message)
+  }
+
+  private found(): { checks: CheckResult[]; reads: TableRead[] } {
+    return { checks: this.checks, reads: [...this.reads.values()] }
+  }
+
+  private async attempt(): Promise<WriteOutcome | 'stale'> {
+    const plan = await this.plan()
+    const { mode, checks } = this.request
+    // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
+    if (checks.length === 0 && (mode === 'overwrite' || mode === 'append')) {
+      const rows = projected(plan.layout, `(${plan.facts.sql}\n)`)
+      return this.publish(plan, { rows, staged: null, nullPartitions: false })
+    }
+    const staging = stagingTable(this.table, this.request.token, this.request.now)
+    try {
+      const staged = await this.stage(plan, staging)
+      const rows = `SELECT ${plan.layout.columns.map((column) => identifier(column.name)).join(', ')} FROM ${qualified(staging)}`
+      const { signal } = this.request
+      const keyed = { session: this.session, table: this.table, layout: plan.layout, rows, signal }
+      const [verdict, nullPartitions] = await Promise.all([
+        this.audit(this.auditOf(plan, rows)),
+        mode === 'replace_partitions' && hasNullPartitions(keyed, plan.existing),
+        mode === 'merge' && assertMergeKeys(keyed, this.request.keys),
+      ])
+      if (verdict === 'refuse') return { outcome: 'refused', table: this.table.label, ...this.found() }
+      return await this.publish(plan, { rows, staged, nullPartitions })
+    } finally {
+      await this.discard(staging)
+    }
+  }
+
+  private async plan(): Promise<Plan> {
+    const { signal, mode, partitionBy } = this.request
+    const [facts, existing] = await Promise.all([
+      readSelect(this.session, this.names, this.sql, { signal }),
+      this.existing(this.table),
+    ])
+    const layout = layoutFor(this.table, existing, facts.columns, { mode, partitionBy, evolve: false })
+    this.reads.clear()
+    for (const read of await currentVersions(this.session, facts.tables, signal)) this.reads.set(read.table, read)
+    if (facts.foreign.length > 0) {
+      this.request.log('info', `Reads ${facts.foreign.join(', ')}, which Sluice knows no versions of.`)
+    }
+    return { facts, existing, layout, readVersion: this.reads.get(this.table.label)?.version ?? null }
+  }
+
+  private async existing(table: TrinoTable): Promise<ExistingTable | null> {
+    const { signal } = this.request
+    const existing = await existingTable(this.session, table, signal)
+    if (existing !== null || !(await this.register(table))) return existing
+    return existingTable(this.session, table, signal)
+  }
+
+  /** @returns the number of rows */
+  private async stage(plan: Plan, staging: TrinoTable): Promise<number> {
+    const { signal } = this.request
+    const rows = projected(plan.layout, `(${plan.facts.sql}\n)`)
+    const create = `CREATE TABLE ${qualified(staging)}${tableProperties(staging, { ...plan.layout, partitioning: [] }, null)} AS ${rows}`
+    const progress = this.progress('staging')
+    const last = await creating(this.session, staging, async () => {
+      const statement = await this.session.submit(create, { signal })
+      return statement.finish((page) => {
+        progress.page(page)
+        return 'more'
+      })
+    })
+    return last.updateCount ?? 0
+  }
+
+  private auditOf(plan: Plan, rows: string): AuditRequest {
+    const { checks, now, signal } = this.request
+    return {
+      session: this.session,
+      names: this.names,
+      table: this.table.label,
+      rows,
+      columns: plan.layout.columns.map((column) => column.name),
+      types: new Map(plan.layout.columns.map((column) => [identifier(column.name), column.trinoType])),
+      checks,
+      now,
+      committedAt: null,
+      signal,
+    }
+  }
+
+  private async audit(request: AuditRequest): Promise<'publish' | 'refuse'> {
+    const { results, reads } = await runChecks(request)
+    this.checks = results
+    for (const read of reads) this.reads.set(read.table, read)
+    const failed = results.filter((result) => !result.passed)
+    if (failed.length > 0 && this.request.quarantine !== null) {
+      await this.quarantine(request, failed, this.request.quarantine)
+    }
+    const refused = failed.some((result) => result.severity === 'error') && !this.request.noChecks
+    return refused ? 'refuse' : 'publish'
+  }
+
+  private async publish(
+    plan: Plan,
+    staged: { rows: string; staged: number | null; nullPartitions: boolean },
+  ): Promise<WriteOutcome | 'stale'> {
+    if (plan.readVersion !== null) {
+      const [current] = await currentVersions(this.session, [this.table], this.request.signal)
+      if (current?.version !== plan.readVersion) return 'stale'
+    }
+    const { mode, keys } = this.request
+    const sql = publishSql({ ...plan, table: this.table, mode, keys, ...staged })
+    const result = await this.publisher.publish(this.table, sql, (query) => {
+      this.handle = { ...this.handle, published: [...this.handle.published, query], rows: staged.staged }
+      return this.saveHandle()
+    })
+    if (result === 'stale') return 'stale'
+    const commit =
+      result.made === null
+        ? await this.unchanged()
+        : this.commitOf(result.made, staged.staged, result.changedRows, result.writtenBytes)
+    if (this.handle.published.length > 1) await this.cleanUp()
+    return { outcome: 'published', commit, ...this.found() }
+  }
+
+  /** Keeps failing rows, with queries of its own in the handle: a retry does not keep them twice. */
+  private async quarantine(request: AuditRequest, failed: CheckResult[], name: string): Promise<void> {
+    const select = quarantineSelect(request, failed)
+    if (select === null) return
+    const { signal } = this.request
+    const table = this.names.table(name)
+    if ((await this.publisher.settled(table, this.handle.quarantined)) !== null) return
+    const [facts, existing] = await Promise.all([
+      readSelect(this.session, this.names, select, { signal, subject: 'The quarantine' }),
+      this.existing(table),
+    ])
+    const layout = layoutFor(table, existing, facts.columns, { mode: 'append', partitionBy: [], evolve: true })
+    for (const column of layout.added) {
+      await this.session.run(`ALTER TABLE ${qualified(table)} ADD COLUMN IF NOT EXISTS ${column}`, { signal })
+    }
+    const rows = projected(layout, `(${facts.sql})`)
+    const publication = { table, existing, layout, mode: 'append' as const, keys: [], rows, nullPartitions: false }
+    const result = await this.publisher.publish(table, publishSql(publication), (query) => {
+      this.handle = { ...this.handle, quarantined: [...this.handle.quarantined, query] }
+      return this.saveHandle()
+    })
+    if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
+    this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
+  }
+
+  private saveHandle(): Promise<void> {
+    return this.request.outside?.save(handleJson(this.handle)) ?? Promise.resolve()
+  }
+
+  private progress(step: string): QueryProgress {
+    return new QueryProgress(step, this.request.log, (value) => this.request.outside?.progress(value))
+  }
+
+  /** A statement that changes no row may make no version: the current one then has what was to be written. */
+  private async unchanged(): Promise<Commit> {
+    const [current] = await currentVersions(this.session, [this.table], this.request.signal)
+    const version = current?.version ?? 0
+    const counts = { rowsAdded: 0, rowsUpdated: 0, rowsRemoved: 0, rowsTotal: null, bytes: 0 }
+    const { mode, now } = this.request
+    return { table: this.table.label, versionBefore: version, version, operation: mode, ...counts, committedAt: now }
+  }
+
+  private commitOf(made: MadeVersion, staged: number | null, changed: number | null, bytes?: number): Commit {
+    const { version, versionBefore, rowsAfter, committedAt } = made
+    return {
+      table: this.table.label,
+      versionBefore,
+      version,
+      operation: this.request.mode,
+      ...rowChanges(this.request.mode, made, staged, changed),
+      rowsTotal: rowsAfter,
+      bytes: made.bytes === 0 ? (bytes ?? 0) : made.bytes,
+      committedAt,
+    }
+  }
+
+  /** Housekeeping must not fail a write that has ended well, nor hide why one has not. */
+  private async discard(staging: TrinoTable): Promise<void> {
+    await dropTable(this.session, staging).catch((error: unknown) => this.housekeepingFailed(error))
+  }
+
+  private async cleanUp(): Promise<void> {
+    const { token, now } = this.request
+    try {
+      const dropped = await cleanStaging(this.session, this.table, token, now)
+      if (dropped > 0) this.request.log('info', `Deleted what ${dropped} crashed attempts had staged.`)
+    } catch (error) {
+      this.housekeepingFailed(error)
+    }
+  }
+
+  private housekeepingFailed(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error)
+    this.request.log('warn', `Staging tables of ${this.table.label} could not be dropped: ${message}`)
+  }
+}
+
+function projected(layout: Layout, relation: string): string {
+  return `SELECT ${layout.expressions.join(', ')} FROM ${relation}`
+}
+
+/**
+ * What a version changed, from the rows before and after it.
+ * @param staged rows that were to be written, when they were counted
+ * @param changed rows that the statement says it has written or deleted; null after a crash
+ */
+export function rowChanges(
+  mode: WriteMode,
+  { rowsBefore, rowsAfter }: Pick<MadeVersion, 'rowsBefore' | 'rowsAfter'>,
+  staged: number | null,
+  changed: number | null,
+): Pick<Commit, 'rowsAdded' | 'rowsUpdated' | 'rowsRemoved'> {
+  const grown = rowsAfter - rowsBefore
+  if (mode === 'overwrite') return { rowsAdded: rowsAfter, rowsUpdated: 0, rowsRemoved: rowsBefore }
+  if (mode === 'append') return { rowsAdded: grown, rowsUpdated: 0, rowsRemoved: 0 }
+  if (mode === 'replace_partitions') {
+    const added = staged ?? Math.max(grown, 0)
+    return { rowsAdded: added, rowsUpdated: 0, rowsRemoved: Math.max(added - grown, 0) }
+  }
+  // without the statement's own count, rows that were equal already count as updated
+  return { rowsAdded: grown, rowsUpdated: Math.max((changed ?? staged ?? grown) - grown, 0), rowsRemoved: 0 }
+}

@@ -1,0 +1,49 @@
+import type { Json } from '../../../json.js'
+
+/** A query that was handed in to have an effect. */
+export interface HandedIn {
+  queryId: string
+  /** where its first answer waits; who asks there starts it, and who deletes there makes sure that nobody can */
+  start: string
+}
+
+/**
+ * What a write remembers outside of Trino, saved before each publishing statement may run. The next attempt knows from it
+ * which queries to look for.
+ */
+export interface WriteHandle {
+  engine: 'trino'
+  /** publishing queries, oldest first; at most one of them has committed */
+  published: HandedIn[]
+  /** the same for the quarantine table */
+  quarantined: HandedIn[]
+  /** rows that were staged for the newest query; null when they were not counted */
+  rows: number | null
+}
+
+export const EMPTY_HANDLE: WriteHandle = { engine: 'trino', published: [], quarantined: [], rows: null }
+
+/** Reads a saved handle; null when another engine saved it, or none is there. */
+export function parseHandle(json: Json): WriteHandle | null {
+  if (typeof json !== 'object' || json === null || Array.isArray(json) || json.engine !== 'trino') return null
+  return {
+    engine: 'trino',
+    published: queries(json.published),
+    quarantined: queries(json.quarantined),
+    rows: typeof json.rows === 'number' ? json.rows : null,
+  }
+}
+
+function queries(json: Json | undefined): HandedIn[] {
+  return (Array.isArray(json) ? json : []).flatMap((entry) =>
+    typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+      ? [{ queryId: String(entry.queryId), start: String(entry.start) }]
+      : [],
+  )
+}
+
+/** @returns the handle as it is saved */
+export function handleJson(handle: WriteHandle): Json {
+  const plain = (list: HandedIn[]): Json => list.map(({ queryId, start }) => ({ queryId, start }))
+  return { ...handle, published: plain(handle.published), quarantined: plain(handle.quarantined) }
+}

@@ -1,0 +1,179 @@
+import { SluiceError } from '../../../errors.js'
+import type { Instant, JsonObject } from '../../../json.js'
+import type { LakehouseConfig } from '../../config.js'
+import type {
+  Check,
+  CheckResult,
+  Commit,
+  Lakehouse,
+  QueryOptions,
+  QueryResult,
+  StatementResult,
+  TableColumn,
+  TableSummary,
+  Tables,
+  TableVersion,
+  WriteOutcome,
+  WriteRequest,
+} from '../../lakehouse.js'
+import { identifier } from '../../sql.js'
+import { runChecks } from './audit.js'
+import { trinoServer } from './connection.js'
+import { GatedWrite } from './gated-write.js'
+import { lastCommit } from './history.js'
+import { qualified, TrinoNames } from './names.js'
+import { QueryProgress } from './progress.js'
+import { currentVersions, isShow, readSelect } from './select.js'
+import { Rows, TrinoSession } from './session.js'
+import { UnknownTables } from './unknown-tables.js'
+import { existingTable } from './target.js'
+
+/** What a Trino lakehouse leaves to others. */
+export interface Neighbours {
+  /** table metadata without an engine */
+  tables(): Tables
+  /** the engine that reads files of the project */
+  embedded(): Promise<Lakehouse>
+}
+
+/**
+ * The lakehouse on a Trino, reached when it is first asked something.
+ * @throws SluiceError CONNECTION_UNKNOWN when there is no such connection of type trino, CONFIG_INVALID
+ */
+export function openTrinoLakehouse(config: LakehouseConfig, connectionName: string, neighbours: Neighbours): Lakehouse {
+  const names = new TrinoNames(config.catalogs)
+  const server = trinoServer(config, connectionName)
+  const session = new TrinoSession(server, names.trinoCatalog(names.defaultCatalog))
+  return new TrinoLakehouse(session, names, neighbours)
+}
+
+class TrinoLakehouse implements Lakehouse {
+  readonly #unknown: UnknownTables
+  #tables: Tables | null = null
+
+  constructor(
+    private readonly session: TrinoSession,
+    private readonly names: TrinoNames,
+    private readonly neighbours: Neighbours,
+  ) {
+    this.#unknown = new UnknownTables(session, names, () => this.#metadata())
+  }
+
+  tables(): Promise<TableSummary[]> {
+    return this.#metadata().tables()
+  }
+
+  versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]> {
+    return this.#metadata().versions(table, options)
+  }
+
+  summary(table: string): Promise<TableSummary> {
+    return this.#metadata().summary(table)
+  }
+
+  schema(table: string, version?: number): Promise<TableColumn[]> {
+    return this.#metadata().schema(table, version)
+  }
+
+  rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {
+    return this.#metadata().rollback(table, version, info)
+  }
+
+  query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#unknown.resolving(sql, async () => {
+      if (isShow(sql)) return { ...(await this.#rows(sql, options)), reads: [] }
+      const facts = await readSelect(this.session, this.names, sql, { signal: options.signal })
+      const [result, reads] = await Promise.all([
+        this.#rows(facts.sql, options),
+        currentVersions(this.session, facts.tables, options.signal),
+      ])
+      return { ...result, reads }
+    })
+  }
+
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    const { source } = request
+    if (source.kind === 'files') return this.#writeFiles(request)
+    return this.#unknown.resolving(source.sql, () => {
+      return new GatedWrite(this.session, this.names, request, source.sql, (table) => this.#unknown.register(table)).run()
+    })
+  }
+
+  check(
+    name: string,
+    checks: Check[],
+    options: { signal?: AbortSignal; now: Instant },
+  ): Promise<{ version: number; checks: CheckResult[] }> {
+    return this.#unknown.resolving('', async () => {
+      const table = this.names.table(name)
+      const { signal, now } = options
+      const found = await existingTable(this.session, table, signal)
+      const existing = found ?? ((await this.#unknown.register(table)) ? await existingTable(this.session, table) : null)
+      if (existing === null) throw await this.#unknown.error(table)
+      const { version, committedAt } = await lastCommit(this.session, table, signal)
+      const { results } = await runChecks({
+        session: this.session,
+        names: this.names,
+        table: table.label,
+        rows: `SELECT * FROM ${qualified(table)}`,
+        columns: existing.columns.map((column) => column.name),
+        types: new Map(existing.columns.map((column) => [identifier(column.name), column.trinoType])),
+        checks,
+        now,
+        committedAt,
+        signal,
+      })
+      return { version, checks: results }
+    })
+  }
+
+  async execute(statement: string, options: Omit<QueryOptions, 'maxRows' | 'truncate'>): Promise<StatementResult> {
+    const { sql, place } = this.names.rewrite(statement.replace(/[\s;]+$/, ''))
+    const { signal, outside } = options
+    const submitted = await this.session.submit(sql, { subject: 'The statement', place, signal })
+    await outside?.save({ engine: 'trino', statement: submitted.id })
+    const progress = new QueryProgress('statement', options.log ?? (() => undefined), (value) => outside?.progress(value))
+    const last = await submitted.finish((page) => {
+      progress.page(page)
+      return 'more'
+    })
+    return { operation: last.updateType, rows: last.updateCount, query: submitted.id }
+  }
+
+  async close(): Promise<void> {
+    this.session.close()
+  }
+
+  #metadata(): Tables {
+    this.#tables ??= this.neighbours.tables()
+    return this.#tables
+  }
+
+  async #rows(sql: string, options: QueryOptions): Promise<Omit<QueryResult, 'reads'>> {
+    const rows = new Rows(options.maxRows)
+    const { log = () => undefined, outside, signal } = options
+    const progress = new QueryProgress('query', log, (value: JsonObject) => outside?.progress(value))
+    const statement = await this.session.submit(sql, { signal })
+    await statement.finish((page) => {
+      progress.page(page)
+      return rows.add(page)
+    })
+    if (rows.truncated && options.truncate !== true) {
+      const message = `The query has more than ${options.maxRows} rows.`
+      throw new SluiceError('SQL_FAILED', message, { retryable: false, hint: 'Add a LIMIT, or write it to a table.' })
+    }
+    return { columns: rows.columns, rows: rows.rows, truncated: rows.truncated }
+  }
+
+  /** Trino reaches no files of the project: the embedded engine writes them, to the same table. */
+  async #writeFiles(request: WriteRequest): Promise<WriteOutcome> {
+    const embedded = await this.neighbours.embedded()
+    try {
+      const outcome = await embedded.write(request)
+      if (outcome.outcome !== 'refused') await this.#unknown.register(this.names.table(request.to))
+      return outcome
+    } finally {
+      await embedded.close()
+    }
+  }
+}

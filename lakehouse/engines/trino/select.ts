@@ -1,0 +1,129 @@
+import { SluiceError } from '../../../errors.js'
+import { isObject } from '../../tables/delta/actions.js'
+import { qualified, type TrinoNames, type TrinoTable } from './names.js'
+import type { SessionOptions, TrinoSession } from './session.js'
+import { parseTrinoType, type TrinoType } from './types.js'
+
+/** What is known of a SELECT before it runs. */
+export interface SelectFacts {
+  /** the text with Trino's names, without a semicolon at the end */
+  sql: string
+  columns: { name: string; type: TrinoType }[]
+  /** lakehouse tables it reads */
+  tables: TrinoTable[]
+  /** tables of other catalogs, as Trino names them */
+  foreign: string[]
+}
+
+export interface TableRead {
+  table: string
+  version: number
+  rows: number | null
+}
+
+/**
+ * Reads a SELECT: its columns and the tables it reads.
+ * @param subject start of error sentences: `The SQL`
+ * @throws SluiceError SQL_NOT_A_SELECT; TrinoError with the place in the author's text
+ */
+export async function readSelect(
+  session: TrinoSession,
+  names: TrinoNames,
+  sql: string,
+  options: { signal?: AbortSignal | undefined; subject?: string } = {},
+): Promise<SelectFacts> {
+  const { subject = 'The SQL', signal } = options
+  const rewritten = names.rewrite(sql)
+  const text = assertSelect(rewritten.sql, subject)
+  const place = (line: number, column: number) => rewritten.place(line - 1, column)
+  const [columns, inputs] = await Promise.all([
+    describe(session, text, { subject, signal, place: rewritten.place }),
+    session.rows(`EXPLAIN (TYPE IO, FORMAT JSON)\n${text}`, { subject, signal, place }),
+  ])
+  return { sql: text, columns, ...inputsOf(inputs[0]?.['Query Plan'], names, subject) }
+}
+
+/**
+ * The versions that tables have now.
+ * @returns one entry for each table, in their order
+ */
+export async function currentVersions(
+  session: TrinoSession,
+  tables: TrinoTable[],
+  signal?: AbortSignal,
+): Promise<TableRead[]> {
+  if (tables.length === 0) return []
+  const selects = tables.map((table, index) => {
+    return table.format === 'iceberg'
+      ? `SELECT ${index} AS place, max(latest_sequence_number) AS version FROM ${qualified(table, 'metadata_log_entries')}`
+      : `SELECT ${index} AS place, max(version) AS version FROM ${qualified(table, 'history')}`
+  })
+  const rows = await session.rows(selects.join(' UNION ALL '), { signal, subject: 'Looking up table versions' })
+  const versions = new Map(rows.map((row) => [Number(row.place), Number(row.version ?? 0)]))
+  return tables.map((table, index) => ({ table: table.label, version: versions.get(index) ?? 0, rows: null }))
+}
+
+async function describe(
+  session: TrinoSession,
+  sql: string,
+  options: SessionOptions,
+): Promise<{ name: string; type: TrinoType }[]> {
+  const rows = await session.rows('DESCRIBE OUTPUT statement', { ...options, prepared: sql })
+  return rows.map((row) => ({ name: String(row['Column Name']), type: parseTrinoType(String(row.Type)) }))
+}
+
+function inputsOf(plan: unknown, names: TrinoNames, subject: string): Pick<SelectFacts, 'tables' | 'foreign'> {
+  const parsed: unknown = JSON.parse(String(plan))
+  const found = new Map<string, TrinoTable>()
+  const foreign = new Set<string>()
+  const { inputTableColumnInfos: inputs = [], outputTable } = (parsed ?? {}) as {
+    inputTableColumnInfos?: { table: { catalog: string; schemaTable: { schema: string; table: string } } }[]
+    outputTable?: unknown
+  }
+  if (isObject(outputTable as never)) throw notASelect(subject, 'writes a table')
+  for (const { table } of inputs) {
+    const { schema, table: name } = table.schemaTable
+    const known = names.known(table.catalog, schema, name)
+    if (known !== null && schema !== 'information_schema') found.set(known.label, known)
+    else foreign.add(`${table.catalog}.${schema}.${name}`)
+  }
+  return { tables: [...found.values()], foreign: [...foreign] }
+}
+
+/** What may come before the first word of a statement. */
+const LEADING = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()*/
+const TRAILING = /[\s;]+$/
+
+/** Trino's grammar lets a query begin with these words only, and lets nothing that changes data stand inside one. */
+const QUERY_WORDS = new Set(['select', 'with', 'values', 'table'])
+
+/** It asks about tables instead of reading them. */
+export function isShow(sql: string): boolean {
+  return /^(show|describe|desc)\b/i.test(sql.replace(LEADING, ''))
+}
+
+function assertSelect(sql: string, subject: string): string {
+  const text = sql.replace(TRAILING, '')
+  const start = text.replace(LEADING, '')
+  const word = /^[A-Za-z]+/.exec(start)?.[0].toLowerCase() ?? ''
+  if (start === '') throw notASelect(subject, 'is empty')
+  // what is no word at all is a slip, and Trino says best where
+  if (word !== '' && !QUERY_WORDS.has(word) && STATEMENT_WORDS.has(word)) {
+    throw notASelect(subject, `is ${word.toUpperCase()}, not a SELECT`)
+  }
+  return text
+}
+
+const STATEMENT_WORDS = new Set(
+  'alter analyze call comment commit create deallocate delete deny desc describe drop execute explain grant insert merge prepare refresh reset revoke rollback set show start truncate update use'.split(
+    ' ',
+  ),
+)
+
+function notASelect(subject: string, sentence: string): SluiceError {
+  const message = `${subject} ${sentence}; expected exactly one SELECT.`
+  return new SluiceError('SQL_NOT_A_SELECT', message, {
+    retryable: false,
+    hint: 'Write one SELECT; Sluice does the write. DDL and procedures go into `statement`.',
+  })
+}

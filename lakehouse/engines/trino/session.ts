@@ -1,0 +1,116 @@
+import type { Json, JsonObject } from '../../../json.js'
+import type { TrinoServer } from './connection.js'
+import { QueryControl } from './control.js'
+import { Exchange } from './exchange.js'
+import { jsonValue } from './json-values.js'
+import type { StatementPage } from './protocol.js'
+import { Statement, type StatementOptions } from './statement.js'
+import { parseTrinoType, type TrinoType } from './types.js'
+
+export type SessionOptions = Partial<Pick<StatementOptions, 'signal' | 'subject' | 'place'>> & {
+  /** a statement that the SQL refers to as `statement` */
+  prepared?: string
+}
+
+/** One user's way to a Trino. Statements of one session may run side by side. */
+export class TrinoSession {
+  readonly control: QueryControl
+  readonly #exchange: Exchange
+
+  /** @param catalog Trino's catalog of names with two parts */
+  constructor(
+    readonly server: TrinoServer,
+    catalog: string,
+  ) {
+    this.control = new QueryControl(server)
+    const properties = Object.entries(server.session)
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+      .join(',')
+    this.#exchange = new Exchange(server, {
+      'X-Trino-Source': 'sluice',
+      'X-Trino-Client-Tags': 'sluice',
+      'X-Trino-Catalog': catalog,
+      'X-Trino-Time-Zone': 'UTC',
+      // without it Trino cuts timestamps to milliseconds
+      'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
+      'X-Trino-Language': 'en-US',
+      ...(properties === '' ? {} : { 'X-Trino-Session': properties }),
+    })
+  }
+
+  /** A statement with an id that does not run yet, see `Statement`. */
+  submit(sql: string, options: SessionOptions = {}): Promise<Statement> {
+    const { prepared, subject = 'The SQL', ...rest } = options
+    const headers =
+      prepared === undefined ? {} : { 'X-Trino-Prepared-Statement': `statement=${encodeURIComponent(prepared)}` }
+    return Statement.submit({ exchange: this.#exchange, control: this.control }, sql, { ...rest, subject, headers })
+  }
+
+  /** Runs a statement whose rows do not matter; returns its last answer. */
+  async run(sql: string, options: SessionOptions = {}): Promise<StatementPage> {
+    return (await this.submit(sql, options)).finish()
+  }
+
+  /** All rows of a result known to be small. */
+  async rows(sql: string, options: SessionOptions = {}): Promise<JsonObject[]> {
+    const rows = new Rows(Number.POSITIVE_INFINITY)
+    await (await this.submit(sql, options)).finish((page) => rows.add(page))
+    return rows.rows
+  }
+
+  /** Makes sure that a statement which nobody has started yet is never started; see `HandedIn`. */
+  async prevent(start: string): Promise<void> {
+    await Statement.prevent(this.#exchange, start)
+  }
+
+  close(): void {
+    this.#exchange.close()
+  }
+}
+
+/** Gathers the rows of a result. */
+export class Rows {
+  readonly rows: JsonObject[] = []
+  columns: { name: string; type: string }[] = []
+  /** there are more rows than were asked for */
+  truncated = false
+  #types: TrinoType[] = []
+
+  constructor(private readonly maxRows: number) {}
+
+  add(page: StatementPage): 'more' | 'enough' {
+    if (this.columns.length === 0 && page.columns !== null) {
+      this.columns = distinct(page.columns)
+      this.#types = page.columns.map((column) => parseTrinoType(column.type))
+    }
+    for (const values of page.data) {
+      if (this.rows.length >= this.maxRows) {
+        this.truncated = true
+        return 'enough'
+      }
+      this.rows.push(this.#row(values))
+    }
+    return 'more'
+  }
+
+  #row(values: Json[]): JsonObject {
+    return Object.fromEntries(
+      this.columns.map(({ name }, index) => {
+        const type = this.#types[index]
+        const value = values[index] ?? null
+        return [name, type === undefined ? value : jsonValue(value, type)]
+      }),
+    )
+  }
+}
+
+/** A second column of the same name gets a number, so that no value hides another. */
+function distinct(columns: { name: string; type: string }[]): { name: string; type: string }[] {
+  const taken = new Set<string>()
+  return columns.map(({ name, type }) => {
+    let free = name
+    for (let number = 1; taken.has(free); number++) free = `${name}:${number}`
+    taken.add(free)
+    return { name: free, type }
+  })
+}

@@ -1,0 +1,89 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError } from '../../../errors.js'
+import type { QueryState } from './control.js'
+import type { HandedIn } from './handle.js'
+import { type MadeVersion, madeVersion } from './history.js'
+import type { TrinoTable } from './names.js'
+import type { TrinoSession } from './session.js'
+
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 2_000
+/** A query that was ended while it committed may still commit for as long as this. */
+const COMMIT_GRACE_MS = 10_000
+/** States in which a query has no effect yet, so that ending it is certain. */
+const NOT_STARTED = new Set(['QUEUED', 'WAITING_FOR_RESOURCES', 'DISPATCHING'])
+const ENDED = new Set(['FINISHED', 'FAILED'])
+
+/**
+ * Finds out what became of queries that somebody else handed in: waits until one has committed or none can any more.
+ * A query that has not started is ended; one that runs is left to run, because its commit is as good as ours.
+ * @param options `now`: Trino's clock and ours may differ by a few seconds
+ * @returns the version one of them made; null when none has committed and none will
+ * @throws the signal's reason; SluiceError UNREACHABLE
+ */
+export async function settle(
+  session: TrinoSession,
+  table: TrinoTable,
+  queries: HandedIn[],
+  options: { signal: AbortSignal; now: () => number; waiting: (queryId: string, state: string) => void },
+): Promise<MadeVersion | null> {
+  const ids = queries.map((query) => query.queryId)
+  const prevented = new Set<string>()
+  for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+    // first the states, then the history: a query that ends in between is found in the history
+    const undecided = await firstUndecided(session, queries, prevented, options.now())
+    const made = await madeVersionOf(session, table, ids, options.signal)
+    if (made !== null) return made
+    if (undecided === null) return null
+    options.waiting(undecided.queryId, undecided.state)
+    await pause(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
+      options.signal.throwIfAborted()
+      throw error
+    })
+  }
+}
+
+/** @param prevented queries that were ended before they had started */
+async function firstUndecided(
+  session: TrinoSession,
+  queries: HandedIn[],
+  prevented: Set<string>,
+  now: number,
+): Promise<{ queryId: string; state: string } | null> {
+  for (const { queryId, start } of queries) {
+    const found = await stateOf(session, queryId)
+    const state = found?.state ?? 'NOT STARTED'
+    if (found === null || NOT_STARTED.has(state)) {
+      // An attempt that was only asleep could start it still: Trino shows no query whose first answer nobody fetched.
+      if (prevented.has(queryId)) continue
+      await session.prevent(start)
+      prevented.add(queryId)
+      return { queryId, state }
+    }
+    if (!ENDED.has(state)) return { queryId, state }
+    const lately = found.endedAt !== null && now - found.endedAt < COMMIT_GRACE_MS
+    if (state === 'FAILED' && lately && !prevented.has(queryId)) return { queryId, state }
+  }
+  return null
+}
+
+function stateOf(session: TrinoSession, queryId: string): Promise<QueryState | null> {
+  return session.control.state(queryId).catch((cause: unknown) => {
+    throw new SluiceError('UNREACHABLE', `Trino does not say what became of query ${queryId}.`, { cause })
+  })
+}
+
+/** A table that is not there has no history. */
+async function madeVersionOf(
+  session: TrinoSession,
+  table: TrinoTable,
+  queryIds: string[],
+  signal: AbortSignal,
+): Promise<MadeVersion | null> {
+  try {
+    return await madeVersion(session, table, queryIds, signal)
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'TABLE_UNKNOWN') return null
+    throw error
+  }
+}

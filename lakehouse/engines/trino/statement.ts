@@ -1,0 +1,169 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError } from '../../../errors.js'
+import type { QueryControl } from './control.js'
+import { StatementLost, trinoError } from './errors.js'
+import { type Answer, type Exchange, NoAnswer } from './exchange.js'
+import { parsePage, type StatementPage } from './protocol.js'
+
+/** How long a silent server is asked again before contact counts as lost. */
+const PATIENCE_MS = 60_000
+/** The same for a statement that has not begun; the retries of the task go on from there. */
+const SUBMIT_PATIENCE_MS = 10_000
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2_000
+/** Trino and proxies before it answer so when the same request may succeed a moment later. */
+const TRY_AGAIN = new Set([429, 502, 503, 504])
+
+/** The two ways to talk to one Trino. */
+export interface TrinoContact {
+  exchange: Exchange
+  control: QueryControl
+}
+
+export interface StatementOptions {
+  /** headers of this statement: catalog, session, prepared statements */
+  headers?: Record<string, string>
+  signal?: AbortSignal | undefined
+  /** start of error sentences: `The SQL` */
+  subject: string
+  /** the place in the author's text of a place in the text sent; absent when the text is ours */
+  place?: (line: number, column: number) => { line: number; column: number }
+}
+
+/**
+ * One statement at Trino. After `submit` it has an id and does not run yet: Trino starts it at the first `next`, so what
+ * must be known before it can have an effect is written down in between (docs/adr/trino).
+ */
+export class Statement {
+  readonly id: string
+  #page: StatementPage
+
+  private constructor(
+    private readonly exchange: Exchange,
+    private readonly control: QueryControl,
+    private readonly options: StatementOptions,
+    page: StatementPage,
+  ) {
+    this.#page = page
+    this.id = page.id
+  }
+
+  /** @throws SluiceError UNREACHABLE; nothing has run then: a statement whose id nobody has is never started */
+  static async submit({ exchange, control }: TrinoContact, sql: string, options: StatementOptions): Promise<Statement> {
+    const { headers = {}, signal } = options
+    const post = () => exchange.request('POST', '/v1/statement', { body: sql, headers, signal })
+    const answer = await answered(post, signal, SUBMIT_PATIENCE_MS, (cause) => {
+      const { name, url } = exchange.server
+      const because = cause instanceof NoAnswer ? ` (${cause.message})` : ''
+      return new SluiceError('UNREACHABLE', `Trino at ${url} (connection ${name}) does not answer${because}.`, {
+        cause,
+      })
+    })
+    if (answer.status !== 200) throw refused(exchange, answer)
+    return new Statement(exchange, control, options, pageOf(exchange, answer))
+  }
+
+  /**
+   * Runs the statement to its end.
+   * @param each sees every answer as it comes; `enough` ends the query early
+   * @returns the last answer
+   * @throws TrinoError, StatementLost, and the signal's reason after the query was cancelled
+   */
+  async finish(each: (page: StatementPage) => 'more' | 'enough' = () => 'more'): Promise<StatementPage> {
+    const { signal } = this.options
+    try {
+      for (;;) {
+        const verdict = each(this.#page)
+        if (this.#page.error !== null) throw this.#failed(this.#page.error)
+        if (this.#page.nextUri === null) return this.#page
+        if (verdict === 'enough') {
+          await this.cancel()
+          return this.#page
+        }
+        this.#page = await this.#next(this.#page.nextUri)
+      }
+    } catch (error) {
+      if (!signal?.aborted) throw error
+      await this.cancel()
+      throw signal.reason
+    }
+  }
+
+  /** @param start the address of the first answer; an unknown one is a statement that is gone already */
+  static async prevent(exchange: Exchange, start: string): Promise<void> {
+    const lost = (cause: unknown) => new SluiceError('UNREACHABLE', 'Trino does not answer.', { cause })
+    await answered(() => exchange.request('DELETE', start), undefined, SUBMIT_PATIENCE_MS, lost)
+  }
+
+  /** where the first answer waits, as a path; of use only before `finish` */
+  get start(): string {
+    const { pathname } = new URL(this.#page.nextUri ?? '/', this.exchange.server.url)
+    return pathname
+  }
+
+  /** see `QueryControl.cancel` */
+  async cancel(): Promise<void> {
+    await this.control.cancel(this.id)
+  }
+
+  /** The same address may be asked again: Trino keeps its latest answer. */
+  async #next(nextUri: string): Promise<StatementPage> {
+    const { signal } = this.options
+    const get = () => this.exchange.request('GET', nextUri, { signal })
+    const lost = (cause: unknown) => new StatementLost(this.id, `Contact with Trino query ${this.id} was lost.`, cause)
+    const answer = await answered(get, signal, PATIENCE_MS, lost)
+    if (answer.status === 200) return pageOf(this.exchange, answer)
+    throw new StatementLost(this.id, `Trino no longer knows query ${this.id} (HTTP ${answer.status}).`)
+  }
+
+  #failed(failure: NonNullable<StatementPage['error']>): Error {
+    const { subject, place } = this.options
+    const known = failure.line !== null && failure.column !== null && place !== undefined
+    return trinoError(failure, subject, known ? place(failure.line ?? 1, failure.column ?? 1) : null)
+  }
+}
+
+/** Repeats a request that may be repeated until there is an answer, patience ends, or the signal says stop. */
+async function answered(
+  request: () => Promise<Answer>,
+  signal: AbortSignal | undefined,
+  patienceMs: number,
+  failure: (cause: unknown) => unknown,
+): Promise<Answer> {
+  const giveUpAt = performance.now() + patienceMs
+  for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+    signal?.throwIfAborted()
+    let cause: unknown
+    try {
+      const answer = await request()
+      if (!TRY_AGAIN.has(answer.status)) return answer
+      cause = new NoAnswer(new Error(`HTTP ${answer.status}`))
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      signal?.throwIfAborted()
+      cause = error
+    }
+    if (performance.now() + wait > giveUpAt) throw failure(cause)
+    await pause(wait, undefined, signal === undefined ? {} : { signal })
+  }
+}
+
+function pageOf(exchange: Exchange, answer: Answer): StatementPage {
+  try {
+    return parsePage(answer.text)
+  } catch (error) {
+    const message = `${exchange.server.url} (connection ${exchange.server.name}) does not answer as Trino does.`
+    throw new SluiceError('UNREACHABLE', message, { cause: error })
+  }
+}
+
+function refused(exchange: Exchange, answer: Answer): SluiceError {
+  const { name, url, user } = exchange.server
+  const words = answer.text.replace(/\s+/g, ' ').slice(0, 200)
+  if (answer.status === 401 || answer.status === 403) {
+    const message = `Trino at ${url} (connection ${name}) refuses the user ${user}: HTTP ${answer.status} ${words}`
+    const hint = 'Check user and password of the connection.'
+    return new SluiceError('UNREACHABLE', message.trimEnd(), { hint, retryable: false })
+  }
+  return new SluiceError('UNREACHABLE', `Trino at ${url} (connection ${name}) answered HTTP ${answer.status}: ${words}`)
+}
