@@ -23,7 +23,8 @@ export async function openLakehouse(config: LakehouseConfig, connectionName = 'l
   const { openTrinoLakehouse } = await import('./engines/trino/lakehouse.js')
   return openTrinoLakehouse(config, connectionName, {
     tables: () => openTables(config),
-    embedded: () => openEmbedded({ ...config, connections: { ...config.connections, [EMBEDDED.name]: EMBEDDED.config } }),
+    embedded: () =>
+      openEmbedded({ ...config, connections: { ...config.connections, [EMBEDDED.name]: EMBEDDED.config } }),
   })
 }
 

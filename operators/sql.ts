@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.js'
 import type { Json, JsonObject, JsonSchema } from '../json.js'
+import type { Lakehouse, WriteRequest } from '../lakehouse/lakehouse.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 import { checkOutputs } from './outputs.js'
 import {
@@ -7,6 +8,7 @@ import {
   DESTINATION_RULES,
   type Destination,
   destinationTables,
+  outsideWork,
   writeRequest,
   writeResult,
 } from './tables/destination.js'
@@ -14,6 +16,7 @@ import {
 type SqlConfig = Partial<Destination> & {
   query?: string
   file?: string
+  statement?: string
   connection?: string
 }
 
@@ -24,6 +27,16 @@ const query: JsonSchema = {
   minLength: 1,
   'x-template': 'sql',
   examples: ['SELECT country, sum(amount) AS amount FROM silver.sales GROUP BY country'],
+}
+
+const plainStatement: JsonSchema = {
+  title: 'Statement',
+  description:
+    'One statement that runs as it is, on connections of type trino: DDL, a procedure, a change of rows. It is not gated: no checks, no staging, and a retry runs it again.',
+  type: 'string',
+  minLength: 1,
+  'x-template': 'sql',
+  examples: ["CALL iceberg.system.unregister_table('bronze', 'orders')"],
 }
 
 const docs = `
@@ -49,8 +62,25 @@ tasks:
 Without \`to\` nothing is written: the columns of the first row become the **outputs** of the task, good for branching.
 With \`to\` the outputs are \`table\`, \`version\`, \`rows_added\`, \`rows_updated\` and \`rows_removed\`.
 
-A query reads lakehouse tables only, by two-part or three-part names. It cannot read files or the network.
+A query reads lakehouse tables by two-part or three-part names. It cannot read files or the network. On a connection of type
+\`trino\` it also reads tables of Trino's other catalogs, by the names Trino has for them.
+
+\`statement\` runs one statement as it is, on connections of type \`trino\` only: DDL, procedures, maintenance. It is **not gated**:
+nothing is staged or checked, no commit token protects it, and a retry runs it again, so write it such that twice does no harm
+(\`CREATE TABLE IF NOT EXISTS\`). Its outputs are \`gated\` (false), \`operation\`, \`rows\` and \`query\`, Trino's id of the query.
+
+\`\`\`yaml
+  compact:
+    sql: { statement: "ALTER TABLE lake.silver.sales EXECUTE optimize" }
+\`\`\`
 `
+
+/** A plain statement names its tables itself. */
+const NOTHING_IS_WRITTEN_TO: JsonSchema = {
+  if: { required: ['statement'] },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { properties: { to: false } },
+}
 
 export const sql: Operator<SqlConfig> = {
   type: 'sql',
@@ -75,6 +105,7 @@ export const sql: Operator<SqlConfig> = {
         'x-template': 'none',
         examples: ['sql/silver_sales.sql'],
       },
+      statement: plainStatement,
       ...DESTINATION_PROPERTIES,
       connection: {
         title: 'Connection',
@@ -84,9 +115,9 @@ export const sql: Operator<SqlConfig> = {
         'x-template': 'none',
       },
     },
-    oneOf: [{ required: ['query'] }, { required: ['file'] }],
+    oneOf: [{ required: ['query'] }, { required: ['file'] }, { required: ['statement'] }],
     dependentRequired: { mode: ['to'], keys: ['to'], partition_by: ['to'], quarantine: ['to'] },
-    allOf: DESTINATION_RULES,
+    allOf: [...DESTINATION_RULES, NOTHING_IS_WRITTEN_TO],
   },
   shortSchema: query,
   longForm(value: Json): JsonObject {
@@ -95,25 +126,49 @@ export const sql: Operator<SqlConfig> = {
   tables(config: SqlConfig) {
     return { writes: destinationTables(config) }
   },
-  async run(config: SqlConfig, ctx: OperatorContext): Promise<OperatorResult> {
-    const text = statement(config, ctx)
-    const lakehouse = await ctx.lakehouse(config.connection)
-    if (config.to === undefined) {
-      const result = await lakehouse.query(text, { maxRows: 1, truncate: true, signal: ctx.signal })
-      const [row] = result.rows
-      const summary = row === undefined ? 'no rows' : rowSummary(row)
-      ctx.log('info', summary)
-      return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary }
-    }
-    const request = writeRequest({ kind: 'select', sql: text }, { ...config, to: config.to }, ctx)
-    return writeResult(await lakehouse.write(request), ctx)
+  run(config: SqlConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return runSql(config, ctx, null)
+  },
+  /** The engine finds in the handle which of its queries to look for; what it does not find it does again. */
+  reattach(handle: Json, config: SqlConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return runSql(config, ctx, handle)
   },
 }
 
-function statement(config: SqlConfig, ctx: OperatorContext): string {
+async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): Promise<OperatorResult> {
+  const lakehouse = await ctx.lakehouse(config.connection)
+  if (config.statement !== undefined) return runStatement(config.statement, lakehouse, ctx)
+  const text = selectText(config, ctx)
+  if (config.to !== undefined) {
+    const request = writeRequest({ kind: 'select', sql: text }, { ...config, to: config.to }, ctx, earlier)
+    return writeResult(await lakehouse.write(request), ctx)
+  }
+  const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
+  const live = { signal: ctx.signal, log, outside: outsideWork(ctx) }
+  const result = await lakehouse.query(text, { maxRows: 1, truncate: true, ...live })
+  const [row] = result.rows
+  const summary = row === undefined ? 'no rows' : rowSummary(row)
+  ctx.log('info', summary)
+  return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary }
+}
+
+async function runStatement(text: string, lakehouse: Lakehouse, ctx: OperatorContext): Promise<OperatorResult> {
+  ctx.log('warn', 'This statement is not gated: nothing is staged or checked, and a retry runs it again.')
+  const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
+  const done = await lakehouse.execute(text, { signal: ctx.signal, log, outside: outsideWork(ctx) })
+  const rows = done.rows === null ? '' : `, ${done.rows.toLocaleString('en-US')} rows`
+  const summary = `${done.operation ?? 'done'}${rows} (not gated)`
+  ctx.log('info', summary)
+  const { operation, query } = done
+  return { outputs: { gated: false, operation, rows: done.rows, query }, metrics: { gated: false }, summary }
+}
+
+function selectText(config: SqlConfig, ctx: OperatorContext): string {
   if (config.query !== undefined) return config.query
   if (config.file !== undefined) return ctx.file(config.file)
-  throw new SluiceError('OPERATOR_FAILED', 'sql: neither `query` nor `file` is given.', { retryable: false })
+  throw new SluiceError('OPERATOR_FAILED', 'sql: none of `query`, `file` and `statement` is given.', {
+    retryable: false,
+  })
 }
 
 function rowSummary(row: JsonObject): string {

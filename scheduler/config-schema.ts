@@ -3,8 +3,8 @@ import type { JsonSchema } from '../json.js'
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
   format: 'catalogs of format iceberg',
-  connections: new Set(['trino', 'smtp', 'spark', 'airbyte']),
-  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc', 'catalogs.*.trino']),
+  connections: new Set(['smtp', 'spark', 'airbyte']),
+  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc']),
 } as const
 
 const NAME: JsonSchema = {
@@ -34,7 +34,7 @@ export const CONFIG_SCHEMA: JsonSchema = {
         type: 'object',
         additionalProperties: false,
         required: ['location'],
-        properties: { format: { enum: ['delta'] }, location: TEXT, connection: TEXT },
+        properties: { format: { enum: ['delta'] }, location: TEXT, connection: TEXT, trino: TEXT },
       },
     },
     connections: {
@@ -113,6 +113,23 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       secret_key: TEXT,
       session_token: TEXT,
       ca: TEXT,
+    },
+  },
+  trino: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['url', 'user'],
+    properties: {
+      type: { const: 'trino' },
+      url: {
+        type: 'string',
+        pattern: '^(https?://[^/\\s]+/?$|\\$\\{)',
+        'x-expects': 'an http(s) address without a path',
+      },
+      user: TEXT,
+      password: TEXT,
+      ca: TEXT,
+      session: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
     },
   },
   duckdb: {

@@ -1,8 +1,9 @@
 import { SluiceError } from '../../errors.js'
-import type { JsonSchema } from '../../json.js'
+import type { Json, JsonSchema } from '../../json.js'
 import type {
   CheckResult,
   Commit,
+  OutsideWork,
   WriteMode,
   WriteOutcome,
   WriteRequest,
@@ -87,8 +88,16 @@ export function destinationTables(destination: Partial<Destination>): string[] {
   return [destination.to, destination.quarantine].filter((table) => table !== undefined)
 }
 
-/** The write of a task: everything but the source follows from its destination and its context. */
-export function writeRequest(source: WriteSource, destination: Destination, ctx: OperatorContext): WriteRequest {
+/**
+ * The write of a task: everything but the source follows from its destination and its context.
+ * @param earlier what an earlier attempt saved with `saveHandle`; null when there was none
+ */
+export function writeRequest(
+  source: WriteSource,
+  destination: Destination,
+  ctx: OperatorContext,
+  earlier: Json = null,
+): WriteRequest {
   return {
     source,
     to: destination.to,
@@ -103,6 +112,16 @@ export function writeRequest(source: WriteSource, destination: Destination, ctx:
     now: ctx.now(),
     signal: ctx.signal,
     log: (level, message) => ctx.log(level, message),
+    outside: outsideWork(ctx, earlier),
+  }
+}
+
+/** @param earlier what an earlier attempt saved with `saveHandle`; null when there was none */
+export function outsideWork(ctx: OperatorContext, earlier: Json = null): OutsideWork {
+  return {
+    earlier,
+    save: (handle) => ctx.saveHandle(handle),
+    progress: (value) => ctx.progress(value),
   }
 }
 

@@ -52,6 +52,7 @@ function scripted(answer: { write?: WriteOutcome; rows?: QueryResult['rows']; ch
     summary: unused,
     schema: unused,
     rollback: unused,
+    execute: unused,
     write: (asked) => {
       requests.push(asked)
       return answer.write === undefined ? unused() : Promise.resolve(answer.write)

@@ -88,7 +88,9 @@ export class GatedWrite {
         mode === 'merge' && assertMergeKeys(keyed, this.request.keys),
       ])
       if (verdict === 'refuse') return { outcome: 'refused', table: this.table.label, ...this.found() }
-      return await this.publish(plan, { rows, staged, nullPartitions })
+      const outcome = await this.publish(plan, { rows, staged, nullPartitions })
+      if (outcome !== 'stale') await this.cleanUp()
+      return outcome
     } finally {
       await this.discard(staging)
     }
@@ -179,7 +181,6 @@ export class GatedWrite {
       result.made === null
         ? await this.unchanged()
         : this.commitOf(result.made, staged.staged, result.changedRows, result.writtenBytes)
-    if (this.handle.published.length > 1) await this.cleanUp()
     return { outcome: 'published', commit, ...this.found() }
   }
 
@@ -245,9 +246,11 @@ export class GatedWrite {
   }
 
   private async cleanUp(): Promise<void> {
-    const { token, now } = this.request
+    const { token, now, outside } = this.request
+    // what carries our token is a leftover only when an attempt came before this one
+    const own = outside === undefined || outside.earlier === null ? null : token
     try {
-      const dropped = await cleanStaging(this.session, this.table, token, now)
+      const dropped = await cleanStaging(this.session, this.table, own, now)
       if (dropped > 0) this.request.log('info', `Deleted what ${dropped} crashed attempts had staged.`)
     } catch (error) {
       this.housekeepingFailed(error)

@@ -25,8 +25,8 @@ import { qualified, TrinoNames } from './names.js'
 import { QueryProgress } from './progress.js'
 import { currentVersions, isShow, readSelect } from './select.js'
 import { Rows, TrinoSession } from './session.js'
-import { UnknownTables } from './unknown-tables.js'
 import { existingTable } from './target.js'
+import { UnknownTables } from './unknown-tables.js'
 
 /** What a Trino lakehouse leaves to others. */
 export interface Neighbours {
@@ -95,7 +95,9 @@ class TrinoLakehouse implements Lakehouse {
     const { source } = request
     if (source.kind === 'files') return this.#writeFiles(request)
     return this.#unknown.resolving(source.sql, () => {
-      return new GatedWrite(this.session, this.names, request, source.sql, (table) => this.#unknown.register(table)).run()
+      return new GatedWrite(this.session, this.names, request, source.sql, (table) =>
+        this.#unknown.register(table),
+      ).run()
     })
   }
 
@@ -108,7 +110,8 @@ class TrinoLakehouse implements Lakehouse {
       const table = this.names.table(name)
       const { signal, now } = options
       const found = await existingTable(this.session, table, signal)
-      const existing = found ?? ((await this.#unknown.register(table)) ? await existingTable(this.session, table) : null)
+      const existing =
+        found ?? ((await this.#unknown.register(table)) ? await existingTable(this.session, table) : null)
       if (existing === null) throw await this.#unknown.error(table)
       const { version, committedAt } = await lastCommit(this.session, table, signal)
       const { results } = await runChecks({
@@ -132,7 +135,9 @@ class TrinoLakehouse implements Lakehouse {
     const { signal, outside } = options
     const submitted = await this.session.submit(sql, { subject: 'The statement', place, signal })
     await outside?.save({ engine: 'trino', statement: submitted.id })
-    const progress = new QueryProgress('statement', options.log ?? (() => undefined), (value) => outside?.progress(value))
+    const progress = new QueryProgress('statement', options.log ?? (() => undefined), (value) =>
+      outside?.progress(value),
+    )
     const last = await submitted.finish((page) => {
       progress.page(page)
       return 'more'

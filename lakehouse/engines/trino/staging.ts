@@ -42,18 +42,21 @@ export async function dropTable(session: TrinoSession, table: TrinoTable): Promi
 }
 
 /**
- * Drops what crashed attempts have left: that of the same token, and that of anybody when it is old.
+ * Drops what crashed attempts have left: that of a token, and that of anybody when it is old.
+ * @param token null when no earlier attempt can have left anything
  * @returns how many staging tables are gone
  */
 export async function cleanStaging(
   session: TrinoSession,
   target: TrinoTable,
-  token: string,
+  token: string | null,
   now: Instant,
 ): Promise<number> {
-  const staging = stagingTable(target, token, now)
+  const staging = stagingTable(target, token ?? '', now)
   const names = await stagingNames(session, staging)
-  const leftovers = names.filter((name) => name.startsWith(prefixOf(token)) || now - stagedAt(name) > LEFTOVER_AFTER_MS)
+  const leftovers = names.filter((name) => {
+    return (token !== null && name.startsWith(prefixOf(token))) || now - stagedAt(name) > LEFTOVER_AFTER_MS
+  })
   for (const name of leftovers) await dropTable(session, { ...staging, name })
   return leftovers.length
 }

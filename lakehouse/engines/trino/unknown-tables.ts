@@ -100,7 +100,11 @@ export class UnknownTables {
 
 /** The name that stands at a place of a text, parts joined by dots, without quotes. */
 function nameAt(sql: string, place: { line: number; column: number }): string | null {
-  const rest = sql.split('\n').slice(place.line - 1).join('\n').slice(place.column - 1)
+  const rest = sql
+    .split('\n')
+    .slice(place.line - 1)
+    .join('\n')
+    .slice(place.column - 1)
   const found = /^(?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+)){1,2}/.exec(rest)?.[0]
   return found === undefined ? null : found.replace(/["\s]/g, '').toLowerCase()
 }

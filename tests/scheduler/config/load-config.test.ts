@@ -114,7 +114,7 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
       'an unknown type',
       'connections: { a: { type: duckdbb } }',
       '1:27',
-      'must be one of `s3`, `duckdb`, `postgres` or `http`',
+      'must be one of `s3`, `trino`, `duckdb`, `postgres` or `http`',
       'did you mean `duckdb`?',
     ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
@@ -188,14 +188,21 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
 
   it.each([
     ['catalogs: { lake: { format: iceberg, location: x } }', 'catalogs of format iceberg are not there yet'],
-    ['catalogs: { lake: { location: x, trino: iceberg } }', '`catalogs.lake.trino` is not there yet'],
     [
-      'connections: { lakehouse: { type: trino, url: "http://trino:8080" } }',
-      'connections of type trino are not there yet',
+      'catalogs: { lake: { location: x, jdbc: { connection: c, name: lake } } }',
+      '`catalogs.lake.jdbc` is not there yet',
     ],
     ['alerts: { email: { connection: mail } }', '`alerts.email` is not there yet'],
   ])('refuses what comes later by name: %s', (text, message) => {
     expect(problems(text).join('\n')).toContain(message)
+  })
+
+  it('takes a Trino as engine, and says what its address must be', () => {
+    const trino = (url: string) => `connections: { lakehouse: { type: trino, url: "${url}", user: sluice } }`
+    expect(problems(`${trino('http://trino:8080')}\ncatalogs: { lake: { trino: delta } }`)).toEqual([])
+    expect(problems(trino('${env:TRINO_URL}'))).toEqual([])
+    expect(problems(trino('trino:8080')).join()).toContain('an http(s) address without a path')
+    expect(problems('connections: { lakehouse: { type: trino, user: a } }').join()).toContain('needs `url`')
   })
 
   it('takes a queue on Redis, and no other address', () => {

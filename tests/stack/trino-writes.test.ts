@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Check } from '../../lakehouse/lakehouse.js'
+import { published, TrinoPlace } from './trino-place.js'
+
+const NOT_NULL: Check = { kind: 'not_null', options: ['id'], severity: 'error', name: 'not_null id' }
+const ORDERS = `SELECT * FROM (VALUES (1, DATE '2026-01-01', 'x'), (2, DATE '2026-01-02', 'y')) v(id, day, note)`
+
+describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (format) => {
+  const place = new TrinoPlace(format)
+  const write = place.write.bind(place)
+
+  beforeAll(() => place.house())
+  afterAll(() => place.remove())
+
+  const start = async (table: string) => {
+    return published(await write(table, ORDERS, { partitionBy: ['day'], checks: [NOT_NULL] }))
+  }
+
+  it('creates the table with its schema and partitions, in one version', async () => {
+    const commit = await start('created')
+    expect(commit).toMatchObject({ table: place.table('created'), operation: 'overwrite', versionBefore: null })
+    expect(commit).toMatchObject({ rowsAdded: 2, rowsUpdated: 0, rowsRemoved: 0, rowsTotal: 2 })
+    expect(commit.version).toBe(format === 'delta' ? 0 : 1)
+    const [created] = await place.trino.rows(`SHOW CREATE TABLE ${place.table('created')}`)
+    expect(created?.['Create Table']).toContain(`${place.s3.location}/${format}/${place.schema}/created`)
+    expect(created?.['Create Table']).toMatch(/partition(ing|ed_by) = ARRAY\['day'\]/)
+  })
+
+  it('overwrites in one version, from its own rows too, and keeps the partitions', async () => {
+    const before = await start('overwritten')
+    const sql = `SELECT id * 10 AS id, day, note, true AS late FROM lake.${place.table('overwritten')}`
+    const outcome = await write('overwritten', sql)
+    const commit = published(outcome)
+    expect(commit).toMatchObject({ versionBefore: before.version, version: before.version + 1 })
+    expect(commit).toMatchObject({ rowsAdded: 2, rowsRemoved: 2, rowsTotal: 2 })
+    expect(outcome.reads).toEqual([{ table: place.table('overwritten'), version: before.version, rows: null }])
+    expect(await place.rows('overwritten')).toEqual([
+      [10, '2026-01-01', 'x', true],
+      [20, '2026-01-02', 'y', true],
+    ])
+    const [created] = await place.trino.rows(`SHOW CREATE TABLE ${place.table('overwritten')}`)
+    expect(created?.['Create Table']).toMatch(/partition(ing|ed_by) = ARRAY\['day'\]/)
+  })
+
+  it('appends by column name, in one version', async () => {
+    const before = await start('appended')
+    const sql = `SELECT 'z' AS note, 3 AS id, DATE '2026-01-03' AS day`
+    const commit = published(await write('appended', sql, { mode: 'append' }))
+    expect(commit).toMatchObject({ version: before.version + 1, rowsAdded: 1, rowsRemoved: 0, rowsTotal: 3 })
+    expect(await place.rows('appended')).toContainEqual([3, '2026-01-03', 'z'])
+  })
+
+  it('merges in one version: new rows, changed rows, and equal rows left alone', async () => {
+    const before = await start('merged')
+    const sql = `SELECT 1 AS id, DATE '2026-01-01' AS day, 'x' AS note UNION ALL SELECT 2, DATE '2026-01-02', 'new' UNION ALL SELECT 3, DATE '2026-01-03', CAST(NULL AS varchar)`
+    const commit = published(await write('merged', sql, { mode: 'merge', keys: ['id'] }))
+    expect(commit).toMatchObject({ version: before.version + 1, rowsAdded: 1, rowsUpdated: 1, rowsRemoved: 0 })
+    expect(await place.rows('merged')).toEqual([
+      [1, '2026-01-01', 'x'],
+      [2, '2026-01-02', 'new'],
+      [3, '2026-01-03', null],
+    ])
+  })
+
+  it('replaces the partitions that occur in the result, that of NULL too, and no other', async () => {
+    const before = await start('replaced')
+    const add = `SELECT 8 AS id, CAST(NULL AS date) AS day, 'old' AS note`
+    published(await write('replaced', add, { mode: 'append' }))
+    const sql = `SELECT * FROM (VALUES (20, DATE '2026-01-02', 'a'), (21, DATE '2026-01-02', 'b'), (30, DATE '2026-01-03', 'c'), (9, NULL, 'd')) v(id, day, note)`
+    for (const round of [1, 2]) {
+      const commit = published(await write('replaced', sql, { mode: 'replace_partitions', partitionBy: ['day'] }))
+      expect(commit).toMatchObject({ version: before.version + 1 + round, rowsAdded: 4 })
+      expect(commit.rowsRemoved).toBe(round === 1 ? 2 : 4)
+    }
+    expect(await place.rows('replaced')).toEqual([
+      [1, '2026-01-01', 'x'],
+      [9, null, 'd'],
+      [20, '2026-01-02', 'a'],
+      [21, '2026-01-02', 'b'],
+      [30, '2026-01-03', 'c'],
+    ])
+  })
+
+  it('refuses what a check refuses, keeps the failing rows, and leaves the table as it is', async () => {
+    await start('guarded')
+    const sql = `SELECT CAST(NULL AS integer) AS id, DATE '2026-01-05' AS day, 'bad' AS note UNION ALL ${ORDERS}`
+    const quarantine = place.table('kept')
+    const outcome = await write('guarded', sql, { mode: 'append', checks: [NOT_NULL], quarantine })
+    expect(outcome).toMatchObject({ outcome: 'refused', table: place.table('guarded') })
+    expect(outcome.checks).toMatchObject([{ passed: false, failingRows: 1, measured: { failing: 1, rows: 3 } }])
+    expect(outcome.checks[0]?.sample).toEqual([{ id: null, day: '2026-01-05', note: 'bad' }])
+    expect(await place.rows('guarded')).toHaveLength(2)
+    expect(await place.rows('kept')).toEqual([[null, '2026-01-05', 'bad', 'not_null id']])
+    const all = await write('guarded', sql, { mode: 'append', checks: [NOT_NULL], noChecks: true })
+    expect(all.outcome).toBe('published')
+    expect(await place.rows('guarded')).toHaveLength(5)
+  })
+
+  it('runs every kind of check on the staged rows', async () => {
+    await start('reference')
+    const severity = 'error' as const
+    const checks: Check[] = [
+      { kind: 'unique', options: ['id'], severity, name: 'unique' },
+      { kind: 'accepted_values', options: { column: 'note', values: ['x', 'y'] }, severity, name: 'accepted_values' },
+      { kind: 'range', options: { column: 'day', min: '2026-01-02' }, severity, name: 'range' },
+      { kind: 'matches', options: { column: 'note', pattern: '[a-z]' }, severity, name: 'matches' },
+      { kind: 'row_count', options: { min: 5 }, severity, name: 'row_count' },
+      {
+        kind: 'relationship',
+        options: { column: 'id', to: place.table('reference'), field: 'id' },
+        severity,
+        name: 'relationship',
+      },
+      {
+        kind: 'expression',
+        options: { sql: `id > (SELECT min(id) FROM lake.${place.table('reference')})` },
+        severity,
+        name: 'expression',
+      },
+      { kind: 'freshness', options: { column: 'day', max_age: '1d' }, severity, name: 'freshness' },
+    ]
+    const sql = `${ORDERS} UNION ALL SELECT 2, DATE '2026-01-03', 'longer' UNION ALL SELECT 7, DATE '2026-01-04', 'y'`
+    const outcome = await write('checked', sql, { checks })
+    const failing = Object.fromEntries(outcome.checks.map((check) => [check.name, check.failingRows]))
+    expect(outcome.outcome).toBe('refused')
+    expect(outcome.checks.every((check) => !check.passed)).toBe(true)
+    expect(failing).toEqual({
+      unique: 2,
+      accepted_values: 1,
+      range: 1,
+      matches: 1,
+      row_count: 0,
+      relationship: 1,
+      expression: 1,
+      freshness: 0,
+    })
+  })
+
+  it('says in the words of all engines why a result does not fit', async () => {
+    await start('typed')
+    const failure = (sql: string, set = {}) =>
+      write('typed', sql, { mode: 'append', ...set }).catch((error: Error) => error)
+    const label = place.table('typed')
+    await expect(failure(`SELECT BIGINT '3' AS id, DATE '2026-01-03' AS day, 'z' AS note`)).resolves.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      message: `The result for ${label} has column id as long, expected integer.`,
+    })
+    await expect(failure(`SELECT 3 AS id, DATE '2026-01-03' AS day`)).resolves.toMatchObject({
+      message: `The result for ${label} lacks the column note (string), which the table has.`,
+    })
+    await expect(failure(`${ORDERS.replace('*', '*, 1 AS nota')}`)).resolves.toMatchObject({
+      message: `The result for ${label} has the column nota, which the table lacks; is it note?.`,
+    })
+    await expect(failure(ORDERS, { partitionBy: ['note'] })).resolves.toMatchObject({ code: 'SCHEMA_MISMATCH' })
+    await expect(
+      failure(`${ORDERS} UNION ALL SELECT 1, NULL, 'q'`, { mode: 'merge', keys: ['id'] }),
+    ).resolves.toMatchObject({
+      code: 'KEYS_INVALID',
+      message: `The result for ${label} holds the key id = 1 2 times.`,
+    })
+    expect(await place.rows('typed')).toHaveLength(2)
+  })
+
+  it('leaves no staging table behind', async () => {
+    await start('tidy')
+    const before = await place.staged()
+    await start('tidy')
+    await write('tidy', 'SELECT nothing FROM nowhere.at_all', { checks: [NOT_NULL] }).catch(() => undefined)
+    expect((await place.staged()).filter((name) => !before.includes(name))).toEqual([])
+  })
+})
