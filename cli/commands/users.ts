@@ -23,16 +23,17 @@ interface AddOptions extends CommonOptions {
  * Sluice that runs, so that one is stopped first.
  */
 export function declare(command: Command): void {
+  // --project is an option of `users`, too, and commander gives it to whoever comes first: hence optsWithGlobals
   projectOption(jsonOption(command)).action(list)
   projectOption(command.command('add'))
     .description('add a user, or change the role; prints a link that logs in once')
     .argument('<name>', 'letters, digits, . _ @ and -', userName)
     .addOption(new Option('--role <role>', 'what the user may do').choices(ROLES).default('viewer'))
-    .action(add)
+    .action((name: string, _: unknown, self: Command) => add(name, self.optsWithGlobals()))
   projectOption(command.command('link'))
     .description('print a link that logs the user in once, within 15 minutes')
     .argument('<name>')
-    .action(link)
+    .action((name: string, _: unknown, self: Command) => link(name, self.optsWithGlobals()))
   projectOption(command.command('token'))
     .description('print a new token for programs; it is shown this once')
     .argument('<name>')
@@ -41,11 +42,11 @@ export function declare(command: Command): void {
       'such as 90d; without it the token lives until its user is removed',
       durationArgument,
     )
-    .action(token)
+    .action((name: string, _: unknown, self: Command) => token(name, self.optsWithGlobals()))
   projectOption(command.command('remove'))
     .description('remove a user with all sessions and tokens')
     .argument('<name>')
-    .action(remove)
+    .action((name: string, _: unknown, self: Command) => remove(name, self.optsWithGlobals()))
 }
 
 async function list(options: CommonOptions & JsonOption): Promise<void> {
