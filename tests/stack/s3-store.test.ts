@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../lakehouse/objects/object-store.js'
 import { objectStoreSuite } from '../lakehouse/objects/suite.js'
 import { FaultyProxy } from './faulty-proxy.js'
 import { S3Place } from './s3-place.js'
+import { TlsFront } from './tls-front.js'
 
 objectStoreSuite('a bucket', async () => {
   const place = new S3Place()
@@ -97,6 +98,21 @@ describe('a bucket', () => {
     await expect(persisting).rejects.toThrow('cancelled')
     expect(await store.stat('t/large')).toBeNull()
     await store.close()
+  })
+
+  it('over TLS is trusted by the authority that `ca` names, and by no other', async () => {
+    const secure = await TlsFront.start(process.env.S3_ENDPOINT ?? '', place.project)
+    const trusting = place.open({ connection: { endpoint: secure.url, ca: secure.ca } })
+    await trusting.put('a', Buffer.from('over TLS'))
+    expect((await place.open().read('a'))?.toString()).toBe('over TLS')
+    const doubting = place.open({ connection: { endpoint: secure.url } })
+    await expect(doubting.read('a')).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringMatching(/The certificate of https:.* \(connection minio\) is not trusted/),
+      hint: expect.stringContaining('`ca`'),
+    })
+    for (const store of [trusting, doubting]) await store.close()
+    await secure.close()
   })
 
   it('that is missing is told by a write, too', async () => {

@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openObjectStore } from '../../../lakehouse/objects/open.js'
+
+let server: Server
+let answer: { status: number; code: string }
+beforeEach(async () => {
+  // What AWS answers and a store at hand does not: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+  server = createServer((request, response) => {
+    const body = `<?xml version="1.0"?><Error><Code>${answer.code}</Code><Message>said the store</Message></Error>`
+    request.resume().on('end', () => response.writeHead(answer.status, { 'content-type': 'application/xml' }).end(body))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+it.each([
+  [400, 'AuthorizationHeaderMalformed', 'CONFIG_INVALID', 'not in the region that connection minio names'],
+  [301, 'PermanentRedirect', 'CONFIG_INVALID', 'not in the region that connection minio names'],
+  [400, 'ExpiredToken', 'OBJECT_STORE_DENIED', 'refuses the keys of connection minio'],
+  [403, 'RequestTimeTooSkewed', 'OBJECT_STORE_DENIED', 'The clock of this machine differs'],
+  [403, 'AccessDenied', 'OBJECT_STORE_DENIED', 'does not allow connection minio to list lake/ in bucket bucket'],
+  [404, 'NoSuchBucket', 'BUCKET_UNKNOWN', 'There is no bucket bucket'],
+  [
+    501,
+    'NotImplemented',
+    'OBJECT_STORE_FAILED',
+    'failed to list lake/ in bucket bucket: NotImplemented: said the store',
+  ],
+])('an answer of %i %s is told as %s', async (status, code, expected, said) => {
+  answer = { status, code }
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const config = { type: 's3', endpoint, access_key: 'key', secret_key: 'very-secret' }
+  const store = openObjectStore('s3://bucket/lake', { name: 'minio', config }, { project: tmpdir(), place: 'x' })
+  const failure = await store.list('').catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: expected, message: expect.stringContaining(said) })
+  expect(JSON.stringify(failure)).not.toContain('very-secret')
+  await store.close()
+})
+
+it.each([
+  ['gs://bucket/x', 'expected a folder or s3://bucket/prefix'],
+  ['s3://Bucket/x', 'expected s3://bucket/prefix'],
+  ['s3://bucket/a/../b', 'expected s3://bucket/prefix'],
+  ['s3://bucket/*', 'expected s3://bucket/prefix'],
+])('the location %s is refused', (location, said) => {
+  const connection = { name: 'minio', config: { type: 's3' } }
+  const open = () => openObjectStore(location, connection, { project: tmpdir(), place: 'catalogs.lake.location' })
+  expect(open).toThrow(`catalogs.lake.location is ${location}; ${said}.`)
+})
