@@ -176,6 +176,8 @@ export interface TableVersion {
   rowsAdded: number | null
   rowsUpdated: number | null
   rowsRemoved: number | null
+  /** size of the data files added, where the commit says so */
+  bytes?: number
   /** from the commit itself; null for commits of other writers */
   run: string | null
   task: string | null

@@ -5,6 +5,7 @@ import { ingest } from './ingest.js'
 import type { Operator } from './operator.js'
 import { python } from './python.js'
 import { qualityCheck } from './quality-check.js'
+import { sparkSubmit } from './spark-submit.js'
 import { sql } from './sql.js'
 
 /**
@@ -13,5 +14,5 @@ import { sql } from './sql.js'
  * an operator when it runs.
  */
 export const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>(
-  [bash, branch, python, http, ingest, sql, qualityCheck].map((operator) => [operator.type, operator]),
+  [bash, branch, python, http, ingest, sql, sparkSubmit, qualityCheck].map((operator) => [operator.type, operator]),
 )

@@ -19,7 +19,8 @@ export interface Operator<Config extends JsonObject = JsonObject> {
    *   `x-template: none` may hold no template; one under `condition` is a condition as in `when`, and is given to the
    *   operator as `true` or `false`.
    * - `x-file: true`: a path relative to the DAG file; its content belongs to the version of the DAG. `x-file-template`
-   *   says how templates inside that file are treated (`sql`, `text`, `none`).
+   *   says how templates inside that file are treated (`sql`, `text`, `none`). With `x-file-pattern` (a regular
+   *   expression) only a text that matches names such a file; any other is a plain text under `x-template`.
    */
   schema: JsonSchema
   /** turns a short form (`bash: "make verify"`) into the long one; absent when the operator has none */

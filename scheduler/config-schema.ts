@@ -3,7 +3,7 @@ import type { JsonSchema } from '../json.js'
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
   format: 'catalogs of format iceberg',
-  connections: new Set(['smtp', 'spark', 'airbyte']),
+  connections: new Set(['smtp', 'airbyte']),
   keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc']),
 } as const
 
@@ -130,6 +130,24 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       password: TEXT,
       ca: TEXT,
       session: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+    },
+  },
+  spark: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      type: { const: 'spark' },
+      master: {
+        type: 'string',
+        pattern: '^(local(\\[[0-9*]+(,[0-9]+)?\\])?|spark://\\S+|yarn|k8s://\\S+|\\$\\{.*)$',
+        'x-expects': 'local[N], spark://host:port, yarn or k8s://https://host:port',
+      },
+      deploy_mode: { enum: ['client', 'cluster'] },
+      spark_home: TEXT,
+      submit: TEXT,
+      submission_url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
+      conf: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+      env: { type: 'object', additionalProperties: { type: 'string' } },
     },
   },
   duckdb: {

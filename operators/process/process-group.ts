@@ -63,7 +63,8 @@ function signalTree(group: number, marker: string | null, signal: NodeJS.Signals
   for (const { pid } of escaped) signalProcess(pid, signal)
 }
 
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal to one process; one that has ended, or is somebody else's, is no error. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -35,7 +35,7 @@ export function mapTexts(value: Json, schema: JsonSchema, render: (slot: Slot) =
 function visit(value: Json, schema: unknown, root: JsonSchema, path: Path, use: (slot: Slot) => unknown): Json {
   const here = branchFor(value, schema, root)
   if (typeof value === 'string') {
-    const used = use({ path, text: value, mode: modeOf(here['x-template'], 'text'), file: fileModeOf(here) })
+    const used = use({ path, text: value, mode: modeOf(here['x-template'], 'text'), file: fileModeOf(here, value) })
     return typeof used === 'string' ? used : value
   }
   if (Array.isArray(value)) return value.map((item, index) => visit(item, here.items, root, [...path, index], use))
@@ -88,8 +88,12 @@ function definition(ref: string, root: JsonSchema): unknown {
   return isMap(root.$defs) ? root.$defs[ref.replace('#/$defs/', '')] : undefined
 }
 
-function fileModeOf(schema: Record<string, unknown>): TemplateMode | null {
-  return schema['x-file'] === true ? modeOf(schema['x-file-template'], 'none') : null
+/** null when the text names no file of the project: it is none by its schema, or not of the form its schema says. */
+function fileModeOf(schema: Record<string, unknown>, text: string): TemplateMode | null {
+  if (schema['x-file'] !== true) return null
+  const pattern = schema['x-file-pattern']
+  if (typeof pattern === 'string' && !new RegExp(pattern).test(text)) return null
+  return modeOf(schema['x-file-template'], 'none')
 }
 
 const MODES: readonly TemplateMode[] = ['sql', 'shell', 'text', 'condition', 'none']

@@ -5,6 +5,7 @@ import type { ConnectionConfig } from '../../lakehouse/config.js'
 import type { Check } from '../../lakehouse/lakehouse.js'
 import type { TestServer } from './http-server.js'
 import type { TestContext, TestProject } from './operator-context.js'
+import { FAKE_SPARK_SUBMIT } from './spark/fake-spark-submit.js'
 
 /** What every operator of the registry has to bring, so that the suite can hold it to the promises of operators. */
 export interface ConformanceCase {
@@ -27,9 +28,29 @@ const INTERPRETER = `#!${process.execPath}
 require('node:vm').runInThisContext(require('node:fs').readFileSync(process.argv[2], 'utf8'))(require)
 `
 
+/** Applications for the stand-in of spark-submit. */
+const SPARK_JOBS: Record<string, string> = {
+  rows: `(argv, { require }) => {
+    console.log('hello')
+    require('fs').writeFileSync(process.env.SLUICE_OUTPUTS, JSON.stringify({ rows: Number(argv[0]) }))
+  }`,
+  missing: `() => {
+    console.error('Error: Failed to load class com.example.Rfm.')
+    process.exit(101)
+  }`,
+  slow: `() => { console.log('up'); setInterval(() => {}, 1000) }`,
+  leak: `() => {
+    console.log('out ' + process.env.TOKEN)
+    console.error('Exception in thread "main" java.lang.IllegalStateException: ' + process.env.TOKEN)
+    process.exit(1)
+  }`,
+}
+
 /** Writes the files that the cases name. */
 export function writeInput(project: TestProject): void {
   chmodSync(project.write('../bin/python3', INTERPRETER), 0o755)
+  chmodSync(project.write('../bin/spark-submit', FAKE_SPARK_SUBMIT), 0o755)
+  for (const [name, text] of Object.entries(SPARK_JOBS)) project.write(`jobs/${name}.jar`, text)
   project.write('data/orders.csv', 'id,amount\n1,10.5\n2,20\n')
   project.write('data/broken.csv', 'id,amount\n1,10.5\ntwo,20\n')
   const many = Array.from({ length: 3_000 }, (_, id) => `${id},${id % 7}`).join('\n')
@@ -131,6 +152,20 @@ export const CASES: Record<string, ConformanceCase> = {
       message: /no_such_column/,
     },
     slow: { config: { query: ENDLESS, to: 'silver.endless' }, started: () => true },
+  },
+  spark_submit: {
+    success: {
+      config: { application: 'jobs/rows.jar', args: ['5'] },
+      outputs: { rows: 5 },
+      logs: /info .*Running Spark version[\s\S]*info hello/,
+    },
+    failure: {
+      config: { application: 'jobs/missing.jar', class: 'com.example.Rfm' },
+      code: 'OPERATOR_FAILED',
+      message: /^The class com\.example\.Rfm is in none of the jars \(exit code 101\)\.$/,
+    },
+    slow: { config: { application: 'jobs/slow.jar' }, started: hasLine('up') },
+    secret: { config: { application: 'jobs/leak.jar' } },
   },
   quality_check: {
     success: {

@@ -37,7 +37,16 @@ function schemasIn(schema: JsonSchema, place = ''): [string, JsonSchema][] {
 
 describe('the registry', () => {
   it('has each operator under its own key', () => {
-    expect([...operators.keys()]).toEqual(['bash', 'branch', 'python', 'http', 'ingest', 'sql', 'quality_check'])
+    expect([...operators.keys()]).toEqual([
+      'bash',
+      'branch',
+      'python',
+      'http',
+      'ingest',
+      'sql',
+      'spark_submit',
+      'quality_check',
+    ])
     for (const [key, operator] of operators) expect(operator.type).toBe(key)
   })
 
@@ -79,6 +88,7 @@ describe.each(all)('%s', (type, operator) => {
       // The schema of checks is shared with the task key of that name, and tested with it.
       if (schema.type === 'string' && !place.startsWith('/checks'))
         expect(schema['x-template'], place).toMatch(/^(sql|shell|text|none)$/)
+      if (schema['x-file-pattern'] !== undefined) expect(schema['x-file'], place).toBe(true)
       if (schema['x-file'] === true) expect(schema['x-file-template'], place).toMatch(/^(sql|text|none)$/)
     }
   })

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../../json.js'
+import type { Json, JsonObject } from '../../../json.js'
 import type { TableVersion } from '../../lakehouse.js'
 import { isObject } from './actions.js'
 import type { DeltaLog, LogEntry } from './log.js'
@@ -27,16 +27,18 @@ export async function history(
 function describeEntry(entry: LogEntry): TableVersion {
   const action = entry.actions.find((candidate) => 'commitInfo' in candidate)
   const info: JsonObject = action !== undefined && 'commitInfo' in action ? action.commitInfo : {}
-  const ours: JsonObject = isObject(info.sluice) ? info.sluice : {}
+  const ours = originOf(info)
+  const metrics: JsonObject = isObject(info.operationMetrics) ? info.operationMetrics : {}
   const text = (key: string): string | null => (typeof ours[key] === 'string' ? ours[key] : null)
   const number = (key: string): number | null => (typeof ours[key] === 'number' ? ours[key] : null)
   return {
     version: entry.version,
     committedAt: typeof info.timestamp === 'number' ? info.timestamp : entry.writtenAt,
     operation: text('operation') ?? (typeof info.operation === 'string' ? info.operation.toLowerCase() : 'unknown'),
-    rowsAdded: number('rowsAdded'),
+    rowsAdded: number('rowsAdded') ?? measured(metrics.numOutputRows),
     rowsUpdated: number('rowsUpdated'),
     rowsRemoved: number('rowsRemoved'),
+    ...(measured(metrics.numOutputBytes) === null ? {} : { bytes: measured(metrics.numOutputBytes) ?? 0 }),
     run: text('run'),
     task: text('task'),
     attempt: number('attempt'),
@@ -44,4 +46,24 @@ function describeEntry(entry: LogEntry): TableVersion {
     reason: text('reason') ?? '',
     token: text('token'),
   }
+}
+
+/** Who made a commit: our own commits say it in a key of theirs, those of a Spark job of ours in the user metadata. */
+function originOf(info: JsonObject): JsonObject {
+  if (isObject(info.sluice)) return info.sluice
+  if (typeof info.userMetadata !== 'string' || !info.userMetadata.startsWith('{"sluice":')) return {}
+  try {
+    const metadata: unknown = JSON.parse(info.userMetadata)
+    const origin = typeof metadata === 'object' && metadata !== null && 'sluice' in metadata ? metadata.sluice : null
+    return isObject(origin as Json) ? (origin as JsonObject) : {}
+  } catch {
+    // Anybody may write anything there; it is then no mark of ours.
+    return {}
+  }
+}
+
+/** Spark writes its figures as texts. */
+function measured(value: Json | undefined): number | null {
+  const found = typeof value === 'string' && value !== '' ? Number(value) : value
+  return typeof found === 'number' && Number.isSafeInteger(found) ? found : null
 }

@@ -114,7 +114,7 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
       'an unknown type',
       'connections: { a: { type: duckdbb } }',
       '1:27',
-      'must be one of `s3`, `trino`, `duckdb`, `postgres` or `http`',
+      'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres` or `http`',
       'did you mean `duckdb`?',
     ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],

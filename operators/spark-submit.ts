@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import { messageOf } from '../errors.js'
+import type { Json } from '../json.js'
+import type { Commit } from '../lakehouse/lakehouse.js'
+import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from './operator.js'
+import { readOutputs } from './process/outputs-file.js'
+import { type ApplicationEnd, followDriver, runApplication, submissionPaths, whenAborted } from './spark/application.js'
+import { SPARK_PROPERTIES, type SparkSubmitConfig } from './spark/config.js'
+import { type SparkTarget, sparkTarget } from './spark/connection.js'
+import { sparkDefaults } from './spark/defaults.js'
+import { SPARK_SUBMIT_DOCS } from './spark/docs.js'
+import { endLeftBehind, endOutside, submissionServer } from './spark/end-application.js'
+import { metricsOf, noFigures, summaryOf } from './spark/figures.js'
+import { placeFiles } from './spark/files.js'
+import { readHandle, type SparkHandle } from './spark/handle.js'
+import { submissionOf } from './spark/submission.js'
+import { auditAfterwards, checkedTable, commitsSince, versionsNow } from './spark/written-tables.js'
+
+/** Runs an application with spark-submit: on this machine, on a standalone cluster, on YARN or on Kubernetes. */
+export const sparkSubmit: Operator<SparkSubmitConfig> = {
+  type: 'spark_submit',
+  summary: 'Runs a Spark application and follows it to its end',
+  docs: SPARK_SUBMIT_DOCS,
+  weight: 'heavy',
+  writesTable: true,
+  schema: {
+    title: 'spark_submit',
+    description: 'Runs a Spark application and follows it to its end.',
+    type: 'object',
+    additionalProperties: false,
+    required: ['application'],
+    properties: SPARK_PROPERTIES,
+  },
+  tables(config: SparkSubmitConfig) {
+    return { writes: config.writes ?? [] }
+  },
+  async run(config: SparkSubmitConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    ctx.signal.throwIfAborted()
+    checkedTable(config.writes ?? [], ctx)
+    const target = sparkTarget(config, ctx)
+    const defaults = sparkDefaults(target)
+    const submission = submissionOf(config, target, defaults, placeFiles(config, ctx), submissionPaths(ctx), ctx)
+    const tables = await versionsNow(config.writes ?? [], ctx)
+    const { manager, deployMode, master } = submission
+    const identity = { marker: randomUUID(), manager, deployMode, master }
+    const handle: SparkHandle = { ...identity, applicationId: null, submissionId: null, tables }
+    const startedAt = ctx.now()
+    ctx.log('info', `Submitting to ${master}, deploy mode ${deployMode}.`)
+    return result(await runApplication(submission, target, defaults, handle, ctx), handle, startedAt, config, ctx)
+  },
+  async reattach(saved: Json, config: SparkSubmitConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    ctx.signal.throwIfAborted()
+    const handle = readHandle(saved)
+    if (handle === null) return sparkSubmit.run(config, ctx)
+    const target = sparkTarget(config, ctx)
+    if (await stillCounts(handle, target, ctx)) {
+      ctx.log('info', `Following the driver ${handle.submissionId}, which an earlier attempt has submitted.`)
+      const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
+      try {
+        const end = { figures: noFigures(), failure: await followDriver(handle, target, ctx) }
+        return await result(end, handle, ctx.now(), config, ctx)
+      } finally {
+        await ending.done()
+      }
+    }
+    endLeftBehind(handle, ctx)
+    if (handle.manager !== 'standalone') await endOutside(handle, target, ctx)
+    return sparkSubmit.run(config, ctx)
+  },
+}
+
+/** Whether an earlier attempt's driver lives, or has finished well, inside a standalone cluster. */
+async function stillCounts(handle: SparkHandle, target: SparkTarget, ctx: OperatorContext): Promise<boolean> {
+  if (handle.manager !== 'standalone' || handle.submissionId === null) return false
+  const { state } = await submissionServer(handle, target).status(handle.submissionId, ctx.signal)
+  return !['FAILED', 'KILLED', 'ERROR', 'NOT_FOUND'].includes(state)
+}
+
+/** The end of the task: the tables its job has written, the checks on them, and what it measured. */
+async function result(
+  { figures, failure }: ApplicationEnd,
+  handle: SparkHandle,
+  startedAt: number,
+  config: SparkSubmitConfig,
+  ctx: OperatorContext,
+): Promise<OperatorResult> {
+  const metrics = metricsOf(figures, handle.applicationId ?? handle.submissionId)
+  if (failure !== null) {
+    // What has ended is not to be followed by the next attempt.
+    await ctx.saveHandle(null)
+    throw new OperatorFailure(failure, { metrics, commits: await commitsOfFailed(handle, startedAt, ctx) })
+  }
+  const commits = await commitsSince(handle.tables, startedAt, ctx)
+  const table = checkedTable(config.writes ?? [], ctx)
+  const checks = table === null ? [] : await auditAfterwards(table, { metrics, commits }, ctx)
+  const summary = summaryOf(figures, commits)
+  ctx.log('info', summary)
+  return { outputs: readOutputs(submissionPaths(ctx).outputs), commits, checks, metrics, summary }
+}
+
+/** A job may have committed before it failed. What cannot be found out must not hide why it failed. */
+async function commitsOfFailed(handle: SparkHandle, startedAt: number, ctx: OperatorContext): Promise<Commit[]> {
+  try {
+    return await commitsSince(handle.tables, startedAt, ctx)
+  } catch (error) {
+    ctx.log('warn', `What the job has written before it failed cannot be found out: ${messageOf(error)}`)
+    return []
+  }
+}

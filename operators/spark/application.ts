@@ -1,0 +1,167 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isSluiceError, SluiceError } from '../../errors.js'
+import type { OperatorContext } from '../operator.js'
+import { OUTPUTS_VARIABLE } from '../process/outputs-file.js'
+import { type ProcessEnd, runProcess } from '../process/run-process.js'
+import type { SparkTarget } from './connection.js'
+import { propertiesText, type SparkDefaults } from './defaults.js'
+import { endOutside, submissionServer } from './end-application.js'
+import { SparkFailure } from './failure.js'
+import { noFigures, type SparkFigures } from './figures.js'
+import { type SparkHandle, SUBMISSION_MARKER } from './handle.js'
+import { SparkLogLines } from './log-lines.js'
+import type { Submission, SubmissionPaths } from './submission.js'
+import { ApplicationWatch } from './watch.js'
+
+/** The places of one submission in the attempt's private folder. */
+export function submissionPaths(ctx: OperatorContext): SubmissionPaths & { outputs: string; log4j: string } {
+  const path = (name: string) => join(ctx.workDir, name)
+  return {
+    properties: path('spark.conf'),
+    eventLog: path('spark-events'),
+    outputs: path('outputs.json'),
+    log4j: path('log4j2.properties'),
+  }
+}
+
+/** How an application ended; `failure` is null for one that did what it should. */
+export interface ApplicationEnd {
+  figures: SparkFigures
+  failure: SluiceError | null
+}
+
+/**
+ * Runs one submission to the end of its application. The handle is saved before spark-submit starts and again when the
+ * application's id is known; an abort ends the process tree and what runs in the cluster.
+ * @throws SluiceError PROGRAM_MISSING; the signal's reason after an abort
+ */
+export async function runApplication(
+  submission: Submission,
+  target: SparkTarget,
+  defaults: SparkDefaults,
+  handle: SparkHandle,
+  ctx: OperatorContext,
+): Promise<ApplicationEnd> {
+  writeFiles(submission, defaults, ctx)
+  const lines = new SparkLogLines()
+  const failure = new SparkFailure()
+  const watch = new ApplicationWatch(submission, handle, lines.facts, ctx)
+  await watch.start()
+  const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
+  let figures = noFigures()
+  try {
+    let end: ProcessEnd
+    try {
+      end = await submit(submission, target, handle, { lines, failure }, ctx)
+    } finally {
+      figures = await watch.end()
+    }
+    if (end.exitCode !== 0) return { figures, failure: failure.error({ master: submission.master, end }) }
+    if (submission.manager === 'standalone' && submission.deployMode === 'cluster') {
+      return { figures, failure: await followDriver(handle, target, ctx) }
+    }
+    return { figures, failure: null }
+  } finally {
+    await ending.done()
+  }
+}
+
+/**
+ * Waits for a driver inside a standalone cluster.
+ * @returns null when it has finished well
+ */
+export async function followDriver(
+  handle: SparkHandle,
+  target: SparkTarget,
+  ctx: OperatorContext,
+): Promise<SluiceError | null> {
+  if (handle.submissionId === null) {
+    return new SluiceError('OPERATOR_FAILED', 'spark-submit ended without naming the driver it has submitted.')
+  }
+  const ended = await submissionServer(handle, target).untilEnded(handle.submissionId, ctx)
+  if (ended.state === 'FINISHED') return null
+  const why = ended.message === '' ? '' : `: ${ended.message.split('\n')[0]}`
+  return new SluiceError('OPERATOR_FAILED', `The driver ${handle.submissionId} ended as ${ended.state}${why}`, {
+    hint: 'Its own log is on the worker of the cluster that ran it; see the pages of the master.',
+  })
+}
+
+/** Runs `end` once when the attempt is aborted; `done` waits for it. */
+export function whenAborted(ctx: OperatorContext, end: () => Promise<void>): { done(): Promise<void> } {
+  let ending: Promise<void> = Promise.resolve()
+  const abort = () => {
+    ending = end()
+  }
+  ctx.signal.addEventListener('abort', abort, { once: true })
+  return {
+    async done() {
+      ctx.signal.removeEventListener('abort', abort)
+      await ending
+    },
+  }
+}
+
+/** In cluster mode this JVM only submits, and what it says must name the driver. */
+const LOG4J = `rootLogger.level = info
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
+`
+
+function writeFiles(submission: Submission, defaults: SparkDefaults, ctx: OperatorContext): void {
+  const paths = submissionPaths(ctx)
+  if (submission.eventLog !== null) mkdirSync(submission.eventLog, { recursive: true })
+  if (submission.deployMode === 'cluster') writeFileSync(paths.log4j, LOG4J)
+  if (submission.properties === null) return
+  // A properties file replaces the defaults of the installation, so it begins with them.
+  const text = `${defaults.text}\n${propertiesText(submission.properties)}`
+  writeFileSync(paths.properties, text, { mode: 0o600 })
+}
+
+async function submit(
+  submission: Submission,
+  target: SparkTarget,
+  handle: SparkHandle,
+  heard: { lines: SparkLogLines; failure: SparkFailure },
+  ctx: OperatorContext,
+): Promise<ProcessEnd> {
+  const { outputs, log4j } = submissionPaths(ctx)
+  const quiet = submission.deployMode === 'client' ? {} : { SPARK_SUBMIT_OPTS: submitOptions(target, log4j) }
+  try {
+    return await runProcess(submission.argv, {
+      cwd: ctx.workDir,
+      env: {
+        PYTHONUNBUFFERED: '1',
+        PYTHONIOENCODING: 'utf-8',
+        ...target.env,
+        ...quiet,
+        SLUICE_COMMIT_TOKEN: ctx.token,
+        [OUTPUTS_VARIABLE]: outputs,
+        [SUBMISSION_MARKER]: handle.marker,
+      },
+      signal: ctx.signal,
+      log: (stream, line) => {
+        // runProcess gives stdout as `info` and stderr as `warn`.
+        const stdout = stream === 'info'
+        heard.failure.line(line, stdout ? 'stdout' : 'stderr')
+        const level = stdout ? heard.lines.stdout(line) : heard.lines.stderr(line)
+        if (level !== null) ctx.log(level, line)
+      },
+      logDrained: () => ctx.logDrained(),
+    })
+  } catch (error) {
+    if (!isSluiceError(error, 'PROGRAM_MISSING')) throw error
+    const hint =
+      'Install Spark (or `pip install pyspark`) and Java 17 on the worker, or name them in the connection: spark_home, submit.'
+    throw new SluiceError('PROGRAM_MISSING', error.message, { cause: error, hint, retryable: false })
+  }
+}
+
+function submitOptions(target: SparkTarget, log4j: string): string {
+  const own = `-Dlog4j2.configurationFile=file:${log4j} -Dlog4j.configurationFile=file:${log4j}`
+  return [target.env.SPARK_SUBMIT_OPTS, own].filter((part) => part !== undefined && part !== '').join(' ')
+}

@@ -1,0 +1,114 @@
+import type { Json, JsonObject } from '../../json.js'
+import { noFigures, type SparkFigures } from './figures.js'
+
+const TIMEOUT_MS = 2_000
+const MAX_BYTES = 8 * 1024 * 1024
+/** Spark tries this many ports after the first, when others are taken. */
+const PORTS = 16
+
+/** The application whose pages are looked for. */
+export interface Sought {
+  applicationId: string | null
+  name: string
+}
+
+/**
+ * The driver's REST API (`/api/v1`), as far as Sluice reads it. The address is the one the log names, or the first port from
+ * `spark.ui.port` on whose application is the one that is sought: several drivers may share a machine.
+ */
+export class DriverPages {
+  #found: { url: string; applicationId: string } | null = null
+
+  constructor(
+    private readonly firstPort: number,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  get applicationId(): string | null {
+    return this.#found?.applicationId ?? null
+  }
+
+  /** Looks once; the driver may not have opened its pages yet. */
+  async find(sought: Sought, loggedUrl: string | null): Promise<boolean> {
+    if (this.#found !== null) return true
+    const addresses =
+      loggedUrl === null
+        ? Array.from({ length: PORTS }, (_, index) => `http://127.0.0.1:${this.firstPort + index}`)
+        : [loggedUrl.replace(/\/+$/, '')]
+    for (const url of addresses) {
+      const applications = await this.#get(`${url}/api/v1/applications`)
+      const own = list(applications).find((one) =>
+        sought.applicationId === null ? one.name === sought.name : one.id === sought.applicationId,
+      )
+      if (typeof own?.id === 'string') {
+        this.#found = { url: `${url}/api/v1/applications/${own.id}`, applicationId: own.id }
+        return true
+      }
+    }
+    return false
+  }
+
+  /** null when the driver does not answer (it is ending, most often). */
+  async figures(): Promise<SparkFigures | null> {
+    if (this.#found === null) return null
+    const [jobs, stages] = [await this.#get(`${this.#found.url}/jobs`), await this.#get(`${this.#found.url}/stages`)]
+    return jobs === null || stages === null ? null : figuresOf(list(jobs), list(stages))
+  }
+
+  async #get(url: string): Promise<Json> {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.any([this.signal, AbortSignal.timeout(TIMEOUT_MS)]) })
+      if (!response.ok || response.body === null) return null
+      const parts: Uint8Array[] = []
+      let bytes = 0
+      for await (const part of response.body) {
+        bytes += part.byteLength
+        if (bytes > MAX_BYTES) return null
+        parts.push(part)
+      }
+      return JSON.parse(Buffer.concat(parts).toString('utf8')) as Json
+    } catch (error) {
+      // Not open yet, ending, or something else on that port: figures are a comfort, and the next look may have them.
+      if (error instanceof TypeError || error instanceof SyntaxError || isTimeout(error)) return null
+      throw error
+    }
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError')
+}
+
+/** Jobs say how much there is to do, stages what they read and wrote. */
+export function figuresOf(jobs: JsonObject[], stages: JsonObject[]): SparkFigures {
+  const sum = (rows: JsonObject[], key: string) => rows.reduce((total, row) => total + number(row[key]), 0)
+  const wanted = jobs.map((job) => number(job.numTasks) - number(job.numSkippedTasks))
+  const done = stages.filter((stage) => stage.status === 'COMPLETE')
+  const open = stages.filter((stage) => stage.status === 'ACTIVE' || stage.status === 'PENDING')
+  return {
+    ...noFigures(),
+    stagesDone: done.length,
+    stages: done.length + open.length,
+    tasksDone: sum(jobs, 'numCompletedTasks'),
+    tasks: wanted.reduce((total, one) => total + one, 0),
+    failedTasks: sum(jobs, 'numFailedTasks'),
+    rowsRead: sum(stages, 'inputRecords'),
+    bytesRead: sum(stages, 'inputBytes'),
+    rowsWritten: sum(stages, 'outputRecords'),
+    bytesWritten: sum(stages, 'outputBytes'),
+    shuffleRead: sum(stages, 'shuffleReadBytes'),
+    shuffleWritten: sum(stages, 'shuffleWriteBytes'),
+    spilled: sum(stages, 'diskBytesSpilled'),
+    taskMs: sum(stages, 'executorRunTime'),
+    gcMs: sum(stages, 'jvmGcTime'),
+  }
+}
+
+function list(value: Json): JsonObject[] {
+  if (!Array.isArray(value)) return []
+  return value.filter((one): one is JsonObject => one !== null && typeof one === 'object' && !Array.isArray(one))
+}
+
+function number(value: Json | undefined): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}

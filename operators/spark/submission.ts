@@ -1,0 +1,190 @@
+import { SluiceError } from '../../errors.js'
+import { isoInstant } from '../../json.js'
+import type { OperatorContext } from '../operator.js'
+import type { SparkSubmitConfig } from './config.js'
+import type { SparkTarget } from './connection.js'
+import type { SparkDefaults } from './defaults.js'
+import type { SparkFiles } from './files.js'
+
+export type ClusterManager = 'local' | 'standalone' | 'yarn' | 'kubernetes'
+
+/** One start of spark-submit, as data. */
+export interface Submission {
+  argv: string[]
+  /** properties that must not stand in the process list; null for none. They go into a file that `argv` names. */
+  properties: Record<string, string> | null
+  master: string
+  manager: ClusterManager
+  deployMode: 'client' | 'cluster'
+  /** folder of the application's event log, when it is ours to read */
+  eventLog: string | null
+  /** null when the driver has no pages we may ask */
+  uiPort: number | null
+  name: string
+}
+
+/** Paths inside the attempt's private folder. */
+export interface SubmissionPaths {
+  properties: string
+  eventLog: string
+}
+
+const DEFAULT_UI_PORT = 4040
+
+/**
+ * Builds the command line. Later words win in Spark: defaults of the installation, then the connection, then the task;
+ * `spark.sluice.*` is always Sluice's own.
+ * @throws SluiceError OPERATOR_FAILED for combinations that Spark refuses only after a minute of starting
+ */
+export function submissionOf(
+  config: SparkSubmitConfig,
+  target: SparkTarget,
+  defaults: SparkDefaults,
+  files: SparkFiles,
+  paths: SubmissionPaths,
+  ctx: OperatorContext,
+): Submission {
+  const configured = (key: string): string | undefined =>
+    config.conf?.[key] === undefined ? (target.conf[key] ?? defaults.properties[key]) : String(config.conf[key])
+  const master = target.master ?? configured('spark.master') ?? 'local[*]'
+  const manager = managerOf(master)
+  const deployMode = (target.deployMode ?? configured('spark.submit.deployMode')) === 'cluster' ? 'cluster' : 'client'
+  refuseImpossible(manager, deployMode, files.application)
+  const name = config.name ?? `${ctx.dag.id}.${ctx.task.id}`
+  const logsEvents = deployMode === 'client' && !hasOwnEventLog(configured)
+  const ours = {
+    'spark.ui.showConsoleProgress': 'false',
+    ...(logsEvents ? eventLogConf(paths.eventLog) : {}),
+    ...commitConf(ctx),
+  }
+  const conf = {
+    ...Object.fromEntries(Object.entries(ours).filter(([key]) => configured(key) === undefined)),
+    ...texts(config.conf),
+    ...runConf(ctx),
+  }
+  const environment = deployMode === 'cluster' ? driverEnvironment(manager, target.env) : {}
+  const hidden = { ...target.conf, ...environment }
+  const properties = Object.keys(hidden).length === 0 ? null : hidden
+  const ui = configured('spark.ui.enabled') !== 'false' && deployMode === 'client'
+  return {
+    argv: [
+      target.submit,
+      ...['--master', master, '--deploy-mode', deployMode, '--name', name],
+      ...(properties === null ? [] : ['--properties-file', paths.properties]),
+      ...options(config, files),
+      ...Object.entries(conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]),
+      files.application,
+      ...(config.args ?? []),
+    ],
+    properties,
+    master,
+    manager,
+    deployMode,
+    eventLog: logsEvents ? paths.eventLog : null,
+    uiPort: ui ? Number(configured('spark.ui.port') ?? DEFAULT_UI_PORT) || null : null,
+    name,
+  }
+}
+
+function managerOf(master: string): ClusterManager {
+  if (master.startsWith('spark://')) return 'standalone'
+  if (master.startsWith('k8s://')) return 'kubernetes'
+  return master === 'yarn' ? 'yarn' : 'local'
+}
+
+function refuseImpossible(manager: ClusterManager, deployMode: string, application: string): void {
+  if (deployMode === 'client') return
+  const refuse = (message: string, hint: string): never => {
+    throw new SluiceError('OPERATOR_FAILED', message, { hint, retryable: false })
+  }
+  if (manager === 'local') {
+    refuse('deploy_mode cluster needs a cluster, and the master is local.', 'Use deploy_mode client, or name a master.')
+  }
+  if (manager === 'standalone' && application.endsWith('.py')) {
+    const message = 'A standalone cluster runs no Python application in deploy_mode cluster.'
+    refuse(message, 'Use deploy_mode client, which runs the driver on the worker.')
+  }
+}
+
+/** A team's history server keeps its log; so does who has switched the log off. */
+function hasOwnEventLog(configured: (key: string) => string | undefined): boolean {
+  return configured('spark.eventLog.dir') !== undefined || configured('spark.eventLog.enabled') !== undefined
+}
+
+/** One plain file that can be read while it grows. */
+function eventLogConf(folder: string): Record<string, string> {
+  return {
+    'spark.eventLog.enabled': 'true',
+    'spark.eventLog.dir': `file://${folder}`,
+    'spark.eventLog.compress': 'false',
+    'spark.eventLog.rolling.enabled': 'false',
+  }
+}
+
+/** Makes each commit of the job say who made it: Delta in its commit info, Iceberg in its snapshot summary. */
+function commitConf(ctx: OperatorContext): Record<string, string> {
+  const origin = { dag: ctx.dag.id, run: ctx.run.id, task: ctx.task.id, attempt: ctx.task.attempt, token: ctx.token }
+  const conf: Record<string, string> = {
+    'spark.databricks.delta.commitInfo.userMetadata': JSON.stringify({ sluice: origin }),
+  }
+  for (const [key, value] of Object.entries(origin)) {
+    conf[`spark.sql.iceberg.snapshot-property.sluice.${key}`] = String(value)
+  }
+  return conf
+}
+
+/** What a job may ask of its run: `spark.conf.get("spark.sluice.token")`. */
+function runConf(ctx: OperatorContext): Record<string, string> {
+  return {
+    'spark.sluice.dag': ctx.dag.id,
+    'spark.sluice.run_id': ctx.run.id,
+    'spark.sluice.task': ctx.task.id,
+    'spark.sluice.attempt': String(ctx.task.attempt),
+    'spark.sluice.token': ctx.token,
+    'spark.sluice.interval_start': isoInstant(ctx.run.intervalStart),
+    'spark.sluice.interval_end': isoInstant(ctx.run.intervalEnd),
+  }
+}
+
+/** Of the worker's own machine, and of no use on another. */
+const OF_THE_WORKER = /^(PATH|HOME|LANG|LC_.*|TZ|TMPDIR|USER|LOGNAME|SSL_CERT_FILE|SLUICE_CLAIM|SLUICE_INSTANCE)$/
+
+const DRIVER_ENVIRONMENT: Partial<Record<ClusterManager, string>> = {
+  yarn: 'spark.yarn.appMasterEnv.',
+  kubernetes: 'spark.kubernetes.driverEnv.',
+}
+
+/** The task's environment as properties, for a driver that starts inside the cluster. */
+function driverEnvironment(manager: ClusterManager, env: Record<string, string>): Record<string, string> {
+  const prefix = DRIVER_ENVIRONMENT[manager]
+  // A standalone master takes none but those named SPARK_*: there the job reads `spark.sluice.*`.
+  if (prefix === undefined) return {}
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (OF_THE_WORKER.test(name) ? [] : [[`${prefix}${name}`, value]])),
+  )
+}
+
+function options(config: SparkSubmitConfig, files: SparkFiles): string[] {
+  const one = (flag: string, value: string | number | undefined) => (value === undefined ? [] : [flag, String(value)])
+  const list = (flag: string, values: readonly string[] | undefined) =>
+    values === undefined || values.length === 0 ? [] : [flag, values.join(',')]
+  return [
+    ...one('--class', config.class),
+    ...list('--packages', config.packages),
+    ...list('--repositories', config.repositories),
+    ...list('--jars', files.jars),
+    ...list('--py-files', files.pyFiles),
+    ...list('--files', files.files),
+    ...one('--driver-memory', config.driver_memory),
+    ...one('--driver-cores', config.driver_cores),
+    ...one('--executor-memory', config.executor_memory),
+    ...one('--executor-cores', config.executor_cores),
+    ...one('--total-executor-cores', config.total_executor_cores),
+    ...one('--num-executors', config.num_executors),
+    ...one('--queue', config.queue),
+  ]
+}
+
+function texts(conf: SparkSubmitConfig['conf']): Record<string, string> {
+  return Object.fromEntries(Object.entries(conf ?? {}).map(([key, value]) => [key, String(value)]))
+}

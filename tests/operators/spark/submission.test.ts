@@ -1,0 +1,226 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import type { ConnectionConfig } from '../../../lakehouse/config.js'
+import type { SparkSubmitConfig } from '../../../operators/spark/config.js'
+import { sparkTarget } from '../../../operators/spark/connection.js'
+import { parseProperties, propertiesText } from '../../../operators/spark/defaults.js'
+import { placeFiles } from '../../../operators/spark/files.js'
+import { type Submission, submissionOf } from '../../../operators/spark/submission.js'
+import { TestProject } from '../operator-context.js'
+
+const project = new TestProject()
+afterAll(() => project.remove())
+
+const PATHS = { properties: '/attempt/spark.conf', eventLog: '/attempt/spark-events' }
+const LOCAL = { application: 'file:/opt/app.jar' }
+
+function submission(
+  config: SparkSubmitConfig,
+  connection: Omit<ConnectionConfig, 'type'> | null = null,
+  defaults: Record<string, string> = {},
+): Submission {
+  const ctx = project.context(
+    { 'jobs/rfm.py': 'print(1)', 'jobs/features.py': 'x = 1' },
+    {
+      token: 'sales/run-1/rfm/1',
+      env: { CRM_KEY: 's3cret' },
+      ...(connection === null ? {} : { connections: { spark: { type: 'spark', ...connection } } }),
+    },
+  )
+  return submissionOf(
+    config,
+    sparkTarget(config, ctx),
+    { text: '', properties: defaults },
+    placeFiles(config, ctx),
+    PATHS,
+    ctx,
+  )
+}
+
+/** Options before the application, `--conf` as one map; what follows is the application and its arguments. */
+function parsed({ argv }: Submission) {
+  const options: Record<string, string> = {}
+  const conf: Record<string, string> = {}
+  let at = 1
+  for (; argv[at]?.startsWith('--'); at += 2) {
+    const [flag = '', value = ''] = argv.slice(at, at + 2)
+    if (flag !== '--conf') options[flag] = value
+    else conf[value.slice(0, value.indexOf('='))] = value.slice(value.indexOf('=') + 1)
+  }
+  return { program: argv[0], options, conf, application: argv.slice(at) }
+}
+
+describe('the command line', () => {
+  it('has every key as the option of spark-submit', () => {
+    const { program, options, conf, application } = parsed(
+      submission({
+        application: 's3a://jobs/app.jar',
+        class: 'com.example.App',
+        args: ['--date', '2026-01-01; rm -rf /', ''],
+        name: 'rfm',
+        master: 'spark://master:7077',
+        conf: { 'spark.sql.shuffle.partitions': 64, 'spark.sql.ansi.enabled': true },
+        packages: ['a:b:1', 'c:d:2'],
+        repositories: ['https://repo.example.com'],
+        jars: ['https://host/x.jar', '/opt/y.jar'],
+        py_files: ['s3a://jobs/z.zip'],
+        files: ['local:/etc/segments.csv'],
+        driver_memory: '1g',
+        driver_cores: 2,
+        executor_memory: '4g',
+        executor_cores: 3,
+        total_executor_cores: 12,
+        num_executors: 4,
+        queue: 'etl',
+      }),
+    )
+    expect(program).toBe('spark-submit')
+    expect(options).toEqual({
+      '--master': 'spark://master:7077',
+      '--deploy-mode': 'client',
+      '--name': 'rfm',
+      '--class': 'com.example.App',
+      '--packages': 'a:b:1,c:d:2',
+      '--repositories': 'https://repo.example.com',
+      '--jars': 'https://host/x.jar,/opt/y.jar',
+      '--py-files': 's3a://jobs/z.zip',
+      '--files': 'local:/etc/segments.csv',
+      '--driver-memory': '1g',
+      '--driver-cores': '2',
+      '--executor-memory': '4g',
+      '--executor-cores': '3',
+      '--total-executor-cores': '12',
+      '--num-executors': '4',
+      '--queue': 'etl',
+    })
+    expect(conf).toMatchObject({ 'spark.sql.shuffle.partitions': '64', 'spark.sql.ansi.enabled': 'true' })
+    expect(application).toEqual(['s3a://jobs/app.jar', '--date', '2026-01-01; rm -rf /', ''])
+  })
+
+  it.each([
+    ['local[*]', 'local', 'client'],
+    ['spark://a:7077,b:7077', 'standalone', 'cluster'],
+    ['yarn', 'yarn', 'cluster'],
+    ['k8s://https://kubernetes:6443', 'kubernetes', 'cluster'],
+  ])('knows the master %s', (master, manager, mode) => {
+    const made = submission(LOCAL, { master, deploy_mode: mode })
+    expect(made).toMatchObject({ master, manager, deployMode: mode })
+    expect(parsed(made).options).toMatchObject({ '--master': master, '--deploy-mode': mode })
+  })
+
+  it('runs here on all cores when nothing says otherwise, and as the installation says when it does', () => {
+    expect(submission(LOCAL)).toMatchObject({ master: 'local[*]', deployMode: 'client' })
+    const defaults = { 'spark.master': 'yarn', 'spark.submit.deployMode': 'cluster' }
+    expect(submission(LOCAL, null, defaults)).toMatchObject({ master: 'yarn', deployMode: 'cluster' })
+    expect(submission({ ...LOCAL, master: 'local[2]', deploy_mode: 'client' }, null, defaults).master).toBe('local[2]')
+  })
+
+  it('tells the job and its commits whose they are', () => {
+    const { conf } = parsed(submission({ ...LOCAL, conf: { 'spark.sluice.token': 'another' } }))
+    expect(conf).toMatchObject({
+      'spark.sluice.token': 'sales/run-1/rfm/1',
+      'spark.sluice.run_id': 'run-1',
+      'spark.sluice.interval_end': '2026-01-02T06:00:00.000Z',
+      'spark.sql.iceberg.snapshot-property.sluice.token': 'sales/run-1/rfm/1',
+    })
+    const metadata = JSON.parse(conf['spark.databricks.delta.commitInfo.userMetadata'] ?? '')
+    expect(metadata).toEqual({
+      sluice: { dag: 'sales', run: 'run-1', task: 'task', attempt: 1, token: 'sales/run-1/rfm/1' },
+    })
+  })
+
+  it('keeps the connection’s properties, which may be secrets, out of the process list', () => {
+    const made = submission(LOCAL, { conf: { 'spark.hadoop.fs.s3a.secret.key': 's3cret' } })
+    expect(made.argv.join(' ')).not.toContain('s3cret')
+    expect(made.argv).toContain('/attempt/spark.conf')
+    expect(made.properties).toEqual({ 'spark.hadoop.fs.s3a.secret.key': 's3cret' })
+  })
+
+  it.each([
+    ['yarn', 'spark.yarn.appMasterEnv.CRM_KEY'],
+    ['k8s://https://kubernetes:6443', 'spark.kubernetes.driverEnv.CRM_KEY'],
+  ])('gives a driver inside %s the environment of the task, by the file', (master, key) => {
+    const made = submission(LOCAL, { master, deploy_mode: 'cluster' })
+    expect(made.properties).toMatchObject({ [key]: 's3cret' })
+    expect(Object.keys(made.properties ?? {}).join(' ')).not.toMatch(/\.(PATH|HOME)\b/)
+    expect(made.argv.join(' ')).not.toContain('s3cret')
+  })
+
+  it.each([
+    ['of the task', { conf: { 'spark.eventLog.dir': 's3a://history' } }, null, {}],
+    ['of the connection', {}, { conf: { 'spark.eventLog.dir': 's3a://history' } }, {}],
+    ['of the installation', {}, null, { 'spark.eventLog.dir': 's3a://history', 'spark.eventLog.enabled': 'true' }],
+    ['switched off', {}, null, { 'spark.eventLog.enabled': 'false' }],
+  ])('leaves an event log alone: %s', (_, config, connection, defaults) => {
+    const made = submission({ ...LOCAL, ...config }, connection, defaults)
+    expect(made.eventLog).toBeNull()
+    expect(parsed(made).conf['spark.eventLog.dir']).not.toBe('file:///attempt/spark-events')
+    expect(submission(LOCAL).eventLog).toBe('/attempt/spark-events')
+  })
+
+  it('asks no pages that are off', () => {
+    expect(submission(LOCAL).uiPort).toBe(4040)
+    expect(submission({ ...LOCAL, conf: { 'spark.ui.port': 5050 } }).uiPort).toBe(5050)
+    expect(submission(LOCAL, null, { 'spark.ui.enabled': 'false' }).uiPort).toBeNull()
+  })
+
+  it.each([
+    ['local[2]', 'file:/opt/app.jar', /needs a cluster, and the master is local/],
+    ['spark://m:7077', 'file:/opt/app.py', /runs no Python application in deploy_mode cluster/],
+  ])('refuses at once what Spark refuses late: %s, %s', (master, application, message) => {
+    expect(() => submission({ application, master, deploy_mode: 'cluster' })).toThrow(message)
+  })
+})
+
+describe('files', () => {
+  it('of Python come from the version of the DAG, others from the project', () => {
+    const jar = project.write('jars/udf.jar', 'jar')
+    const made = parsed(
+      submission({
+        application: 'jobs/rfm.py',
+        py_files: ['jobs/features.py'],
+        jars: ['jars/udf.jar'],
+        files: ['jars/udf.jar#a'],
+      }),
+    )
+    expect(made.application[0]).toMatch(/\/files\/dags\/jobs\/rfm\.py$/)
+    expect(made.options['--py-files']).toMatch(/\/files\/dags\/jobs\/features\.py$/)
+    expect(made.options['--jars']).toBe(jar)
+    expect(made.options['--files']).toBe(`${jar}#a`)
+  })
+
+  it('outside the project, or missing, are refused', () => {
+    expect(() => submission({ application: '../../x.jar' })).toThrow(/application: ..\/..\/x.jar leads outside/)
+    expect(() => submission({ ...LOCAL, jars: ['jars/none.jar'] })).toThrow(/spark_submit.jars: there is no file/)
+  })
+})
+
+describe('the connection', () => {
+  it.each([
+    [{ type: 'http', url: 'http://x' }, /is of type http, not spark/],
+    [{ type: 'spark', master: 7 }, /connections.spark: master must be a text/],
+    [{ type: 'spark', conf: [] }, /conf must be a map/],
+    [{ type: 'spark', mastr: 'x' }, /mastr is not known/],
+  ])('%j is refused', (connection, message) => {
+    const ctx = project.context({}, { connections: { spark: connection } })
+    expect(() => sparkTarget(LOCAL, ctx)).toThrow(message)
+  })
+
+  it('says which spark-submit runs', () => {
+    const target = (connection: object) =>
+      sparkTarget(LOCAL, project.context({}, { connections: { spark: { type: 'spark', ...connection } } }))
+    expect(target({ spark_home: '/opt/spark' })).toMatchObject({ submit: '/opt/spark/bin/spark-submit' })
+    expect(target({ spark_home: '/opt/spark' }).env.SPARK_HOME).toBe('/opt/spark')
+    expect(target({ submit: '/venv/bin/spark-submit', env: { SPARK_HOME: '/opt/spark' } })).toMatchObject({
+      submit: '/venv/bin/spark-submit',
+      home: '/opt/spark',
+    })
+  })
+})
+
+describe('properties', () => {
+  it('are read as Spark writes them, and written so that nothing breaks out', () => {
+    const text = '# note\nspark.master  local[2]\nspark.a=b c\n  spark.c : d\n\nnovalue\n'
+    expect(parseProperties(text)).toEqual({ 'spark.master': 'local[2]', 'spark.a': 'b c', 'spark.c': 'd' })
+    expect(propertiesText({ a: 'x\nspark.evil=1\\', b: 'é' })).toBe('a=x\\nspark.evil=1\\\\\nb=\\u00e9\n')
+  })
+})

@@ -1,0 +1,195 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { SluiceError } from '../../errors.js'
+import type { Json, JsonObject } from '../../json.js'
+import type { Lakehouse } from '../../lakehouse/lakehouse.js'
+import { openLakehouse } from '../../lakehouse/open.js'
+import { OperatorFailure } from '../../operators/operator.js'
+import { processesWith } from '../../operators/process/process-group.js'
+import { sparkSubmit } from '../../operators/spark-submit.js'
+import {
+  type ContextOptions,
+  eventually,
+  failureOf,
+  type TestContext,
+  TestProject,
+} from '../operators/operator-context.js'
+import { sparkConnection } from './spark-services.js'
+
+const project = new TestProject()
+let lakehouse: Lakehouse
+const handles: Json[] = []
+const progress: JsonObject[] = []
+
+beforeAll(async () => {
+  lakehouse = await openLakehouse({
+    project: project.project,
+    catalogs: { lake: { format: 'delta', location: `${project.project}/lake` } },
+    connections: { lakehouse: { type: 'duckdb', memory_limit: '512MB' } },
+  })
+})
+afterEach(() => {
+  handles.length = 0
+  progress.length = 0
+})
+afterAll(async () => {
+  await lakehouse.close()
+  project.remove()
+})
+
+function context(job: string, options: ContextOptions & { connection?: Record<string, unknown> } = {}): TestContext {
+  const ctx = project.context(
+    { 'jobs/job.py': job },
+    {
+      connections: { spark: sparkConnection(options.connection) },
+      lakehouse: () => Promise.resolve(lakehouse),
+      ...options,
+    },
+  )
+  return {
+    ...ctx,
+    now: Date.now,
+    saveHandle: async (handle) => void handles.push(handle),
+    progress: (value) => void progress.push(value),
+  }
+}
+
+/** Writes 7 rows from 8 tasks and a shuffle; idempotent by the token of its task. */
+const WRITE = `
+import json, os, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+token = spark.conf.get("spark.sluice.token")
+assert token == os.environ["SLUICE_COMMIT_TOKEN"]
+rows = spark.range(0, 100000, 1, 8)
+counts = rows.groupBy((rows.id % 7).alias("kind")).count()
+(counts.write.format("delta").mode("append")
+    .option("txnAppId", token).option("txnVersion", 1).save(sys.argv[1]))
+print("wrote", counts.count())
+json.dump({"kinds": 7}, open(os.environ["SLUICE_OUTPUTS"], "w"))
+`
+const config = (args: string[] = []) => ({ application: 'jobs/job.py', args })
+
+describe('local', () => {
+  it('runs a job, links its commit, keeps what it measured; a second attempt writes nothing more', async () => {
+    const table = `${project.project}/lake/bronze/kinds`
+    const task = { ...config([table]), writes: ['bronze.kinds'] }
+    const ctx = context(WRITE, { token: 'sales/run-1/kinds/1' })
+    const result = await sparkSubmit.run(task, ctx)
+
+    expect(result.outputs).toEqual({ kinds: 7 })
+    expect(result.commits).toMatchObject([
+      { table: 'bronze.kinds', versionBefore: null, version: 0, rowsAdded: 7, bytes: expect.any(Number) },
+    ])
+    expect(result.commits?.[0]?.bytes).toBeGreaterThan(0)
+    expect(result.metrics).toMatchObject({ spark_application: expect.stringMatching(/^local-\d+$/), rows_written: 7 })
+    expect(Number(result.metrics?.tasks)).toBeGreaterThanOrEqual(9)
+    expect(Number(result.metrics?.shuffle_written_bytes)).toBeGreaterThan(0)
+    expect(Number(result.metrics?.task_time_ms)).toBeGreaterThan(0)
+    expect(ctx.lines).toContain('info wrote 7')
+    // saved before the start without an id, and again with it while the job ran
+    expect(handles).toMatchObject([{ applicationId: null }, { applicationId: result.metrics?.spark_application }])
+    expect(progress.length).toBeGreaterThan(0)
+    expect(await lakehouse.versions('bronze.kinds', { limit: 9 })).toMatchObject([
+      { run: 'run-1', task: 'task', attempt: 1, token: 'sales/run-1/kinds/1', rowsAdded: 7 },
+    ])
+
+    const again = await sparkSubmit.run(task, context(WRITE, { token: 'sales/run-1/kinds/1' }))
+    expect(again.commits).toMatchObject([{ version: 0 }])
+    expect(await lakehouse.versions('bronze.kinds', { limit: 9 })).toHaveLength(1)
+  })
+
+  it('checks the table after the write, and says that the rows are there', async () => {
+    const checks = [{ kind: 'row_count', options: { min: 100 }, severity: 'error' as const, name: 'row_count' }]
+    const ctx = context(WRITE, { checks })
+    const task = { ...config([`${project.project}/lake/bronze/audited`]), writes: ['bronze.audited'] }
+    const failure = await failureOf(sparkSubmit.run(task, ctx))
+    expect(failure).toBeInstanceOf(OperatorFailure)
+    expect(failure.message).toMatch(/row_count.*rows are in bronze\.audited already \(version 0\)/)
+    expect((failure as OperatorFailure).facts.commits).toHaveLength(1)
+  })
+
+  it.each([
+    ['a job that raises', `raise ValueError("no rows")`, {}, /^ValueError: no rows \(exit code 1\)/],
+    [
+      'an error of the JVM',
+      'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().table("no.such_table").show()',
+      {},
+      /^AnalysisException: \[TABLE_OR_VIEW_NOT_FOUND\].*no/,
+    ],
+    ['a job that is killed', 'import os, signal; os.kill(os.getppid(), signal.SIGKILL)', {}, /killed by SIGKILL/],
+    [
+      'a master that is not there',
+      'print(1)',
+      { master: 'spark://127.0.0.1:1' },
+      /The master spark:\/\/127\.0\.0\.1:1 cannot be reached/,
+    ],
+    [
+      'no Python',
+      'print(1)',
+      { conf: { 'spark.pyspark.python': '/no/python' } },
+      /The Python interpreter \/no\/python is not there/,
+    ],
+  ])('sums up %s', async (name, job, connection, message) => {
+    const text =
+      name === 'a master that is not there'
+        ? 'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()'
+        : job
+    const failure = await failureOf(sparkSubmit.run(config(), context(text, { connection })))
+    expect(failure.message).toMatch(message)
+    expect(handles.at(-1)).toBeNull()
+  })
+
+  it.each([
+    ['class', { application: 'file:/no/such.jar', class: 'no.Such' }, /no\.Such is in none of the jars/],
+    ['memory', { application: 'jobs/job.py', driver_memory: '512m' }, /ran out of memory/],
+  ])('sums up a missing or small %s', async (_, task, message) => {
+    const job = `from pyspark.sql import SparkSession
+s = SparkSession.builder.getOrCreate()
+s.range(0, 60000000, 1, 1).selectExpr("id", "cast(id as string) as a", "cast(id * 7 as string) as b").collect()`
+    const connection = { conf: { 'spark.driver.maxResultSize': '0' } }
+    const failure = await failureOf(sparkSubmit.run(task, context(job, { connection })))
+    expect(failure.message).toMatch(message)
+  })
+
+  it('ends driver and Python at a cancel', async () => {
+    const job =
+      'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\nprint("up")\nimport time; time.sleep(600)'
+    const ctx = context(job)
+    const run = failureOf(sparkSubmit.run(config(), ctx))
+    await eventually('the job is up', () => ctx.lines.includes('info up'), 60_000)
+    const reason = new SluiceError('CANCELLED', 'Cancelled by ada.')
+    ctx.controller.abort(reason)
+    expect(await run).toBe(reason)
+    const marker = (handles[0] as JsonObject).marker
+    expect(processesWith(`SLUICE_SPARK_SUBMISSION=${marker}`)).toEqual([])
+  })
+
+  it('shows the progress of the driver’s pages while a stage runs', async () => {
+    const job = `
+import time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+def slow(rows):
+    time.sleep(1.5)
+    return iter(rows)
+spark.sparkContext.parallelize(range(6), 6).mapPartitions(slow).count()
+`
+    await sparkSubmit.run({ ...config(), conf: { 'spark.ui.enabled': true } }, context(job))
+    const steps = progress.map(({ done, total }) => `${done} of ${total}`)
+    expect(steps.some((step) => /^[1-5] of 6$/.test(step))).toBe(true)
+  })
+
+  it('takes figures from the pages where the event log is somebody else’s', async () => {
+    const task = { ...config(), conf: { 'spark.ui.enabled': true, 'spark.eventLog.enabled': false } }
+    const job = `
+import time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+spark.range(1000).repartition(4).count()
+time.sleep(4)
+`
+    const result = await sparkSubmit.run(task, context(job))
+    expect(Number(result.metrics?.tasks)).toBeGreaterThan(0)
+    expect(result.metrics?.spark_application).toMatch(/^local-/)
+  })
+})
