@@ -110,7 +110,7 @@ describe('compose.yaml', () => {
   it('gives each file it mounts the variables which that file reads', () => {
     const given = (service: string) => new Set(Object.keys(compose.services[service]?.environment ?? {}))
     const readBy: [service: string, file: string, pattern: RegExp][] = [
-      ['scheduler', 'docker/sluice.yaml', /\$\{env:([A-Z0-9_]+)\}/g],
+      ['scheduler', 'dags/cluster/sluice.yaml', /\$\{env:([A-Z0-9_]+)\}/g],
       ['minio-setup', 'docker/minio/setup.sh', /\$([A-Z][A-Z0-9_]+)/g],
       ['postgres', 'docker/postgres/databases.sh', /\$([A-Z][A-Z0-9_]+)/g],
       ...['iceberg', 'delta', 'postgres'].map((catalog): [string, string, RegExp] => {

@@ -16,6 +16,8 @@ export interface FolderReading {
   problems: Problem[]
 }
 
+/** What makes a folder a project: it is no DAG itself, and the folders below ours that have one are others' projects. */
+const PROJECT_FILE = 'sluice.yaml'
 /** Folders that hold no DAGs, whatever else they hold. */
 const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'data'])
 const FILES_LIMIT = 20_000
@@ -100,9 +102,10 @@ function listFiles(dags: string): { files: string[]; folders: string[]; problems
   const visit = (folder: string, depth: number) => {
     folders.push(folder)
     const entries = readdirSync(join(dags, folder), { withFileTypes: true })
+    if (depth > 0 && entries.some(({ name }) => name === PROJECT_FILE)) return
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-      if (entry.name.startsWith('.') || SKIPPED.has(entry.name)) continue
+      if (entry.name.startsWith('.') || SKIPPED.has(entry.name) || path === PROJECT_FILE) continue
       if (entry.isDirectory() && depth < DEPTH_LIMIT) visit(path, depth + 1)
       else if (!entry.isDirectory() && /\.ya?ml$/.test(entry.name)) files.push(path)
     }

@@ -26,6 +26,9 @@ describe('a folder of DAGs', () => {
       'dags/data/x.yaml': 'no',
       'dags/node_modules/x.yaml': 'no',
       'dags/readme.md': 'no',
+      'dags/sluice.yaml': 'dags: .',
+      'dags/another/sluice.yaml': '',
+      'dags/another/dags/x.yaml': 'no',
       'dags/sql/x.sql': 'select 1',
     })
     const { dags, broken, problems } = await loadFolder(optionsFor(root))
