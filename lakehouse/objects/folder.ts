@@ -110,6 +110,10 @@ export class FolderStore implements ObjectStore {
     await rm(this.location(prefix), { recursive: true, force: true })
   }
 
+  async assertWritable(): Promise<void> {
+    await makeFolder(this.root)
+  }
+
   async prepare(prefix: string): Promise<void> {
     await makeFolder(this.location(prefix))
   }

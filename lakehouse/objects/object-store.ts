@@ -33,6 +33,11 @@ export interface ObjectStore {
   delete(keys: string[]): Promise<void>
   /** Deletes everything below a prefix, local files too. */
   deleteAll(prefix: string): Promise<void>
+  /**
+   * Resolves when the store takes writes and keeps what `putIfAbsent` promises.
+   * @throws SluiceError saying why it does not, e.g. OBJECT_STORE_UNSAFE
+   */
+  assertWritable(): Promise<void>
   /** Makes a prefix ready for files that the engine is about to write below it. */
   prepare(prefix: string): Promise<void>
   /** Makes files that the engine wrote to `localPath(key)` durable, content and names. */

@@ -120,6 +120,10 @@ export class S3Store implements ObjectStore {
     }
   }
 
+  async assertWritable(): Promise<void> {
+    await this.writable()
+  }
+
   async prepare(prefix: string): Promise<void> {
     await this.folder.make()
     await mkdir(this.localPath(prefix), { recursive: true })

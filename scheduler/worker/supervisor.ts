@@ -9,6 +9,7 @@ import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
 import type { QueueListener } from '../queue/queue.js'
 import type { AttemptFacts, ClaimedTask, ClaimRef, Store } from '../store/store.js'
+import { CatalogTest } from './catalog-test.js'
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
 import { HEARTBEAT_MS, Heartbeat } from './heartbeat.js'
@@ -67,6 +68,7 @@ export class Supervisor {
   readonly #reporter: Reporter
   readonly #progress: ProgressWriter
   readonly #logs: LogStore
+  readonly #catalogTest: CatalogTest
   readonly #heartbeat: Heartbeat
   readonly #claims = new SingleFlight(() => this.#claim())
   /** there may be queued tasks that nobody has claimed */
@@ -84,6 +86,7 @@ export class Supervisor {
     this.#queues = new Set(options.queues)
     this.#preparation = new Preparation(store)
     this.#logs = openLogStore(slotConfig)
+    this.#catalogTest = new CatalogTest(slotConfig, log)
     const listener: SlotListener = {
       message: (slot, message) => this.#heard(slot, message),
       ended: (slot, reason) => void this.#slotEnded(slot, reason),
@@ -113,6 +116,7 @@ export class Supervisor {
     this.serve(this.#queues)
     this.#heartbeat.start()
     this.#pool.warm()
+    this.#catalogTest.start()
     this.#look()
   }
 
@@ -164,6 +168,7 @@ export class Supervisor {
     await this.#heartbeat.stop()
     this.#progress.close()
     await this.#pool.close()
+    await this.#catalogTest.close()
     await this.#logs.close()
   }
 

@@ -75,6 +75,7 @@ describe('the example on object storage', () => {
       expect(stdout.length, task).toBeGreaterThan(0)
     }
     await up.end()
+    expect(up.output).toContain('the object store of the catalog takes conditional writes')
     expect(existsSync(join(project.folder, 'data/lake'))).toBe(false)
     expect(existsSync(join(project.folder, 'data/logs'))).toBe(false)
     expect(readdirSync(join(project.folder, 'data/cache/work'))).toEqual([])

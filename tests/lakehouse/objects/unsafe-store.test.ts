@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openObjectStore } from '../../../lakehouse/objects/open.js'
+import { CatalogTest } from '../../../scheduler/worker/catalog-test.js'
+import type { SlotConfig } from '../../../scheduler/worker/protocol.js'
 
 const DELETED = '<?xml version="1.0"?><DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></DeleteResult>'
 
@@ -49,4 +51,32 @@ it('a store that ignores If-None-Match is refused before anything is written to 
   ])
   expect(asked.join()).not.toContain('orders')
   await store.close()
+})
+
+it('a worker says at its start that a catalog cannot be written to', async () => {
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const said: string[] = []
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (_: object, message: string) => void said.push(message),
+  }
+  const config: SlotConfig = {
+    ...{ project, dags: project, work: project, vars: {} },
+    logs: { location: project, connection: null },
+    catalogs: {
+      lake: { format: 'delta', location: 's3://other/lake', connection: 'minio' },
+      local: { format: 'delta', location: './lake' },
+    },
+    connections: { minio: { type: 's3', endpoint, access_key: 'key', secret_key: 'secret' } },
+    cache: { folder: join(project, 'cache'), maxBytes: 1e6 },
+  }
+  const test = new CatalogTest(config, log)
+  test.start()
+  while (said.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  await test.close()
+  expect(said).toEqual([
+    expect.stringMatching(/^catalog lake cannot be written to: Bucket other at .* ignores If-None-Match/),
+  ])
 })

@@ -131,6 +131,8 @@ export function logSuite(
       const other = { ...ATTEMPT, attempt: 2 }
       expect((await finishLog(place.again(), other, said, 0)).lines).toBe(1)
       expect(await messagesOf(logs.read(other, { from: 1 }))).toEqual(['1 cut off'])
+      await killed.close()
+      expect(await read()).toHaveLength(4)
     })
 
     it('are followed line by line until their attempt has ended', async () => {
