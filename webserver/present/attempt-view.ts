@@ -5,6 +5,7 @@ import { duration } from './duration.js'
 import { stateOfResult } from './gantt.js'
 import { type CodeLine, highlightSql, highlightYaml } from './highlight.js'
 import { links } from './links.js'
+import { measuredView, progressText } from './measured.js'
 import { bytes, rowChanges } from './numbers.js'
 import { type Lineage, timezoneOf } from './run-view.js'
 import { timeLine, timeTwice } from './time.js'
@@ -35,7 +36,12 @@ function fact(term: string, value: string, more: Partial<Fact> = {}): Fact {
 }
 
 /** What there is to know about an attempt, beside its log. */
-export function attemptFacts(place: AttemptPlace, lineage: readonly Lineage[], now: Instant): Fact[] {
+export function attemptFacts(
+  place: AttemptPlace,
+  lineage: readonly Lineage[],
+  now: Instant,
+  metrics: Json = null,
+): Fact[] {
   const { run, dag, task, spec, chosen } = place
   const timezone = timezoneOf(dag)
   const facts: Fact[] = []
@@ -45,6 +51,8 @@ export function attemptFacts(place: AttemptPlace, lineage: readonly Lineage[], n
     if (chosen.endedAt !== null) facts.push(fact('Ended', timeLine(chosen.endedAt, timezone, now, { seconds: true })))
     if (chosen.result !== null) facts.push(fact('Result', chosen.result, { note: chosen.reason }))
     facts.push(fact('Worker', chosen.workerId, { href: '/workers', note: `queue ${task.queue}` }))
+    const progress = chosen.endedAt === null ? progressText(task.progress) : ''
+    if (progress !== '') facts.push(fact('Progress', progress))
     if (task.state === 'running' && task.leaseUntil !== null && chosen.endedAt === null)
       facts.push(fact('Lease', `until ${timeLine(task.leaseUntil, timezone, now, { seconds: true })}`))
   }
@@ -61,6 +69,7 @@ export function attemptFacts(place: AttemptPlace, lineage: readonly Lineage[], n
         note: `${rowChanges(write)}, ${bytes(write.bytes)}`,
       }),
     )
+  facts.push(...measuredView(metrics).map(({ term, value, note }) => fact(term, value, { note })))
   facts.push(
     fact('Token', `${dag.id}/${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
       mono: true,

@@ -84,7 +84,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     over,
     base,
     log,
-    facts: attemptFacts(place, lineage, now),
+    facts: attemptFacts(place, lineage, now, detail?.metrics ?? null),
     rendered: detail === null ? [] : renderedView(detail.rendered, place),
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
