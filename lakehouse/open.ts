@@ -1,14 +1,14 @@
 import { Catalogs } from './catalogs.js'
 import type { LakehouseConfig } from './config.js'
 import type { Lakehouse, Tables } from './lakehouse.js'
-import { DeltaTables } from './tables/delta/delta-tables.js'
+import { CatalogTables } from './tables/catalog-tables.js'
 
 /**
  * Opens what can be known of tables without a SQL engine; cheap enough for the web process.
  * @throws SluiceError CONFIG_INVALID when a catalog is of a form this Sluice cannot open
  */
 export function openTables(config: LakehouseConfig): Tables {
-  return new DeltaTables(new Catalogs(config))
+  return new CatalogTables(new Catalogs(config))
 }
 
 /**

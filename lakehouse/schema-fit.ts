@@ -1,13 +1,13 @@
 import { SluiceError } from '../errors.js'
 import { closest } from './names.js'
 import { identifier } from './sql.js'
-import { type DeltaField, type DeltaType, decimalOf, isNested, typeName } from './tables/delta/schema.js'
+import { type ColumnType, decimalOf, isNested, type TableField, typeName } from './tables/schema.js'
 
 const WHOLE_NUMBERS = ['byte', 'short', 'integer', 'long']
 const WHOLE_DIGITS: Record<string, number> = { byte: 3, short: 5, integer: 10, long: 19 }
 
 /** Every value of `from` is a value of `to`, so that a column may take it without a loss. */
-export function fitsInto(from: DeltaType, to: DeltaType): boolean {
+export function fitsInto(from: ColumnType, to: ColumnType): boolean {
   if (typeof from === 'string' && typeof to === 'string') return from === to || widens(from, to)
   if (typeof from === 'string' || typeof to === 'string' || from.type !== to.type) return false
   if (from.type === 'array' && to.type === 'array') return fitsInto(from.elementType, to.elementType)
@@ -41,7 +41,7 @@ const FORBIDDEN_CHARACTERS = /[ ,;{}()\n\t=]/
  * @param type null when the format has no type for it
  * @param found the engine's own name of the type
  */
-export function newField(table: string, name: string, type: DeltaType | null, found: string): DeltaField {
+export function newField(table: string, name: string, type: ColumnType | null, found: string): TableField {
   if (type === null) {
     throw mismatch(table, `has column ${name} of type ${found}, which a table cannot hold`, {
       hint: `Cast it to another type in the SELECT, for example CAST(${identifier(name)} AS VARCHAR).`,
@@ -64,8 +64,8 @@ export function newField(table: string, name: string, type: DeltaType | null, fo
  */
 export function assertFits(
   table: string,
-  field: DeltaField,
-  type: DeltaType | null,
+  field: TableField,
+  type: ColumnType | null,
   words: { found: string; wanted: string },
 ): void {
   if (type !== null && fitsInto(type, field.type)) return
@@ -76,11 +76,11 @@ export function assertFits(
 }
 
 /** The refusal of a result that has not every column of its table. */
-export function lacks(table: string, field: DeltaField): SluiceError {
+export function lacks(table: string, field: TableField): SluiceError {
   return mismatch(table, `lacks the column ${field.name} (${typeName(field.type)}), which the table has`)
 }
 
-function nestedNames(type: DeltaType): string[] {
+function nestedNames(type: ColumnType): string[] {
   if (typeof type === 'string') return []
   if (type.type === 'array') return nestedNames(type.elementType)
   if (type.type === 'map') return [...nestedNames(type.keyType), ...nestedNames(type.valueType)]
@@ -97,7 +97,7 @@ export function assertDistinct(table: string, source: { name: string }[]): void 
 }
 
 /** @throws SluiceError SCHEMA_MISMATCH when a table of these columns cannot be partitioned so */
-export function assertPartitionColumns(table: string, fields: DeltaField[], partitionColumns: string[]): void {
+export function assertPartitionColumns(table: string, fields: TableField[], partitionColumns: string[]): void {
   for (const column of partitionColumns) {
     const field = fields.find((candidate) => candidate.name === column)
     if (field === undefined) {
@@ -125,7 +125,7 @@ export function assertSamePartitions(table: string, current: string[], asked: st
 }
 
 /** The refusal of a column the table lacks. */
-export function surplus(table: string, column: { name: string }, fields: DeltaField[]): SluiceError {
+export function surplus(table: string, column: { name: string }, fields: TableField[]): SluiceError {
   const near = closest(
     column.name,
     fields.map((field) => field.name),

@@ -1,50 +1,34 @@
 import { SluiceError } from '../../../errors.js'
-import type { Instant } from '../../../json.js'
-import type { Table } from '../../catalogs.js'
 import type { WriteMode } from '../../lakehouse.js'
-import type { Action, AddFile } from '../../tables/delta/actions.js'
-import { countRows, removeOf } from '../../tables/delta/data-files.js'
-import { partitionKey } from '../../tables/delta/partition-values.js'
-import type { Change } from '../../tables/delta/publish.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
-import { type Layout, layoutActions } from './layout.js'
+import type { DataFile, OpenTable, TableChange, TableLayout, TableSnapshot } from '../../tables/table.js'
+import { countRows, type RowCounting } from './row-counts.js'
 
-export interface FileChangeRequest {
-  table: Table
+export interface FileChangeRequest extends RowCounting {
+  table: OpenTable
   mode: WriteMode
-  layout: Layout
-  snapshot: Snapshot | null
+  layout: TableLayout
+  snapshot: TableSnapshot | null
   /** the staged files */
-  files: AddFile[]
-  now: Instant
+  files: DataFile[]
 }
 
 /** The change of the modes that add whole files and remove whole files. */
-export async function fileChange(request: FileChangeRequest): Promise<Change> {
-  const { table, mode, layout, snapshot, files, now } = request
+export async function fileChange(request: FileChangeRequest): Promise<TableChange> {
+  const { mode, layout, snapshot, files } = request
   const leaving = replacedFiles(request)
   return {
-    operation: mode,
-    deltaOperation: {
-      name: 'WRITE',
-      parameters: {
-        mode: mode === 'append' ? 'Append' : 'Overwrite',
-        partitionBy: JSON.stringify(layout.partitionColumns),
-      },
-      blindAppend: mode === 'append',
-    },
-    actions: [
-      ...layoutActions(layout, snapshot, now),
-      ...leaving.map((file): Action => ({ remove: removeOf(file, now) })),
-      ...files.map((file): Action => ({ add: file })),
-    ],
-    rowsAdded: await countRows(table, files),
+    mode,
+    keys: [],
+    layout: { fields: layout.fields, partitionColumns: layout.partitionColumns },
+    added: files,
+    removed: leaving,
+    rowsAdded: await countRows(request, layout, files),
     rowsUpdated: 0,
-    rowsRemoved: await countRows(table, leaving),
+    rowsRemoved: snapshot === null ? 0 : await countRows(request, snapshot, leaving),
   }
 }
 
-function replacedFiles({ table, mode, layout, snapshot, files }: FileChangeRequest): AddFile[] {
+function replacedFiles({ table, mode, layout, snapshot, files }: FileChangeRequest): DataFile[] {
   const current = [...(snapshot?.files.values() ?? [])]
   if (mode === 'append') return []
   if (mode === 'overwrite') return current
@@ -52,6 +36,11 @@ function replacedFiles({ table, mode, layout, snapshot, files }: FileChangeReque
     const message = `Table ${table.label} is not partitioned, so mode replace_partitions has nothing to replace.`
     throw new SluiceError('SCHEMA_MISMATCH', message, { retryable: false, hint: 'Use overwrite, or partition_by.' })
   }
-  const replaced = new Set(files.map((file) => partitionKey(file.partitionValues, layout.partitionColumns)))
-  return current.filter((file) => replaced.has(partitionKey(file.partitionValues, layout.partitionColumns)))
+  const replaced = new Set(files.map((file) => partitionKey(file, layout.partitionColumns)))
+  return current.filter((file) => replaced.has(partitionKey(file, layout.partitionColumns)))
+}
+
+/** One text per combination of partition values, to tell partitions apart. */
+function partitionKey(file: DataFile, columns: string[]): string {
+  return JSON.stringify(columns.map((column) => file.partitionValues[column] ?? null))
 }

@@ -13,12 +13,11 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../lakehouse.js'
-import { fetchDataFiles } from '../../tables/delta/data-files.js'
-import { DeltaTables } from '../../tables/delta/delta-tables.js'
+import { CatalogTables } from '../../tables/catalog-tables.js'
 import { runChecks } from './audit.js'
 import { GatedWrite } from './gated-write.js'
 import { jsonValue } from './json-values.js'
-import { relation, snapshotFiles } from './relation.js'
+import { fetchDataFiles, relation, snapshotFiles } from './relation.js'
 import { readSelect } from './select.js'
 import { DuckdbSession } from './session.js'
 import { TableViews } from './views.js'
@@ -50,7 +49,7 @@ function duckdbConnection(config: LakehouseConfig, name: string): DuckdbConnecti
   return { ...connection, type: 'duckdb', memory_limit: memoryLimit }
 }
 
-class DuckdbLakehouse extends DeltaTables implements Lakehouse {
+class DuckdbLakehouse extends CatalogTables implements Lakehouse {
   private readonly views: TableViews
 
   constructor(

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
 import type { DuckDBType } from '@duckdb/node-api'
-import type { Instant } from '../../../json.js'
 import type { Table } from '../../catalogs.js'
 import type { WriteMode } from '../../lakehouse.js'
 import {
@@ -14,16 +12,13 @@ import {
   surplus,
 } from '../../schema-fit.js'
 import { identifier } from '../../sql.js'
-import type { Action } from '../../tables/delta/actions.js'
-import { TRANSACTIONS_KEPT_DAYS } from '../../tables/delta/checkpoint-writer.js'
-import { protocolFor } from '../../tables/delta/protocol.js'
-import { type DeltaField, formatSchema, sameType } from '../../tables/delta/schema.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
-import { deltaType, duckdbType } from './types.js'
+import { sameType, type TableField } from '../../tables/schema.js'
+import { partitionSource, type TableSnapshot } from '../../tables/table.js'
+import { columnType, duckdbType } from './types.js'
 
 /** The columns a write gives the table, and the expressions that make them from the source. */
 export interface Layout {
-  fields: DeltaField[]
+  fields: TableField[]
   partitionColumns: string[]
   /** one per field, in their order */
   expressions: string[]
@@ -42,7 +37,7 @@ export interface SourceColumn {
  */
 export function layoutFor(
   table: Table,
-  snapshot: Snapshot | null,
+  snapshot: TableSnapshot | null,
   source: SourceColumn[],
   write: { mode: WriteMode; partitionBy: string[]; evolve: boolean },
 ): Layout {
@@ -63,41 +58,14 @@ export function layoutFor(
     fields.push(field)
     expressions.push(cast(column, field))
   }
-  const partitionColumns = snapshot.metadata.partitionColumns
+  const partitionColumns = snapshot.partitionColumns
   assertSamePartitions(table.label, partitionColumns, write.partitionBy)
-  return { fields, partitionColumns, expressions }
-}
-
-/** What the log must say about schema and protocol when a layout is published on a snapshot. */
-export function layoutActions(layout: Layout, snapshot: Snapshot | null, now: Instant): Action[] {
-  const actions: Action[] = []
-  const protocol = protocolFor(layout.fields, snapshot?.protocol ?? null)
-  if (protocol !== snapshot?.protocol) actions.push({ protocol })
-  const schemaString = formatSchema(layout.fields)
-  const { partitionColumns } = layout
-  if (snapshot === null) {
-    const configuration = { 'delta.setTransactionRetentionDuration': `interval ${TRANSACTIONS_KEPT_DAYS} days` }
-    const format = { provider: 'parquet', options: {} }
-    actions.push({
-      metaData: { id: randomUUID(), format, schemaString, partitionColumns, configuration, createdTime: now },
-    })
-  } else if (!sameLayout(layout, snapshot)) {
-    actions.push({ metaData: { ...snapshot.metadata, schemaString, partitionColumns } })
-  }
-  return actions
-}
-
-/** Files staged under the layout can be read under the snapshot's schema as it is. */
-export function sameLayout(layout: Layout, snapshot: Snapshot): boolean {
-  return (
-    formatSchema(layout.fields) === formatSchema(snapshot.fields) &&
-    layout.partitionColumns.join() === snapshot.metadata.partitionColumns.join()
-  )
+  return { fields: table.adopt(fields, snapshot), partitionColumns, expressions }
 }
 
 function ownLayout(
   table: Table,
-  snapshot: Snapshot | null,
+  snapshot: TableSnapshot | null,
   source: SourceColumn[],
   write: { partitionBy: string[] },
 ): Layout {
@@ -109,27 +77,28 @@ function ownLayout(
     return before !== undefined && sameType(before.type, field.type) ? before : field
   })
   const names = new Set(fields.map((field) => field.name))
-  const before = snapshot?.metadata.partitionColumns.filter((column) => names.has(column)) ?? []
+  const before = snapshot?.partitionColumns.filter((column) => names.has(partitionSource(column))) ?? []
   const partitionColumns = write.partitionBy.length > 0 ? write.partitionBy : before
-  assertPartitionColumns(table.label, fields, partitionColumns)
+  assertPartitionColumns(table.label, fields, partitionColumns.map(partitionSource))
   return {
-    fields,
+    fields: table.adopt(fields, snapshot),
     partitionColumns,
     expressions: source.map((column, index) => cast(column, fields[index] ?? newColumn(table, column))),
   }
 }
 
-function fitted(table: Table, column: SourceColumn, field: DeltaField): string {
+function fitted(table: Table, column: SourceColumn, field: TableField): string {
   // An untyped NULL fits every column.
-  const type = String(column.type) === 'SQLNULL' ? field.type : deltaType(column.type)
+  const type = String(column.type) === 'SQLNULL' ? field.type : columnType(column.type)
   assertFits(table.label, field, type, { found: String(column.type), wanted: duckdbType(field.type) })
   return cast(column, field)
 }
 
-function cast(column: SourceColumn, field: DeltaField): string {
+function cast(column: SourceColumn, field: TableField): string {
   return `CAST(${identifier(column.name)} AS ${duckdbType(field.type)}) AS ${identifier(field.name)}`
 }
 
-function newColumn(table: Table, column: SourceColumn): DeltaField {
-  return newField(table.label, column.name, deltaType(column.type), String(column.type))
+function newColumn(table: Table, column: SourceColumn): TableField {
+  const type = columnType(column.type)
+  return newField(table.label, column.name, type === null ? null : table.columnType(type), String(column.type))
 }

@@ -1,16 +1,13 @@
 import type { JsonObject } from '../../../json.js'
 import { assertKeyColumns, duplicateKey, nullKey } from '../../merge-keys.js'
 import { identifier, identifiers } from '../../sql.js'
-import type { Action, AddFile } from '../../tables/delta/actions.js'
-import { countRows, fetchDataFiles, persistDataFiles, removeOf } from '../../tables/delta/data-files.js'
-import type { Change } from '../../tables/delta/publish.js'
-import type { DeltaField } from '../../tables/delta/schema.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
-import { closeStaging, discardStaging, openStaging, type StagingArea } from '../../tables/delta/staging.js'
+import type { TableField } from '../../tables/schema.js'
+import { closeStaging, discardStaging, openStaging, type StagingArea } from '../../tables/staging.js'
+import type { DataFile, TableChange, TableLayout, TableSnapshot } from '../../tables/table.js'
 import { jsonValue } from './json-values.js'
-import { type Layout, layoutActions } from './layout.js'
 import { filesWithKeysIn } from './pruning.js'
-import { type FileSet, relation } from './relation.js'
+import { type FileSet, fetchDataFiles, persistDataFiles, relation } from './relation.js'
+import { countRows } from './row-counts.js'
 import { stage } from './stage.js'
 import type { TableWrite } from './table-write.js'
 
@@ -53,23 +50,19 @@ export class MergePublication {
     private readonly staged: FileSet,
   ) {}
 
-  async change(snapshot: Snapshot | null, layout: Layout): Promise<Change> {
+  async change(snapshot: TableSnapshot | null, layout: TableLayout): Promise<TableChange> {
     await this.forgetArea()
-    const { table, now } = this.write
     const plan = snapshot === null ? null : await this.plan(snapshot)
-    const inserted = plan === null ? await countRows(table, this.staged.files) : plan.inserted
+    const inserted = plan === null ? await countRows(this.write, layout, this.staged.files) : plan.inserted
     // With no row to update, the staged files are the new rows as they are.
     const direct = plan === null || (plan.changed.length === 0 && plan.matchedRows === 0)
     const adds = direct ? await this.persistStaged() : await this.rewrite(plan)
-    const operation = { name: 'MERGE', parameters: { matchedBy: JSON.stringify(this.write.keys) }, blindAppend: false }
     return {
-      operation: 'merge',
-      deltaOperation: operation,
-      actions: [
-        ...layoutActions(layout, snapshot, now),
-        ...(plan?.changed ?? []).map((file): Action => ({ remove: removeOf(file, now) })),
-        ...adds.map((file): Action => ({ add: file })),
-      ],
+      mode: 'merge',
+      keys: this.write.keys,
+      layout: { fields: layout.fields, partitionColumns: layout.partitionColumns },
+      added: adds,
+      removed: plan?.changed ?? [],
       rowsAdded: inserted,
       rowsUpdated: plan?.updated ?? 0,
       rowsRemoved: 0,
@@ -89,7 +82,7 @@ export class MergePublication {
   }
 
   /** Which files hold rows that change, and how many rows change, match and are new. */
-  private async plan(snapshot: Snapshot): Promise<MergePlan> {
+  private async plan(snapshot: TableSnapshot): Promise<MergePlan> {
     const { session, signal, keys, table } = this.write
     const candidates: FileSet = {
       table,
@@ -124,7 +117,7 @@ export class MergePublication {
   }
 
   /** New files: the changed files with their new values, and the rows that are new. */
-  private async rewrite(plan: MergePlan): Promise<AddFile[]> {
+  private async rewrite(plan: MergePlan): Promise<DataFile[]> {
     if (plan.changed.length === 0 && plan.inserted === 0) return []
     const { keys, table, token, now } = this.write
     const using = `USING (${identifiers(keys)})`
@@ -144,7 +137,7 @@ export class MergePublication {
       select: `${updated} UNION ALL ${inserted}`,
       fields: this.staged.fields,
       partitionColumns: this.staged.partitionColumns,
-      folder: this.area.folder,
+      area: this.area,
       subject: 'The merge',
     })
     await persistDataFiles(table, files, this.write.signal)
@@ -152,14 +145,14 @@ export class MergePublication {
   }
 
   /** Once, however often the race is run again. */
-  private async persistStaged(): Promise<AddFile[]> {
+  private async persistStaged(): Promise<DataFile[]> {
     const { table, signal } = this.write
     if (!this.persisted) await persistDataFiles(table, this.staged.files, signal)
     this.persisted = true
     return this.staged.files
   }
 
-  private valueFields(): DeltaField[] {
+  private valueFields(): TableField[] {
     return this.staged.fields.filter((field) => !this.write.keys.includes(field.name))
   }
 
@@ -174,7 +167,7 @@ interface MergePlan {
   /** files that may hold keys of the source */
   candidates: FileSet
   /** those of them with rows that get other values */
-  changed: AddFile[]
+  changed: DataFile[]
   matchedRows: number
   updated: number
   inserted: number

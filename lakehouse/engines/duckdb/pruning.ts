@@ -1,9 +1,7 @@
 import type { Json } from '../../../json.js'
 import { identifier } from '../../sql.js'
-import type { AddFile } from '../../tables/delta/actions.js'
-import type { DeltaField } from '../../tables/delta/schema.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
-import { boundsIn } from '../../tables/delta/stats.js'
+import type { TableField } from '../../tables/schema.js'
+import type { DataFile, TableSnapshot } from '../../tables/table.js'
 import { type FileSet, relation } from './relation.js'
 import type { TableWrite } from './table-write.js'
 
@@ -11,7 +9,7 @@ import type { TableWrite } from './table-write.js'
 const PRUNABLE = new Set(['byte', 'short', 'integer', 'long', 'date'])
 
 interface KeyRange {
-  field: DeltaField
+  field: TableField
   partition: boolean
   min: string | number
   max: string | number
@@ -21,7 +19,11 @@ interface KeyRange {
  * The files of a snapshot that may hold a key of the staged rows, by the bounds in the log. Leaving out too few costs
  * time, leaving out too many would lose updates: without a usable bound a file stays in.
  */
-export async function filesWithKeysIn(write: TableWrite, staged: FileSet, snapshot: Snapshot): Promise<AddFile[]> {
+export async function filesWithKeysIn(
+  write: TableWrite,
+  staged: FileSet,
+  snapshot: TableSnapshot,
+): Promise<DataFile[]> {
   const files = [...snapshot.files.values()]
   const ranges = await keyRanges(write, staged)
   return files.filter((file) => ranges.every((range) => overlaps(file, range)))
@@ -47,9 +49,9 @@ async function keyRanges(write: TableWrite, staged: FileSet): Promise<KeyRange[]
   })
 }
 
-function overlaps(file: AddFile, { field, partition, min, max }: KeyRange): boolean {
+function overlaps(file: DataFile, { field, partition, min, max }: KeyRange): boolean {
   const value = file.partitionValues[field.name] ?? null
-  const bounds = partition ? { min: value, max: value } : boundsIn(file.stats, field.name)
+  const bounds = partition ? { min: value, max: value } : file.bounds(field.name)
   const low = comparable(field, bounds.min)
   const high = comparable(field, bounds.max)
   if (low === null || high === null) return true
@@ -57,7 +59,7 @@ function overlaps(file: AddFile, { field, partition, min, max }: KeyRange): bool
 }
 
 /** null for what does not compare exactly: integers beyond 2^53, dates outside the years 0000 to 9999 */
-function comparable(field: DeltaField, value: Json): string | number | null {
+function comparable(field: TableField, value: Json): string | number | null {
   if (field.type === 'date') return typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? value : null
   const number = typeof value === 'string' && value !== '' ? Number(value) : value
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : null

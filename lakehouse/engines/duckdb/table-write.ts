@@ -3,12 +3,6 @@ import type { Instant, JsonObject } from '../../../json.js'
 import type { Table } from '../../catalogs.js'
 import { crashPoints } from '../../crash-points.js'
 import type { WriteMode } from '../../lakehouse.js'
-import type { AddFile } from '../../tables/delta/actions.js'
-import { CHECKPOINT_INTERVAL, writeCheckpoint } from '../../tables/delta/checkpoint-writer.js'
-import { persistDataFiles } from '../../tables/delta/data-files.js'
-import { assertWritable } from '../../tables/delta/protocol.js'
-import { type Author, type Published, publish, publishedCommit } from '../../tables/delta/publish.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
 import {
   assertFresh,
   cleanStaging,
@@ -16,12 +10,12 @@ import {
   discardStaging,
   openStaging,
   type StagingArea,
-} from '../../tables/delta/staging.js'
-import { nullsOf } from '../../tables/delta/stats.js'
+} from '../../tables/staging.js'
+import { type Author, type DataFile, type Published, sameLayout, type TableSnapshot } from '../../tables/table.js'
 import { fileChange } from './changes.js'
-import { type Layout, layoutFor, type SourceColumn, sameLayout } from './layout.js'
+import { type Layout, layoutFor, type SourceColumn } from './layout.js'
 import { assertMergeKeys, MergePublication } from './merge.js'
-import type { FileSet } from './relation.js'
+import { type FileSet, persistDataFiles } from './relation.js'
 import type { DuckdbSession } from './session.js'
 import { stage } from './stage.js'
 
@@ -99,9 +93,9 @@ async function abandon(write: TableWrite, { area, mayBeLive }: Staged): Promise<
 
 /** The outcome for a token that is in the log, or null. */
 export async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token' | 'now'>): Promise<Published | null> {
-  const snapshot = await write.table.log.latest()
+  const snapshot = await write.table.latest()
   if (snapshot === null) return null
-  const commit = await publishedCommit(write.table.log, snapshot, write.token)
+  const commit = await write.table.publishedCommit(snapshot, write.token)
   if (commit === null) return null
   await cleanStaging(write.table, snapshot, write.token, write.now)
   return { outcome: 'already_published', commit, snapshot }
@@ -111,15 +105,15 @@ async function attempt(write: TableWrite, stagedFor: Staged) {
   const { table } = write
   const { area } = stagedFor
   const source = await write.source()
-  const snapshot = await table.log.latest()
+  const snapshot = await table.latest()
   const layout = layoutFor(table, snapshot, source.columns, write)
-  if (snapshot !== null) assertWritable(snapshot.protocol, snapshot.metadata, table.label, write.mode !== 'append')
+  if (snapshot !== null) table.assertWritable(snapshot, write.mode)
   const files = await stage({
     ...write,
     select: `SELECT ${layout.expressions.join(', ')} FROM ${source.relation}`,
     fields: layout.fields,
     partitionColumns: layout.partitionColumns,
-    folder: area.folder,
+    area,
     subject: 'The SQL',
   })
   assertNotNull(table, layout, files)
@@ -150,16 +144,14 @@ async function publishStaged(
   // Only now, so that what the checks refuse is never uploaded; a merge knows best which files it needs.
   if (merge === null) await persistDataFiles(table, staged.files, write.signal)
   const startedAt = performance.now()
-  const result = await publish(table.log, author, async (snapshot) => {
+  const result = await table.publish(author, async (snapshot) => {
     assertFresh(stagedFor.area, write.now + (performance.now() - startedAt))
     const moved = readVersion !== null && snapshot?.version !== readVersion
     if (moved || !stillFits(write, layout, snapshot)) return 'stale'
-    if (snapshot !== null) assertWritable(snapshot.protocol, snapshot.metadata, table.label, write.mode !== 'append')
+    if (snapshot !== null) table.assertWritable(snapshot, write.mode)
     const files = staged.files
     const change =
-      merge === null
-        ? await fileChange({ table, mode: write.mode, layout, snapshot, files, now: write.now })
-        : await merge.change(snapshot, layout)
+      merge === null ? await fileChange({ ...write, layout, snapshot, files }) : await merge.change(snapshot, layout)
     stagedFor.mayBeLive = true
     return change
   })
@@ -186,16 +178,14 @@ async function afterwards(
     await merge?.discardUnused()
     const deleted = await cleanStaging(table, snapshot, write.token, write.now)
     if (deleted.length > 0) write.log('info', `Deleted what ${deleted.length} crashed attempts had staged.`)
-    if (outcome === 'published' && snapshot.version % CHECKPOINT_INTERVAL === 0) {
-      await writeCheckpoint(table.store, table.log.prefix, snapshot, write.now)
-    }
+    if (outcome === 'published') await table.maintain(snapshot, write.now)
   } catch (error) {
     write.log('warn', `The commit to ${table.label} stands, but its housekeeping failed: ${messageOf(error)}`)
   }
 }
 
 /** Another writer may have changed the schema since the rows were staged; an overwrite replaces it anyway. */
-function stillFits(write: TableWrite, layout: Layout, snapshot: Snapshot | null): boolean {
+function stillFits(write: TableWrite, layout: Layout, snapshot: TableSnapshot | null): boolean {
   if (snapshot === null || write.mode === 'overwrite') return true
   if (sameLayout(layout, snapshot)) return true
   if (!write.evolve) return false
@@ -203,13 +193,13 @@ function stillFits(write: TableWrite, layout: Layout, snapshot: Snapshot | null)
   return snapshot.fields.every((field) => known.has(field.name))
 }
 
-function assertNotNull(table: Table, layout: Layout, files: AddFile[]): void {
+function assertNotNull(table: Table, layout: Layout, files: DataFile[]): void {
   for (const field of layout.fields) {
     if (field.nullable) continue
-    const isNull = (file: AddFile): boolean =>
+    const isNull = (file: DataFile): boolean =>
       layout.partitionColumns.includes(field.name)
         ? file.partitionValues[field.name] === null
-        : nullsOf(file.stats, field.name) !== 0
+        : file.nulls(field.name) !== 0
     if (!files.some(isNull)) continue
     const message = `The result for ${table.label} has NULL in column ${field.name}, which the table declares NOT NULL.`
     throw new SluiceError('SCHEMA_MISMATCH', message, { retryable: false })

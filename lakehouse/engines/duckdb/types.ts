@@ -8,15 +8,15 @@ import {
   DuckDBTypeId,
 } from '@duckdb/node-api'
 import { identifier } from '../../sql.js'
-import { type DeltaField, type DeltaType, decimalOf } from '../../tables/delta/schema.js'
+import { type ColumnType, decimalOf, type TableField } from '../../tables/schema.js'
 
-const TO_DELTA = new Map<DuckDBTypeId, string>([
+const TO_COLUMN = new Map<DuckDBTypeId, string>([
   [DuckDBTypeId.BOOLEAN, 'boolean'],
   [DuckDBTypeId.TINYINT, 'byte'],
   [DuckDBTypeId.SMALLINT, 'short'],
   [DuckDBTypeId.INTEGER, 'integer'],
   [DuckDBTypeId.BIGINT, 'long'],
-  // Delta has no unsigned integers: the next wider signed type holds them all.
+  // Tables have no unsigned integers: the next wider signed type holds them all.
   [DuckDBTypeId.UTINYINT, 'short'],
   [DuckDBTypeId.USMALLINT, 'integer'],
   [DuckDBTypeId.UINTEGER, 'long'],
@@ -28,7 +28,8 @@ const TO_DELTA = new Map<DuckDBTypeId, string>([
   [DuckDBTypeId.DOUBLE, 'double'],
   [DuckDBTypeId.VARCHAR, 'string'],
   [DuckDBTypeId.ENUM, 'string'],
-  [DuckDBTypeId.UUID, 'string'],
+  [DuckDBTypeId.UUID, 'uuid'],
+  [DuckDBTypeId.TIME, 'time'],
   [DuckDBTypeId.BLOB, 'binary'],
   [DuckDBTypeId.DATE, 'date'],
   [DuckDBTypeId.TIMESTAMP, 'timestamp_ntz'],
@@ -49,49 +50,51 @@ const TO_DUCKDB: Record<string, string> = {
   string: 'VARCHAR',
   binary: 'BLOB',
   date: 'DATE',
+  uuid: 'UUID',
+  time: 'TIME',
   timestamp: 'TIMESTAMPTZ',
   timestamp_ntz: 'TIMESTAMP',
 }
 
-/** The Delta type that holds every value of a DuckDB type, or null when there is none (TIME, INTERVAL, BIT, …). */
-export function deltaType(type: DuckDBType): DeltaType | null {
+/** The column type that holds every value of a DuckDB type, or null when there is none (INTERVAL, BIT, …). */
+export function columnType(type: DuckDBType): ColumnType | null {
   const { typeId } = type
   if (typeId === DuckDBTypeId.DECIMAL) {
     const { width, scale } = type as DuckDBDecimalType
     return `decimal(${width},${scale})`
   }
   if (typeId === DuckDBTypeId.LIST || typeId === DuckDBTypeId.ARRAY) {
-    const elementType = deltaType((type as DuckDBListType | DuckDBArrayType).valueType)
+    const elementType = columnType((type as DuckDBListType | DuckDBArrayType).valueType)
     return elementType === null ? null : { type: 'array', elementType, containsNull: true }
   }
   if (typeId === DuckDBTypeId.MAP) {
-    const keyType = deltaType((type as DuckDBMapType).keyType)
-    const valueType = deltaType((type as DuckDBMapType).valueType)
+    const keyType = columnType((type as DuckDBMapType).keyType)
+    const valueType = columnType((type as DuckDBMapType).valueType)
     if (keyType === null || valueType === null) return null
     return { type: 'map', keyType, valueType, valueContainsNull: true }
   }
   if (typeId === DuckDBTypeId.STRUCT) return structType(type as DuckDBStructType)
-  return TO_DELTA.get(typeId) ?? null
+  return TO_COLUMN.get(typeId) ?? null
 }
 
-function structType(type: DuckDBStructType): DeltaType | null {
-  const fields: DeltaField[] = []
+function structType(type: DuckDBStructType): ColumnType | null {
+  const fields: TableField[] = []
   for (const [index, name] of type.entryNames.entries()) {
     const entry = type.entryTypes[index]
-    const inner = entry === undefined ? null : deltaType(entry)
+    const inner = entry === undefined ? null : columnType(entry)
     if (inner === null) return null
     fields.push({ name, type: inner, nullable: true, metadata: {} })
   }
   return { type: 'struct', fields }
 }
 
-/** The DuckDB type of a Delta type, as SQL writes it. */
-export function duckdbType(type: DeltaType): string {
+/** The DuckDB type of a column type, as SQL writes it. */
+export function duckdbType(type: ColumnType): string {
   if (typeof type === 'string') {
     const decimal = decimalOf(type)
     if (decimal !== null) return `DECIMAL(${decimal.precision},${decimal.scale})`
     const name = TO_DUCKDB[type]
-    if (name === undefined) throw new Error(`Delta type ${type} has no DuckDB type`)
+    if (name === undefined) throw new Error(`column type ${type} has no DuckDB type`)
     return name
   }
   if (type.type === 'array') return `${duckdbType(type.elementType)}[]`

@@ -1,16 +1,14 @@
 import type { Catalogs, Table } from '../../catalogs.js'
 import type { QueryResult } from '../../lakehouse.js'
 import { identifier } from '../../sql.js'
-import { fetchDataFiles } from '../../tables/delta/data-files.js'
-import { totalRows } from '../../tables/delta/publish.js'
-import type { Snapshot } from '../../tables/delta/snapshot.js'
-import { relation, snapshotFiles } from './relation.js'
+import { type TableSnapshot, totalRows } from '../../tables/table.js'
+import { fetchDataFiles, relation, snapshotFiles } from './relation.js'
 import type { DuckdbSession } from './session.js'
 
 /** The views under which queries see tables, each pinned to one version. */
 export class TableViews {
   /** version that the view of a table stands for now, by label; the snapshot object itself tells versions apart */
-  private readonly pinned = new Map<string, Snapshot>()
+  private readonly pinned = new Map<string, TableSnapshot>()
 
   constructor(
     private readonly session: DuckdbSession,
@@ -34,7 +32,7 @@ export class TableViews {
     return [...reads.values()]
   }
 
-  private async show(table: Table, snapshot: Snapshot, signal: AbortSignal | undefined): Promise<void> {
+  private async show(table: Table, snapshot: TableSnapshot, signal: AbortSignal | undefined): Promise<void> {
     if (this.pinned.get(table.label) === snapshot) return
     await fetchDataFiles(table, snapshot.files.values(), signal)
     const { catalog, schema, name } = table.name

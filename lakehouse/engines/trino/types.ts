@@ -1,5 +1,6 @@
 import { identifier } from '../../sql.js'
-import { type DeltaField, type DeltaType, decimalOf } from '../../tables/delta/schema.js'
+import type { DeltaField, DeltaType } from '../../tables/delta/schema.js'
+import { decimalOf } from '../../tables/schema.js'
 
 /** A type as Trino writes it: `decimal(10, 2)`, `array(row(a bigint))`, `timestamp(6) with time zone`. */
 export interface TrinoType {

@@ -1,44 +1,25 @@
 import { parquetMetadataAsync } from 'hyparquet'
 import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
-import type { Table } from '../../catalogs.js'
 import type { AddFile, RemoveFile } from './actions.js'
+import type { DeltaTable } from './delta-table.js'
 import { fileKey } from './paths.js'
 import { rowsOf } from './stats.js'
 
 /** The key of a data file in the table's store. */
-export function dataFileKey(table: Table, file: { path: string }): string {
+function dataFileKey(table: DeltaTable, file: { path: string }): string {
   return `${table.log.prefix}/${fileKey(file.path, table.label)}`
 }
 
-/** The local file that the engine reads, once the data file was staged here or fetched. */
-export function dataFilePath(table: Table, file: { path: string }): string {
-  return table.store.localPath(dataFileKey(table, file))
-}
-
-/** Makes data files readable for the engine. */
-export async function fetchDataFiles(table: Table, files: Iterable<AddFile>, signal?: AbortSignal): Promise<void> {
-  const objects = Array.from(files, (file) => ({ key: dataFileKey(table, file), size: file.size }))
-  await table.store.fetch(objects, signal)
-}
-
-/** Makes staged data files durable; a commit may name them from then on. */
-export async function persistDataFiles(table: Table, files: Iterable<AddFile>, signal: AbortSignal): Promise<void> {
-  await table.store.persist(
-    Array.from(files, (file) => dataFileKey(table, file)),
-    signal,
-  )
-}
-
 /** Rows in these files: from the log, or from the files' own footers where their writer did not count. */
-export async function countRows(table: Table, files: Iterable<AddFile>): Promise<number> {
+export async function countRows(table: DeltaTable, files: Iterable<AddFile>): Promise<number> {
   let total = 0
   for (const file of files) total += rowsOf(file.stats) ?? (await rowsInFooter(table, file))
   return total
 }
 
 /** @throws SluiceError VERSION_UNKNOWN naming the first file that is gone */
-export async function assertFilesExist(table: Table, files: Iterable<AddFile>, version: number): Promise<void> {
+export async function assertFilesExist(table: DeltaTable, files: Iterable<AddFile>, version: number): Promise<void> {
   for (const file of files) {
     if ((await table.store.stat(dataFileKey(table, file))) !== null) continue
     const message = `Version ${version} of ${table.label} cannot come back: its file ${file.path} was deleted (vacuumed).`
@@ -57,7 +38,7 @@ export function removeOf(file: AddFile, now: Instant): RemoveFile {
   }
 }
 
-async function rowsInFooter(table: Table, file: AddFile): Promise<number> {
+async function rowsInFooter(table: DeltaTable, file: AddFile): Promise<number> {
   const key = dataFileKey(table, file)
   const info = await table.store.stat(key)
   if (info === null) {

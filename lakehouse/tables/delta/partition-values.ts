@@ -14,8 +14,3 @@ export function partitionValue(text: string, type: DeltaType): string {
   const micros = fraction.padEnd(6, '0')
   return type === 'timestamp' ? `${date}T${time}.${micros}Z` : `${date} ${time}.${micros}`
 }
-
-/** One text per combination of partition values, to tell partitions apart. */
-export function partitionKey(values: Record<string, string | null>, columns: string[]): string {
-  return JSON.stringify(columns.map((column) => values[column] || null))
-}

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
-import type { Instant, JsonObject } from '../../../json.js'
+import type { Instant } from '../../../json.js'
 import { crashPoints } from '../../crash-points.js'
 import type { Commit } from '../../lakehouse.js'
+import type { Author } from '../table.js'
 import type { Action } from './actions.js'
 import type { DeltaLog } from './log.js'
 import type { Snapshot } from './snapshot.js'
@@ -21,19 +22,9 @@ export interface Change {
   rowsRemoved: number
 }
 
-/** Who publishes, for the history and for recognising the commit again. */
-export interface Author {
-  /** null for commits that are not idempotent by token (a person's rollback) */
-  token: string | null
-  facts: JsonObject
-  now: Instant
-  signal: AbortSignal | null
-}
-
-export interface Published {
+interface Published {
   outcome: 'published' | 'already_published'
   commit: Commit
-  /** the version the commit made, or a later one */
   snapshot: Snapshot
 }
 

@@ -1,9 +1,9 @@
 import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
-import type { Table } from '../../catalogs.js'
 import type { Commit } from '../../lakehouse.js'
 import type { Action, AddFile } from './actions.js'
 import { assertFilesExist, countRows, removeOf } from './data-files.js'
+import type { DeltaTable } from './delta-table.js'
 import { assertWritable } from './protocol.js'
 import { type Change, publish } from './publish.js'
 import type { Snapshot } from './snapshot.js'
@@ -15,7 +15,7 @@ import type { Snapshot } from './snapshot.js'
  * current one; TABLE_UNKNOWN when there is no table
  */
 export async function rollback(
-  table: Table,
+  table: DeltaTable,
   version: number,
   info: { user: string; reason: string; now: Instant },
 ): Promise<Commit> {
@@ -32,7 +32,7 @@ export async function rollback(
   return published.commit
 }
 
-async function restore(table: Table, current: Snapshot, target: Snapshot, now: Instant): Promise<Change> {
+async function restore(table: DeltaTable, current: Snapshot, target: Snapshot, now: Instant): Promise<Change> {
   assertWritable(current.protocol, current.metadata, table.label, true)
   const returning = [...target.files.values()].filter((file) => !current.files.has(file.path))
   const leaving = [...current.files.values()].filter((file) => !target.files.has(file.path))

@@ -1,20 +1,11 @@
 import { SluiceError } from '../../../errors.js'
-import type { Json, JsonObject } from '../../../json.js'
+import type { Json } from '../../../json.js'
+import { type ColumnType, decimalOf, type TableField } from '../schema.js'
 import { isObject } from './actions.js'
 
 /** The schema of a Delta table as its `metaData.schemaString` writes it. */
-export interface DeltaField {
-  name: string
-  type: DeltaType
-  nullable: boolean
-  metadata: JsonObject
-}
-
-export type DeltaType =
-  | string
-  | { type: 'struct'; fields: DeltaField[] }
-  | { type: 'array'; elementType: DeltaType; containsNull: boolean }
-  | { type: 'map'; keyType: DeltaType; valueType: DeltaType; valueContainsNull: boolean }
+export type DeltaField = TableField
+export type DeltaType = ColumnType
 
 const PRIMITIVES = new Set([
   'string',
@@ -30,8 +21,6 @@ const PRIMITIVES = new Set([
   'timestamp',
   'timestamp_ntz',
 ])
-
-const DECIMAL = /^decimal\((\d+), ?(\d+)\)$/
 
 export function parseSchema(schemaString: string): DeltaField[] {
   let schema: Json
@@ -49,30 +38,6 @@ export function parseSchema(schemaString: string): DeltaField[] {
 
 export function formatSchema(fields: DeltaField[]): string {
   return JSON.stringify({ type: 'struct', fields })
-}
-
-/** A type as people read it: `decimal(38,0)`, `array<long>`, `struct<a: long>`. */
-export function typeName(type: DeltaType): string {
-  if (typeof type === 'string') return type
-  if (type.type === 'struct') {
-    return `struct<${type.fields.map((field) => `${field.name}: ${typeName(field.type)}`).join(', ')}>`
-  }
-  if (type.type === 'array') return `array<${typeName(type.elementType)}>`
-  return `map<${typeName(type.keyType)}, ${typeName(type.valueType)}>`
-}
-
-/** Two types are the same when a reader could not tell their values apart; nullability and comments do not count. */
-export function sameType(a: DeltaType, b: DeltaType): boolean {
-  return typeName(a) === typeName(b)
-}
-
-export function isNested(type: DeltaType): boolean {
-  return typeof type !== 'string'
-}
-
-export function decimalOf(type: DeltaType): { precision: number; scale: number } | null {
-  const match = typeof type === 'string' ? DECIMAL.exec(type) : null
-  return match === null ? null : { precision: Number(match[1]), scale: Number(match[2]) }
 }
 
 function typeOf(json: Json | undefined): DeltaType {

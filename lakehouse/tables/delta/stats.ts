@@ -1,14 +1,8 @@
 import type { Json, JsonObject } from '../../../json.js'
+import { decimalOf } from '../schema.js'
+import { type ColumnStatistics, columnPath } from '../table.js'
 import { isObject } from './actions.js'
-import { type DeltaField, type DeltaType, decimalOf } from './schema.js'
-
-/** What the engine measured of one column of one file, values as text in its own notation. */
-export interface ColumnStatistics {
-  nullCount: number
-  min: string | null
-  max: string | null
-  hasNan: boolean
-}
+import type { DeltaField, DeltaType } from './schema.js'
 
 /** Longest text kept of a minimum or maximum, in code points, as other Delta writers do. */
 const TEXT_LENGTH = 32
@@ -31,10 +25,6 @@ export function formatStats(
     return column === undefined ? null : String(column.nullCount)
   })
   return `{"numRecords":${rows},"minValues":${min ?? '{}'},"maxValues":${max ?? '{}'},"nullCount":${nulls ?? '{}'}}`
-}
-
-export function columnPath(parts: string[]): string {
-  return parts.join('\0')
 }
 
 /** Rows of a file, or null when its writer did not count them. */

@@ -1,10 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { SluiceError } from '../../../errors.js'
-import type { Instant } from '../../../json.js'
-import type { Table } from '../../catalogs.js'
-import { isObject, type RemoveFile } from './actions.js'
-import { fileKey } from './paths.js'
-import type { Snapshot } from './snapshot.js'
+import { SluiceError } from '../../errors.js'
+import type { Instant } from '../../json.js'
+import { isObject } from './delta/actions.js'
+import type { OpenTable, TableSnapshot } from './table.js'
 
 /**
  * Data files are written where they stay, into a folder of their own per attempt, and belong to the table only once a
@@ -25,9 +23,9 @@ export interface StagingArea {
 }
 
 /** Registers a new attempt; returns once its marker is durable. */
-export async function openStaging(table: Table, token: string, now: Instant): Promise<StagingArea> {
+export async function openStaging(table: OpenTable, token: string, now: Instant): Promise<StagingArea> {
   const area = { token, folder: `${tokenPrefix(token)}-${randomUUID().slice(0, 8)}`, startedAt: now }
-  await table.store.put(markerKey(table, area.folder), Buffer.from(JSON.stringify(area)))
+  await table.store.put(await markerKey(table, area.folder), Buffer.from(JSON.stringify(area)))
   return area
 }
 
@@ -38,13 +36,13 @@ export function assertFresh(area: StagingArea, now: Instant): void {
 }
 
 /** Ends an attempt whose files were published, or that wrote none. */
-export async function closeStaging(table: Table, area: StagingArea): Promise<void> {
-  await table.store.delete([markerKey(table, area.folder)])
+export async function closeStaging(table: OpenTable, area: StagingArea): Promise<void> {
+  await table.store.delete([await markerKey(table, area.folder)])
 }
 
 /** Ends an attempt that will not publish: its files go first, its marker last. */
-export async function discardStaging(table: Table, area: StagingArea): Promise<void> {
-  await table.store.deleteAll(`${table.log.prefix}/${area.folder}`)
+export async function discardStaging(table: OpenTable, area: StagingArea): Promise<void> {
+  await table.store.deleteAll(await stagingFolder(table, area))
   await closeStaging(table, area)
 }
 
@@ -53,14 +51,19 @@ export async function discardStaging(table: Table, area: StagingArea): Promise<v
  * @param snapshot the version the commit made, or a later one
  * @returns names of the folders that were deleted
  */
-export async function cleanStaging(table: Table, snapshot: Snapshot, token: string, now: Instant): Promise<string[]> {
+export async function cleanStaging(
+  table: OpenTable,
+  snapshot: TableSnapshot,
+  token: string,
+  now: Instant,
+): Promise<string[]> {
   const deleted: string[] = []
-  for (const name of await table.store.list(`${table.log.prefix}/_staging`)) {
+  for (const name of await table.store.list(`${await table.root()}/_staging`)) {
     const area = await readMarker(table, name)
     if (area === null) continue
     const abandoned = area.startedAt < now - ABANDONED_AFTER_MS
     if (area.token !== token && !abandoned) continue
-    if (await everPublished(table, snapshot, area)) {
+    if (await table.namesFilesIn(snapshot, `${await stagingFolder(table, area)}/`, area.token)) {
       await closeStaging(table, area)
     } else {
       await discardStaging(table, area)
@@ -70,18 +73,8 @@ export async function cleanStaging(table: Table, snapshot: Snapshot, token: stri
   return deleted
 }
 
-/** A crash after the commit leaves a marker beside files that are live: what any known version names is never deleted. */
-async function everPublished(table: Table, snapshot: Snapshot, area: StagingArea): Promise<boolean> {
-  const inFolder = ({ path }: Pick<RemoveFile, 'path'>) => fileKey(path, table.label).startsWith(`${area.folder}/`)
-  for (const file of snapshot.files.values()) if (inFolder(file)) return true
-  for (const file of snapshot.removed.values()) if (inFolder(file)) return true
-  const transaction = snapshot.transactions.get(area.token)
-  const entry = transaction === undefined ? null : await table.log.entry(transaction.version)
-  return entry?.actions.some((action) => 'add' in action && inFolder(action.add)) ?? false
-}
-
-async function readMarker(table: Table, name: string): Promise<StagingArea | null> {
-  const content = await table.store.read(`${table.log.prefix}/_staging/${name}`)
+async function readMarker(table: OpenTable, name: string): Promise<StagingArea | null> {
+  const content = await table.store.read(`${await table.root()}/_staging/${name}`)
   if (content === null) return null
   const marker = JSON.parse(content.toString('utf8'))
   if (!isObject(marker) || typeof marker.token !== 'string' || typeof marker.folder !== 'string') return null
@@ -95,6 +88,11 @@ function tokenPrefix(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 16)
 }
 
-function markerKey(table: Table, folder: string): string {
-  return `${table.log.prefix}/_staging/${folder}.json`
+/** Key of the folder that holds the files of an attempt. */
+export async function stagingFolder(table: OpenTable, area: StagingArea): Promise<string> {
+  return `${await table.stagingRoot()}/${area.folder}`
+}
+
+async function markerKey(table: OpenTable, folder: string): Promise<string> {
+  return `${await table.root()}/_staging/${folder}.json`
 }
