@@ -53,6 +53,7 @@ export class Scheduler implements Wake {
   readonly #starts = new SingleFlight(() => this.#startAndLook())
   readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
   readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
+  readonly #reaps = new SingleFlight(() => this.#guarded('reaping expired leases', () => this.#reap()))
   readonly #sweeps = new SingleFlight(() => this.#sweep())
   #allAsked = false
   #stopped = false
@@ -122,7 +123,7 @@ export class Scheduler implements Wake {
   }
 
   #flights(): SingleFlight[] {
-    return [this.#sweeps, this.#ticks, this.#starts, this.#retries, this.#dispatch]
+    return [this.#sweeps, this.#reaps, this.#ticks, this.#starts, this.#retries, this.#dispatch]
   }
 
   #request(flight: SingleFlight): void {
@@ -133,6 +134,7 @@ export class Scheduler implements Wake {
     if (name === 'sweep') this.#request(this.#sweeps)
     else if (name === 'tick') this.#request(this.#ticks)
     else if (name === 'retry') this.#request(this.#retries)
+    else if (name === 'lease') this.#request(this.#reaps)
     else this.run(name.slice('run '.length))
   }
 
@@ -199,7 +201,8 @@ export class Scheduler implements Wake {
   /** Each part on its own, so that one that fails does not keep the others from being done. */
   async #sweep(): Promise<void> {
     if (this.#stopped) return
-    await this.#guarded('reaping expired leases', () => this.#reap())
+    this.#request(this.#reaps)
+    await this.#reaps.idle()
     await this.#guarded('looking for stale queued tasks', () => this.#repeatHints())
     this.#request(this.#retries)
     this.all()
@@ -212,6 +215,9 @@ export class Scheduler implements Wake {
     const runs = await store.reapExpired(clock.now())
     if (runs.length > 0) await debugPoint('sweep:reaped')
     for (const runId of runs) this.run(runId)
+    // what ends before the next sweep is looked at when it ends: a lease is over once its end has passed
+    const next = await store.nextLeaseEnd()
+    this.#alarms.set('lease', this.#notBefore(next === null ? null : next + 1, 1_000))
   }
 
   async #repeatHints(): Promise<void> {

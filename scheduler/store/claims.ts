@@ -230,6 +230,13 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     return Number(row.epoch)
   }
 
+  async nextLeaseEnd(): Promise<Instant | null> {
+    const [row] = await this.#database.query<{ next: Instant | null }>(
+      "select min(lease_until) as next from task_runs where state = 'running' and lease_until is not null",
+    )
+    return row?.next ?? null
+  }
+
   async beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }> {
     const [row] = await this.#database.query<{ epoch: number; runs: string[] }>(BEGIN_EPOCH, [reason, sqlInstant(now)])
     if (row === undefined) throw new Error('a new epoch could not be begun')

@@ -132,6 +132,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     saveHandle: (...args) => claims.saveHandle(...args),
     saveProgress: (...args) => claims.saveProgress(...args),
     reapExpired: (...args) => claims.reapExpired(...args),
+    nextLeaseEnd: () => claims.nextLeaseEnd(),
     beginEpoch: (...args) => claims.beginEpoch(...args),
     currentEpoch: () => claims.currentEpoch(),
     workers: (...args) => claims.workers(...args),

@@ -234,6 +234,8 @@ export interface ClaimStore {
   /** Running attempts without an outcome whose lease ended before `now` get the outcome `lost`, reason `worker W was not
    *  heard of since INSTANT`; one conditional UPDATE. Returns the runs to settle. */
   reapExpired(now: Instant): Promise<string[]>
+  /** earliest end of a lease that `reapExpired` would look at */
+  nextLeaseEnd(): Promise<Instant | null>
   /** Begins a new epoch of an embedded Sluice: every claim of an older epoch gets the outcome `lost` at once, with
    *  `reason`. Returns the runs to settle. */
   beginEpoch(reason: string, now: Instant): Promise<{ epoch: number; runs: string[] }>

@@ -142,6 +142,17 @@ describe('the sweep', () => {
     })
   })
 
+  it('reaps a lease when it ends, not with the sweep after', async () => {
+    const { on, run } = await triggered(dag('one', [task('a', [], { retries: 1 })]))
+    on.scheduler.start()
+    await on.scheduler.idle()
+    await on.claim()
+    await on.pass(30_000)
+    expect(on.store.tables.attempt(run, 'a', 1)?.outcome).toBeNull()
+    await on.pass(2)
+    expect(on.store.tables.attempt(run, 'a', 1)?.outcome).toMatchObject({ result: 'lost' })
+  })
+
   it('gives the hint again for a task that nobody has claimed', async () => {
     const { on } = await triggered()
     on.scheduler.start()

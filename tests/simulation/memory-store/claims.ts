@@ -55,6 +55,11 @@ export function claimStore(tables: Tables): ClaimStore {
       const expired = (row: TaskRow) => (row.claim?.leaseUntil ?? now) < now || !tables.guards('lease_check')
       return lose(tables, now, (row, attempt) => (expired(row) ? silence(tables, attempt) : null))
     },
+    async nextLeaseEnd() {
+      const rows = [...tables.activeRuns()].flatMap((run) => [...run.tasks.values()])
+      const ends = rows.flatMap(({ claim }) => claim?.leaseUntil ?? [])
+      return ends.length === 0 ? null : Math.min(...ends)
+    },
     async beginEpoch(reason, now) {
       tables.epoch += 1
       const older = (row: TaskRow) =>

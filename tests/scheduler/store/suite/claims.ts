@@ -159,8 +159,10 @@ export function claimsSuite(fresh: FreshStore): void {
     it('reaps a lease that has run out, once, and refuses the late finish', async () => {
       const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
       const claim = await claimOne(store)
+      expect(await store.nextLeaseEnd()).toBe(NOW + LEASE_MS)
       expect(await store.reapExpired(NOW + LEASE_MS)).toEqual([])
       expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([runId])
+      expect(await store.nextLeaseEnd()).toBeNull()
       expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([])
       const [outcome] = (await store.snapshot(runId))?.outcomes ?? []
       expect(outcome).toMatchObject({ taskId: 'a', attempt: 1, result: 'lost', retryable: true })
