@@ -27,9 +27,9 @@ export class PrivateFolder {
   }
 
   async remove(): Promise<void> {
-    if (this.made === null) return
-    await this.made.catch(() => undefined) // whoever asked for the folder was told
-    if (this.alive !== null) clearInterval(this.alive)
+    await this.made?.catch(() => undefined) // whoever asked for the folder was told
+    if (this.alive === null) return
+    clearInterval(this.alive)
     await rm(this.path, { recursive: true, force: true })
   }
 

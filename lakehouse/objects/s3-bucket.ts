@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import type { NamedConnection, S3Connection } from '../config.js'
+import { isDiskError } from './disk-errors.js'
 import type { ObjectInfo } from './object-store.js'
 import { clientConfig } from './s3-connection.js'
 import { isUnclear, type S3Place, s3Error, statusOf } from './s3-errors.js'
@@ -205,7 +206,8 @@ export class S3Bucket {
           }
         } catch (error) {
           signal?.throwIfAborted()
-          if (tries >= MAX_TRIES || isDiskError(error)) throw this.told(error, `read ${key}`)
+          if (isDiskError(error)) throw error
+          if (tries >= MAX_TRIES) throw this.told(error, `read ${key}`)
         }
         tries = offset > before ? 1 : tries + 1
         if (offset < info.size) await backoff(tries)
@@ -295,11 +297,6 @@ function sending(requestTimeout: number, signal: AbortSignal | undefined) {
 
 function byteRange(start: number, end: number): string {
   return `bytes=${start}-${end - 1}`
-}
-
-function isDiskError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  return code === 'ENOSPC' || code === 'EIO' || code === 'EDQUOT'
 }
 
 function backoff(tries: number): Promise<void> {

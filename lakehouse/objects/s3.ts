@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { CacheConfig, NamedConnection, S3Connection } from '../config.js'
 import { eachBounded } from './concurrency.js'
 import { assertConditionalWrites } from './conditional-writes.js'
+import { onCacheDisk } from './disk-errors.js'
 import { FileCache } from './file-cache.js'
 import { objectMissing } from './object-missing.js'
 import type { ObjectInfo, ObjectStore } from './object-store.js'
@@ -125,8 +126,10 @@ export class S3Store implements ObjectStore {
   }
 
   async prepare(prefix: string): Promise<void> {
-    await this.folder.make()
-    await mkdir(this.localPath(prefix), { recursive: true })
+    await onCacheDisk(this.options.cache.folder, async () => {
+      await this.folder.make()
+      await mkdir(this.localPath(prefix), { recursive: true })
+    })
   }
 
   async persist(keys: string[], signal?: AbortSignal): Promise<void> {
@@ -134,19 +137,15 @@ export class S3Store implements ObjectStore {
     await eachBounded(keys, UPLOADS_AT_ONCE, async (key) => {
       const path = this.localPath(key)
       await bucket.upload(path, this.base + key, signal)
-      await this.cache.keep({ identity: this.identity(key), size: (await stat(path)).size }, path)
+      const object = { identity: this.identity(key), size: (await stat(path)).size }
+      await onCacheDisk(this.options.cache.folder, () => this.cache.keep(object, path))
     })
   }
 
   async fetch(objects: readonly { key: string; size: number }[], signal?: AbortSignal): Promise<void> {
-    await this.folder.make()
-    await eachBounded(objects, DOWNLOADS_AT_ONCE, async ({ key, size }) => {
-      const target = this.localPath(key)
-      if (await exists(target)) return
-      await this.cache.place({ identity: this.identity(key), size }, target, async (path) => {
-        const info = await (await this.bucket()).download(this.base + key, path, signal)
-        if (info?.size !== size) throw objectMissing(this.location(key), size, info)
-      })
+    await onCacheDisk(this.options.cache.folder, async () => {
+      await this.folder.make()
+      await eachBounded(objects, DOWNLOADS_AT_ONCE, (object) => this.fetchOne(object, signal))
     })
   }
 
@@ -155,6 +154,15 @@ export class S3Store implements ObjectStore {
     const opened = await this.opened?.catch(() => null) // whoever opened it was told
     opened?.close()
     this.opened = null
+  }
+
+  private async fetchOne({ key, size }: { key: string; size: number }, signal: AbortSignal | undefined): Promise<void> {
+    const target = this.localPath(key)
+    if (await exists(target)) return
+    await this.cache.place({ identity: this.identity(key), size }, target, async (path) => {
+      const info = await (await this.bucket()).download(this.base + key, path, signal)
+      if (info?.size !== size) throw objectMissing(this.location(key), size, info)
+    })
   }
 
   private below(prefix: string): string {

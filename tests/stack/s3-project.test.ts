@@ -41,8 +41,8 @@ beforeAll(async () => {
   await project.write('dags/talker.yaml', TALKER)
 })
 afterAll(async () => {
-  await project.remove()
   await place.remove()
+  await project.remove()
 })
 
 const logsOf = () => {
