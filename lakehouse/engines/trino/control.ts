@@ -10,6 +10,8 @@ export interface QueryState {
   state: string
   /** by Trino's clock; null while it has not ended */
   endedAt: Instant | null
+  /** some part of it has run; a query without tasks has had no effect */
+  ran: boolean
 }
 
 /** Looks at queries by their id and ends them, whoever started them. */
@@ -29,9 +31,11 @@ export class QueryControl {
   /** Null when Trino does not know the query: never started, long ended, or from before a restart. */
   async state(queryId: string): Promise<QueryState | null> {
     try {
-      const info: QueryInfo & { queryStats?: { endTime?: string } } = await this.#trino.queryInfo(queryId)
+      const info: QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number } } =
+        await this.#trino.queryInfo(queryId)
       const endedAt = Date.parse(info.queryStats?.endTime ?? '')
-      return { state: info.state, endedAt: Number.isNaN(endedAt) ? null : endedAt }
+      const ran = info.queryStats?.totalTasks !== 0
+      return { state: info.state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran }
     } catch (error) {
       const status = statusOf(error)
       if (status === 404 || status === 410) return null

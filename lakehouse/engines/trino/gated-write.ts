@@ -2,7 +2,7 @@ import { SluiceError } from '../../../errors.js'
 import type { CheckResult, Commit, WriteMode, WriteOutcome, WriteRequest } from '../../lakehouse.js'
 import { identifier } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
-import { EMPTY_HANDLE, handleJson, parseHandle, type WriteHandle } from './handle.js'
+import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
 import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor, tableProperties } from './layout.js'
@@ -172,10 +172,11 @@ export class GatedWrite {
     }
     const { mode, keys } = this.request
     const sql = publishSql({ ...plan, table: this.table, mode, keys, ...staged })
-    const result = await this.publisher.publish(this.table, sql, (query) => {
+    const remember = (query: HandedIn) => {
       this.handle = { ...this.handle, published: [...this.handle.published, query], rows: staged.staged }
       return this.saveHandle()
-    })
+    }
+    const result = await this.publisher.publish(this.table, sql, remember, plan.readVersion === null)
     if (result === 'stale') return 'stale'
     const commit =
       result.made === null
@@ -201,10 +202,11 @@ export class GatedWrite {
     }
     const rows = projected(layout, `(${facts.sql})`)
     const publication = { table, existing, layout, mode: 'append' as const, keys: [], rows, nullPartitions: false }
-    const result = await this.publisher.publish(table, publishSql(publication), (query) => {
+    const remember = (query: HandedIn) => {
       this.handle = { ...this.handle, quarantined: [...this.handle.quarantined, query] }
       return this.saveHandle()
-    })
+    }
+    const result = await this.publisher.publish(table, publishSql(publication), remember, true)
     if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
   }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { WriteRequest } from '../../lakehouse.js'
 import { StatementLost, TrinoError } from './errors.js'
 import type { HandedIn } from './handle.js'
@@ -16,8 +17,12 @@ export interface PublishResult {
   writtenBytes: number
 }
 
-/** Errors that say: somebody else was quicker. The rows have to be looked at again. */
-const CONFLICTS = new Set(['TABLE_ALREADY_EXISTS', 'TRANSACTION_CONFLICT', 'ICEBERG_COMMIT_ERROR'])
+/** Errors that say: somebody else was quicker, or the log could not be written. */
+const CONFLICTS = new Set(['TRANSACTION_CONFLICT', 'ICEBERG_COMMIT_ERROR', 'DELTA_LAKE_BAD_WRITE'])
+/** Times a statement is sent again because others were quicker; Trino itself has tried several times before it says so. */
+const MAX_TRIES = 8
+const FIRST_PAUSE_MS = 200
+const LONGEST_PAUSE_MS = 5_000
 
 /** Runs publishing statements so that their outcome is known in the end, whatever happens on the way. */
 export class Publisher {
@@ -49,15 +54,34 @@ export class Publisher {
   }
 
   /**
-   * Runs one publishing statement.
+   * Runs one publishing statement, again while other writers are quicker.
    * @param remember saves the query durably; only then is the statement started
-   * @returns `stale` when another writer was quicker and nothing was published
+   * @param again whether the rows are still those to publish after another writer's commit
+   * @returns `stale` when they are not, and nothing was published
    */
   async publish(
     table: TrinoTable,
     sql: string,
     remember: (query: HandedIn) => Promise<void>,
+    again: boolean,
   ): Promise<PublishResult | 'stale'> {
+    for (let tries = 1; ; tries++) {
+      const result = await this.#once(table, sql, remember)
+      if (!('conflict' in result)) return result
+      if (!again || isTaken(result.conflict)) return 'stale'
+      if (tries >= MAX_TRIES) throw result.conflict
+      const { signal } = this.request
+      // a share of chance, so that writers that met once do not meet again
+      const wait = Math.min(FIRST_PAUSE_MS * 2 ** tries, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2)
+      await pause(wait, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
+  }
+
+  async #once(
+    table: TrinoTable,
+    sql: string,
+    remember: (query: HandedIn) => Promise<void>,
+  ): Promise<PublishResult | { conflict: TrinoError }> {
     let query: HandedIn | null = null
     try {
       const last = await creating(this.session, table, async () => {
@@ -79,19 +103,30 @@ export class Publisher {
   }
 
   /** An error is no proof that nothing was committed: the table's history has the last word. */
-  async #afterFailure(table: TrinoTable, query: HandedIn, error: unknown): Promise<PublishResult | 'stale'> {
-    if (error instanceof TrinoError && error.failure.errorName === 'TABLE_ALREADY_EXISTS') return 'stale'
-    if (error instanceof TrinoError && error.failure.errorType === 'USER_ERROR') throw error
-    const made =
-      error instanceof StatementLost
-        ? await this.settled(table, [query])
-        : await this.#made(table, query).catch(() => null)
-    if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
-    if (error instanceof TrinoError && CONFLICTS.has(error.failure.errorName)) return 'stale'
-    throw error
+  async #afterFailure(
+    table: TrinoTable,
+    query: HandedIn,
+    error: unknown,
+  ): Promise<PublishResult | { conflict: TrinoError }> {
+    if (error instanceof TrinoError) {
+      if (isTaken(error)) return { conflict: error }
+      if (error.failure.errorType === 'USER_ERROR') throw error
+      const made = await this.#made(table, query)
+      if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
+      if (CONFLICTS.has(error.failure.errorName)) return { conflict: error }
+    }
+    if (!(error instanceof StatementLost)) throw error
+    const made = await this.settled(table, [query])
+    if (made === null) throw error
+    return { made, changedRows: null, writtenBytes: 0 }
   }
 
   #made(table: TrinoTable, query: HandedIn): Promise<MadeVersion | null> {
     return madeVersion(this.session, table, [query.queryId], this.request.signal)
   }
+}
+
+/** The table to be created is there already. */
+function isTaken(error: TrinoError): boolean {
+  return error.failure.errorName === 'TABLE_ALREADY_EXISTS'
 }

@@ -62,7 +62,7 @@ async function firstUndecided(
     }
     if (!ENDED.has(state)) return { queryId, state }
     const lately = found.endedAt !== null && now - found.endedAt < COMMIT_GRACE_MS
-    if (state === 'FAILED' && lately && !prevented.has(queryId)) return { queryId, state }
+    if (state === 'FAILED' && found.ran && lately) return { queryId, state }
   }
   return null
 }
