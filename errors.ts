@@ -49,6 +49,8 @@ export const ERRORS = {
   RUN_UNKNOWN: { status: 404, exit: 1, hint: '`sluice runs` lists the runs.' },
   TASK_UNKNOWN: { status: 404, exit: 1, hint: '`sluice tasks RUN` lists the tasks of the run.' },
   PARAMS_INVALID: { status: 422, exit: 2, hint: 'Give parameters as the DAG declares them.' },
+  BACKFILL_INVALID: { status: 422, exit: 2, hint: 'Look with --dry-run, then give another range or another choice.' },
+  BACKFILL_UNKNOWN: { status: 404, exit: 1, hint: '`sluice backfill --list` shows the backfills.' },
   INTERVAL_INVALID: { status: 422, exit: 2, hint: 'Give START/END as ISO 8601 dates or instants, START before END.' },
   STATE_CONFLICT: { status: 409, exit: 1, hint: 'The state has changed meanwhile: look again and decide anew.' },
   IDEMPOTENCY_CONFLICT: {

@@ -22,6 +22,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'cancel', summary: 'stop a run', load: () => import('./commands/cancel.js') },
   { name: 'pause', summary: 'stop scheduling a DAG', load: () => import('./commands/pause.js') },
   { name: 'resume', summary: 'schedule a paused DAG again', load: () => import('./commands/resume.js') },
+  { name: 'backfill', summary: 'runs for intervals of the past', load: () => import('./commands/backfill.js') },
   { name: 'query', summary: 'run a SELECT on the lakehouse', load: () => import('./commands/query.js') },
   { name: 'tables', summary: 'tables, their versions, roll back', load: () => import('./commands/tables.js') },
   { name: 'schema', summary: 'the JSON Schema of DAG files', load: () => import('./commands/schema.js') },

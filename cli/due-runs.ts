@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js'
 import { type Instant, isoInstant } from '../json.js'
 import type { Dag } from '../scheduler/dag/model.js'
-import { dueTicks, intervalOf } from '../scheduler/dag/schedule.js'
+import { dueTicks, intervalOf, upcomingIntervals } from '../scheduler/dag/schedule.js'
 
 /** One line of `sluice schedule`; instants as ISO 8601. */
 export interface DueRun {
@@ -35,4 +35,14 @@ export function dueRuns(dag: Dag, range: { from: Instant; to: Instant }, limit: 
     previous = due
   }
   return runs
+}
+
+/** The next runs of a DAG that are due at or after `from`, at most `count`. */
+export function nextRuns(dag: Dag, from: Instant, count: number): DueRun[] {
+  return upcomingIntervals(dag, null, from - 1, count).map(({ start, end }) => ({
+    dag: dag.id,
+    due: isoInstant(end),
+    start: isoInstant(start),
+    end: isoInstant(end),
+  }))
 }

@@ -1,5 +1,7 @@
 import type { Instant } from '../json.js'
 import type { ManualRunOptions, TaskState } from './core/model.js'
+import type { Missed } from './loop/catchup.js'
+import type { BackfillChoice } from './store/backfill-store.js'
 
 /** Who acts; every command leaves an audit row in their name. */
 export interface Actor {
@@ -9,7 +11,7 @@ export interface Actor {
 /**
  * The few ways to act on Sluice; the web view, the API and the command line share them (DESIGN 3). Refusals are
  * `SluiceError`s (DAG_UNKNOWN, RUN_UNKNOWN, TASK_UNKNOWN, PARAMS_INVALID, INTERVAL_INVALID, STATE_CONFLICT,
- * IDEMPOTENCY_CONFLICT). Each resolves only after the change is durable.
+ * IDEMPOTENCY_CONFLICT, BACKFILL_INVALID, BACKFILL_UNKNOWN). Each resolves only after the change is durable.
  */
 export interface Commands {
   /** makes a run by hand; with the same key and request a second call returns the first one's run, `repeated: true` */
@@ -36,8 +38,48 @@ export interface Commands {
   /** cancels one task; what needs it follows its trigger rule */
   cancelTask(runId: string, taskId: string, actor: Actor): Promise<void>
   pause(dagId: string, reason: string, actor: Actor): Promise<void>
-  /** the next run is the next tick from now; missed ones are not replayed */
-  resume(dagId: string, actor: Actor): Promise<void>
+  /** missed runs are made up for as the DAG's `catchup` says, or not at all with `skipMissed`; tells what was missed */
+  resume(dagId: string, actor: Actor, options?: { skipMissed: boolean }): Promise<Missed>
+  /** what a resume would find, without doing anything */
+  missed(dagId: string): Promise<Missed>
+  /** what a backfill would make, without doing anything */
+  previewBackfill(dagId: string, request: BackfillRequest): Promise<BackfillPreview>
+  startBackfill(
+    dagId: string,
+    request: BackfillRequest,
+    actor: Actor,
+  ): Promise<{ id: number; preview: BackfillPreview }>
+  pauseBackfill(id: number, actor: Actor): Promise<void>
+  resumeBackfill(id: number, actor: Actor): Promise<void>
+  /** ends it and cancels its runs under way */
+  cancelBackfill(id: number, actor: Actor): Promise<{ cancelled: string[] }>
+}
+
+/** Which intervals of the past get a run. */
+export interface BackfillRequest {
+  /** those inside `[from, to)` */
+  from: Instant
+  to: Instant
+  which: BackfillChoice
+  /** the latest first */
+  reverse: boolean
+  /** runs at once, at most the DAG's `max_active_runs`; null leaves one of those to the schedule */
+  maxActive: number | null
+}
+
+export interface BackfillPreview {
+  /** intervals in the range */
+  slots: number
+  /** those with a run that is queued, running or a success; whose runs all went wrong; without a run */
+  good: number
+  failed: number
+  missing: number
+  /** runs that are made */
+  makes: number
+  /** due instants of the earliest and the latest interval */
+  first: Instant | null
+  last: Instant | null
+  maxActive: number
 }
 
 /** What of the scheduler the commands need: a place to write and a bell to ring. */

@@ -251,5 +251,5 @@ function instanceOf(store: string): string {
 
 /** The store for a scheduler that makes no runs by itself. */
 function withoutSchedules(store: Store): Store {
-  return { ...store, dueDags: async () => [], nextDueAt: async () => null }
+  return { ...store, dueDags: async () => [], nextDueAt: async () => null, backfillsToAdvance: async () => [] }
 }

@@ -1,8 +1,10 @@
 import type { Instant } from '../json.js'
 import type { Wake } from './commands.js'
 import type { AttemptOutcome } from './core/model.js'
+import { isBackfillRun } from './core/run-id.js'
 import { Alarms } from './loop/alarms.js'
 import { announceQueued, announceRun } from './loop/announce.js'
+import { Backfills } from './loop/backfills.js'
 import { DueRuns } from './loop/due-runs.js'
 import type { Ports } from './loop/ports.js'
 import { type DagReading, registerReading } from './loop/registration.js'
@@ -48,9 +50,11 @@ export class Scheduler implements Wake {
   readonly #cache: RunCache
   readonly #settler: Settler
   readonly #dueRuns: DueRuns
+  readonly #backfills: Backfills
   readonly #alarms: Alarms
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
   readonly #starts = new SingleFlight(() => this.#startAndLook())
+  readonly #slots = new SingleFlight(() => this.#guarded('making the runs of backfills', () => this.#makeSlots()))
   readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
   readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
   readonly #reaps = new SingleFlight(() => this.#guarded('reaping expired leases', () => this.#reap()))
@@ -63,10 +67,14 @@ export class Scheduler implements Wake {
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#cache = new RunCache(this.#limits.cachedRuns)
     this.#dueRuns = new DueRuns(ports)
+    this.#backfills = new Backfills(ports)
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
     const signals = {
       ready: () => this.#request(this.#dispatch),
-      ended: () => this.#request(this.#starts),
+      ended: (runId: string) => {
+        this.#request(this.#starts)
+        if (isBackfillRun(runId)) this.#request(this.#slots)
+      },
       wakeAt: (runId: string, at: Instant | null) => this.#alarms.set(`run ${runId}`, at),
     }
     this.#settler = new Settler(ports, this.#cache, signals, this.#limits.parallelRuns)
@@ -123,7 +131,7 @@ export class Scheduler implements Wake {
   }
 
   #flights(): SingleFlight[] {
-    return [this.#sweeps, this.#reaps, this.#ticks, this.#starts, this.#retries, this.#dispatch]
+    return [this.#sweeps, this.#reaps, this.#ticks, this.#slots, this.#starts, this.#retries, this.#dispatch]
   }
 
   #request(flight: SingleFlight): void {
@@ -152,6 +160,10 @@ export class Scheduler implements Wake {
     this.#alarms.set('tick', this.#notBefore(await this.#ports.store.nextDueAt(), 100))
   }
 
+  async #makeSlots(): Promise<void> {
+    if (await this.#backfills.make(() => this.#request(this.#starts))) this.#request(this.#slots)
+  }
+
   /** An instant that has come although all due work was done is not looked at in a tight loop. */
   #notBefore(at: Instant | null, pauseMs: number): Instant | null {
     return at === null ? null : at > this.now() ? at : this.now() + pauseMs
@@ -164,6 +176,7 @@ export class Scheduler implements Wake {
     this.#allAsked = false
     this.#request(this.#dispatch)
     this.#request(this.#ticks)
+    this.#request(this.#slots)
   }
 
   async #startRuns(): Promise<void> {

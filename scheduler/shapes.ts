@@ -3,7 +3,10 @@
  * REST paths (all below /api/v1; problems are RFC 9457 documents with our `code` and `hint`):
  *   GET  /dags                          DagShape[]          GET  /problems                     Problem[]
  *   GET  /dags/{dag}                    DagShape            POST /dags/{dag}/runs              { params, interval, tasks, no_checks } -> { run }
- *   POST /dags/{dag}/pause {reason}     { paused }          POST /dags/{dag}/resume            { paused }
+ *   POST /dags/{dag}/pause {reason}     { paused }
+ *   GET  /dags/{dag}/schedule?limit=    DagScheduleShape    POST /dags/{dag}/resume {skip_missed} -> { paused, missed }
+ *   POST /dags/{dag}/backfills { from, to, which, reverse, max_active, dry_run }  BackfillPreviewShape
+ *   GET  /backfills?dag=&before=        BackfillShape[]     GET  /backfills/{n}, POST /backfills/{n}/pause|resume|cancel   BackfillShape
  *   GET  /runs?dag=&state=&limit=       RunListEntry[]      GET  /runs/{run}                   RunShape
  *   POST /runs/{run}/cancel             { run, state }      POST /runs/{run}/clear {tasks, downstream, failed_only} -> { run, cleared }
  *   POST /runs/{run}/mark {tasks, state}  { run, marked }
@@ -103,6 +106,53 @@ export interface DagShape {
   next_due: string | null
   params: Record<string, unknown>
   tasks: { task: string; operator: string; needs: string[] }[]
+}
+
+/** When a DAG is due next, and what a resume would find. */
+export interface DagScheduleShape {
+  upcoming: { due: string; start: string; end: string }[]
+  missed: MissedShape
+}
+
+/** What a paused DAG has missed, and how many runs its catchup makes of it. */
+export interface MissedShape {
+  slots: number
+  first_due: string | null
+  last_due: string | null
+  makes: number
+}
+
+export interface BackfillPreviewShape {
+  /** null when it is only a preview */
+  backfill: number | null
+  dag: string
+  intervals: number
+  /** intervals with a run that is good or under way, with failed ones only, without one */
+  good: number
+  failed: number
+  missing: number
+  makes: number
+  first_due: string | null
+  last_due: string | null
+  max_active: number
+}
+
+export interface BackfillShape {
+  backfill: number
+  dag: string
+  state: string
+  which: string
+  from: string
+  to: string
+  reverse: boolean
+  max_active: number
+  intervals: number
+  /** intervals looked at so far */
+  passed: number
+  runs: Record<string, number>
+  created_by: string
+  created_at: string
+  ended_at: string | null
 }
 
 export interface TableShape {

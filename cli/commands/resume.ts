@@ -1,20 +1,49 @@
 import type { Command } from 'commander'
-import type { DagShape } from '../../scheduler/shapes.js'
+import type { DagScheduleShape, MissedShape } from '../../scheduler/shapes.js'
 import { requireRunning, segment } from '../client.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
 import { terminal } from '../output/terminal.js'
 import { shortInstant } from '../output/time.js'
 
-export function declare(command: Command): void {
-  projectOption(jsonOption(command)).argument('<dag>', 'id of the DAG').action(resume)
+interface ResumeOptions extends CommonOptions, JsonOption {
+  skipMissed?: boolean
+  dryRun?: boolean
 }
 
-async function resume(dagId: string, options: CommonOptions & JsonOption): Promise<void> {
+export function declare(command: Command): void {
+  projectOption(jsonOption(command))
+    .argument('<dag>', 'id of the DAG')
+    .option('--skip-missed', "make up for nothing, whatever the DAG's catchup says")
+    .option('--dry-run', 'only tell what was missed and what would be made')
+    .action(resume)
+}
+
+async function resume(dagId: string, options: ResumeOptions): Promise<void> {
   const client = requireRunning(options.project)
-  const answer = await client.post<{ paused: boolean }>(`/dags/${segment(dagId)}/resume`, {})
   const out = terminal()
+  const place = `/dags/${segment(dagId)}`
+  if (options.dryRun === true) {
+    const { missed } = await client.get<DagScheduleShape>(`${place}/schedule?limit=1`)
+    if (options.json === true) return printJson({ paused: true, missed }, out)
+    return out.print(missedLine(options.skipMissed === true ? { ...missed, makes: 0 } : missed))
+  }
+  const body = { skip_missed: options.skipMissed === true }
+  const answer = await client.post<{ paused: boolean; missed: MissedShape }>(`${place}/resume`, body)
   if (options.json === true) return printJson(answer, out)
-  const { next_due: nextDue } = await client.get<DagShape>(`/dags/${segment(dagId)}`)
-  out.print(`${dagId} is scheduled again${nextDue === null ? ' by hand only' : `, next due ${shortInstant(nextDue)}`}.`)
+  out.print(missedLine(answer.missed))
+  const { upcoming } = await client.get<DagScheduleShape>(`${place}/schedule?limit=1`)
+  const [next] = upcoming
+  out.print(
+    `${dagId} is scheduled again${next === undefined ? ' by hand only' : `, next due ${shortInstant(next.due)}`}.`,
+  )
+}
+
+function missedLine({ slots, first_due, last_due, makes }: MissedShape): string {
+  if (slots === 0) return 'Nothing was due meanwhile.'
+  const range =
+    slots === 1 ? `due ${shortInstant(first_due)}` : `due ${shortInstant(first_due)} to ${shortInstant(last_due)}`
+  const made =
+    makes === 0 ? 'none of them is made up for' : makes === slots ? 'all are made now' : `${makes} of them made now`
+  return `${slots} run${slots === 1 ? '' : 's'} missed while it was paused, ${range}: ${made}.`
 }

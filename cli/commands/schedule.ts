@@ -3,9 +3,9 @@ import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import { checkDags } from '../dag-files.js'
-import { type DueRun, dueRuns } from '../due-runs.js'
+import { type DueRun, dueRuns, nextRuns } from '../due-runs.js'
 import { instantOption } from '../instants.js'
-import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
+import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
 import { printJson } from '../output/json.js'
 import { printTable } from '../output/table.js'
 import { terminal } from '../output/terminal.js'
@@ -13,8 +13,9 @@ import { shortInstant } from '../output/time.js'
 import { projectConfig } from '../project.js'
 
 interface ScheduleOptions extends CommonOptions, JsonOption {
-  from: Instant
-  to: Instant
+  from?: Instant
+  to?: Instant
+  next: number
 }
 
 /** More than two months of a DAG that runs every minute; beyond it the range is a mistake. */
@@ -24,15 +25,19 @@ const COLUMNS = [{ title: 'DAG' }, { title: 'DUE' }, { title: 'LOCAL TIME' }, { 
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<dags...>', 'ids of DAGs')
-    .requiredOption('--from <instant>', 'ISO 8601 date or instant, itself included', instantOption)
-    .requiredOption('--to <instant>', 'ISO 8601 date or instant, itself excluded', instantOption)
+    .option('--from <instant>', 'ISO 8601 date or instant, itself included (default: now)', instantOption)
+    .option('--to <instant>', 'ISO 8601 date or instant, itself excluded', instantOption)
+    .option('--next <n>', 'without --to: so many runs of each DAG', wholeNumber(1), 10)
     .action(schedule)
 }
 
 async function schedule(dagIds: string[], options: ScheduleOptions): Promise<void> {
   const { dags } = await checkDags(projectConfig(options.project), [])
   const chosen = dagIds.map((id) => dagOf(dags, id))
-  const due = chosen.map((dag) => dueRuns(dag, options, TICKS_LIMIT))
+  const { from = Date.now(), to } = options
+  const due = chosen.map((dag) =>
+    to === undefined ? nextRuns(dag, from, options.next) : dueRuns(dag, { from, to }, TICKS_LIMIT),
+  )
   const out = terminal()
   if (options.json === true) return printJson(due.flat(), out)
   const rows = chosen.flatMap((dag, index) => (due[index] ?? []).map((run) => rowOf(dag, run)))

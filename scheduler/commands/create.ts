@@ -3,8 +3,9 @@ import type { Actor, Commands } from '../commands.js'
 import { cancelRun, cancelTask } from '../core/cancel.js'
 import { clear } from '../core/clear.js'
 import { mark } from '../core/mark.js'
+import { cancelBackfill, pauseBackfill, previewBackfill, resumeBackfill, startBackfill } from './backfills.js'
 import { changeRun, knownTasks } from './change-run.js'
-import { pause, resume } from './pausing.js'
+import { missedBy, pause, resume } from './pausing.js'
 import { audit, type CommandPorts } from './ports.js'
 import { trigger } from './trigger.js'
 
@@ -23,7 +24,13 @@ export function createCommands(
     cancel: (runId, actor) => cancelWhole(ports, runId, actor),
     cancelTask: (runId, taskId, actor) => cancelOne(ports, runId, taskId, actor),
     pause: (dagId, reason, actor) => pause(ports, dagId, reason, actor),
-    resume: (dagId, actor) => resume(ports, dagId, actor),
+    resume: (dagId, actor, options) => resume(ports, dagId, actor, options),
+    missed: (dagId) => missedBy(ports, dagId),
+    previewBackfill: (dagId, request) => previewBackfill(ports, dagId, request),
+    startBackfill: (dagId, request, actor) => startBackfill(ports, dagId, request, actor),
+    pauseBackfill: (id, actor) => pauseBackfill(ports, id, actor),
+    resumeBackfill: (id, actor) => resumeBackfill(ports, id, actor),
+    cancelBackfill: (id, actor) => cancelBackfill(ports, id, actor, (runId) => cancelWhole(ports, runId, actor)),
   }
 }
 

@@ -8,6 +8,7 @@ import { manualRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
 import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
+import { currentDag } from './current-dag.js'
 import { validateParams } from './params.js'
 import { audit, type CommandPorts } from './ports.js'
 
@@ -59,19 +60,6 @@ async function created(ports: CommandPorts, runId: string): Promise<{ run: strin
   announceRun(ports.events, runId, 'queued')
   ports.wake.all()
   return { run: runId, repeated: false }
-}
-
-async function currentDag(ports: CommandPorts, dagId: string): Promise<Dag> {
-  const registered = await ports.store.dag(dagId)
-  if (registered === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${dagId}.`)
-  if (!registered.present) {
-    throw new SluiceError('DAG_UNKNOWN', `The file of the DAG ${dagId}, ${registered.file}, has disappeared.`, {
-      hint: 'Bring the file back.',
-    })
-  }
-  const dag = await ports.store.dagVersion(registered.version)
-  if (dag === null) throw new SluiceError('STORE_FAILED', `The version ${registered.version} of ${dagId} is missing.`)
-  return dag
 }
 
 function checkedParams(dag: Dag, options: ManualRunOptions) {

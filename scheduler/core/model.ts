@@ -23,7 +23,8 @@ export type RunKind = 'scheduled' | 'manual' | 'backfill'
 
 /** A run as the core sees it. `revision` grows with every applied decision: it is the compare-and-set of the run. */
 export interface Run {
-  /** `<dag>-<stamp>` for a scheduled run, `<dag>-<stamp>-manual` for one by hand; stamp is `20261120T050000Z`,
+  /** `<dag>-<stamp>` for a scheduled run, `<dag>-<stamp>-manual` for one by hand, `<dag>-<stamp>-backfill<n>` for
+   *  one of backfill n; stamp is `20261120T050000Z`,
    *  with milliseconds `20261120T050000123Z` for runs by hand. DAG ids have no dash, so the parts stay apart. */
   id: string
   dagId: string
@@ -31,7 +32,8 @@ export interface Run {
   kind: RunKind
   state: RunState
   revision: number
-  /** the instant the run was due; for a manual run that of the trigger. Unique with (dag, kind). */
+  /** the instant the run was due; for a manual run that of the trigger. Unique with (dag, kind), for
+   *  backfills within each. */
   dueAt: Instant
   intervalStart: Instant
   intervalEnd: Instant

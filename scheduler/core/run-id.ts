@@ -5,9 +5,19 @@ export function scheduledRunId(dagId: string, dueAt: Instant): string {
   return `${dagId}-${stamp(dueAt).replace(/\d{3}Z$/, 'Z')}`
 }
 
+/** `sales-20261120T050000Z-backfill7`: the run that backfill 7 makes for a due instant. */
+export function backfillRunId(dagId: string, dueAt: Instant, backfillId: number): string {
+  return `${scheduledRunId(dagId, dueAt)}-backfill${backfillId}`
+}
+
 /** `sales-20261120T050000123Z-manual`: a run by hand, named after the instant of its trigger. */
 export function manualRunId(dagId: string, triggeredAt: Instant): string {
   return `${dagId}-${stamp(triggeredAt)}-manual`
+}
+
+/** Whether a backfill has made this run. */
+export function isBackfillRun(runId: string): boolean {
+  return /-backfill\d+$/.test(runId)
 }
 
 /** The DAG a run id belongs to; ids of DAGs have no dash, so what stands before the first one is it. */

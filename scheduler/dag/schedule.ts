@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import { nextCron, previousCron } from './cron.js'
-import type { Schedule } from './model.js'
+import type { Dag, Schedule } from './model.js'
 import { remembered } from './remembered.js'
 import { DAY_MS, firstInstant, type Wall, wallAt } from './zone.js'
 
@@ -65,6 +65,27 @@ export function intervalOf(schedule: Schedule, dueAt: Instant): Interval {
 export function latestInterval(schedule: Schedule, now: Instant): Interval | null {
   const end = previousDue(schedule, now)
   return end === null ? null : intervalOf(schedule, end)
+}
+
+/**
+ * The intervals of the next runs of a DAG, at most `limit`.
+ * @param nextDueAt the next due instant as the store has it; null when nothing is known, then it goes on from `now`
+ */
+export function upcomingIntervals(
+  { schedule, start }: Pick<Dag, 'schedule' | 'start'>,
+  nextDueAt: Instant | null,
+  now: Instant,
+  limit: number,
+): Interval[] {
+  if (schedule === null) return []
+  const intervals: Interval[] = []
+  let due = nextDueAt !== null && nextDueAt > now ? nextDueAt : nextDue(schedule, now)
+  while (due !== null && intervals.length < limit) {
+    const interval = intervalOf(schedule, due)
+    if (start === null || interval.start >= start) intervals.push(interval)
+    due = nextDue(schedule, due)
+  }
+  return intervals
 }
 
 /** True for the names of time zones that this Node knows, e.g. `Europe/Paris`. */

@@ -30,6 +30,8 @@ export interface Log {
 export type DebugPoint =
   | 'tick:decided'
   | 'tick:created'
+  | 'slots:decided'
+  | 'slots:created'
   | 'runs:started'
   | 'run:decided'
   | 'run:applied'

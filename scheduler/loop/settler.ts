@@ -22,7 +22,7 @@ export interface SettlerSignals {
   /** tasks may have become ready, or places free */
   ready(): void
   /** a run has ended, so another of its DAG may start */
-  ended(): void
+  ended(runId: string): void
   /** look at the run again at `at`; null for no such need */
   wakeAt(runId: string, at: number | null): void
 }
@@ -147,7 +147,7 @@ export class Settler {
     announceDecision(events, before, decision)
     this.#signals.wakeAt(runId, decision.wakeAt)
     this.#signals.ready()
-    if (ended) this.#signals.ended()
+    if (ended) this.#signals.ended(runId)
     if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
   }
 }

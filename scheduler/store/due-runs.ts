@@ -1,7 +1,8 @@
 import type { Instant } from '../../json.js'
 import { type Database, sqlInstant } from './database.js'
+import { INSERT_RUNS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json, jsonInstant } from './rows.js'
-import type { DueAdvance, NewRun, RunStore } from './store.js'
+import type { DueAdvance, RunStore } from './store.js'
 
 /**
  * Task rows that one statement writes. One whose text grows with the runs that are due would hold everything else up; a
@@ -20,20 +21,9 @@ with input as materialized (
   select d.dag_id, i.next_due_at from input i join dags d on d.dag_id = i.dag_id and d.next_due_at = i.expect
   order by d.dag_id for update of d
 ), slot as materialized (
-  select r.* from due join input i using (dag_id), jsonb_to_recordset(i.runs) as r(run_id text, dag_id text, version text,
-    kind text, due_at timestamptz, interval_start timestamptz, interval_end timestamptz, params jsonb, triggered_by text,
-    only_tasks text[], no_checks boolean, max_active_runs int, max_active_tasks int, tasks jsonb)
-), made as (
-  insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
-    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at)
-  select run_id, dag_id, version, kind, 'queued', due_at, interval_start, interval_end, params, triggered_by, only_tasks,
-    no_checks, max_active_runs, max_active_tasks, $2 from slot
-  on conflict do nothing returning run_id, dag_id
-), tasks as (
-  insert into task_runs (run_id, task_id, dag_id, position, state, pool, queue, priority, since, reason)
-  select made.run_id, t."taskId", made.dag_id, t.position, 'none', t.pool, t.queue, t.priority, $2, 'waits for the run to start'
-  from made join slot using (run_id),
-    jsonb_to_recordset(slot.tasks) as t("taskId" text, position int, pool text, queue text, priority int)
+  select r.* from due join input i using (dag_id), jsonb_to_recordset(i.runs) as r(${NEW_RUN_COLUMNS})
+), made as (${INSERT_RUNS('null::int')}
+), tasks as (${INSERT_TASKS}
 ), advanced as (
   update dags set next_due_at = due.next_due_at from due where dags.dag_id = due.dag_id
 )
@@ -81,24 +71,5 @@ function batches(advances: readonly DueAdvance[]): DueAdvance[][] {
 }
 
 function advanceRow({ dagId, expect, nextDueAt, runs }: DueAdvance): object {
-  return { dag_id: dagId, expect: jsonInstant(expect), next_due_at: jsonInstant(nextDueAt), runs: runs.map(runRow) }
-}
-
-function runRow(run: NewRun): object {
-  return {
-    run_id: run.id,
-    dag_id: run.dagId,
-    version: run.version,
-    kind: run.kind,
-    due_at: jsonInstant(run.dueAt),
-    interval_start: jsonInstant(run.intervalStart),
-    interval_end: jsonInstant(run.intervalEnd),
-    params: run.params,
-    triggered_by: run.triggeredBy,
-    only_tasks: run.onlyTasks,
-    no_checks: run.noChecks,
-    max_active_runs: run.maxActiveRuns,
-    max_active_tasks: run.maxActiveTasks,
-    tasks: run.tasks.map((task, position) => ({ ...task, position })),
-  }
+  return { dag_id: dagId, expect: jsonInstant(expect), next_due_at: jsonInstant(nextDueAt), runs: runs.map(newRunRow) }
 }

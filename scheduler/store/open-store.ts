@@ -1,5 +1,6 @@
 import type { Instant } from '../../json.js'
 import { AccountQueries } from './accounts.js'
+import { BackfillQueries } from './backfills.js'
 import { ClaimQueries } from './claims.js'
 import { DagQueries } from './dags.js'
 import type { Database } from './database.js'
@@ -48,6 +49,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
   const parts = {
     dags,
     dueRuns: new DueRunQueries(database),
+    backfills: new BackfillQueries(database),
     runs: new RunQueries(database, (version) => dags.dagVersion(version)),
     queueing: new QueueingQueries(database),
     claims: new ClaimQueries(database),
@@ -94,6 +96,7 @@ async function orClose(database: Database, prepared: Promise<{ applied: string[]
 interface Parts {
   dags: DagQueries
   dueRuns: DueRunQueries
+  backfills: BackfillQueries
   runs: RunQueries
   queueing: QueueingQueries
   claims: ClaimQueries
@@ -103,7 +106,7 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, runs, queueing, claims, lineage, accounts } = parts
+  const { dags, dueRuns, backfills, runs, queueing, claims, lineage, accounts } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -116,6 +119,14 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     nextDueAt: () => dags.nextDueAt(),
     setPools: (...args) => dags.setPools(...args),
     advanceDue: (...args) => dueRuns.advanceDue(...args),
+    createBackfill: (...args) => backfills.createBackfill(...args),
+    backfill: (...args) => backfills.backfill(...args),
+    backfills: (...args) => backfills.backfills(...args),
+    backfillsToAdvance: (...args) => backfills.backfillsToAdvance(...args),
+    slotRuns: (...args) => backfills.slotRuns(...args),
+    advanceBackfill: (...args) => backfills.advanceBackfill(...args),
+    setBackfillState: (...args) => backfills.setBackfillState(...args),
+    activeRunsOf: (...args) => backfills.activeRunsOf(...args),
     createRun: (...args) => runs.createRun(...args),
     startRuns: (...args) => runs.startRuns(...args),
     run: (...args) => runs.run(...args),

@@ -104,8 +104,9 @@ with dag as materialized (
   from dags d where d.dag_id in (select dag_id from runs where state = 'queued')
 ), ready as (
   select r.run_id, r.dag_id, r.state, r.max_active_runs, dag.active,
-    row_number() over (partition by r.dag_id order by r.due_at, r.run_id) as place
-  from runs r join dag using (dag_id) where r.state = 'queued' and (r.kind = 'manual' or not dag.paused)
+    row_number() over (partition by r.dag_id order by r.kind = 'backfill', r.due_at, r.run_id) as place
+  from runs r join dag using (dag_id) left join backfills b using (backfill_id)
+  where r.state = 'queued' and (r.kind = 'manual' or not dag.paused) and (b.state is null or b.state = 'running')
 ), chosen as materialized (
   select run_id, dag_id, state from ready where active + place <= max_active_runs order by place, run_id limit $2
 ), started as (
@@ -118,11 +119,13 @@ with dag as materialized (
   from (
     select * from (
       select r.run_id, r.state, r.reason, case
-        when after.paused and r.kind <> 'manual' then 'waits: ' || dag_id || ' is paused'
+        when after.paused and r.kind <> 'manual' then 'waits: ' || r.dag_id || ' is paused'
+        when b.state <> 'running' then 'waits: backfill ' || r.backfill_id || ' is ' || b.state
         when after.active >= r.max_active_runs
-          then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || dag_id || ' are active'
+          then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || r.dag_id || ' are active'
         end as sentence
-      from runs r join after using (dag_id) where r.state = 'queued' and r.run_id not in (select run_id from chosen)
+      from runs r join after using (dag_id) left join backfills b using (backfill_id)
+      where r.state = 'queued' and r.run_id not in (select run_id from chosen)
     ) left_behind where reason <> sentence limit greatest($2, 500)
   ) w
   where runs.run_id = w.run_id and runs.state = w.state

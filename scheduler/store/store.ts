@@ -1,6 +1,7 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { AttemptOutcome, Decision, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag, Problem } from '../dag/model.js'
+import type { BackfillStore } from './backfill-store.js'
 
 /**
  * The metadata store: the one authority (DESIGN 5). PostgreSQL, PGlite and the simulation's memory store pass the same
@@ -9,7 +10,7 @@ import type { Dag, Problem } from '../dag/model.js'
  * - Each method is one atomic step: it happens whole or not at all, and may be repeated safely after an unclear answer.
  * - "0 rows" comes back as a named outcome. Only broken assumptions throw (`SluiceError` STORE_FAILED with the cause).
  */
-export interface Store extends DagStore, RunStore, ClaimStore, LineageStore, AccountStore {
+export interface Store extends DagStore, RunStore, BackfillStore, ClaimStore, LineageStore, AccountStore {
   close(): Promise<void>
 }
 
@@ -121,9 +122,9 @@ export interface RunStore {
     | { outcome: 'key_conflict' }
   >
   /**
-   * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first, while their
-   * DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused DAGs start too when they were made
-   * by hand. Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
+   * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first but those of
+   * backfills after all others, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused
+   * DAGs start too when they were made by hand, those of paused backfills do not. Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
    * Returns the ids of the runs it started.
    */
   startRuns(now: Instant, limit: number): Promise<string[]>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dueRuns } from '../../cli/due-runs.js'
+import { dueRuns, nextRuns } from '../../cli/due-runs.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import { intervalOf } from '../../scheduler/dag/schedule.js'
 import { cronSchedule } from '../scheduler/core/dags.js'
@@ -33,6 +33,14 @@ describe('due runs', () => {
       const { start, end } = intervalOf(cronSchedule('*/20 * * * *', 'Europe/Paris'), Date.parse(run.due))
       expect([Date.parse(run.start), Date.parse(run.end)]).toEqual([start, end])
     }
+  })
+
+  it('are the next ones when no end is given', () => {
+    const runs = nextRuns({ ...dag('30 2 * * *'), start: Date.UTC(2026, 2, 28, 12) }, Date.UTC(2026, 2, 28), 2)
+    expect(runs.map(({ due, start }) => [start, due])).toEqual([
+      ['2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z'],
+      ['2026-03-30T00:30:00.000Z', '2026-03-31T00:30:00.000Z'],
+    ])
   })
 
   it('are refused when there are more than anybody reads', () => {

@@ -167,7 +167,7 @@ describe('sluice schedule', () => {
   it.each([
     [['unknown', '--from', '2026-01-01', '--to', '2026-01-02'], 1, 'There is no good DAG `unknown`'],
     [['good', '--from', '2026-02-30', '--to', '2026-03-02'], 2, 'ISO 8601 date or instant'],
-    [['good', '--from', '2026-01-01'], 2, "required option '--to <instant>'"],
+    [['good', '--next', '0'], 2, 'whole number of at least 1'],
   ])('refuses %j', async (args, code, message) => {
     await write('dags/good.yaml', GOOD)
     const answer = await schedule(...args)

@@ -325,6 +325,20 @@ export async function fillStore(store: Store, db: Database): Promise<void> {
     NOW - 30 * DAY,
   )
   await store.setPools({ default: 128, heavy: 4 })
+  await store.createBackfill(
+    {
+      dagId: 'orders_daily',
+      which: 'missing',
+      from: Date.UTC(2026, 9, 1, 4),
+      to: Date.UTC(2026, 9, 31, 5),
+      reverse: false,
+      maxActive: 1,
+      nextDueAt: Date.UTC(2026, 9, 10, 4),
+      slots: 30,
+      createdBy: 'mira',
+    },
+    NOW - 3_600_000,
+  )
   await store.setPaused('ledger_close', true, 'by finance, until the audit', NOW - DAY)
   const past: SampleRun[] = Array.from({ length: 30 }, (_, back) => ({
     dag: ORDERS,

@@ -16,6 +16,9 @@ import { createApiToken, createLoginLink } from '../../webserver/auth/secrets.js
 import type { WebDeps } from '../../webserver/deps.js'
 import { NOW } from './sample-store.js'
 
+const NOTHING_MISSED = { count: 0, first: null, last: null, makes: 0 }
+const PREVIEW = { slots: 3, good: 1, failed: 1, missing: 1, makes: 2, first: null, last: null, maxActive: 1 }
+
 /** A web server on a real store in a folder of its own; only what lies behind commands, logs and tables is made up. */
 export class SampleWeb {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-web-'))
@@ -143,7 +146,25 @@ export class SampleWeb {
       cancel: async (...args) => void record('cancel', args),
       cancelTask: async (...args) => void record('cancelTask', args),
       pause: async (...args) => void record('pause', args),
-      resume: async (...args) => void record('resume', args),
+      resume: async (...args) => {
+        record('resume', args)
+        return NOTHING_MISSED
+      },
+      missed: async () => NOTHING_MISSED,
+      previewBackfill: async (...args) => {
+        record('previewBackfill', args)
+        return PREVIEW
+      },
+      startBackfill: async (...args) => {
+        record('startBackfill', args)
+        return { id: 1, preview: PREVIEW }
+      },
+      pauseBackfill: async (...args) => void record('pauseBackfill', args),
+      resumeBackfill: async (...args) => void record('resumeBackfill', args),
+      cancelBackfill: async (...args) => {
+        record('cancelBackfill', args)
+        return { cancelled: [] }
+      },
     }
   }
 

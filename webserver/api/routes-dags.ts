@@ -1,9 +1,10 @@
 import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant, type JsonObject } from '../../json.js'
+import { upcomingIntervals } from '../../scheduler/dag/schedule.js'
 import { parseIsoInstant } from './instant.js'
 import { type ApiRoute, ok } from './route.js'
-import { body, INTERVAL, PARAMS, schemaRef, TASK_LIST } from './schemas.js'
-import { dagShape } from './shapes.js'
+import { body, INTERVAL, MISSED, PARAMS, schemaRef, TASK_LIST } from './schemas.js'
+import { dagShape, missedShape } from './shapes.js'
 
 const paused = { description: 'Whether it is paused now', schema: body({ paused: { type: 'boolean' } }, ['paused']) }
 
@@ -39,6 +40,23 @@ export const DAG_ROUTES: ApiRoute[] = [
       const registered = await web.deps.store.dag(call.param('dag'))
       if (registered === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${call.param('dag')}.`)
       return ok(dagShape(registered, await web.dagVersion(registered.version)))
+    },
+  },
+  {
+    method: 'get',
+    path: '/dags/{dag}/schedule',
+    summary: 'When a DAG is due next, and what it has missed while it was paused',
+    role: 'viewer',
+    query: { limit: { type: 'integer', minimum: 1, maximum: 100, description: 'At most so many due instants' } },
+    answers: { 200: { description: 'Due instants and what was missed', schema: schemaRef('DagSchedule') } },
+    async handle(web, _live, call) {
+      const registered = await web.deps.store.dag(call.param('dag'))
+      if (registered === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${call.param('dag')}.`)
+      const dag = await web.dagVersion(registered.version)
+      const limit = Number(call.query('limit') || 10)
+      const upcoming = upcomingIntervals(dag, registered.nextDueAt, web.deps.now(), limit)
+      const missed = missedShape(await web.deps.commands.missed(registered.id))
+      return ok({ upcoming: upcoming.map(({ start, end }) => intervalShape(start, end)), missed })
     },
   },
   {
@@ -88,16 +106,27 @@ export const DAG_ROUTES: ApiRoute[] = [
   {
     method: 'post',
     path: '/dags/{dag}/resume',
-    summary: 'Resume the schedule of a DAG; missed runs are not made up for',
+    summary: 'Resume the schedule of a DAG; missed runs are made up for as its `catchup` says',
     role: 'operator',
-    body: body({}),
-    answers: { 200: paused },
+    body: body({ skip_missed: { type: 'boolean' } }),
+    answers: {
+      200: {
+        description: 'What was missed, and what is made of it',
+        schema: body({ paused: { type: 'boolean' }, missed: MISSED }, ['paused', 'missed']),
+      },
+    },
     async handle(web, _live, call) {
-      await web.deps.commands.resume(call.param('dag'), { user: call.identity.user })
-      return ok({ paused: false })
+      const options = { skipMissed: call.body.skip_missed === true }
+      const missed = await web.deps.commands.resume(call.param('dag'), { user: call.identity.user }, options)
+      return ok({ paused: false, missed: missedShape(missed) })
     },
   },
 ]
+
+/** A run is due when its interval is over. */
+function intervalShape(start: Instant, end: Instant) {
+  return { due: isoInstant(end), start: isoInstant(start), end: isoInstant(end) }
+}
 
 function intervalOf(given: { start: string; end: string } | null | undefined): { start: Instant; end: Instant } | null {
   if (given == null) return null

@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../../json.js'
 import { RUN_STATES, TASK_STATES } from '../../scheduler/core/model.js'
+import { BACKFILL_CHOICES, BACKFILL_STATES } from '../../scheduler/store/backfill-store.js'
 
 const text: JsonSchema = { type: 'string' }
 const whole: JsonSchema = { type: 'integer' }
@@ -13,6 +14,14 @@ const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items })
 function exactly(properties: Record<string, JsonSchema>): JsonSchema {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false }
 }
+
+/** What a paused DAG has missed. */
+export const MISSED: JsonSchema = exactly({
+  slots: whole,
+  first_due: orNull(instant),
+  last_due: orNull(instant),
+  makes: whole,
+})
 
 const runEntry = {
   run: text,
@@ -70,7 +79,7 @@ export const SCHEMAS = {
         every: orNull(text),
         timezone: text,
         skip: list(text),
-        business_days: { type: 'boolean' },
+        business_days: truth,
         end: orNull(instant),
       }),
     ),
@@ -144,6 +153,38 @@ export const SCHEMAS = {
     busy: whole,
     started_at: instant,
     heartbeat_at: instant,
+  }),
+  Backfill: exactly({
+    backfill: whole,
+    dag: text,
+    state: { enum: [...BACKFILL_STATES] },
+    which: { enum: [...BACKFILL_CHOICES] },
+    from: instant,
+    to: instant,
+    reverse: truth,
+    max_active: whole,
+    intervals: whole,
+    passed: whole,
+    runs: exactly(Object.fromEntries(RUN_STATES.map((state) => [state, whole]))),
+    created_by: text,
+    created_at: instant,
+    ended_at: orNull(instant),
+  }),
+  BackfillPreview: exactly({
+    backfill: orNull(whole),
+    dag: text,
+    intervals: whole,
+    good: whole,
+    failed: whole,
+    missing: whole,
+    makes: whole,
+    first_due: orNull(instant),
+    last_due: orNull(instant),
+    max_active: whole,
+  }),
+  DagSchedule: exactly({
+    upcoming: list(exactly({ due: instant, start: instant, end: instant })),
+    missed: MISSED,
   }),
   ProblemDocument: {
     type: 'object',

@@ -3,9 +3,11 @@ import { isoInstant, isoInstantOrNull } from '../../json.js'
 import type { TableSummary, TableVersion } from '../../lakehouse/lakehouse.js'
 import type { Run } from '../../scheduler/core/model.js'
 import type { Dag, Schedule } from '../../scheduler/dag/model.js'
+import type { Missed } from '../../scheduler/loop/catchup.js'
 import type {
   AttemptShape,
   DagShape,
+  MissedShape,
   RunListEntry,
   RunShape,
   ScheduleShape,
@@ -47,6 +49,10 @@ function scheduleShape({ crons, everyMs, timezone, skip, businessDays, end }: Sc
     business_days: businessDays,
     end: isoInstantOrNull(end),
   }
+}
+
+export function missedShape({ count, first, last, makes }: Missed): MissedShape {
+  return { slots: count, first_due: isoInstantOrNull(first), last_due: isoInstantOrNull(last), makes }
 }
 
 export function runEntry(

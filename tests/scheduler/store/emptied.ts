@@ -12,6 +12,7 @@ const TABLES = [
   'attempts',
   'task_runs',
   'runs',
+  'backfills',
   'pools',
   'dag_problems',
   'dags',

@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { accountsSuite } from './suite/accounts.js'
+import { backfillsSuite } from './suite/backfills.js'
 import { claimsSuite } from './suite/claims.js'
 import { dagsSuite } from './suite/dags.js'
 import { decisionsSuite } from './suite/decisions.js'
@@ -16,6 +17,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     dagsSuite(fresh)
     runsSuite(fresh)
     dueRunsSuite(fresh)
+    backfillsSuite(fresh)
     decisionsSuite(fresh)
     queueingSuite(fresh)
     claimsSuite(fresh)

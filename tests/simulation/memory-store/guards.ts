@@ -16,6 +16,8 @@ export const STORE_GUARDS = [
   'unique_run',
   'tick_expect',
   'tick_advance',
+  'slot_expect',
+  'slot_choice',
   'idempotency',
   'pool_limit',
   'max_active_tasks',

@@ -1,5 +1,6 @@
 import type { Store } from '../../../scheduler/store/store.js'
 import { accountStore, lineageStore } from './accounts.js'
+import { backfillStore } from './backfills.js'
 import { claimStore } from './claims.js'
 import { dagStore } from './dags.js'
 import type { StoreGuard } from './guards.js'
@@ -22,6 +23,7 @@ export function createMemoryStore(
     tables,
     ...dagStore(tables),
     ...runStore(tables),
+    ...backfillStore(tables),
     ...claimStore(tables),
     ...lineageStore(tables),
     ...accountStore(tables),

@@ -72,20 +72,23 @@ function createRun(
   return { outcome: 'created' }
 }
 
-function twinOf(tables: Tables, run: NewRun): RunRow | undefined {
+function twinOf(tables: Tables, run: NewRun, backfillId: number | null = null): RunRow | undefined {
   return [...tables.runs.values()].find(
     (row) =>
       row.run.id === run.id ||
-      (row.run.dagId === run.dagId && row.run.dueAt === run.dueAt && row.run.kind === run.kind),
+      (row.run.dagId === run.dagId &&
+        row.run.dueAt === run.dueAt &&
+        row.run.kind === run.kind &&
+        row.backfillId === backfillId),
   )
 }
 
 /** @returns the id of the row; null when the run is there already */
-function insertRun(tables: Tables, run: NewRun, now: Instant): string | null {
-  if (twinOf(tables, run) !== undefined && tables.guards('unique_run')) return null
+export function insertRun(tables: Tables, run: NewRun, now: Instant, backfillId: number | null = null): string | null {
+  if (twinOf(tables, run, backfillId) !== undefined && tables.guards('unique_run')) return null
   let id = run.id
   while (tables.runs.has(id)) id += '-again'
-  tables.runs.set(id, newRow({ ...run, id }, now))
+  tables.runs.set(id, { ...newRow({ ...run, id }, now), backfillId })
   return id
 }
 
@@ -102,6 +105,7 @@ function newRow(run: NewRun, now: Instant): RunRow {
       reason: '',
       cancelRequested: false,
     } satisfies Run,
+    backfillId: null,
     maxActiveRuns,
     maxActiveTasks,
     tasks: new Map(
@@ -148,12 +152,7 @@ function startRuns(tables: Tables, now: Instant, limit: number): string[] {
     else queued.push(row)
   }
   const started: string[] = []
-  queued.sort(
-    byInstant(
-      ({ run }) => run.dueAt,
-      ({ run }) => run.id,
-    ),
-  )
+  queued.sort((a, b) => Number(a.run.kind === 'backfill') - Number(b.run.kind === 'backfill') || earliest(a, b))
   for (const row of queued) {
     if (started.length === limit) break
     const { dagId } = row.run
@@ -170,9 +169,16 @@ function startRuns(tables: Tables, now: Instant, limit: number): string[] {
   return started
 }
 
+const earliest = byInstant<RunRow>(
+  ({ run }) => run.dueAt,
+  ({ run }) => run.id,
+)
+
 function startBlocked(tables: Tables, row: RunRow, active: number): string {
   const { dagId, kind } = row.run
   if (kind !== 'manual' && tables.dags.get(dagId)?.paused === true) return `waits: ${dagId} is paused`
+  const backfill = tables.backfills.get(row.backfillId ?? 0)?.state ?? 'running'
+  if (backfill !== 'running') return `waits: backfill ${row.backfillId} is ${backfill}`
   if (active >= row.maxActiveRuns && tables.guards('max_active_runs')) {
     return `waits: ${active} of ${row.maxActiveRuns} runs of ${dagId} are active`
   }

@@ -1,11 +1,13 @@
 import type { Instant, Json } from '../../../json.js'
 import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { Dag, Problem } from '../../../scheduler/dag/model.js'
+import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
 import type { StoreGuard } from './guards.js'
 
 export interface RunRow {
   run: Run
+  backfillId: number | null
   maxActiveRuns: number
   maxActiveTasks: number
   /** in the order of the DAG */
@@ -47,6 +49,8 @@ export interface AttemptRow {
   facts: AttemptFacts | null
 }
 
+export type BackfillRow = Omit<Backfill, 'runs'>
+
 export interface SecretRow {
   kind: 'login_link' | 'session' | 'api_token'
   user: string
@@ -60,6 +64,7 @@ export class Tables {
   problems: Problem[] = []
   readonly pools = new Map<string, number>([['default', 128]])
   readonly runs = new Map<string, RunRow>()
+  readonly backfills = new Map<number, BackfillRow>()
   readonly keys = new Map<string, { requestHash: string; runId: string }>()
   /** by run, then by `task/attempt` */
   readonly attempts = new Map<string, Map<string, AttemptRow>>()
