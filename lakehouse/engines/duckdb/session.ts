@@ -6,6 +6,7 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBResult, type DuckDBVa
 import type { DuckdbConnection } from '../../config.js'
 import { identifier, literal } from '../../sql.js'
 import { duckdbError } from './errors.js'
+import { TRINO_FUNCTIONS } from './trino-functions.js'
 
 /** What a query that outgrows its memory may spill to disk. */
 const SPILL_LIMIT = '10GB'
@@ -64,6 +65,7 @@ export class DuckdbSession {
       `SET TimeZone = 'UTC'`,
       ...catalogs.map((catalog) => `ATTACH ':memory:' AS ${identifier(catalog)}`),
       `USE ${identifier(catalogs[0] ?? 'memory')}`,
+      TRINO_FUNCTIONS,
       `SET allowed_directories = ${list(folders)}`,
       `SET allowed_paths = ${list(files)}`,
       'SET enable_external_access = false',
