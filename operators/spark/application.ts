@@ -48,7 +48,16 @@ export async function runApplication(
   const failure = new SparkFailure()
   const watch = new ApplicationWatch(submission, handle, lines.facts, ctx)
   await watch.start()
-  const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
+  let endedOutside = false
+  // Once its id is known; the log may have told it a moment before the watch has saved it.
+  const endOnce = async () => {
+    handle.applicationId ??= lines.facts.applicationId
+    if (submission.deployMode === 'cluster') handle.submissionId ??= lines.facts.submissionId
+    if (endedOutside || (handle.applicationId ?? handle.submissionId) === null) return
+    endedOutside = true
+    await endOutside(handle, target, ctx)
+  }
+  const ending = whenAborted(ctx, endOnce)
   let figures = noFigures()
   try {
     let end: ProcessEnd
@@ -64,6 +73,8 @@ export async function runApplication(
     return { figures, failure: null }
   } finally {
     await ending.done()
+    // The end of spark-submit may have brought the id that was not known when the abort came.
+    if (ctx.signal.aborted) await endOnce()
   }
 }
 

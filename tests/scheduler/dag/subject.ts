@@ -71,6 +71,13 @@ const script: Operator = {
       status: { anyOf: [{ $ref: '#/$defs/status' }, { type: 'array', items: { $ref: '#/$defs/status' } }] },
       headers: { type: 'object', additionalProperties: { type: 'string', 'x-template': 'text' } },
       body: {},
+      application: {
+        type: 'string',
+        'x-file': true,
+        'x-file-pattern': '^[a-z/]+\\.py$',
+        'x-file-template': 'none',
+        'x-template': 'text',
+      },
     },
     $defs: {
       file: { type: 'string', 'x-file': true, 'x-file-template': 'none', 'x-template': 'none' },

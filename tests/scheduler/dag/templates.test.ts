@@ -19,6 +19,25 @@ const inShell = (text: string, params: TemplateScope['params']) =>
 const inText = (text: string, params: TemplateScope['params']) =>
   rendered(goodDag(dagWith(PARAMS, [`bash: [${JSON.stringify(text)}]`])), { params }).config.command
 
+describe('a text that may name a file', () => {
+  const PARAM =
+    'dag: a\nparams: { v: { type: string, default: "1.4" } }\ntasks: { load: { script: { application: APP } } }\n'
+  const text = (application: string) => PARAM.replace('APP', JSON.stringify(application))
+
+  it('names one where it has the form of one', () => {
+    const dag = goodDag(text('jobs/x.py'), { root: project({ 'dags/jobs/x.py': 'print("{{ no template }}")' }) })
+    expect(dag.files).toEqual({ 'jobs/x.py': 'print("{{ no template }}")' })
+    expect(rendered(dag, { params: { v: '1.5' } }).config.application).toBe('jobs/x.py')
+    expect(problemLines(text('jobs/y.py'))).toEqual([expect.stringContaining('there is no file `jobs/y.py`')])
+  })
+
+  it('is a plain text with templates otherwise', () => {
+    const dag = goodDag(text('s3a://jobs/x-{{ params.v }}.jar'))
+    expect(dag.files).toEqual({})
+    expect(rendered(dag, { params: { v: '1.5' } }).config.application).toBe('s3a://jobs/x-1.5.jar')
+  })
+})
+
 describe('values', () => {
   it.each([
     ['x = {{ params.p }}', { p: "O'Hara" }, "x = 'O''Hara'"],
