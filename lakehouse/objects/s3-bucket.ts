@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -12,16 +9,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { Upload } from '@aws-sdk/lib-storage'
 import type { NamedConnection, S3Connection } from '../config.js'
 import { isDiskError } from './disk-errors.js'
 import type { ObjectInfo } from './object-store.js'
 import { clientConfig } from './s3-connection.js'
 import { isUnclear, type S3Place, s3Error, statusOf } from './s3-errors.js'
+import { backoff, byteRange, downloadInto, infoOf, PART_BYTES, uploadInParts } from './s3-transfer.js'
 
-/** Larger files go up in parts of this size. */
-const PART_BYTES = 8 * 1024 * 1024
-const PARTS_AT_ONCE = 4
 /** A small request is answered within this time, or asked again. */
 const ANSWER_MS = 15_000
 const PART_MS = 120_000
@@ -39,9 +33,8 @@ export interface ListedObject {
 }
 
 /**
- * One bucket through the AWS SDK. This is the only file besides the connection's settings that knows the SDK; import it
- * dynamically, because loading it takes longer than most tasks. Keys are those of the bucket. Errors are SluiceErrors
- * with the connection's name.
+ * One bucket through the AWS SDK. Import it dynamically, because loading it takes longer than most tasks. Keys are those
+ * of the bucket. Errors are SluiceErrors with the connection's name.
  */
 export class S3Bucket {
   private readonly client: S3Client
@@ -158,62 +151,40 @@ export class S3Bucket {
     }
   }
 
-  /** Uploads a file, in parts when it is large; the object appears whole or not at all. */
+  /**
+   * Uploads a file, in parts when it is large; the object appears whole or not at all. When the answer to the completion
+   * is lost, the request is sent again and finds no such upload any more: the id in the metadata tells that it is done.
+   */
   async upload(path: string, key: string, signal?: AbortSignal): Promise<void> {
+    const writeId = randomUUID()
+    const object = { Bucket: this.name, Key: key, Metadata: { [WRITE_ID]: writeId } }
     const { size } = await stat(path)
     await this.asking(`write ${key}`, signal, async () => {
-      if (size <= PART_BYTES) {
-        const input = { Bucket: this.name, Key: key, Body: await readFile(path) }
-        await this.client.send(new PutObjectCommand(input), sending(PART_MS, signal))
-        return
-      }
-      const upload = new Upload({
-        client: this.client,
-        params: { Bucket: this.name, Key: key, Body: createReadStream(path, { highWaterMark: 1024 * 1024 }) },
-        partSize: PART_BYTES,
-        queueSize: PARTS_AT_ONCE,
-      })
-      const abort = (): void => void upload.abort()
-      signal?.addEventListener('abort', abort, { once: true })
       try {
-        await upload.done()
-      } finally {
-        signal?.removeEventListener('abort', abort)
+        if (size > PART_BYTES) return await uploadInParts(this.client, object, path, signal)
+        const command = new PutObjectCommand({ ...object, Body: await readFile(path) })
+        await this.client.send(command, sending(PART_MS, signal))
+      } catch (error) {
+        signal?.throwIfAborted()
+        const perhapsDone = isUnclear(error) || (error as Error).name === 'NoSuchUpload'
+        if (!perhapsDone || !(await this.isOurs(key, writeId))) throw error
       }
     })
   }
 
   /**
-   * Writes an object to a new local file and makes it durable. A connection that breaks is taken up where it broke, and
-   * only while the object is the same.
+   * Writes an object to a new local file and makes it durable.
    * @returns null when there is no such object; the file may then exist, empty
    */
   async download(key: string, path: string, signal?: AbortSignal): Promise<ObjectInfo | null> {
     const file = await open(path, 'wx', 0o600)
     try {
-      let info: ObjectInfo | null = null
-      let offset = 0
-      for (let tries = 1; info === null || offset < info.size; ) {
-        const resumed = info === null ? {} : { Range: byteRange(offset, info.size), IfMatch: info.etag }
-        const answer = await this.open(key, resumed, signal)
-        if (answer === null) return null
-        info ??= infoOf(answer)
-        const before = offset
-        try {
-          for await (const chunk of answer.Body as Readable) {
-            const { bytesWritten } = await file.write(chunk as Buffer, 0, (chunk as Buffer).length, offset)
-            offset += bytesWritten
-          }
-        } catch (error) {
-          signal?.throwIfAborted()
-          if (isDiskError(error)) throw error
-          if (tries >= MAX_TRIES) throw this.told(error, `read ${key}`)
-        }
-        tries = offset > before ? 1 : tries + 1
-        if (offset < info.size) await backoff(tries)
-      }
+      const info = await downloadInto(file, (rest) => this.open(key, rest ?? {}, signal), signal)
       await file.sync()
       return info
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw isDiskError(error) ? error : this.told(error, `read ${key}`)
     } finally {
       await file.close()
     }
@@ -279,26 +250,6 @@ export class S3Bucket {
   }
 }
 
-function infoOf(answer: {
-  ContentLength?: number | undefined
-  LastModified?: Date | undefined
-  ETag?: string | undefined
-}) {
-  return {
-    size: answer.ContentLength ?? 0,
-    modifiedAt: answer.LastModified?.getTime() ?? 0,
-    etag: answer.ETag ?? '',
-  }
-}
-
 function sending(requestTimeout: number, signal: AbortSignal | undefined) {
   return { requestTimeout, ...(signal === undefined ? {} : { abortSignal: signal }) }
-}
-
-function byteRange(start: number, end: number): string {
-  return `bytes=${start}-${end - 1}`
-}
-
-function backoff(tries: number): Promise<void> {
-  return pause(Math.random() * Math.min(5_000, 50 * 2 ** tries))
 }

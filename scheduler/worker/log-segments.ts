@@ -117,13 +117,14 @@ class SegmentAppender implements LogAppender {
   }
 
   private async put(name: string, content: Buffer): Promise<void> {
-    for (let waited = 0; ; waited += PAUSE_MS) {
+    const until = performance.now() + PATIENCE_MS
+    for (;;) {
       try {
         await this.store().put(`${this.key}/${name}`, content)
         return
       } catch (error) {
         const passing = isSluiceError(error, 'UNREACHABLE') || isSluiceError(error, 'OBJECT_STORE_FAILED')
-        if (!passing || waited >= PATIENCE_MS) throw error
+        if (!passing || performance.now() > until) throw error
         await pause(PAUSE_MS)
       }
     }
@@ -160,7 +161,8 @@ class SegmentSource implements LogSource {
   }
 
   async near(line: number): Promise<number> {
-    await this.look()
+    // what has come since it was opened is found when the reading gets there
+    if (this.chain.length === 0) await this.look()
     const last = this.chain.at(-1)
     return this.chain.find((segment) => segment.lastLine >= line)?.start ?? last?.end ?? 0
   }

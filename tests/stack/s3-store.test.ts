@@ -88,6 +88,25 @@ describe('a bucket', () => {
     await proxy.close()
   })
 
+  it.each([
+    ['parts', /partNumber=/],
+    ['the completion', /^POST \S+uploadId=/],
+    ['the beginning', /^POST \S+uploads/],
+  ])('takes a large file whole although answers to %s are lost', async (_what, pattern) => {
+    const proxy = await FaultyProxy.start(process.env.S3_ENDPOINT ?? '', (request) => {
+      return pattern.test(request.split('\r\n')[0] ?? '') && proxy.met.lose_answer < 2 ? 'lose_answer' : 'pass'
+    })
+    const content = randomBytes(20 * 1024 * 1024)
+    const store = place.open({ connection: { endpoint: proxy.url } })
+    await store.prepare('t')
+    writeFileSync(store.localPath('t/large'), content)
+    await store.persist(['t/large'])
+    expect(proxy.met.lose_answer).toBe(2)
+    expect((await place.open().read('t/large'))?.equals(content)).toBe(true)
+    await store.close()
+    await proxy.close()
+  })
+
   it('uploads nothing more once the task is cancelled', async () => {
     const store = place.open()
     await store.prepare('t')
