@@ -70,7 +70,7 @@ describe('every page', () => {
 
   /** What is only posted to, and what would stream for ever. */
   function isAction(address: string): boolean {
-    return /\/(active|cancel|clear|mark|rollback)$|^\/logout|^\/live/.test(address)
+    return /\/(active|backfill|cancel|clear|mark|pause|resume|rollback)$|^\/logout|^\/live/.test(address)
   }
 
   /** Of the many cells of the grid some are enough. */

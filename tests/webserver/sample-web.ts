@@ -5,6 +5,7 @@ import { SluiceError } from '../../errors.js'
 import type { TableSummary, Tables, TableVersion } from '../../lakehouse/lakehouse.js'
 import type { Commands } from '../../scheduler/commands.js'
 import { Events } from '../../scheduler/events.js'
+import type { Missed } from '../../scheduler/loop/catchup.js'
 import type { LogLine } from '../../scheduler/shapes.js'
 import type { Database, SqlStatement } from '../../scheduler/store/database.js'
 import { openStore } from '../../scheduler/store/open-store.js'
@@ -24,6 +25,8 @@ export class SampleWeb {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-web-'))
   readonly events = new Events()
   /** the calls that reached the commands, as `name(arguments)` */
+  /** what every paused DAG has missed */
+  missed: Missed = NOTHING_MISSED
   readonly calls: unknown[][] = []
   readonly tables = new Map<string, { summary: TableSummary; versions: TableVersion[] }>()
   /** what the pages asked the database, besides what the store did */
@@ -150,7 +153,7 @@ export class SampleWeb {
         record('resume', args)
         return NOTHING_MISSED
       },
-      missed: async () => NOTHING_MISSED,
+      missed: async () => this.missed,
       previewBackfill: async (...args) => {
         record('previewBackfill', args)
         return PREVIEW

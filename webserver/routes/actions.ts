@@ -4,7 +4,7 @@ import type { Actor } from '../../scheduler/commands.js'
 import { localPath } from '../auth/local-path.js'
 import { authorizeChange } from '../auth/session.js'
 import { links } from '../present/links.js'
-import { textOf } from '../query.js'
+import { textOf, wholeNumber } from '../query.js'
 import type { Web } from '../web.js'
 
 const MARKS = ['success', 'failed', 'skipped'] as const
@@ -21,10 +21,21 @@ export function actionRoutes(web: Web): Router {
 
   post('/dags/:dag/active', async (req, actor) => {
     const dagId = req.params.dag as string
-    if (field(req, 'active') === '1') await commands.resume(dagId, actor)
+    const skipMissed = field(req, 'skip_missed') === '1'
+    if (field(req, 'active') === '1') await commands.resume(dagId, actor, { skipMissed })
     else await commands.pause(dagId, '', actor)
     return backTo(req, links.dag(dagId))
   })
+  for (const action of ['pause', 'resume', 'cancel'] as const) {
+    post(`/backfills/:backfill/${action}`, async (req, actor) => {
+      const backfill = await web.deps.store.backfill(wholeNumber(req.params.backfill, 1, 2_147_483_647) ?? 0)
+      if (backfill === null) throw new SluiceError('BACKFILL_UNKNOWN', 'There is no such backfill.')
+      if (action === 'pause') await commands.pauseBackfill(backfill.id, actor)
+      else if (action === 'resume') await commands.resumeBackfill(backfill.id, actor)
+      else await commands.cancelBackfill(backfill.id, actor)
+      return `${links.dagTab(backfill.dagId, 'schedule')}#backfills`
+    })
+  }
   post('/runs/:run/clear', async (req, actor) => {
     const runId = req.params.run as string
     await commands.clear(runId, null, { downstream: true, failedOnly: field(req, 'failed_only') === '1' }, actor)

@@ -2,15 +2,17 @@ import type { Request } from 'express'
 import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import type { Dag } from '../../scheduler/dag/model.js'
+import type { Missed } from '../../scheduler/loop/catchup.js'
 import { type DagHead, dagHead } from '../../scheduler/store/reads/dag-page.js'
 import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
+import { count, countOf } from '../present/numbers.js'
 import { scheduleWords } from '../present/schedule.js'
 import { timeLine, zoneName } from '../present/time.js'
 import { href } from '../query.js'
 import type { Web } from '../web.js'
 
-export const DAG_TABS = ['grid', 'graph', 'runs', 'tables', 'code', 'versions', 'audit'] as const
+export const DAG_TABS = ['grid', 'graph', 'runs', 'schedule', 'tables', 'code', 'versions', 'audit'] as const
 export type DagTab = (typeof DAG_TABS)[number]
 
 export interface DagFrame {
@@ -18,6 +20,8 @@ export interface DagFrame {
   dag: Dag
   timezone: string
   now: Instant
+  /** what was due while it was paused; null when it is not */
+  missed: Missed | null
 }
 
 /** @throws SluiceError DAG_UNKNOWN */
@@ -26,11 +30,12 @@ export async function loadDagFrame(web: Web, req: Request): Promise<DagFrame> {
   const head = await dagHead(web.deps.database, dagId)
   if (head === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${dagId}.`)
   const dag = await web.dagVersion(head.version)
-  return { head, dag, timezone: dag.schedule?.timezone ?? 'UTC', now: web.deps.now() }
+  const missed = head.paused && head.present ? await web.deps.commands.missed(dagId) : null
+  return { head, dag, timezone: dag.schedule?.timezone ?? 'UTC', now: web.deps.now(), missed }
 }
 
 /** Title, facts and tabs that all pages of a DAG begin with. */
-export function frameView({ head, dag, timezone, now }: DagFrame, tab: DagTab) {
+export function frameView({ head, dag, timezone, now, missed }: DagFrame, tab: DagTab) {
   const counts: Partial<Record<DagTab, number>> = { tables: head.tables, versions: head.versions }
   return {
     dagId: head.dagId,
@@ -39,6 +44,7 @@ export function frameView({ head, dag, timezone, now }: DagFrame, tab: DagTab) {
     present: head.present,
     active: !head.paused,
     pauseReason: head.pauseReason,
+    missed: missedView(missed),
     activeHref: links.dagTab(head.dagId, 'active'),
     triggerHref: links.dagTab(head.dagId, 'trigger'),
     tags: head.tags.map((tag) => ({ tag, href: href('/dags', { tag }) })),
@@ -65,6 +71,15 @@ export function frameView({ head, dag, timezone, now }: DagFrame, tab: DagTab) {
       current: name === tab,
     })),
   }
+}
+
+/** What a resume would do; null when there is nothing to tell. */
+function missedView(missed: Missed | null) {
+  if (missed === null || missed.count === 0) return null
+  const { count: runs, makes } = missed
+  const made =
+    makes === 0 ? 'none of them is made up for' : makes === runs ? 'all are made' : `${count(makes)} of them made`
+  return { text: `${countOf(runs, 'run')} missed meanwhile. When it is resumed, ${made}.`, skips: makes > 0 }
 }
 
 export function dagCrumbs({ head }: DagFrame, last = ''): { href: string; label: string }[] {

@@ -17,7 +17,7 @@ import { loadRunList } from './runs.js'
 const VERSIONS = 50
 const AUDIT = 50
 
-async function sendTab(web: Web, req: Request, res: Response, frame: DagFrame, tab: DagTab, model: object) {
+export async function sendTab(web: Web, req: Request, res: Response, frame: DagFrame, tab: DagTab, model: object) {
   const title = `${frame.dag.id}, ${tab}`
   const options = {
     title,

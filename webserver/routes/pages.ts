@@ -4,6 +4,7 @@ import type { Web } from '../web.js'
 import { actionRoutes } from './actions.js'
 import { attemptPage, rawLog } from './attempt.js'
 import { dagGridPage } from './dag-grid.js'
+import { backfillPost, dagSchedulePage } from './dag-schedule.js'
 import { dagAuditPage, dagCodePage, dagGraphPage, dagRunsPage, dagTablesPage, dagVersionsPage } from './dag-tabs.js'
 import { dagListPage } from './dags.js'
 import { nowPage } from './now.js'
@@ -21,6 +22,7 @@ const PAGES: Record<string, Page> = {
   '/dags/:dag': dagGridPage,
   '/dags/:dag/graph': dagGraphPage,
   '/dags/:dag/runs': dagRunsPage,
+  '/dags/:dag/schedule': dagSchedulePage,
   '/dags/:dag/tables': dagTablesPage,
   '/dags/:dag/code': dagCodePage,
   '/dags/:dag/versions': dagVersionsPage,
@@ -41,6 +43,7 @@ const PAGES: Record<string, Page> = {
 export function pageRoutes(web: Web): Router {
   const router = Router()
   for (const [path, page] of Object.entries(PAGES)) router.get(path, (req, res) => page(web, req, res))
+  router.post('/dags/:dag/backfill', (req, res) => backfillPost(web, req, res))
   router.post('/dags/:dag/trigger', (req, res) => triggerPost(web, req, res))
   router.post('/tables/:table/rollback', (req, res) => rollbackPost(web, req, res))
   router.use(actionRoutes(web))
