@@ -36,7 +36,9 @@ describe('the guide to time says what Sluice does', () => {
     const days = ['2026-03-28', '2026-03-29', '2026-03-30']
     const half = days.map((day) => dues('30 2 * * *', day))
     expect(half.map((found) => found.length)).toEqual([1, 1, 1])
-    half.flat().forEach(({ local, utc }, index) => expect(row('30 2 * * *', 0)[index]).toContain(`${local} (${utc})`))
+    for (const [index, { local, utc }] of half.flat().entries()) {
+      expect(row('30 2 * * *', 0)[index]).toContain(`${local} (${utc})`)
+    }
     const both = days.map((day) => dues('0 2,3 * * *', day).map(({ local }) => local))
     expect(both).toEqual([['02:00', '03:00'], ['03:00'], ['02:00', '03:00']])
     expect(row('0 2,3 * * *', 0)).toEqual([
