@@ -48,6 +48,24 @@ describe('the example DAGs', () => {
   })
 })
 
+describe('the DAGs of the cluster', () => {
+  it('have no problems, and use every SQL and Python file there is', async () => {
+    const project = join(PACKAGE_ROOT, 'dags/cluster')
+    const dags = join(project, 'dags')
+    const vars = ['shop_jdbc_url', 'shop_user']
+    for (const name of [...vars, 'spark: 2']) expect(sourceText('dags/cluster/sluice.yaml')).toContain(name)
+    const reading = await loadFolder({ operators, project, dags, vars, pools: ['default', 'spark'] })
+    expect(reading.problems).toEqual([])
+    const named = reading.dags.flatMap((dag) => Object.keys(dag.files).map((path) => `dags/cluster/dags/${path}`))
+    expect(named.sort()).toEqual(filesBelow('dags/cluster/dags', ['.sql', '.py']))
+  })
+
+  it.each(filesBelow('dags/cluster/dags', ['.yaml']))('%s names a schema that is there', (file) => {
+    const schema = /^# yaml-language-server: \$schema=(.+)$/m.exec(sourceText(file))?.[1] ?? ''
+    expect(join(file, '..', schema)).toBe('docs/reference/dag.schema.json')
+  })
+})
+
 describe('the data', () => {
   it('is as large as its README says', () => {
     const readme = sourceText('dags/data/README.md')
