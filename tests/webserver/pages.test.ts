@@ -216,6 +216,13 @@ describe('the attempt page', () => {
     expect(html).toContain('Try 2')
   })
 
+  it('shows how far the task is and what it measured', async () => {
+    const html = await web.page(path, operator)
+    expect(html).toContain('37 of 42 tasks')
+    expect(html).toContain('in 3 stages')
+    expect(html).toContain('18.4 GB written, 0 B read')
+  })
+
   it('finds text in it, whatever the case, and marks it', async () => {
     const html = await web.page(`${path}?q=skewed`, operator)
     expect(html).toContain('Join is <mark>SKEWED</mark>: 38 %')

@@ -105,6 +105,7 @@ export async function addTasks(db: Database, run: SampleRun, tasks: readonly Sam
         outputs: {},
         worker_id: task.state === 'running' ? 'worker-1' : null,
         lease_until: task.state === 'running' ? iso(NOW + 30_000) : null,
+        progress: task.state === 'running' ? { done: 37, total: 42, unit: 'tasks' } : null,
       }
     }),
   )
@@ -133,7 +134,7 @@ export async function addTasks(db: Database, run: SampleRun, tasks: readonly Sam
         },
         log_lines: attempt.logLines ?? 3,
         log_bytes: 400,
-        metrics: {},
+        metrics: { tasks: 42, stages: 3, shuffle_written_bytes: 18_400_000_000 },
       })),
     ),
   )
