@@ -19,8 +19,14 @@ const ENDED = new Set(['FINISHED', 'FAILED', 'KILLED', 'ERROR', 'NOT_FOUND'])
  * the cluster.
  */
 export class SubmissionServer {
-  /** @param url `http://host:port` */
-  constructor(readonly url: string) {}
+  /**
+   * @param url `http://host:port`
+   * @param pollMs pause between two looks at a driver
+   */
+  constructor(
+    readonly url: string,
+    private readonly pollMs = POLL_MS,
+  ) {}
 
   /** The server beside `spark://host:port`, on its usual port; of several masters the first. */
   static besides(master: string): SubmissionServer {
@@ -58,11 +64,11 @@ export class SubmissionServer {
       } catch (error) {
         ctx.signal.throwIfAborted()
         if (silentMs === 0) ctx.log('warn', messageOf(error))
-        silentMs += POLL_MS
+        silentMs += this.pollMs
         if (silentMs >= SILENCE_MS) throw error
       }
       // An aborted wait ends for the reason of the abort, as every other step does.
-      await delay(POLL_MS, undefined, { signal: ctx.signal }).catch(() => ctx.signal.throwIfAborted())
+      await delay(this.pollMs, undefined, { signal: ctx.signal }).catch(() => ctx.signal.throwIfAborted())
     }
   }
 

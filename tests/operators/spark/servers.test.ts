@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { DriverPages } from '../../../operators/spark/driver-pages.js'
+import { SubmissionServer } from '../../../operators/spark/submission-server.js'
+import { TestServer } from '../http-server.js'
+import { failureOf, TestProject } from '../operator-context.js'
+
+const project = new TestProject()
+const server = new TestServer()
+beforeAll(() => server.listen())
+beforeEach(() => server.routes.clear())
+afterAll(async () => {
+  await server.close()
+  project.remove()
+})
+
+const answer = (path: string, json: unknown) => {
+  server.routes.set(path, (response) => response.end(JSON.stringify(json)))
+}
+
+describe('the driver’s pages', () => {
+  const pages = () => new DriverPages(1, new AbortController().signal)
+  const jobs = [{ numTasks: 8, numCompletedTasks: 3 }]
+
+  it('are those of the application that is sought', async () => {
+    answer('/api/v1/applications', [{ id: 'app-2', name: 'sales.rfm' }])
+    expect(await pages().find({ applicationId: 'app-1', name: 'sales.rfm' }, server.origin)).toBe(false)
+    expect(await pages().find({ applicationId: null, name: 'sales.other' }, server.origin)).toBe(false)
+    const found = pages()
+    expect(await found.find({ applicationId: null, name: 'sales.rfm' }, server.origin)).toBe(true)
+    expect(found.applicationId).toBe('app-2')
+    answer('/api/v1/applications/app-2/jobs', jobs)
+    answer('/api/v1/applications/app-2/stages', [{ status: 'ACTIVE' }])
+    expect(await found.figures()).toMatchObject({ tasks: 8, tasksDone: 3, stages: 1 })
+  })
+
+  it.each([
+    ['something that is no JSON', 'hello'],
+    ['more than anybody wants to read', `[${'1,'.repeat(5_000_000)}1]`],
+  ])('answer nothing when they send %s', async (_, text) => {
+    server.routes.set('/api/v1/applications', (response) => response.end(text))
+    expect(await pages().find({ applicationId: null, name: 'x' }, server.origin)).toBe(false)
+  })
+
+  it('may be gone', async () => {
+    expect(await pages().find({ applicationId: null, name: 'x' }, 'http://127.0.0.1:1')).toBe(false)
+    expect(await pages().figures()).toBeNull()
+  })
+})
+
+describe('the submission server', () => {
+  const submissions = () => new SubmissionServer(server.origin, 5)
+  const STATUS = '/v1/submissions/status/driver-1'
+
+  it('lies beside the master', () => {
+    expect(SubmissionServer.besides('spark://m1:7077,m2:7077').url).toBe('http://m1:6066')
+    expect(SubmissionServer.besides('spark://[::1]:7077').url).toBe('http://[::1]:6066')
+  })
+
+  it('does not know a driver', async () => {
+    answer(STATUS, { success: false, submissionId: 'driver-1' })
+    const { signal } = new AbortController()
+    expect(await submissions().status('driver-1', signal)).toMatchObject({ state: 'NOT_FOUND' })
+  })
+
+  it('is asked until the driver has ended, also across an answer that fails', async () => {
+    const states = ['SUBMITTED', 'RUNNING', null, 'FINISHED']
+    server.routes.set(STATUS, (response) => {
+      const state = states.shift()
+      response.end(state === null ? 'bad gateway' : JSON.stringify({ success: true, driverState: state }))
+    })
+    const ctx = project.context()
+    expect(await submissions().untilEnded('driver-1', ctx)).toMatchObject({ state: 'FINISHED' })
+    expect(ctx.lines.map((line) => line.slice(0, 40))).toEqual([
+      'info The driver driver-1 is submitted.',
+      'info The driver driver-1 is running.',
+      'warn The submission server of the standa',
+      'info The driver driver-1 is finished.',
+    ])
+  })
+
+  it('is asked no more after a cancel', async () => {
+    answer(STATUS, { success: true, driverState: 'RUNNING' })
+    const ctx = project.context()
+    const reason = new Error('cancelled')
+    const waiting = failureOf(submissions().untilEnded('driver-1', ctx))
+    ctx.controller.abort(reason)
+    expect(await waiting).toBe(reason)
+  })
+
+  it('says how to have one', async () => {
+    const { signal } = new AbortController()
+    const failure = await failureOf(new SubmissionServer('http://127.0.0.1:1').status('driver-1', signal))
+    expect(failure).toMatchObject({ code: 'UNREACHABLE', hint: expect.stringContaining('spark.master.rest.enabled') })
+  })
+})
