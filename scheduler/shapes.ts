@@ -70,6 +70,17 @@ export interface TaskShape {
   }[]
 }
 
+/** One item of a task with `for_each`; `task` is its id, `load.17`. */
+export interface ItemShape {
+  task: string
+  item: unknown
+  state: string
+  attempt: number
+  started_at: string | null
+  ended_at: string | null
+  reason: string
+}
+
 export interface AttemptShape {
   attempt: number
   generation: number

@@ -1,5 +1,7 @@
 import type { Instant } from '../../json.js'
-import type { Decision, RunSnapshot, TaskRun } from './model.js'
+import { newItem } from './draft.js'
+import { declaredId, isItem, itemId } from './items.js'
+import type { Decision, Expansion, RunSnapshot, TaskRun } from './model.js'
 
 /**
  * The snapshot after a decision: what a store makes of it, in memory. The scheduler goes on from here without reading
@@ -11,11 +13,25 @@ export function applied(snapshot: RunSnapshot, decision: Decision, now: Instant)
   return {
     dag: snapshot.dag,
     run: { ...snapshot.run, ...decision.run, revision: snapshot.run.revision + 1 },
-    tasks: snapshot.tasks.map((task): TaskRun => {
+    tasks: withItems(snapshot.tasks, decision.expand, now).map((task): TaskRun => {
       const change = changes.get(task.taskId)
       if (change === undefined) return task
       return { ...task, ...change.set, since: change.set.state === task.state ? task.since : now }
     }),
     outcomes: snapshot.outcomes.filter(({ taskId, attempt }) => !settled.has(`${taskId}/${attempt}`)),
   }
+}
+
+function withItems(tasks: TaskRun[], expansions: readonly Expansion[], now: Instant): TaskRun[] {
+  if (expansions.length === 0) return tasks
+  const expanded = new Set(expansions.map(({ taskId }) => taskId))
+  const known = new Map(tasks.map((task) => [task.taskId, task]))
+  const others = tasks.filter(({ taskId }) => !isItem(taskId) || !expanded.has(declaredId(taskId)))
+  const items = expansions.flatMap(({ taskId, items: made }) =>
+    made.map(({ state, generation, reason }, index) => {
+      const id = itemId(taskId, index)
+      return { ...newItem(id, now), attempt: known.get(id)?.attempt ?? 0, state, generation, reason }
+    }),
+  )
+  return [...others, ...items]
 }

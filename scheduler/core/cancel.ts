@@ -1,6 +1,7 @@
 import type { Instant } from '../../json.js'
 import { RunDraft } from './draft.js'
 import { finishRun } from './finish.js'
+import { settleGroup } from './items.js'
 import type { AttemptOutcome, Decision, RunSnapshot, TaskRun } from './model.js'
 import { withWhy } from './reasons.js'
 import { isFinal, isFinalRun } from './states.js'
@@ -28,18 +29,30 @@ export function cancelTask(snapshot: RunSnapshot, taskId: string, now: Instant, 
   const draft = new RunDraft(snapshot)
   const taskRun = draft.task(taskId)
   if (taskRun === undefined || isFinal(taskRun.state)) return null
-  cancelOne(draft, taskRun, now, `cancelled by ${by}`)
+  const reason = `cancelled by ${by}`
+  cancelOne(draft, taskRun, now, reason)
+  for (const item of draft.items(taskId)) if (!isFinal(item.state)) cancelOne(draft, item, now, reason)
+  settleGroups(draft, now)
   return draft.decision()
 }
 
 /** Cancels every task of a run whose cancellation was asked for; says nothing new about those already asked to stop. */
 export function cancelTasks(draft: RunDraft, now: Instant): void {
-  for (const { now: taskRun } of draft.tasks()) {
+  for (const { now: taskRun } of draft.rows()) {
     if (!isFinal(taskRun.state)) cancelOne(draft, taskRun, now, draft.run.reason)
   }
+  settleGroups(draft, now)
+}
+
+function settleGroups(draft: RunDraft, now: Instant): void {
+  for (const { task } of draft.tasks()) if (task.forEach !== null) settleGroup(draft, task, now)
 }
 
 function cancelOne(draft: RunDraft, taskRun: TaskRun, now: Instant, reason: string): void {
+  if (draft.isGroup(taskRun)) {
+    draft.set(taskRun.taskId, { cancelRequested: true, reason })
+    return
+  }
   if (taskRun.state !== 'running' && taskRun.state !== 'deferred') {
     draft.set(taskRun.taskId, { state: 'cancelled', notBefore: null, endedAt: now, reason })
     return

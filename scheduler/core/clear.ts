@@ -1,5 +1,6 @@
 import type { Dag } from '../dag/model.js'
 import { RunDraft } from './draft.js'
+import { declaredId, isItem, reopenGroup } from './items.js'
 import type { Decision, RunSnapshot, TaskRun } from './model.js'
 import { isFailure, isFinalRun } from './states.js'
 
@@ -25,11 +26,22 @@ export function clear(
   const draft = new RunDraft(snapshot)
   const selected = new Set(options.tasks ?? snapshot.tasks.map(({ taskId }) => taskId))
   if (options.downstream) addDownstream(draft.dag, selected)
+  const whole = new Set(selected)
+  for (const id of selected) for (const item of draft.items(id)) selected.add(item.taskId)
   const cleared: string[] = []
-  for (const { now: taskRun } of draft.tasks()) {
+  for (const { task, now: taskRun } of draft.rows()) {
     if (!selected.has(taskRun.taskId) || (options.failedOnly && !isFailure(taskRun.state))) continue
-    if (taskRun.tries === 0 && ['none', 'scheduled', 'running'].includes(taskRun.state)) continue
+    const isGroup = task.forEach !== null && !isItem(taskRun.taskId)
+    // of a group only the items that failed run again, and it counts anew
+    if (isGroup && options.failedOnly && draft.items(task.id).length > 0) continue
+    if (isGroup && taskRun.state === 'none') continue
+    const madeAnew = whole.has(task.id) && !options.failedOnly && isItem(taskRun.taskId)
+    if (madeAnew && taskRun.state === 'scheduled' && taskRun.tries === 0)
+      draft.set(taskRun.taskId, { state: 'none', reason: `cleared by ${by}` })
+    if (taskRun.tries === 0 && !isGroup && ['none', 'scheduled', 'running'].includes(taskRun.state)) continue
     clearOne(draft, taskRun, by)
+    // a group that is cleared as a whole makes its items anew from the list as it is then
+    if (!whole.has(task.id) || options.failedOnly) reopenGroup(draft, taskRun.taskId)
     cleared.push(taskRun.taskId)
   }
   if (cleared.length > 0) reopen(draft, `cleared by ${by}`)
@@ -38,7 +50,7 @@ export function clear(
 
 function clearOne(draft: RunDraft, taskRun: TaskRun, by: string): void {
   const anew = { generation: taskRun.generation + 1, tries: 0 }
-  if (taskRun.state === 'running' || taskRun.state === 'deferred') {
+  if (taskRun.state === 'running' || (taskRun.state === 'deferred' && !draft.isGroup(taskRun))) {
     const reason = `cleared by ${by}, its attempt is being stopped`
     draft.set(taskRun.taskId, { ...anew, cancelRequested: true, reason })
     draft.stop(taskRun.taskId, taskRun.attempt)
@@ -68,7 +80,11 @@ export function reopen(draft: RunDraft, reason: string): void {
 
 /** Adds to `selected` everything that needs one of its tasks. */
 export function addDownstream(dag: Dag, selected: Set<string>): void {
+  // an item stands for its task: what needs the task needs all of its items
+  const reached = new Set([...selected].map(declaredId))
   for (const task of dag.tasks) {
-    if (task.needs.some((need) => selected.has(need))) selected.add(task.id)
+    if (!task.needs.some((need) => reached.has(need))) continue
+    reached.add(task.id)
+    selected.add(task.id)
   }
 }

@@ -1,8 +1,10 @@
 import type { Instant } from '../../json.js'
+import type { Task } from '../dag/model.js'
 import { Branches } from './branch.js'
 import { cancelTasks } from './cancel.js'
 import { RunDraft } from './draft.js'
 import { finishRun } from './finish.js'
+import { advanceItems, expand, removeItems } from './items.js'
 import type { Decision, RunSnapshot } from './model.js'
 import { ruledOut, waitsForSlot, waitsForUpstream } from './reasons.js'
 import type { Random } from './retry.js'
@@ -30,24 +32,42 @@ export function decide(snapshot: RunSnapshot, now: Instant, random: Random): Dec
 function advance(draft: RunDraft, now: Instant): void {
   const branches = new Branches(draft)
   for (const { task, now: taskRun } of draft.tasks()) {
+    if (task.forEach !== null && taskRun.state === 'deferred') {
+      advanceItems(draft, task, task.forEach, now, waitsForSlot(task))
+      continue
+    }
     const retryDue = taskRun.state === 'up_for_retry' && (taskRun.notBefore ?? now) <= now
     if (taskRun.state !== 'none' && taskRun.state !== 'scheduled' && !retryDue) continue
     const branch = branches.leavingOut(task)
     if (branch !== null) {
-      const reason = `branch ${branch} does not follow it`
-      draft.set(task.id, { state: 'skipped', notBefore: null, endedAt: now, reason })
+      ruleOut(draft, task, 'skipped', `branch ${branch} does not follow it`, now)
       continue
     }
     const upstream = draft.upstream(task)
     const verdict = judge(task.triggerRule, countUpstream(upstream.map(({ state }) => state)))
     if (verdict === 'ready') {
+      if (task.forEach !== null) {
+        expand(draft, task, task.forEach, now)
+        advanceItems(draft, task, task.forEach, now, waitsForSlot(task))
+        continue
+      }
       if (taskRun.state === 'scheduled') continue
       draft.set(task.id, { state: 'scheduled', notBefore: null, reason: waitsForSlot(task) })
     } else if (verdict === 'wait') {
       draft.set(task.id, { state: 'none', notBefore: null, reason: waitsForUpstream(upstream) })
     } else {
-      const reason = ruledOut(task, verdict, upstream)
-      draft.set(task.id, { state: verdict, notBefore: null, endedAt: now, reason })
+      ruleOut(draft, task, verdict, ruledOut(task, verdict, upstream), now)
     }
   }
+}
+
+function ruleOut(
+  draft: RunDraft,
+  task: Task,
+  state: 'skipped' | 'upstream_failed',
+  reason: string,
+  now: Instant,
+): void {
+  if (task.forEach !== null && !removeItems(draft, task)) return
+  draft.set(task.id, { state, notBefore: null, endedAt: now, reason })
 }

@@ -1,6 +1,7 @@
-import type { Instant } from '../../json.js'
+import type { Instant, Json } from '../../json.js'
 import type { Dag, Task } from '../dag/model.js'
-import type { Decision, Run, RunChange, RunSnapshot, TaskChange, TaskRun } from './model.js'
+import { declaredId, isItem, itemId, itemIndex } from './items.js'
+import type { Decision, Expansion, Run, RunChange, RunSnapshot, TaskChange, TaskRun } from './model.js'
 
 /**
  * A decision in the making: a copy of the run on which steps build on one another, and from which only what really
@@ -12,6 +13,8 @@ export class RunDraft {
   readonly #snapshot: RunSnapshot
   readonly #before = new Map<string, TaskRun>()
   readonly #tasks = new Map<string, TaskRun>()
+  readonly #expanded = new Map<string, readonly Json[]>()
+  readonly #items = new Map<string, string[]>()
   readonly #settled: Decision['settled'] = []
   readonly #stop: Decision['stop'] = []
 
@@ -22,7 +25,9 @@ export class RunDraft {
     for (const task of snapshot.tasks) {
       this.#before.set(task.taskId, task)
       this.#tasks.set(task.taskId, task)
+      if (isItem(task.taskId)) this.#addItem(task.taskId)
     }
+    for (const ids of this.#items.values()) ids.sort((a, b) => itemIndex(a) - itemIndex(b))
   }
 
   /** undefined for a task outside the run (`onlyTasks`) */
@@ -36,6 +41,49 @@ export class RunDraft {
       const now = this.#tasks.get(task.id)
       return now === undefined ? [] : [{ task, now }]
     })
+  }
+
+  /** the items of a task with `for_each`, in their order; none before it is expanded */
+  items(taskId: string): TaskRun[] {
+    return (this.#items.get(taskId) ?? []).flatMap((id) => this.#tasks.get(id) ?? [])
+  }
+
+  /** `tasks()` and their items, each after its group */
+  rows(): { task: Task; now: TaskRun }[] {
+    if (this.#items.size === 0) return this.tasks()
+    return this.tasks().flatMap((row) => [row, ...this.items(row.task.id).map((now) => ({ task: row.task, now }))])
+  }
+
+  /** true for the row of a task with `for_each` while its items run: no attempt stands behind it */
+  isGroup({ taskId, state }: TaskRun): boolean {
+    return state === 'deferred' && this.#items.has(taskId)
+  }
+
+  /** Makes the items of a task, or makes them anew in place of those of another generation, none of which is at work. */
+  expand(taskId: string, values: readonly Json[], reason: string): void {
+    const group = this.#tasks.get(taskId)
+    if (group === undefined) throw new Error(`The run ${this.run.id} has no task ${taskId}.`)
+    const earlier = this.#items.get(taskId) ?? []
+    if (earlier.length === 0 && values.length === 0) return
+    const generation = Math.max(group.generation, ...this.items(taskId).map((item) => item.generation))
+    for (const id of earlier.slice(values.length)) this.#tasks.delete(id)
+    this.#expanded.set(taskId, values)
+    this.#items.set(
+      taskId,
+      values.map((_, index) => {
+        const id = itemId(taskId, index)
+        const before = this.#tasks.get(id) ?? newItem(id, group.since)
+        this.#tasks.set(id, { ...before, generation, reason })
+        return id
+      }),
+    )
+  }
+
+  #addItem(id: string): void {
+    const group = declaredId(id)
+    const items = this.#items.get(group)
+    if (items === undefined) this.#items.set(group, [id])
+    else items.push(id)
   }
 
   /** direct upstream tasks that belong to the run; needs on tasks outside count as satisfied */
@@ -62,14 +110,42 @@ export class RunDraft {
     let wakeAt: Instant | null = null
     for (const [taskId, task] of this.#tasks) {
       const before = this.#before.get(taskId)
-      const change = before === undefined || before === task ? null : taskChange(before, task)
+      const isExpanded = this.#expanded.has(declaredId(taskId)) && isItem(taskId)
+      const change = before === undefined || before === task || isExpanded ? null : taskChange(before, task)
       if (change !== null) tasks.push(change)
       if (this.run.state === 'running' && task.state === 'up_for_retry' && task.notBefore !== null) {
         wakeAt = Math.min(wakeAt ?? task.notBefore, task.notBefore)
       }
     }
     const run = runChange(this.#snapshot.run, this.run)
-    return { tasks, run, settled: this.#settled, stop: this.#stop, wakeAt }
+    return { tasks, expand: this.#expansions(), run, settled: this.#settled, stop: this.#stop, wakeAt }
+  }
+
+  #expansions(): Expansion[] {
+    return [...this.#expanded].map(([taskId, values]) => ({
+      taskId,
+      items: this.items(taskId).map(({ state, generation, reason }, index) => {
+        return { value: values[index] ?? null, state, generation, reason }
+      }),
+    }))
+  }
+}
+
+/** An item that has not been tried. */
+export function newItem(taskId: string, since: Instant): TaskRun {
+  return {
+    taskId,
+    state: 'none',
+    attempt: 0,
+    tries: 0,
+    generation: 1,
+    notBefore: null,
+    since,
+    startedAt: null,
+    endedAt: null,
+    reason: '',
+    cancelRequested: false,
+    outputs: {},
   }
 }
 

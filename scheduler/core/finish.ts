@@ -23,7 +23,8 @@ export function finishRun(draft: RunDraft, now: Instant): void {
  */
 export function endOf(draft: RunDraft): { state: RunState; reason: string } | null {
   const tasks = draft.tasks()
-  if (tasks.some(({ now: taskRun }) => !isFinal(taskRun.state))) return null
+  // an item may still be stopping after its task was cancelled
+  if (draft.rows().some(({ now: taskRun }) => !isFinal(taskRun.state))) return null
   if (draft.run.cancelRequested && tasks.some(({ now: taskRun }) => taskRun.state === 'cancelled')) {
     return { state: 'cancelled', reason: draft.run.reason }
   }

@@ -2,6 +2,7 @@ import type { Instant } from '../../json.js'
 import { addDownstream, reopen } from './clear.js'
 import { RunDraft } from './draft.js'
 import { endOf } from './finish.js'
+import { declaredId, reopenGroup, settleGroup } from './items.js'
 import type { Decision, RunSnapshot, TaskRun } from './model.js'
 import { isFinal, isFinalRun } from './states.js'
 
@@ -24,9 +25,13 @@ export function mark(
   for (const taskId of new Set(tasks)) {
     const taskRun = draft.task(taskId)
     if (taskRun === undefined || taskRun.state === state) continue
+    for (const item of draft.items(taskId)) if (!isFinal(item.state)) markOne(draft, item, state, now, by)
     markOne(draft, taskRun, state, now, by)
+    // a group that is marked itself keeps its mark, whatever its items
+    if (!tasks.includes(declaredId(taskId))) reopenGroup(draft, taskId)
     marked.push(taskId)
   }
+  for (const { task } of draft.tasks()) if (task.forEach !== null) settleGroup(draft, task, now)
   if (marked.length === 0) return { decision: draft.decision(), marked }
   const judgedAnew = state !== 'failed' && judgeDownstreamAnew(draft, marked)
   if (isFinalRun(draft.run.state)) {
@@ -39,7 +44,8 @@ export function mark(
 }
 
 function markOne(draft: RunDraft, taskRun: TaskRun, state: MarkedState, now: Instant, by: string): void {
-  if (taskRun.state === 'running' || taskRun.state === 'deferred') draft.stop(taskRun.taskId, taskRun.attempt)
+  const hasAttempt = taskRun.state === 'running' || (taskRun.state === 'deferred' && !draft.isGroup(taskRun))
+  if (hasAttempt) draft.stop(taskRun.taskId, taskRun.attempt)
   draft.set(taskRun.taskId, {
     state,
     notBefore: null,
@@ -50,7 +56,7 @@ function markOne(draft: RunDraft, taskRun: TaskRun, state: MarkedState, now: Ins
 }
 
 function judgeDownstreamAnew(draft: RunDraft, marked: readonly string[]): boolean {
-  const downstream = new Set(marked)
+  const downstream = new Set(marked.map(declaredId))
   addDownstream(draft.dag, downstream)
   let any = false
   for (const { now: taskRun } of draft.tasks()) {

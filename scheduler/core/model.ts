@@ -52,8 +52,9 @@ export interface Run {
   noChecks: boolean
 }
 
-/** One task of one run. */
+/** One task of one run, or one item of a task with `for_each` (items.ts). */
 export interface TaskRun {
+  /** as declared; of an item with its number, `load.17` */
   taskId: string
   state: TaskState
   /** number of the current or last attempt over the life of the run; 0 before the first */
@@ -122,9 +123,18 @@ export interface RunChange {
   cancelRequested?: boolean
 }
 
+/** The items of a task with `for_each`, made or made anew. None of them is at work. */
+export interface Expansion {
+  taskId: string
+  /** in their order, from 0 */
+  items: { value: Json; state: TaskState; generation: number; reason: string }[]
+}
+
 /** What the core wants done about one run; written in one step, all or nothing, against `revision`. */
 export interface Decision {
   tasks: TaskChange[]
+  /** rows of items, beside `tasks`; items of a longer list before are removed */
+  expand: Expansion[]
   run: RunChange | null
   /** attempts whose outcome this decision has taken into account */
   settled: { taskId: string; attempt: number }[]

@@ -2,6 +2,7 @@ import type { Instant } from '../../json.js'
 import type { Task } from '../dag/model.js'
 import { cancelledReason } from './cancel.js'
 import type { RunDraft } from './draft.js'
+import { declaredId } from './items.js'
 import type { AttemptOutcome, TaskRun } from './model.js'
 import { failedAfter, waitsForRetry } from './reasons.js'
 import { type Random, retryDelayMs } from './retry.js'
@@ -20,11 +21,11 @@ export function settleOutcomes(
   const declared = new Map(draft.dag.tasks.map((task) => [task.id, task]))
   for (const outcome of outcomes) {
     draft.settle(outcome.taskId, outcome.attempt)
-    const task = declared.get(outcome.taskId)
+    const task = declared.get(declaredId(outcome.taskId))
     const taskRun = draft.task(outcome.taskId)
     if (task === undefined || taskRun === undefined || taskRun.attempt !== outcome.attempt) continue
     if (taskRun.state !== 'running' && taskRun.state !== 'deferred') continue
-    draft.set(task.id, stateAfter(task, taskRun, outcome, now, random))
+    draft.set(taskRun.taskId, stateAfter(task, taskRun, outcome, now, random))
   }
 }
 

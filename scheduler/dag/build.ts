@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { parseDuration } from '../../duration.js'
 import type { Json, JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
+import { forEachOf } from './for-each.js'
 import { groupsOf, type Needs, topologicalOrder } from './graph.js'
 import type { CheckSpec, Dag, ParamSpec, Task, TriggerRule } from './model.js'
 import type { ParsedYaml } from './parse.js'
@@ -66,6 +67,7 @@ function buildTask(
     operator: facts.operator.type,
     config: facts.config,
     when: task.when === undefined ? null : String(task.when),
+    forEach: forEachOf(task.for_each),
     triggerRule: task.trigger_rule as TriggerRule,
     retries: numberOf(task.retries, TASK_DEFAULTS.retries),
     retryDelayMs: durationOf(task.retry_delay) ?? 0,

@@ -96,7 +96,13 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
-  const facts = checkTasks(document, tasks, needs, { ...context, file, read: (path) => files.read(path) }, report)
+  const facts = checkTasks(
+    document,
+    tasks,
+    needs,
+    { ...context, file, arrays: arraysOf(document.params), read: (path) => files.read(path) },
+    report,
+  )
   const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
   const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }
@@ -118,6 +124,11 @@ function checkTasks(
     if (fact !== null) facts.set(id, fact)
   }
   return facts
+}
+
+function arraysOf(params: unknown): Set<string> {
+  const specs = isMap(params) ? Object.entries(params) : []
+  return new Set(specs.flatMap(([name, spec]) => (isMap(spec) && spec.type === 'array' ? name : [])))
 }
 
 const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout']

@@ -63,6 +63,17 @@ export interface CheckSpec {
   name: string
 }
 
+/** What a task with `for_each` runs over: one item, and so one task run, for each value of a list. */
+export interface ForEach {
+  source:
+    | { kind: 'list'; values: Json[] }
+    | { kind: 'param'; name: string }
+    /** a list among the outputs of a task before this one */
+    | { kind: 'output'; task: string; name: string }
+  /** items at once; null for as many as pools and DAG allow */
+  concurrency: number | null
+}
+
 /** A task as the DAG file declares it, with every default filled in; durations are milliseconds. */
 export interface Task {
   id: string
@@ -74,6 +85,8 @@ export interface Task {
   config: JsonObject
   /** a condition (condition.ts); the task is skipped when it does not hold */
   when: string | null
+  /** null for an ordinary task */
+  forEach: ForEach | null
   triggerRule: TriggerRule
   retries: number
   retryDelayMs: number

@@ -9,7 +9,7 @@ export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone
 
 /** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
 export const LATER_DAG_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
-export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure', 'for_each'])
+export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
 export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['tables', 'files'])
 
 const scalar = ['string', 'number', 'boolean']

@@ -2,6 +2,7 @@ import { dirname, posix } from 'node:path'
 import type { Json, JsonObject } from '../../json.js'
 import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
+import { checkForEach } from './for-each.js'
 import { findCycle, type Needs, upstreamOf } from './graph.js'
 import type { NamedFile } from './named-files.js'
 import { isMap } from './phrases.js'
@@ -18,6 +19,8 @@ export interface TaskContext {
   /** path of the DAG file below the DAGs folder */
   file: string
   read(path: string): NamedFile
+  /** names of the parameters that are lists */
+  arrays: ReadonlySet<string>
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
 }
@@ -92,6 +95,9 @@ export function checkTask(
   const reading = new TaskReading(id, operator, task[operator.type] as Json, known, context, report)
   reading.config(config)
   if (report.isGood([...path, 'checks'])) reading.checks(task.checks as Json | undefined)
+  if (task.for_each !== undefined && report.isGood([...path, 'for_each'])) {
+    checkForEach(task.for_each as Json, [...path, 'for_each'], { ...known, item: false }, context.arrays, report)
+  }
   if (typeof task.when === 'string') reading.text([...path, 'when'], task.when, 'condition')
   if (isMap(task.env)) {
     for (const [name, value] of Object.entries(task.env)) {
@@ -211,8 +217,10 @@ function knownNames(
 ): KnownNames {
   // the way up is walked only for templates that ask
   let upstream: Set<string> | null = null
+  const task = tasks[id]
   return {
     params,
+    item: isMap(task) && task.for_each !== undefined,
     vars: context.vars,
     tasks: { has: (other) => Object.hasOwn(tasks, other), all: () => Object.keys(tasks) },
     upstream: {

@@ -2,6 +2,7 @@ import { DURATION_PATTERN } from '../../duration.js'
 import type { JsonObject, JsonSchema } from '../../json.js'
 import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
+import { FOR_EACH_SCHEMA } from './for-each.js'
 import { TRIGGER_RULES } from './model.js'
 
 /** Ids of DAGs and tasks: they are part of run ids, file names, URLs and SQL, so they stay plain. */
@@ -118,6 +119,7 @@ export const TASK_KEYS: JsonSchema = {
     'x-template': 'condition',
     examples: ["params.mode == 'full' and tasks.count.outputs.rows > 0"],
   },
+  for_each: FOR_EACH_SCHEMA,
   ...SHARED_TASK_KEYS,
   checks: CHECKS_SCHEMA,
   outputs: {

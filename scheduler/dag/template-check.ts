@@ -17,6 +17,8 @@ export interface KnownNames {
   tasks: { has(id: string): boolean; all(): Iterable<string> }
   /** of a task before this one, direct or not, the outputs it declares; null: none, so any is accepted; undefined: not before */
   upstream: { get(id: string): ReadonlySet<string> | null | undefined }
+  /** true where `item` is one: in a task with `for_each` */
+  item: boolean
   /** null: not known here, any is accepted */
   vars: ReadonlySet<string> | null
 }
@@ -35,7 +37,7 @@ const FIXED: Record<string, readonly string[]> = {
   task: ['id', 'attempt'],
 }
 const ROOTS = ['params', 'interval', 'run', 'dag', 'task', 'tasks', 'vars']
-const LATER = ['item', 'trigger']
+const LATER = ['trigger']
 
 /** What Airflow's templates call what ours call otherwise. */
 const AIRFLOW: Record<string, string> = {
@@ -145,6 +147,8 @@ function checkName(parts: readonly string[], checking: Checking): void {
   } else if (Object.hasOwn(FIXED, root)) {
     const names = FIXED[root] ?? []
     if (second === undefined || parts.length > 2 || !names.includes(second)) unknown(names, second ?? '')
+  } else if (root === 'item') {
+    if (!known.item) fault('uses `item`, which only a task with `for_each` has', 'add `for_each`, or name the value')
   } else if (LATER.includes(root)) {
     fault(`uses \`${root}\`, which is not there yet in this version of Sluice`, '')
   } else if (Object.hasOwn(AIRFLOW, root)) {

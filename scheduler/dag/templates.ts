@@ -20,6 +20,8 @@ export interface TemplateScope {
   task: { id: string; attempt: number }
   tasks: Record<string, { outputs: JsonObject }>
   vars: Record<string, string>
+  /** of a task with `for_each`, the value that this attempt is for */
+  item?: Json
 }
 
 /** A task as its operator gets it. */

@@ -18,7 +18,7 @@ with picked as (
   insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
   select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
 )
-select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle,
+select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.item,
   r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
@@ -127,6 +127,7 @@ interface ClaimRow extends Record<string, unknown> {
   claim_token: string
   lease_until: Instant
   handle: Json
+  item: Json
   due_at: Instant
   interval_start: Instant
   interval_end: Instant
@@ -280,6 +281,7 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
     triggeredBy: row.triggered_by,
     noChecks: row.no_checks,
     handle: row.handle,
+    item: row.item,
     claimedAt,
   }
 }

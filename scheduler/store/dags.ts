@@ -95,10 +95,11 @@ export class DagQueries implements DagStore {
       version,
     ])
     if (row === undefined) return null
-    this.#versions.set(version, row.spec)
+    const dag = withDefaults(row.spec)
+    this.#versions.set(version, dag)
     const oldest = this.#versions.keys().next()
     if (this.#versions.size > CACHED_VERSIONS && !oldest.done) this.#versions.delete(oldest.value)
-    return row.spec
+    return dag
   }
 
   async problems(): Promise<Problem[]> {
@@ -170,3 +171,10 @@ function toRegisteredDag(row: DagRow): RegisteredDag {
     nextDueAt: row.next_due_at,
   }
 }
+
+/** A version that an older Sluice stored stays as it is: what came later has its default. */
+function withDefaults(dag: Dag): Dag {
+  return { ...dag, tasks: dag.tasks.map((task) => ({ ...LATER_TASK_FIELDS, ...task })) }
+}
+
+const LATER_TASK_FIELDS = { forEach: null }

@@ -131,6 +131,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     startRuns: (...args) => runs.startRuns(...args),
     run: (...args) => runs.run(...args),
     taskRuns: (...args) => runs.taskRuns(...args),
+    outputsOf: (...args) => runs.outputsOf(...args),
     snapshot: (...args) => runs.snapshot(...args),
     applyDecision: (...args) => runs.applyDecision(...args),
     runsToSettle: (...args) => runs.runsToSettle(...args),

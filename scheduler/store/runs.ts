@@ -1,4 +1,4 @@
-import type { Instant } from '../../json.js'
+import type { Instant, JsonObject } from '../../json.js'
 import type { Decision, Run, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag } from '../dag/model.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
@@ -82,6 +82,24 @@ with change as (
     handle = case when c.set ? 'generation' then null else t.handle end,
     progress = case when c.set ? 'generation' then null else t.progress end
   from change c, run where t.run_id = run.run_id and t.task_id = c."taskId"
+), item as (
+  select *, "taskId" || '.' || index as id
+  from jsonb_to_recordset($7::jsonb) as i("taskId" text, index int, value jsonb, state text, generation int, reason text)
+), kept as (
+  insert into task_runs (run_id, task_id, dag_id, position, state, generation, attempt, pool, queue, priority, since, reason,
+    item_of, item_index, item)
+  select t.run_id, i.id, t.dag_id, t.position, i.state, i.generation,
+    coalesce((select max(a.attempt) from attempts a where a.run_id = t.run_id and a.task_id = i.id), 0),
+    t.pool, t.queue, t.priority, $3, i.reason, t.task_id, i.index, i.value
+  from item i, run join task_runs t using (run_id) where t.task_id = i."taskId"
+  on conflict (run_id, task_id) do update set state = excluded.state, generation = excluded.generation, tries = 0,
+    since = excluded.since, reason = excluded.reason, item = excluded.item, not_before = null, started_at = null,
+    ended_at = null, cancel_requested = false, outputs = '{}', handle = null, progress = null, claim_token = null,
+    worker_id = null, lease_until = null
+), dropped as (
+  delete from task_runs t using run
+  where t.run_id = run.run_id and t.item_of = any($8::text[]) and not exists (
+    select 1 from item i where i.id = t.task_id)
 ), ended as (
   update attempts a set result = 'cancelled', ended_at = $3, settled = true, reason = c.set ->> 'reason'
   from change c, run
@@ -141,7 +159,7 @@ select run_id from (
   union
   select run_id from runs r where state = 'running' and not exists (
     select 1 from task_runs t where t.run_id = r.run_id
-      and t.state in ('scheduled', 'queued', 'running', 'deferred', 'up_for_retry'))
+      and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
 ) found order by run_id limit $2`
 
 export class RunQueries implements Omit<RunStore, 'advanceDue'> {
@@ -204,16 +222,27 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
 
   async taskRuns(runId: string): Promise<TaskRun[]> {
     const rows = await this.#database.query<TaskRow>(
-      `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position`,
+      `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position, item_index nulls first`,
       [runId],
     )
     return rows.map(toTaskRun)
   }
 
+  async outputsOf(runId: string, tasks: readonly string[]): Promise<Record<string, JsonObject>> {
+    const rows = await this.#database.query<{ task_id: string; outputs: JsonObject }>(
+      'select task_id, outputs from task_runs where run_id = $1 and task_id = any($2::text[])',
+      [runId, tasks],
+    )
+    return Object.fromEntries(rows.map(({ task_id, outputs }) => [task_id, outputs]))
+  }
+
   async snapshot(runId: string): Promise<RunSnapshot | null> {
     const [runs, tasks, outcomes] = await this.#database.transaction([
       { sql: `select ${RUN_COLUMNS} from runs where run_id = $1`, params: [runId] },
-      { sql: `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position`, params: [runId] },
+      {
+        sql: `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position, item_index nulls first`,
+        params: [runId],
+      },
       {
         sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at from attempts
           where run_id = $1 and result is not null and not settled order by task_id, attempt`,
@@ -248,6 +277,8 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         json(changes),
         json(withTextInstants(decision.run ?? {})),
         json(decision.settled),
+        json(decision.expand.flatMap(({ taskId, items }) => items.map((item, index) => ({ taskId, index, ...item })))),
+        decision.expand.map(({ taskId }) => taskId),
       ],
     }
     const locks = [

@@ -130,6 +130,8 @@ export interface RunStore {
   startRuns(now: Instant, limit: number): Promise<string[]>
   run(runId: string): Promise<Run | null>
   taskRuns(runId: string): Promise<TaskRun[]>
+  /** outputs of these tasks by id; those that do not belong to the run are left out */
+  outputsOf(runId: string, tasks: readonly string[]): Promise<Record<string, JsonObject>>
   /** null when there is no such run */
   snapshot(runId: string): Promise<RunSnapshot | null>
   /**
@@ -138,10 +140,13 @@ export interface RunStore {
    * conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
    * A change of generation forgets handle and progress. `since` becomes `now` when the state changes.
+   * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an
+   * earlier generation; items of the task that it does not name are removed, their attempts stay.
    */
   applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
   /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` whose
-   *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `deferred` or `up_for_retry`. */
+   *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `up_for_retry`, or `deferred` by an attempt of its own (a
+   *  task with `for_each` has none). */
   runsToSettle(now: Instant, limit: number): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry */
   nextRetryAt(): Promise<Instant | null>
@@ -174,6 +179,8 @@ export interface ClaimedTask {
   params: JsonObject
   triggeredBy: string
   noChecks: boolean
+  /** of an item (`taskId` is `load.17`) its value; null for other tasks */
+  item: Json
   /** what the attempt before this one saved with saveHandle(), for re-attachment; null for none */
   handle: Json
   claimedAt: Instant

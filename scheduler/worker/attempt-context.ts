@@ -55,7 +55,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
       intervalStart: claim.intervalStart,
       intervalEnd: claim.intervalEnd,
     },
-    task: { id: task.id, attempt: claim.attempt, generation: claim.generation },
+    task: { id: claim.taskId, attempt: claim.attempt, generation: claim.generation },
     project: config.project,
     get workDir() {
       return work.path
@@ -71,7 +71,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
     },
     connection,
     lakehouse: (name = 'lakehouse') => lakehouses.open(name),
-    token: `${dag.id}/${claim.runId}/${task.id}/${claim.generation}`,
+    token: `${dag.id}/${claim.runId}/${claim.taskId}/${claim.generation}`,
     checks: rendered.checks,
     noChecks: claim.noChecks,
     progress: parts.progress,

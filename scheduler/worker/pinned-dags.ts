@@ -1,3 +1,4 @@
+import { declaredId } from '../core/items.js'
 import type { Dag, Task } from '../dag/model.js'
 import type { Store } from '../store/store.js'
 
@@ -46,7 +47,7 @@ export class PinnedDags {
 
 /** Slots are given nothing that their task does not name. */
 function cut({ dag, tasks }: PinnedDag, taskId: string): PinnedTask | null {
-  const task = tasks.get(taskId)
+  const task = tasks.get(declaredId(taskId))
   if (task === undefined) return null
   const files: Record<string, string> = {}
   for (const path of task.files) {

@@ -7,10 +7,10 @@ export type Prepared = { assignment: Assignment } | { failure: string; retryable
 
 /** Puts together what a slot needs to run a claimed attempt. */
 export class Preparation {
-  readonly #store: Pick<Store, 'dagVersion' | 'taskRuns'>
+  readonly #store: Pick<Store, 'dagVersion' | 'outputsOf'>
   readonly #dags: PinnedDags
 
-  constructor(store: Pick<Store, 'dagVersion' | 'taskRuns'>) {
+  constructor(store: Pick<Store, 'dagVersion' | 'outputsOf'>) {
     this.#store = store
     this.#dags = new PinnedDags(store)
   }
@@ -37,8 +37,7 @@ export class Preparation {
 
   async #outputs(runId: string, tasks: readonly string[]): Promise<Assignment['upstream']> {
     if (tasks.length === 0) return {}
-    const rows = await this.#store.taskRuns(runId)
-    const named = rows.filter(({ taskId }) => tasks.includes(taskId))
-    return Object.fromEntries(named.map(({ taskId, outputs }) => [taskId, { outputs }]))
+    const named = await this.#store.outputsOf(runId, tasks)
+    return Object.fromEntries(Object.entries(named).map(([taskId, outputs]) => [taskId, { outputs }]))
   }
 }

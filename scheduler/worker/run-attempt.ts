@@ -201,5 +201,6 @@ function scopeOf({ claim, dag, task, upstream }: Assignment, config: SlotConfig)
     task: { id: task.id, attempt: claim.attempt },
     tasks: upstream,
     vars: config.vars,
+    ...(task.forEach === null ? {} : { item: claim.item }),
   }
 }

@@ -1,4 +1,4 @@
-import { type Dag, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
+import { type Dag, type ForEach, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
 import { dag, everySchedule, task } from '../scheduler/core/dags.js'
 import type { Prng } from './prng.js'
 
@@ -22,6 +22,7 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
         maxDelayMs: 10_000,
         pool: random.chance(0.2) ? 'narrow' : 'default',
         priority: random.int(0, 2),
+        forEach: random.chance(0.15) ? anyItems(random) : null,
       }),
     )
   }
@@ -32,4 +33,9 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
   })
+}
+
+function anyItems(random: Prng): ForEach {
+  const values = Array.from({ length: random.int(0, 5) }, (_, index) => index)
+  return { source: { kind: 'list', values }, concurrency: random.pick([null, 1, 2]) }
 }

@@ -63,6 +63,7 @@ const EXAMPLES: Record<string, { path: string; body?: JsonObject }> = {
   'post /runs/{run}/cancel': { path: `/runs/${RUN}/cancel`, body: {} },
   'post /runs/{run}/clear': { path: `/runs/${RUN}/clear`, body: { tasks: ['publish'], downstream: true } },
   'post /runs/{run}/mark': { path: `/runs/${RUN}/mark`, body: { tasks: ['publish'], state: 'success' } },
+  'get /runs/{run}/tasks/{task}/items': { path: `/runs/${RUN}/tasks/sync_crm/items` },
   'get /runs/{run}/tasks/{task}/attempts': { path: `/runs/${RUN}/tasks/sync_crm/attempts` },
   'get /runs/{run}/tasks/{task}/attempts/{attempt}/log': { path: `/runs/${RUN}/tasks/sync_crm/attempts/1/log` },
   'get /tables': { path: '/tables' },

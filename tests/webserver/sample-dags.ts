@@ -9,6 +9,7 @@ export function sampleTask(id: string, needs: string[] = [], set: Partial<Task> 
     operator: 'sql',
     config: { sql: `select * from ${id}`, to: id.replace('_', '.') },
     when: null,
+    forEach: null,
     triggerRule: 'all_success',
     retries: 3,
     retryDelayMs: 30_000,

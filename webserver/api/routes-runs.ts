@@ -2,14 +2,14 @@ import { SluiceError } from '../../errors.js'
 import type { Run } from '../../scheduler/core/model.js'
 import { RUN_STATES } from '../../scheduler/core/model.js'
 import { isRunState, listRuns } from '../../scheduler/store/reads/run-list.js'
-import { runAttempts, runTasks } from '../../scheduler/store/reads/run-page.js'
+import { type RunTask, runAttempts, runItems, runTask, runTasks } from '../../scheduler/store/reads/run-page.js'
 import type { Source } from '../live/topic.js'
 import { isOver } from '../present/run-view.js'
 import type { Web } from '../web.js'
 import { followLog } from './follow-log.js'
 import { type ApiRoute, ok } from './route.js'
 import { body, schemaRef, TASK_LIST } from './schemas.js'
-import { attemptShape, runEntry, runShape, taskShape } from './shapes.js'
+import { attemptShape, itemShape, runEntry, runShape, taskShape } from './shapes.js'
 
 const ATTEMPT_LIMIT = 1_000
 /** Short, because the command line shows progress from it. */
@@ -136,15 +136,29 @@ export const RUN_ROUTES: ApiRoute[] = [
   },
   {
     method: 'get',
+    path: '/runs/{run}/tasks/{task}/items',
+    summary: 'The items of a task with `for_each`, by their number',
+    role: 'viewer',
+    query: {
+      from: { type: 'integer', minimum: 0, maximum: 10_000, default: 0, description: 'first item' },
+      limit: { type: 'integer', minimum: 1, maximum: 1_000, default: 100, description: 'items at most' },
+    },
+    answers: { 200: { description: 'The items', schema: { type: 'array', items: schemaRef('Item') } } },
+    async handle(web, _live, call) {
+      const { taskId } = await loadTaskOnly(web, call.param('run'), call.param('task'))
+      const page = { from: Number(call.query('from') || 0), limit: Number(call.query('limit') || 100) }
+      return ok((await runItems(web.deps.database, call.param('run'), taskId, page)).map(itemShape))
+    },
+  },
+  {
+    method: 'get',
     path: '/runs/{run}/tasks/{task}/attempts',
     summary: 'The attempts of one task',
     role: 'viewer',
     answers: { 200: { description: 'The attempts', schema: { type: 'array', items: schemaRef('Attempt') } } },
     async handle(web, _live, call) {
       await loadRunOnly(web, call.param('run'))
-      const tasks = await runTasks(web.deps.database, call.param('run'))
-      if (!tasks.some((task) => task.taskId === call.param('task')))
-        throw new SluiceError('TASK_UNKNOWN', `The run ${call.param('run')} has no task ${call.param('task')}.`)
+      await loadTaskOnly(web, call.param('run'), call.param('task'))
       const attempts = await runAttempts(web.deps.database, call.param('run'), ATTEMPT_LIMIT, call.param('task'))
       return ok(attempts.map(attemptShape))
     },
@@ -173,6 +187,13 @@ async function loadRunOnly(web: Web, runId: string): Promise<Run> {
   const run = await web.deps.store.run(runId)
   if (run === null) throw new SluiceError('RUN_UNKNOWN', `There is no run ${runId}.`)
   return run
+}
+
+/** @throws SluiceError TASK_UNKNOWN */
+async function loadTaskOnly(web: Web, runId: string, taskId: string): Promise<RunTask> {
+  const task = await runTask(web.deps.database, runId, taskId)
+  if (task === null) throw new SluiceError('TASK_UNKNOWN', `The run ${runId} has no task ${taskId}.`)
+  return task
 }
 
 async function loadRun(web: Web, runId: string) {

@@ -121,6 +121,15 @@ export const SCHEMAS = {
     ended_at: orNull(instant),
     log_lines: whole,
   }),
+  Item: exactly({
+    task: text,
+    item: {},
+    state: { enum: [...TASK_STATES] },
+    attempt: whole,
+    started_at: orNull(instant),
+    ended_at: orNull(instant),
+    reason: text,
+  }),
   LogLine: exactly({ line: whole, at: instant, level: { enum: ['debug', 'info', 'warn', 'error'] }, message: text }),
   Table: exactly({
     table: text,

@@ -7,6 +7,7 @@ import type { Missed } from '../../scheduler/loop/catchup.js'
 import type {
   AttemptShape,
   DagShape,
+  ItemShape,
   MissedShape,
   RunListEntry,
   RunShape,
@@ -112,6 +113,18 @@ export function taskShape(task: RunTask, lineage: readonly Lineage[]): TaskShape
       sample: check.sample,
       message: check.message,
     })),
+  }
+}
+
+export function itemShape(item: RunTask): ItemShape {
+  return {
+    task: item.taskId,
+    item: item.item,
+    state: item.state,
+    attempt: item.attempt,
+    started_at: isoInstantOrNull(item.startedAt),
+    ended_at: isoInstantOrNull(item.endedAt),
+    reason: item.reason,
   }
 }
 

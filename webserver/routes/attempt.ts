@@ -1,14 +1,18 @@
 import type { Request, Response } from 'express'
 import { SluiceError } from '../../errors.js'
-import { FINAL_TASK_STATES, type Run } from '../../scheduler/core/model.js'
+import type { Json } from '../../json.js'
+import { declaredId, isItem, itemIndex, MOST_ITEMS } from '../../scheduler/core/items.js'
+import { FINAL_TASK_STATES, type Run, TASK_STATES } from '../../scheduler/core/model.js'
 import type { Dag, Task } from '../../scheduler/dag/model.js'
 import {
   attemptDetail,
+  itemCounts,
   pastTaskDurations,
   type RunAttempt,
   type RunTask,
   runAttempts,
-  runTasks,
+  runItems,
+  runTask,
 } from '../../scheduler/store/reads/run-page.js'
 import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
@@ -44,19 +48,62 @@ export async function loadAttempt(web: Web, req: Request): Promise<AttemptPlace>
   const [runId, taskId] = [req.params.run as string, req.params.task as string]
   const run = await store.run(runId)
   if (run === null) throw new SluiceError('RUN_UNKNOWN', `There is no run ${runId}.`)
-  const [dag, tasks, attempts] = await Promise.all([
+  const [dag, task, attempts] = await Promise.all([
     web.dagVersion(run.version),
-    runTasks(database, runId),
+    runTask(database, runId, taskId),
     runAttempts(database, runId, ATTEMPTS, taskId),
   ])
-  const task = tasks.find((row) => row.taskId === taskId)
-  if (task === undefined) throw new SluiceError('TASK_UNKNOWN', `The run ${runId} has no task ${taskId}.`)
+  if (task === null) throw new SluiceError('TASK_UNKNOWN', `The run ${runId} has no task ${taskId}.`)
   const asked = textOf(req.query.try)
   const chosen =
     attempts.find((attempt) => String(attempt.attempt) === asked) ?? (asked === '' ? attempts.at(-1) : undefined)
   if (chosen === undefined && asked !== '')
     throw new SluiceError('NOT_FOUND', `${taskId} of ${runId} has no try ${asked.slice(0, 20)}.`)
-  return { run, dag, task, spec: dag.tasks.find((one) => one.id === taskId) ?? null, attempts, chosen: chosen ?? null }
+  return {
+    run,
+    dag,
+    task,
+    spec: dag.tasks.find((one) => one.id === declaredId(taskId)) ?? null,
+    attempts,
+    chosen: chosen ?? null,
+  }
+}
+
+const ITEMS_SHOWN = 100
+
+/** The items of a task with `for_each`: how many are in each state, and a page of them. */
+async function itemsView(web: Web, req: Request, { run, task }: AttemptPlace) {
+  const { database, now } = web.deps
+  const asked = textOf(req.query.items)
+  const state = (TASK_STATES as readonly string[]).includes(asked) ? asked : ''
+  const from = wholeNumber(req.query.from, 0, MOST_ITEMS) ?? 0
+  const base = links.task(run.id, task.taskId)
+  const [counts, rows] = await Promise.all([
+    itemCounts(database, run.id, task.taskId),
+    runItems(database, run.id, task.taskId, { from, limit: ITEMS_SHOWN + 1, state }),
+  ])
+  const more = rows[ITEMS_SHOWN]
+  return {
+    base,
+    filter: state,
+    counts: counts.map((one) => ({ ...one, href: `${href(base, { items: one.state })}#items` })),
+    first: from === 0 ? '' : `${href(base, state === '' ? {} : { items: state })}#items`,
+    next: more === undefined ? '' : `${href(base, { items: state, from: String(itemIndex(more.taskId)) })}#items`,
+    rows: rows.slice(0, ITEMS_SHOWN).map((row) => ({
+      taskId: row.taskId,
+      href: links.task(run.id, row.taskId),
+      state: row.state,
+      item: itemText(row.item),
+      attempt: row.attempt === 0 ? '' : String(row.attempt),
+      took: row.startedAt === null ? '' : duration((row.endedAt ?? now()) - row.startedAt),
+      reason: richText(row.reason),
+    })),
+  }
+}
+
+function itemText(item: Json): string {
+  const text = typeof item === 'string' ? item : JSON.stringify(item)
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
 
 /** One attempt: its log, what it was given, and the facts about it. */
@@ -73,9 +120,11 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     logModel(web, req, place, base),
   ])
   const usual = spread(past)
+  const items = place.spec?.forEach && !isItem(task.taskId) ? await itemsView(web, req, place) : null
   const over = FINAL_TASK_STATES.includes(task.state)
   const model = {
     taskId: task.taskId,
+    items,
     state: task.state,
     took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
     usual: usual === null ? '' : `median ${duration(usual.median)}, p90 ${duration(usual.p90)}`,

@@ -59,7 +59,7 @@ export interface GridCell {
 export async function gridCells(db: Database, runIds: readonly string[]): Promise<Map<string, GridCell[]>> {
   const rows = await db.query<{ runId: string; tasks: string[]; states: TaskState[] }>(
     `select run_id as "runId", array_agg(task_id order by position) as tasks, array_agg(state order by position) as states
-     from task_runs where run_id = any($1) group by run_id`,
+     from task_runs where run_id = any($1) and item_of is null group by run_id`,
     [runIds],
   )
   return new Map(

@@ -19,6 +19,8 @@ export interface RunTask {
   workerId: string | null
   leaseUntil: Instant | null
   progress: Json
+  /** of an item its value */
+  item: Json
 }
 
 export interface RunAttempt {
@@ -34,18 +36,51 @@ export interface RunAttempt {
   logBytes: number
 }
 
-/** The tasks of a run in the order of its DAG. */
+const TASK = `select task_id as "taskId", state, attempt, tries, generation, pool, queue, since, not_before as "notBefore",
+  started_at as "startedAt", ended_at as "endedAt", reason, cancel_requested as "cancelRequested", worker_id as "workerId",
+  lease_until as "leaseUntil", progress, item from task_runs`
+
+/** The tasks of a run in the order of its DAG; of a task with `for_each` its own row, not those of its items. */
 export function runTasks(db: Database, runId: string): Promise<RunTask[]> {
+  return db.query<RunTask & SqlRow>(`${TASK} where run_id = $1 and item_of is null order by position`, [runId])
+}
+
+/** One task of a run, or one item (`load.17`); null when there is no such. */
+export async function runTask(db: Database, runId: string, taskId: string): Promise<RunTask | null> {
+  const rows = await db.query<RunTask & SqlRow>(`${TASK} where run_id = $1 and task_id = $2`, [runId, taskId])
+  return rows[0] ?? null
+}
+
+/**
+ * Items of a task with `for_each` by their number, from `from` on.
+ * @param state '' for all
+ */
+export function runItems(
+  db: Database,
+  runId: string,
+  taskId: string,
+  { from, limit, state = '' }: { from: number; limit: number; state?: string },
+): Promise<RunTask[]> {
   return db.query<RunTask & SqlRow>(
-    `select task_id as "taskId", state, attempt, tries, generation, pool, queue, since, not_before as "notBefore",
-       started_at as "startedAt", ended_at as "endedAt", reason, cancel_requested as "cancelRequested",
-       worker_id as "workerId", lease_until as "leaseUntil", progress
-     from task_runs where run_id = $1 order by position`,
-    [runId],
+    `${TASK} where run_id = $1 and item_of = $2 and item_index >= $3 and ($5 = '' or state = $5)
+     order by item_index limit $4`,
+    [runId, taskId, from, limit, state],
   )
 }
 
-/** The newest `limit` attempts of a run, by task and number; without `taskId` those of all its tasks. */
+/** How many items of a task are in each state. */
+export async function itemCounts(
+  db: Database,
+  runId: string,
+  taskId: string,
+): Promise<{ state: TaskState; count: number }[]> {
+  return db.query<{ state: TaskState; count: number }>(
+    `select state, count(*)::int as count from task_runs where run_id = $1 and item_of = $2 group by state order by state`,
+    [runId, taskId],
+  )
+}
+
+/** The newest `limit` attempts of a run, by task and number; without `taskId` those of all its tasks, items left out. */
 export function runAttempts(
   db: Database,
   runId: string,
@@ -56,7 +91,7 @@ export function runAttempts(
     `select * from (
        select task_id as "taskId", attempt, generation, worker_id as "workerId", claimed_at as "claimedAt",
          ended_at as "endedAt", result, reason, log_lines as "logLines", log_bytes as "logBytes"
-       from attempts where run_id = $1 and ($3::text is null or task_id = $3)
+       from attempts where run_id = $1 and (task_id = $3 or $3::text is null and position('.' in task_id) = 0)
        order by claimed_at desc limit $2
      ) newest order by "taskId", attempt`,
     [runId, limit, taskId],

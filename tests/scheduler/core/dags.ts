@@ -9,6 +9,7 @@ export function task(id: string, needs: string[] = [], set: Partial<Task> = {}):
     operator: 'bash',
     config: { command: ['true'] },
     when: null,
+    forEach: null,
     triggerRule: 'all_success',
     retries: 0,
     retryDelayMs: 1_000,

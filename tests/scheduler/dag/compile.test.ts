@@ -30,6 +30,7 @@ describe('a compiled DAG', () => {
         operator: 'bash',
         config: { command: 'x' },
         when: null,
+        forEach: null,
         triggerRule: 'all_success',
         retries: 0,
         retryDelayMs: 30_000,

@@ -14,6 +14,17 @@ tasks:
   not_today: { when: "{{ params.name }}", bash: ["true"] }
   skipped: { when: false, bash: ["false"] }
 `,
+  'dags/items.yaml': `dag: items
+params: { names: { type: array, items: string, default: [a, "b'c", d] } }
+tasks:
+  list: { bash: 'printf ''{"files": [{"rows": 1}, {"rows": 2}]}'' > "$SLUICE_OUTPUTS"' }
+  greet:
+    for_each: { in: params.names, concurrency: 2 }
+    when: item != 'd'
+    bash: 'printf ''{"said": "%s"}'' {{ item }} > "$SLUICE_OUTPUTS"'
+  per_file: { needs: [list], for_each: tasks.list.outputs.files, bash: 'printf ''{"rows": %s}'' {{ item.rows }} > "$SLUICE_OUTPUTS"' }
+  after: { needs: [greet, per_file], bash: 'printf ''{"all": %s}'' {{json tasks.greet.outputs.said}} > "$SLUICE_OUTPUTS"' }
+`,
   'dags/declared.yaml': `dag: declared
 tasks:
   keeps: { bash: 'echo ''{"rows": 1}'' > "$SLUICE_OUTPUTS"', outputs: { rows: rows loaded } }
@@ -54,6 +65,16 @@ afterAll(async () => {
 })
 
 describe('an attempt', () => {
+  it('runs for each item of a list, with the item in its templates, and gives all outputs on', async () => {
+    const { state, tasks } = await project.run('items')
+    expect(state).toBe('success')
+    expect(tasks['greet.1']).toMatchObject({ state: 'success', attempt: 1, outputs: { said: "b'c" } })
+    expect(tasks['greet.2']).toMatchObject({ state: 'skipped', reason: '`when` is false' })
+    expect(tasks.greet).toMatchObject({ state: 'success', attempt: 0, outputs: { said: ['a', "b'c", null] } })
+    expect(tasks.per_file?.outputs).toEqual({ rows: [1, 2] })
+    expect(tasks.after?.outputs).toEqual({ all: ['a', "b'c", null] })
+  })
+
   it('renders its task with params, vars and the outputs of earlier tasks', async () => {
     const { run, state, tasks } = await project.run('flow')
     expect(state).toBe('success')

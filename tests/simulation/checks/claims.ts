@@ -126,6 +126,10 @@ export class ClaimsCheck {
 
   #decided(call: Extract<StoreCall, { method: 'applyDecision' }>): void {
     const [runId, , decision] = call.args
+    // an item that is made anew has ended: the mirror sees to that
+    for (const { taskId, items } of decision.expand) {
+      for (const index of items.keys()) this.#live.delete(keyOf({ runId, taskId: `${taskId}.${index}` }))
+    }
     for (const { taskId, set } of decision.tasks) {
       const key = keyOf({ runId, taskId })
       const live = this.#live.get(key)

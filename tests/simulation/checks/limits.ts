@@ -1,3 +1,4 @@
+import { declaredId } from '../../../scheduler/core/items.js'
 import type { History } from '../history.js'
 import type { StoreCall } from '../remote-store.js'
 import type { Mirror } from './mirror.js'
@@ -24,8 +25,9 @@ export class LimitsCheck {
     const pools = new Map<string, number>()
     const dags = new Map<string, { active: number; limit: number }>()
     for (const { dag, tasks } of this.#mirror.runs.values()) {
-      for (const { id, pool } of dag.tasks) {
-        const state = tasks.get(id)?.state
+      const poolOf = new Map(dag.tasks.map(({ id, pool }) => [id, pool]))
+      for (const [id, { state }] of tasks) {
+        const pool = poolOf.get(declaredId(id)) ?? ''
         if (state !== 'queued' && state !== 'running') continue
         pools.set(pool, (pools.get(pool) ?? 0) + 1)
         const counted = dags.get(dag.id)

@@ -11,6 +11,9 @@ export interface MirroredTask {
   queuedTimes: number
 }
 
+/** the number of attempts of an item that was away for a while */
+const UNKNOWN = -1
+
 export interface MirroredRun {
   dag: Dag
   state: string
@@ -80,13 +83,34 @@ export class Mirror {
     }
     run.revision += 1
     run.state = decision.run?.state ?? run.state
+    for (const { taskId, items } of decision.expand) {
+      const id = (index: number) => `${taskId}.${index}`
+      for (let index = items.length; run.tasks.has(id(index)); index += 1) run.tasks.delete(id(index))
+      for (const [index, { state, generation }] of items.entries()) {
+        const before = run.tasks.get(id(index))
+        const hasEnded = decision.settled.some((one) => one.taskId === id(index) && one.attempt === before?.attempt)
+        if (
+          before !== undefined &&
+          !['none', 'success', 'failed', 'skipped', 'cancelled'].includes(before.state) &&
+          !hasEnded
+        ) {
+          this.#history.violated('items are made of what rests', `${runId}/${id(index)} was ${before.state}`)
+        }
+        if (before !== undefined && before.attempt > 0 && generation <= before.generation && before.queuedTimes > 0) {
+          this.#history.violated('items made anew have a generation of their own', `${runId}/${id(index)}`)
+        }
+        run.tasks.set(id(index), { state, attempt: before?.attempt ?? UNKNOWN, generation, queuedTimes: 0 })
+      }
+    }
     for (const { taskId, expect, set } of decision.tasks) {
       this.#move(runId, taskId, (task) => {
         const { state, attempt, generation } = task
-        if (state !== expect.state || attempt !== expect.attempt || generation !== expect.generation) {
+        const attemptFits = attempt === expect.attempt || attempt === UNKNOWN
+        if (state !== expect.state || !attemptFits || generation !== expect.generation) {
           this.#history.violated('compare-and-set', `${runId}/${taskId} was ${state}, written as ${expect.state}`)
         }
         task.state = set.state
+        task.attempt = expect.attempt
         if (set.generation !== undefined) {
           task.generation = set.generation
           task.queuedTimes = 0

@@ -1,3 +1,4 @@
+import { declaredId } from '../../../scheduler/core/items.js'
 import type { TaskChange, TaskState } from '../../../scheduler/core/model.js'
 import type { Task } from '../../../scheduler/dag/model.js'
 import { isDone, isFailed, mayRun } from '../../scheduler/core/trigger-rule-oracle.js'
@@ -45,7 +46,8 @@ export class TransitionsCheck {
     if (set.state === 'scheduled' && !mayRun(task.triggerRule, upstream)) {
       this.#history.violated('upstream allows', `${where}: scheduled`)
     }
-    const byRule = expect.state !== 'running' && !set.reason.includes(' by ')
+    // a task with `for_each` ends as its items do
+    const byRule = expect.state !== 'running' && task.forEach === null && !set.reason.includes(' by ')
     if (byRule && (set.state === 'skipped' || set.state === 'upstream_failed') && mayRun(task.triggerRule, upstream)) {
       this.#history.violated('upstream allows', `${where}: ${set.state} although it may run`)
     }
@@ -56,7 +58,7 @@ export class TransitionsCheck {
 
   #retriedNoMoreThanDeclared(runId: string, taskId: string): void {
     const run = this.#mirror.runs.get(runId)
-    const retries = run?.dag.tasks.find(({ id }) => id === taskId)?.retries ?? 0
+    const retries = run?.dag.tasks.find(({ id }) => id === declaredId(taskId))?.retries ?? 0
     const times = run?.tasks.get(taskId)?.queuedTimes ?? 0
     if (times > retries + 1) {
       this.#history.violated('retries', `${runId}/${taskId} is queued for the time ${times}, retries ${retries}`)
@@ -70,7 +72,7 @@ export class TransitionsCheck {
       this.#history.violated('a run ends after its tasks', `${runId} is ${run.state}: ${states.join(' ')}`)
     }
     const needed = new Set(run.dag.tasks.filter(({ id }) => run.tasks.has(id)).flatMap(({ needs }) => needs))
-    const leaves = [...run.tasks].filter(([id]) => !needed.has(id))
+    const leaves = [...run.tasks].filter(([id]) => !needed.has(id) && !id.includes('.'))
     const failed = leaves.some(([, { state }]) => isFailed(state))
     const fits = run.state === 'cancelled' ? states.includes('cancelled') : failed === (run.state === 'failed')
     if (!fits) this.#history.violated('run state', `${runId} is ${run.state}: ${states.join(' ')}`)

@@ -130,6 +130,7 @@ function claim(
       triggeredBy: run.triggeredBy,
       noChecks: run.noChecks,
       handle: row.handle,
+      item: row.item,
       claimedAt: now,
     }
   })

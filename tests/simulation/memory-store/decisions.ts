@@ -1,5 +1,6 @@
 import type { Instant } from '../../../json.js'
-import type { Decision, TaskChange } from '../../../scheduler/core/model.js'
+import { newItem } from '../../../scheduler/core/draft.js'
+import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
 
 export function applyDecision(
@@ -17,12 +18,28 @@ export function applyDecision(
     const task = row.tasks.get(change.taskId)
     if (task !== undefined) applyChange(tables, task, change, now)
   }
+  for (const expansion of decision.expand) expandTask(tables, row, expansion, now)
   row.run = { ...row.run, ...decision.run, revision: row.run.revision + 1 }
   for (const { taskId, attempt } of tables.guards('settled_mark') ? decision.settled : []) {
     const settled = tables.attempt(runId, taskId, attempt)
     if (settled !== undefined) settled.settled = true
   }
   return 'applied'
+}
+
+function expandTask(tables: Tables, run: RunRow, { taskId, items }: Expansion, now: Instant): void {
+  const group = run.tasks.get(taskId)
+  if (group === undefined) return
+  const isItem = (id: string) => id.startsWith(`${taskId}.`)
+  const earlier = new Map([...run.tasks].filter(([id]) => isItem(id)))
+  for (const id of earlier.keys()) run.tasks.delete(id)
+  for (const [index, { value, state, generation, reason }] of items.entries()) {
+    const id = `${taskId}.${index}`
+    const attempts = [...(tables.attempts.get(run.run.id)?.values() ?? [])].filter((one) => one.taskId === id)
+    const attempt = earlier.get(id)?.task.attempt ?? Math.max(0, ...attempts.map((one) => one.attempt))
+    const task = { ...newItem(id, now), state, generation, reason, attempt }
+    run.tasks.set(id, { ...group, task, item: value, claim: null, handle: null, progress: null })
+  }
 }
 
 function holds(row: RunRow, { taskId, expect }: TaskChange): boolean {

@@ -21,6 +21,10 @@ export function runStore(tables: Tables): RunStore {
     async taskRuns(runId) {
       return taskRuns(tables.runs.get(runId))
     },
+    async outputsOf(runId, tasks) {
+      const rows = taskRuns(tables.runs.get(runId)).filter(({ taskId }) => tasks.includes(taskId))
+      return Object.fromEntries(rows.map(({ taskId, outputs }) => [taskId, outputs]))
+    },
     async snapshot(runId) {
       return snapshot(tables, runId)
     },
@@ -120,6 +124,7 @@ function newRow(run: NewRun, now: Instant): RunRow {
           task: newTask(taskId, now),
           claim: null,
           handle: null,
+          item: null,
           progress: null,
         },
       ]),
@@ -197,12 +202,13 @@ function snapshot(tables: Tables, runId: string): RunSnapshot | null {
   return { run: row.run, dag, tasks: taskRuns(row), outcomes }
 }
 
-const MOVING = new Set(['scheduled', 'queued', 'running', 'deferred', 'up_for_retry'])
+const MOVING = new Set(['scheduled', 'queued', 'running', 'up_for_retry'])
 
 function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
   if (tables.unsettled(row.run.id).length > 0) return true
   if (row.run.state !== 'running') return false
   const tasks = taskRuns(row)
-  if (!tasks.some(({ state }) => MOVING.has(state))) return true
+  const moves = ({ state, attempt }: TaskRun) => MOVING.has(state) || (state === 'deferred' && attempt > 0)
+  if (!tasks.some(moves)) return true
   return tasks.some(({ state, notBefore }) => state === 'up_for_retry' && (notBefore ?? now) <= now)
 }

@@ -31,6 +31,8 @@ export interface TaskRow {
   /** replaced, never changed in place: snapshots share it */
   task: TaskRun
   claim: Claim | null
+  /** of an item its value */
+  item: Json
   handle: Json
   progress: Json
 }

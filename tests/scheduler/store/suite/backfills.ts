@@ -106,7 +106,7 @@ export function backfillsSuite(fresh: FreshStore): void {
       ])
       await store.startRuns(NOW, 10)
       const run = await store.run('sales-1')
-      const failed = { tasks: [], run: { state: 'failed' as const }, settled: [], stop: [], wakeAt: null }
+      const failed = { tasks: [], expand: [], run: { state: 'failed' as const }, settled: [], stop: [], wakeAt: null }
       await store.applyDecision('sales-1', run?.revision ?? -1, failed, NOW)
       expect(await store.slotRuns('sales', NOW, NOW + HOUR)).toEqual([{ dueAt: NOW + HOUR, isGood: false }])
       const again = await create({ which: 'failed' })
@@ -125,7 +125,14 @@ export function backfillsSuite(fresh: FreshStore): void {
       await advance(id, 2, [2], null)
       expect(await open()).toEqual([])
       for (const runId of await store.startRuns(NOW, 10)) {
-        const decision = { tasks: [], run: { state: 'success' as const }, settled: [], stop: [], wakeAt: null }
+        const decision = {
+          tasks: [],
+          expand: [],
+          run: { state: 'success' as const },
+          settled: [],
+          stop: [],
+          wakeAt: null,
+        }
         await store.applyDecision(runId, 1, decision, NOW)
       }
       expect(await open()).toEqual([id])

@@ -149,7 +149,7 @@ export function claimsSuite(fresh: FreshStore): void {
       await store.applyDecision(
         runId,
         run?.revision ?? -1,
-        { tasks: [change], run: null, settled: [], stop: [], wakeAt: null },
+        { tasks: [change], expand: [], run: null, settled: [], stop: [], wakeAt: null },
         NOW,
       )
       const beat = await store.heartbeat(ALIVE, [claim], { now: NOW, leaseMs: LEASE_MS })
@@ -219,7 +219,7 @@ export function claimsSuite(fresh: FreshStore): void {
       await store.applyDecision(
         runId,
         run?.revision ?? -1,
-        { tasks: [again], run: null, settled, stop: [], wakeAt: null },
+        { tasks: [again], expand: [], run: null, settled, stop: [], wakeAt: null },
         NOW,
       )
       await store.queueReady(NOW, 10)

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Decision, TaskChange } from '../../../../scheduler/core/model.js'
 import type { Store } from '../../../../scheduler/store/store.js'
-import { claimOne, type FreshStore, NO_CHANGE, NOW, outcomeOf, queuedRun, runningRun } from './subject.js'
+import { claimOne, type FreshStore, moveTasks, NO_CHANGE, NOW, outcomeOf, queuedRun, runningRun } from './subject.js'
 
 const READY: TaskChange = {
   taskId: 'a',
@@ -26,6 +26,46 @@ export function decisionsSuite(fresh: FreshStore): void {
       expect(await store.run(runId)).toMatchObject({ revision: 2, reason: 'under way', cancelRequested: true })
       expect(await task(runId, 'a')).toMatchObject({ state: 'scheduled', reason: 'ready', since: NOW + 7 })
       expect(await task(runId, 'b')).toMatchObject({ state: 'none' })
+    })
+
+    it('makes the items of a task, claims them with their values, and makes them anew', async () => {
+      await store.setPools({ default: 1000 })
+      const runId = await runningRun(store, 'sales')
+      const item = (value: string, state: 'none' | 'scheduled', generation = 1) => {
+        return { value, state, generation, reason: 'r' }
+      }
+      const values = ['x', 'y', 'z'].map((value) => item(value, 'scheduled'))
+      const expand = { ...NO_CHANGE, expand: [{ taskId: 'a', items: values }] }
+      expect(await store.applyDecision(runId, 0, expand, NOW)).toBe('conflict')
+      expect(await task(runId, 'a.0')).toBeUndefined()
+      expect(await store.applyDecision(runId, 1, expand, NOW + 3)).toBe('applied')
+      const ids = (await store.taskRuns(runId)).map(({ taskId }) => taskId)
+      expect(ids.filter((id) => id.startsWith('a'))).toEqual(['a', 'a.0', 'a.1', 'a.2'])
+      expect(await task(runId, 'a.2')).toMatchObject({ state: 'scheduled', generation: 1, attempt: 0, since: NOW + 3 })
+      await store.queueReady(NOW, 1)
+      const claimed = await claimOne(store)
+      expect(claimed).toMatchObject({ taskId: expect.stringMatching(/^a\.[012]$/), attempt: 1 })
+      expect(claimed.item).toBe(['x', 'y', 'z'][Number(claimed.taskId.slice(2))])
+      await store.recordOutcomes([outcomeOf(claimed)], NOW)
+      await moveTasks(store, runId, 'none', [claimed.taskId])
+
+      const anew = { ...NO_CHANGE, expand: [{ taskId: 'a', items: [item('q', 'none', 4), item('r', 'none', 4)] }] }
+      expect(await store.applyDecision(runId, await revision(runId), anew, NOW)).toBe('applied')
+      const after = (await store.taskRuns(runId)).filter(({ taskId }) => taskId.startsWith('a.'))
+      expect(after.map(({ taskId, state, generation }) => [taskId, state, generation])).toEqual([
+        ['a.0', 'none', 4],
+        ['a.1', 'none', 4],
+      ])
+      // an attempt that was made keeps its number, so that no later one takes it
+      const tried = after.find(({ taskId }) => taskId === claimed.taskId)
+      if (tried !== undefined) expect(tried).toMatchObject({ attempt: 1, tries: 0, outputs: {} })
+    })
+
+    it('gives the outputs of the tasks asked for', async () => {
+      const runId = await runningRun(store, 'sales')
+      const done: TaskChange = { ...READY, set: { state: 'success', reason: '', outputs: { rows: 5 } } }
+      await store.applyDecision(runId, 1, { ...NO_CHANGE, tasks: [done] }, NOW)
+      expect(await store.outputsOf(runId, ['a', 'nobody'])).toEqual({ a: { rows: 5 } })
     })
 
     it('refuses a decision made on an older revision, whole', async () => {

@@ -109,6 +109,7 @@ export function runsSuite(fresh: FreshStore): void {
               set: { state: 'up_for_retry', notBefore: NOW + 500, reason: 'retry 1 of 3' },
             },
           ],
+          expand: [],
           run: null,
           settled: [],
           stop: [],

@@ -77,7 +77,7 @@ export async function runningRun(
   return run.id
 }
 
-export const NO_CHANGE: Decision = { tasks: [], run: null, settled: [], stop: [], wakeAt: null }
+export const NO_CHANGE: Decision = { tasks: [], expand: [], run: null, settled: [], stop: [], wakeAt: null }
 
 /** Moves tasks from where they are to `state`, in one decision. */
 export async function moveTasks(store: Store, runId: string, state: TaskState, taskIds?: string[]): Promise<void> {

@@ -1,0 +1,157 @@
+import type { Instant, Json, JsonObject } from '../../json.js'
+import type { ForEach, Task } from '../dag/model.js'
+import type { RunDraft } from './draft.js'
+import type { TaskRun } from './model.js'
+import { named, withWhy } from './reasons.js'
+import { isFinal } from './states.js'
+
+/**
+ * Tasks with `for_each`. Such a task is a group: its own row runs nothing, holds no slot and is `deferred` while its items
+ * (`load.0`, `load.1`, …) run as tasks of their own, each with its attempts, retries and commit token. When all items have
+ * ended the group takes the state they give it, and what needs the task follows that.
+ */
+
+/** More items than this are refused: a list that long is a query to be written, not tasks to be run. */
+export const MOST_ITEMS = 10_000
+/** Outputs of all items together, as JSON. */
+const MOST_OUTPUT_CHARACTERS = 4_000_000
+
+/** `load.17`: ids of tasks have no dot, so an item is told by one. */
+export function itemId(taskId: string, index: number): string {
+  return `${taskId}.${index}`
+}
+
+/** The declared task that a row belongs to: itself, or the group of an item. */
+export function declaredId(taskId: string): string {
+  const dot = taskId.indexOf('.')
+  return dot === -1 ? taskId : taskId.slice(0, dot)
+}
+
+export function isItem(taskId: string): boolean {
+  return taskId.includes('.')
+}
+
+export function itemIndex(taskId: string): number {
+  return Number(taskId.slice(taskId.indexOf('.') + 1))
+}
+
+/** Makes the items of a group whose time has come, or ends it when there is nothing to make. */
+export function expand(draft: RunDraft, task: Task, forEach: ForEach, now: Instant): void {
+  if (!removable(draft, task)) return
+  const found = valuesOf(draft, forEach)
+  if ('failure' in found || found.values.length === 0) {
+    const reason = 'failure' in found ? `for_each: ${found.failure}` : 'for_each: the list is empty'
+    draft.expand(task.id, [], '')
+    draft.set(task.id, { state: 'failure' in found ? 'failed' : 'skipped', notBefore: null, endedAt: now, reason })
+    return
+  }
+  draft.expand(task.id, found.values, waitsForTurn(forEach))
+  draft.set(task.id, { state: 'deferred', notBefore: null, startedAt: now, endedAt: null, reason: '' })
+}
+
+/** Takes away what is left of an earlier generation from a group that will not run; false while some of it still stops. */
+export function removeItems(draft: RunDraft, task: Task): boolean {
+  if (!removable(draft, task)) return false
+  draft.expand(task.id, [], '')
+  return true
+}
+
+function removable(draft: RunDraft, task: Task): boolean {
+  const rests = draft.items(task.id).every(({ state }) => state === 'none' || isFinal(state))
+  if (!rests) draft.set(task.id, { state: 'none', reason: 'waits for items of an earlier generation to stop' })
+  return rests
+}
+
+function valuesOf(draft: RunDraft, { source }: ForEach): { values: readonly Json[] } | { failure: string } {
+  const value = sourceValue(draft, source)
+  const name = source.kind === 'list' ? 'the list' : `\`${nameOf(source)}\``
+  if (value === undefined) return { failure: `${name} is not there` }
+  if (!Array.isArray(value)) return { failure: `${name} is no list` }
+  if (value.length <= MOST_ITEMS) return { values: value }
+  return { failure: `${name} has ${value.length} items, more than ${MOST_ITEMS}` }
+}
+
+function sourceValue(draft: RunDraft, source: ForEach['source']): Json | undefined {
+  if (source.kind === 'list') return source.values
+  if (source.kind === 'param') return draft.run.params[source.name]
+  return draft.task(source.task)?.outputs[source.name]
+}
+
+function nameOf(source: Exclude<ForEach['source'], { kind: 'list' }>): string {
+  return source.kind === 'param' ? `params.${source.name}` : `tasks.${source.task}.outputs.${source.name}`
+}
+
+function waitsForTurn({ concurrency }: ForEach): string {
+  return concurrency === null ? 'waits for its turn' : `waits for its turn, ${concurrency} items at once`
+}
+
+const AT_WORK: readonly TaskRun['state'][] = ['scheduled', 'queued', 'running', 'deferred']
+
+/** Lets items have their turn, as many at once as `concurrency` allows; then the group, once all have ended. */
+export function advanceItems(draft: RunDraft, task: Task, forEach: ForEach, now: Instant, ready: string): void {
+  if (draft.task(task.id)?.state !== 'deferred') return
+  const items = draft.items(task.id)
+  let room = forEach.concurrency ?? MOST_ITEMS
+  for (const { state } of items) if (AT_WORK.includes(state)) room -= 1
+  for (const item of items) {
+    const isDue = item.state === 'up_for_retry' && (item.notBefore ?? now) <= now
+    if (item.state !== 'none' && !isDue) continue
+    if (room > 0) draft.set(item.taskId, { state: 'scheduled', notBefore: null, reason: ready })
+    else draft.set(item.taskId, { state: 'none', notBefore: null, reason: waitsForTurn(forEach) })
+    room -= 1
+  }
+  settleGroup(draft, task, now)
+}
+
+/** The state that the items of an open group give it. */
+export function settleGroup(draft: RunDraft, task: Task, now: Instant): void {
+  const group = draft.task(task.id)
+  if (group?.state !== 'deferred') return
+  const items = draft.items(task.id)
+  const ended = items.filter(({ state }) => isFinal(state))
+  const bad = ended.filter(({ state }) => state === 'failed' || state === 'cancelled')
+  if (ended.length < items.length) {
+    const failed = bad.length === 0 ? '' : `, ${bad.length} failed`
+    const reason = `${ended.length} of ${items.length} items have ended${failed}`
+    draft.set(task.id, { reason: group.cancelRequested ? group.reason : reason })
+    return
+  }
+  draft.set(task.id, { notBefore: null, endedAt: now, cancelRequested: false, ...endOfGroup(group, items, bad) })
+}
+
+function endOfGroup(group: TaskRun, items: readonly TaskRun[], bad: readonly TaskRun[]) {
+  if (group.cancelRequested && bad.some(({ state }) => state === 'cancelled')) {
+    return { state: 'cancelled', reason: group.reason } as const
+  }
+  if (bad.length > 0) {
+    const which = `${bad.length} of ${items.length} items failed (${named(bad.map(({ taskId }) => taskId))})`
+    return { state: 'failed', reason: withWhy(which, bad[0]?.reason ?? '') } as const
+  }
+  const done = items.filter(({ state }) => state === 'success').length
+  if (done === 0) return { state: 'skipped', reason: `all ${items.length} items were skipped` } as const
+  const outputs = collected(items)
+  if (JSON.stringify(outputs).length > MOST_OUTPUT_CHARACTERS) {
+    const reason = `the outputs of all items are larger than ${MOST_OUTPUT_CHARACTERS} characters: give out less per item`
+    return { state: 'failed', reason } as const
+  }
+  const reason = done === items.length ? `${done} items` : `${done} items, ${items.length - done} skipped`
+  return { state: 'success', outputs, reason } as const
+}
+
+/** Of each output the values of all items, in their order; null where an item has none. */
+function collected(items: readonly TaskRun[]): JsonObject {
+  const names = new Set(items.flatMap(({ outputs }) => Object.keys(outputs)))
+  return Object.fromEntries([...names].map((name) => [name, items.map(({ outputs }) => outputs[name] ?? null)]))
+}
+
+/** After an item was changed by hand its group counts anew. */
+export function reopenGroup(draft: RunDraft, taskId: string): void {
+  const group = draft.task(declaredId(taskId))
+  if (!isItem(taskId) || group === undefined || !isFinal(group.state)) return
+  draft.set(group.taskId, {
+    state: 'deferred',
+    endedAt: null,
+    cancelRequested: false,
+    reason: 'an item was changed by hand',
+  })
+}
