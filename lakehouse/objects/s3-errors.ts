@@ -17,8 +17,6 @@ const REGION = /^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocation
 export function s3Error(error: unknown, place: S3Place, doing: string): unknown {
   if (error instanceof SluiceError || !(error instanceof Error)) return error
   const found = told(error, place, doing)
-  // The SDK hangs the whole exchange on its errors, sockets and signed headers included: nothing to be logged.
-  Reflect.deleteProperty(error, '$response')
   return new SluiceError(found.code, found.message, {
     cause: error,
     ...(found.hint === undefined ? {} : { hint: found.hint }),
