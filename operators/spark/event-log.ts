@@ -58,7 +58,7 @@ export class EventLog {
     let start = 0
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
       this.#keep(chunk.subarray(start, end))
-      if (this.#restBytes <= MAX_EVENT_BYTES) this.#line(Buffer.concat(this.#rest).toString('utf8'))
+      this.#line(Buffer.concat(this.#rest).toString('utf8'))
       this.#rest = []
       this.#restBytes = 0
       start = end + 1
@@ -66,6 +66,7 @@ export class EventLog {
     this.#keep(chunk.subarray(start))
   }
 
+  /** Of an event over the bound nothing is kept, so it ends as an empty line. */
   #keep(part: Buffer): void {
     this.#restBytes += part.length
     if (this.#restBytes <= MAX_EVENT_BYTES) this.#rest.push(Buffer.from(part))

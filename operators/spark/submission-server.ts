@@ -22,10 +22,12 @@ export class SubmissionServer {
   /**
    * @param url `http://host:port`
    * @param pollMs pause between two looks at a driver
+   * @param silenceMs how long it may answer nothing
    */
   constructor(
     readonly url: string,
     private readonly pollMs = POLL_MS,
+    private readonly silenceMs = SILENCE_MS,
   ) {}
 
   /** The server beside `spark://host:port`, on its usual port; of several masters the first. */
@@ -65,7 +67,7 @@ export class SubmissionServer {
         ctx.signal.throwIfAborted()
         if (silentMs === 0) ctx.log('warn', messageOf(error))
         silentMs += this.pollMs
-        if (silentMs >= SILENCE_MS) throw error
+        if (silentMs >= this.silenceMs) throw error
       }
       // An aborted wait ends for the reason of the abort, as every other step does.
       await delay(this.pollMs, undefined, { signal: ctx.signal }).catch(() => ctx.signal.throwIfAborted())

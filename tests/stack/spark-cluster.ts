@@ -68,12 +68,12 @@ export function jobJar(folder: string): string {
   return join(folder, 'job.jar')
 }
 
-/** Polls what may fail until it holds; fails after a minute. */
+/** Polls what may fail until it holds; fails after three minutes. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000
+  const deadline = performance.now() + 180_000
   for (;;) {
     if (await holds().catch(() => false)) return
-    if (performance.now() > deadline) throw new Error(`not within a minute: ${what}`)
+    if (performance.now() > deadline) throw new Error(`not within three minutes: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
@@ -14,6 +14,9 @@ import {
   TestProject,
 } from '../operators/operator-context.js'
 import { sparkConnection } from './spark-services.js'
+
+// A JVM takes its time to start, and longer on a machine that is busy.
+vi.setConfig({ testTimeout: 300_000 })
 
 const project = new TestProject()
 let lakehouse: Lakehouse
@@ -156,7 +159,7 @@ s.range(0, 60000000, 1, 1).selectExpr("id", "cast(id as string) as a", "cast(id 
       'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\nprint("up")\nimport time; time.sleep(600)'
     const ctx = context(job)
     const run = failureOf(sparkSubmit.run(config(), ctx))
-    await eventually('the job is up', () => ctx.lines.includes('info up'), 60_000)
+    await eventually('the job is up', () => ctx.lines.includes('info up'), 180_000)
     const reason = new SluiceError('CANCELLED', 'Cancelled by ada.')
     ctx.controller.abort(reason)
     expect(await run).toBe(reason)

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { SubmissionServer } from '../../operators/spark/submission-server.js'
@@ -8,6 +8,9 @@ import { sparkSubmit } from '../../operators/spark-submit.js'
 import { failureOf, type TestContext, TestProject } from '../operators/operator-context.js'
 import { jobJar, SparkCluster, until } from './spark-cluster.js'
 import { sparkConnection } from './spark-services.js'
+
+// A JVM takes its time to start, and longer on a machine that is busy.
+vi.setConfig({ testTimeout: 300_000 })
 
 const project = new TestProject()
 const cluster = new SparkCluster()

@@ -35,7 +35,7 @@ describe('the driver’s pages', () => {
 
   it.each([
     ['something that is no JSON', 'hello'],
-    ['more than anybody wants to read', `[${'1,'.repeat(5_000_000)}1]`],
+    ['more than anybody wants to read', `[{"id":"a","name":"x"},"${'x'.repeat(9_000_000)}"]`],
   ])('answer nothing when they send %s', async (_, text) => {
     server.routes.set('/api/v1/applications', (response) => response.end(text))
     expect(await pages().find({ applicationId: null, name: 'x' }, server.origin)).toBe(false)
@@ -85,6 +85,14 @@ describe('the submission server', () => {
     const waiting = failureOf(submissions().untilEnded('driver-1', ctx))
     ctx.controller.abort(reason)
     expect(await waiting).toBe(reason)
+  })
+
+  it('is given up when it is silent for long', async () => {
+    const ctx = project.context()
+    const gone = new SubmissionServer('http://127.0.0.1:1', 5, 20)
+    expect((await failureOf(gone.untilEnded('driver-1', ctx))).message).toMatch(/does not answer at http:/)
+    // said once, not at each look
+    expect(ctx.lines).toHaveLength(1)
   })
 
   it('says how to have one', async () => {

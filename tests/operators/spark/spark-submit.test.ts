@@ -5,6 +5,7 @@ import { SluiceError } from '../../../errors.js'
 import type { Json, JsonObject } from '../../../json.js'
 import type { ConnectionConfig } from '../../../lakehouse/config.js'
 import type { OperatorFailure } from '../../../operators/operator.js'
+import { readHandle } from '../../../operators/spark/handle.js'
 import { sparkSubmit } from '../../../operators/spark-submit.js'
 import { type ContextOptions, eventually, failureOf, type TestContext, TestProject } from '../operator-context.js'
 import { FAKE_SPARK_SUBMIT } from './fake-spark-submit.js'
@@ -161,6 +162,24 @@ describe('what an earlier or cancelled attempt has started', () => {
     expect((await lost).message).toMatch(/^killed by SIGKILL/)
     expect(ctx.lines.some((line) => /^warn Ending .* left behind by an earlier attempt/.test(line))).toBe(true)
     expect(ctx.lines).toContain('info next')
+  })
+
+  it('is read from a handle only when all of it is there', () => {
+    const handle = {
+      marker: 'm',
+      manager: 'yarn',
+      deployMode: 'client',
+      master: 'yarn',
+      applicationId: 'a',
+      tables: { t: 1 },
+    }
+    expect(readHandle(handle)).toEqual({ ...handle, submissionId: null })
+    for (const key of ['marker', 'manager', 'deployMode', 'master'])
+      expect(readHandle({ ...handle, [key]: 7 })).toBeNull()
+    expect(readHandle({ ...handle, tables: { t: 'x' }, applicationId: 3 })).toMatchObject({
+      tables: { t: null },
+      applicationId: null,
+    })
   })
 
   it.each([[null], ['x'], [{ marker: 1 }], [{ marker: 'm', master: 'yarn', manager: 'mesos', deployMode: 'client' }]])(

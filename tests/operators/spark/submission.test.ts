@@ -157,6 +157,12 @@ describe('the command line', () => {
     expect(submission(LOCAL).eventLog).toBe('/attempt/spark-events')
   })
 
+  it('leaves alone what somebody has set in its place', () => {
+    const metadata = 'spark.databricks.delta.commitInfo.userMetadata'
+    expect(parsed(submission(LOCAL, { conf: { [metadata]: 'theirs' } })).conf).not.toHaveProperty([metadata])
+    expect(parsed(submission({ ...LOCAL, conf: { [metadata]: 'theirs' } })).conf[metadata]).toBe('theirs')
+  })
+
   it('asks no pages that are off', () => {
     expect(submission(LOCAL).uiPort).toBe(4040)
     expect(submission({ ...LOCAL, conf: { 'spark.ui.port': 5050 } }).uiPort).toBe(5050)
