@@ -205,6 +205,70 @@ tasks:
     expect(stderr).toMatch(/already runs on|Another Sluice works on this store/)
   })
 
+  it('has live pages wherever work happens, and sessions that every web server knows', async () => {
+    cluster = await Cluster.create({ postgres, redis: redis.url }, { 'dags/mark.yaml': MARK })
+    const [first, second] = [await cluster.start('webserver'), await cluster.start('webserver')]
+    const urlOf = (part: Part) => /http:\/\/localhost:\d+/.exec(part.output)?.[0] ?? ''
+    await cluster.start('scheduler')
+    await cluster.start('worker')
+    await cluster.knows('mark')
+    const added = await cluster.sluice('users', 'add', 'ana', '--role', 'operator')
+    const token = /token=(\S+)/.exec(added.stdout)?.[1] ?? ''
+    const login = await fetch(`${urlOf(first)}/login?token=${token}`, { redirect: 'manual' })
+    const cookie = (login.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    expect((await fetch(`${urlOf(second)}/dags`, { headers: { cookie }, redirect: 'manual' })).status).toBe(200)
+
+    // a page of one web server, while the work is asked for through the other and done in other processes
+    const stream = await fetch(`${urlOf(first)}/live/dags`, { headers: { cookie } })
+    const heard: string[] = []
+    const reading = (async () => {
+      for await (const text of stream.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        heard.push(text)
+        if (heard.join('').includes('s-success')) return
+      }
+    })()
+    const run = await cluster.trigger('mark')
+    expect((await cluster.ended([run], 30_000)).get(run)).toBe('success')
+    await Promise.race([reading, eventually(10_000, async () => null)])
+    expect(heard.join('')).toContain('s-success')
+  })
+
+  it('starts a due run of one DAG in time beside thousands of ready tasks of another', async () => {
+    const many = Array.from({ length: 3_000 }, (_, index) => `  t${index}: { bash: ["true"] }`)
+    cluster = await Cluster.create(
+      { postgres, redis: redis.url },
+      {
+        'dags/flood.yaml': `dag: flood\nmax_active_tasks: 5000\ntasks:\n${many.join('\n')}\n`,
+        'dags/mark.yaml': MARK,
+      },
+    )
+    await cluster.start('webserver')
+    await Promise.all([cluster.start('scheduler'), cluster.start('scheduler')])
+    await Promise.all([cluster.start('worker', '--slots', '4'), cluster.start('worker', '--slots', '4')])
+    await cluster.knows('flood')
+    const flood = await cluster.trigger('flood')
+    const shape = async (run: string) => {
+      return cluster.call<{ state: string; tasks: { state: string; started_at: string | null }[] }>(
+        'GET',
+        `/runs/${run}`,
+      )
+    }
+    await eventually(30_000, async () => {
+      const started = (await shape(flood)).tasks.filter(({ state }) => state === 'success').length
+      return started > 100 ? true : null
+    })
+    const asked = Date.now()
+    const run = await cluster.trigger('mark')
+    await eventually(20_000, async () =>
+      (await shape(run)).tasks.some(({ started_at }) => started_at !== null) ? true : null,
+    )
+    const first = Math.min(
+      ...(await shape(run)).tasks.flatMap(({ started_at }) => (started_at === null ? [] : Date.parse(started_at))),
+    )
+    expect(first - asked).toBeLessThan(2_000)
+    expect((await shape(flood)).state).toBe('running')
+  })
+
   it('does not start on a store that is not migrated, and says what to do', async () => {
     cluster = await Cluster.create({ postgres, redis: redis.url }, {})
     const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
