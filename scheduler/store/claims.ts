@@ -3,12 +3,40 @@ import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import { json, jsonInstant } from './rows.js'
 import type { ClaimedTask, ClaimRef, ClaimStore, WorkerInfo } from './store.js'
 
+/**
+ * DAGs take turns: of equal priority the DAG with the fewest running tasks goes first, so that one with thousands of queued
+ * tasks keeps nobody waiting. Each DAG offers some more tasks than asked for, because others may be locking the first ones.
+ */
+const OFFERED_BEYOND = 12
+
 const CLAIM = `
-with picked as (
-  select t.run_id, t.task_id from task_runs t join runs r using (run_id)
-  where t.state = 'queued' and t.queue = any($3::text[]) and r.state = 'running'
-    and $2 = (select coalesce(max(epoch), $2) from epochs)
-  order by t.priority desc, t.since, t.run_id, t.position limit $6 for update of t skip locked
+with recursive waiting as (
+  (select queue, dag_id from task_runs where state = 'queued' and queue = any($3::text[]) order by queue, dag_id limit 1)
+  union all
+  select n.queue, n.dag_id from waiting w cross join lateral (
+    select queue, dag_id from task_runs
+    where state = 'queued' and queue = any($3::text[]) and (queue, dag_id) > (w.queue, w.dag_id)
+    order by queue, dag_id limit 1
+  ) n
+), offered as (
+  select t.run_id, t.task_id, t.priority, t.since, a.running + row_number() over (partition by t.dag_id order by t.priority desc, t.since) as turn
+  from waiting w
+  cross join lateral (
+    select run_id, task_id, dag_id, priority, since from task_runs
+    where state = 'queued' and queue = w.queue and dag_id = w.dag_id
+    order by priority desc, since limit $6 + ${OFFERED_BEYOND}
+  ) t
+  cross join lateral (
+    -- alone in the queue a DAG waits for nobody's turn
+    select count(*) as running from task_runs
+    where dag_id = w.dag_id and state in ('queued', 'running') and state = 'running' and (select count(*) from waiting) > 1
+  ) a
+), first as (
+  select run_id, task_id, turn from offered order by priority desc, turn, since limit $6 + ${OFFERED_BEYOND}
+), picked as (
+  select t.run_id, t.task_id from first f join task_runs t using (run_id, task_id) join runs r using (run_id)
+  where t.state = 'queued' and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs)
+  order by t.priority desc, f.turn, t.since, t.run_id, t.position limit $6 for update of t skip locked
 ), claimed as (
   update task_runs t set state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
     claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null

@@ -88,13 +88,32 @@ function queuedTasks(tables: Tables): { run: RunRow; row: TaskRow }[] {
   return queued.sort((a, b) => b.row.priority - a.row.priority || inOrder(a, b))
 }
 
+/** Of equal priority, the DAG with the fewest running tasks goes first. */
+function inTurns(tables: Tables, queued: { run: RunRow; row: TaskRow }[]): { run: RunRow; row: TaskRow }[] {
+  const places = new Map<string, number>()
+  for (const { run, tasks } of tables.activeRuns()) {
+    const running = [...tasks.values()].filter(({ task }) => task.state === 'running').length
+    places.set(run.dagId, (places.get(run.dagId) ?? 0) + running)
+  }
+  const ranked = queued.map((one) => {
+    const turn = (places.get(one.run.run.dagId) ?? 0) + 1
+    places.set(one.run.run.dagId, turn)
+    return { one, turn }
+  })
+  // the sort keeps the order of the queue among equals
+  return ranked.sort((a, b) => b.one.row.priority - a.one.row.priority || a.turn - b.turn).map(({ one }) => one)
+}
+
 function claim(
   tables: Tables,
   worker: Parameters<ClaimStore['claim']>[0],
   { now, leaseMs, limit }: Parameters<ClaimStore['claim']>[1],
 ): Awaited<ReturnType<ClaimStore['claim']>> {
   if (worker.epoch < tables.epoch && tables.guards('epoch_claim')) return []
-  const taken = queuedTasks(tables).filter(({ row }) => worker.queues.includes(row.queue))
+  const taken = inTurns(
+    tables,
+    queuedTasks(tables).filter(({ row }) => worker.queues.includes(row.queue)),
+  )
   return taken.slice(0, limit).map(({ run: { run }, row }) => {
     const token = tables.newToken()
     const { taskId, attempt, tries, generation } = row.task

@@ -55,6 +55,15 @@ export function claimsSuite(fresh: FreshStore): void {
       expect(new Set(claims.map((each) => each.claimToken)).size).toBe(20)
     })
 
+    it('lets DAGs take turns, whoever queued first', async () => {
+      await queuedRun(store, 'flood', { taskIds: Array.from({ length: 30 }, (_, index) => `t${index}`) })
+      await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 3 })
+      await queuedRun(store, 'small', { taskIds: ['a', 'b', 'c', 'd'] })
+      const claimed = await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 5 })
+      // three of flood run already, so small catches up first
+      expect(claimed.map(({ dagId }) => dagId).sort()).toEqual(['flood', 'small', 'small', 'small', 'small'])
+    })
+
     it('respects queues and priorities', async () => {
       await queuedRun(store, 'sales', {
         tasks: [
