@@ -21,6 +21,8 @@ export interface CatalogConfig {
   format: 'delta' | 'iceberg'
   location: string
   connection?: string
+  /** Iceberg: the database with the catalog's tables, and the catalog's name there, by default the same */
+  jdbc?: { connection: string; name?: string }
   /** the catalog's name in Trino; by default the same */
   trino?: string
 }

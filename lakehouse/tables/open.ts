@@ -1,7 +1,7 @@
-import { SluiceError } from '../../errors.js'
 import type { LakehouseConfig } from '../config.js'
 import { openCatalogStore } from '../objects/open.js'
 import { DeltaCatalog } from './delta/delta-catalog.js'
+import { openIcebergCatalog } from './iceberg/iceberg-catalog.js'
 import type { TableCatalog } from './table.js'
 
 /**
@@ -12,5 +12,5 @@ export function openTableCatalog(config: LakehouseConfig, name: string): TableCa
   const catalog = config.catalogs[name]
   if (catalog === undefined) throw new Error(`there is no catalog ${name}`)
   if (catalog.format === 'delta') return new DeltaCatalog(openCatalogStore(config, name))
-  throw new SluiceError('CONFIG_INVALID', `catalogs.${name}: format ${catalog.format} is not supported yet.`)
+  return openIcebergCatalog(config, name)
 }

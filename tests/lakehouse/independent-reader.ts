@@ -2,6 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
 
+export interface IndependentRead {
+  version: number
+  rows: Record<string, unknown>[]
+  tokens: string[]
+}
+
 interface Live {
   path: string
   partitionValues: Record<string, string | null>
@@ -11,9 +17,7 @@ interface Live {
  * Reads a Delta table with nothing of Sluice's own: the log entry by entry from version 0 (so it needs them all), data
  * files with hyparquet. Slow and simple on purpose. Columns of partitions come as the text in the log.
  */
-export async function readDelta(
-  folder: string,
-): Promise<{ version: number; rows: Record<string, unknown>[]; tokens: string[] }> {
+export async function readDelta(folder: string): Promise<IndependentRead> {
   const log = join(folder, '_delta_log')
   if (!existsSync(log)) return { version: -1, rows: [], tokens: [] }
   const entries = readdirSync(log)

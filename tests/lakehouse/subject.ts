@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import type { Lakehouse, WriteOutcome, WriteRequest } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
+import { type IndependentRead, readDelta } from './independent-reader.js'
 
 export const NOW = Date.UTC(2026, 10, 20, 5)
 
@@ -21,6 +22,14 @@ export class Lake {
   /** A local folder with the files of a table, for readers that know folders only. */
   async mirror(table: string): Promise<string> {
     return join(this.project, 'lake', ...table.split('.'))
+  }
+
+  /** number of a table's first version */
+  readonly firstVersion: number = 0
+
+  /** What a reader that shares nothing with Sluice finds in a table; version -1 when there is none. */
+  async independent(table: string): Promise<IndependentRead> {
+    return readDelta(await this.mirror(table))
   }
 
   async house(): Promise<Lakehouse> {

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLakehouse } from '../../lakehouse/open.js'
-import { readDelta } from './independent-reader.js'
 import type { Lake } from './subject.js'
 
 const values = (...rows: string[]) => `select * from (values ${rows.join(', ')}) as t(id, name)`
@@ -12,8 +11,11 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
   })
   afterEach(() => lake.remove())
 
+  /** the number of a table's n-th version, from 0 */
+  const at = (n: number) => lake.firstVersion + n
+
   const read = async (table: string) => {
-    const { rows, version } = await readDelta(await lake.mirror(table))
+    const { rows, version } = await lake.independent(table)
     return { version, rows: rows.map((row) => [Number(row.id), row.name]).sort() }
   }
 
@@ -23,9 +25,9 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       const outcome = await lake.write('silver.t', values(`(3, 'c')`))
       expect(outcome).toMatchObject({
         outcome: 'published',
-        commit: { versionBefore: 0, version: 1, rowsAdded: 1, rowsRemoved: 2, rowsTotal: 1 },
+        commit: { versionBefore: at(0), version: at(1), rowsAdded: 1, rowsRemoved: 2, rowsTotal: 1 },
       })
-      expect(await read('silver.t')).toEqual({ version: 1, rows: [[3, 'c']] })
+      expect(await read('silver.t')).toEqual({ version: at(1), rows: [[3, 'c']] })
       await lake.write('silver.t', 'select 1.5::double as price')
       expect(await lake.rows('select * from silver.t')).toEqual([[1.5]])
     })
@@ -34,7 +36,7 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       await lake.write('silver.t', values(`(1, 'a')`), { mode: 'append' })
       await lake.write('silver.t', values(`(2, 'b')`), { mode: 'append' })
       expect(await read('silver.t')).toEqual({
-        version: 1,
+        version: at(1),
         rows: [
           [1, 'a'],
           [2, 'b'],
@@ -47,7 +49,7 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       await expect(lake.write('silver.t', `select 'x' as id, 'c' as name`, { mode: 'append' })).rejects.toMatchObject({
         code: 'SCHEMA_MISMATCH',
       })
-      expect((await read('silver.t')).version).toBe(1)
+      expect((await read('silver.t')).version).toBe(at(1))
     })
 
     it('merge updates by key, inserts the rest, and leaves other rows alone', async () => {
@@ -80,7 +82,7 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
         [5, 'wed'],
         [9, 'tue'],
       ])
-      const { rows: independent } = await readDelta(await lake.mirror('silver.p'))
+      const { rows: independent } = await lake.independent('silver.p')
       expect(independent.map((row) => [Number(row.id), row.day]).sort()).toEqual([
         [1, 'mon'],
         [5, 'wed'],
@@ -92,8 +94,8 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       const first = await lake.write('silver.t', values(`(1, 'a')`), { mode: 'append', token: 'run/task/1' })
       const again = await lake.write('silver.t', values(`(1, 'a')`), { mode: 'append', token: 'run/task/1' })
       expect(first.outcome).toBe('published')
-      expect(again).toMatchObject({ outcome: 'already_published', commit: { version: 0, rowsAdded: 1 } })
-      expect(await read('silver.t')).toEqual({ version: 0, rows: [[1, 'a']] })
+      expect(again).toMatchObject({ outcome: 'already_published', commit: { version: at(0), rowsAdded: 1 } })
+      expect(await read('silver.t')).toEqual({ version: at(0), rows: [[1, 'a']] })
     })
 
     it('reads on through checkpoints', async () => {
@@ -115,20 +117,20 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       await lake.write('silver.t', values(`(2, 'b')`), { mode: 'append' })
       const house = await lake.house()
       const info = { user: 'mira', reason: 'came twice', now: Date.UTC(2026, 10, 21) }
-      const commit = await house.rollback('silver.t', 0, info)
-      expect(commit).toMatchObject({ versionBefore: 1, version: 2, rowsTotal: 1 })
-      expect(await read('silver.t')).toEqual({ version: 2, rows: [[1, 'a']] })
-      await house.rollback('silver.t', 1, info)
+      const commit = await house.rollback('silver.t', at(0), info)
+      expect(commit).toMatchObject({ versionBefore: at(1), version: at(2), rowsTotal: 1 })
+      expect(await read('silver.t')).toEqual({ version: at(2), rows: [[1, 'a']] })
+      await house.rollback('silver.t', at(1), info)
       expect((await read('silver.t')).rows).toEqual([
         [1, 'a'],
         [2, 'b'],
       ])
       const versions = await house.versions('silver.t', { limit: 10 })
       expect(versions.map((version) => [version.version, version.user, version.run])).toEqual([
-        [3, 'mira', null],
-        [2, 'mira', null],
-        [1, null, 'sales-1'],
-        [0, null, 'sales-1'],
+        [at(3), 'mira', null],
+        [at(2), 'mira', null],
+        [at(1), null, 'sales-1'],
+        [at(0), null, 'sales-1'],
       ])
       await expect(house.rollback('silver.t', 99, info)).rejects.toMatchObject({ code: 'VERSION_UNKNOWN' })
     })

@@ -93,7 +93,8 @@ export function duckdbType(type: ColumnType): string {
   if (typeof type === 'string') {
     const decimal = decimalOf(type)
     if (decimal !== null) return `DECIMAL(${decimal.precision},${decimal.scale})`
-    const name = TO_DUCKDB[type]
+    // Iceberg's bytes of fixed length
+    const name = type.startsWith('fixed(') ? 'BLOB' : TO_DUCKDB[type]
     if (name === undefined) throw new Error(`column type ${type} has no DuckDB type`)
     return name
   }

@@ -1,0 +1,62 @@
+import type { Json } from '../../../json.js'
+import type { TableField } from '../schema.js'
+import type { DataFile, DeleteFile } from '../table.js'
+import type { FileRecord, ManifestEntry } from './manifests.js'
+import type { PartitionSpec } from './metadata.js'
+import { labelOf, resultType } from './partitions.js'
+import { boundIn, textOf } from './values.js'
+
+/** What all formats say of a data file, and the manifest's own record of it. */
+export class IcebergFile implements DataFile {
+  readonly partitionValues: Record<string, string | null>
+
+  constructor(
+    readonly record: FileRecord,
+    /** null while it is staged */
+    readonly entry: ManifestEntry | null,
+    readonly spec: PartitionSpec,
+    readonly key: string,
+    readonly deletes: DeleteFile[],
+    private readonly fields: TableField[],
+  ) {
+    this.partitionValues = Object.fromEntries(
+      spec.fields.map((field, index) => {
+        const source = fields.find((candidate) => candidate.id === field['source-id'])?.type ?? 'string'
+        const type = resultType(field.transform, source)
+        return [labelOf(field, fields), textOf(record.partition[index], type)]
+      }),
+    )
+  }
+
+  get path(): string {
+    return this.record.file_path
+  }
+
+  get size(): number {
+    return Number(this.record.file_size_in_bytes)
+  }
+
+  get rows(): number | null {
+    return this.deletes.length > 0 ? null : Number(this.record.record_count)
+  }
+
+  nulls(column: string): number | null {
+    const id = this.fields.find((field) => field.name === column)?.id
+    const found = this.record.null_value_counts?.find(({ key }) => key === id)
+    return found === undefined ? null : Number(found.value)
+  }
+
+  bounds(column: string): { min: Json; max: Json } {
+    const field = this.fields.find((candidate) => candidate.name === column)
+    if (field === undefined) return { min: null, max: null }
+    const { lower_bounds, upper_bounds } = this.record
+    const bound = (bounds: FileRecord['lower_bounds']) =>
+      boundIn(bounds?.find(({ key }) => key === field.id)?.value, field.type)
+    return { min: bound(lower_bounds), max: bound(upper_bounds) }
+  }
+}
+
+export function ownFile(file: DataFile): IcebergFile {
+  if (!(file instanceof IcebergFile)) throw new Error('a file of another format was given to an Iceberg table')
+  return file
+}

@@ -1,0 +1,4 @@
+import { modelSuite } from '../model-suite.js'
+import { IcebergLake } from './iceberg-lake.js'
+
+modelSuite('Iceberg', () => new IcebergLake())

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import type { LakehouseConfig, PostgresConnection } from '../../lakehouse/config.js'
+import { Lake } from '../lakehouse/subject.js'
+import { S3Place } from './s3-place.js'
+
+function variable(name: string): string {
+  const value = process.env[name]
+  if (value === undefined || value === '') throw new Error(`${name} must be set; see docs/guides/iceberg.md`)
+  return value
+}
+
+/** The database that Trino and Spark keep their Iceberg catalog in. */
+export function catalogDatabase(): PostgresConnection {
+  const url = new URL(variable('ICEBERG_JDBC_URL').replace(/^jdbc:/, ''))
+  return {
+    type: 'postgres',
+    host: url.hostname,
+    port: Number(url.port),
+    database: url.pathname.slice(1),
+    user: variable('PGUSER'),
+    password: variable('PGPASSWORD'),
+  }
+}
+
+/**
+ * A lakehouse of Iceberg tables in a bucket, in the catalog that Trino and Spark use. Its tables lie in a schema of its
+ * own, `name`, so several run beside each other.
+ */
+export class StackIcebergLake extends Lake {
+  readonly place: S3Place
+  readonly schema = `sluice_${randomUUID().slice(0, 8)}`
+  override readonly firstVersion = 1
+
+  /** @param through another way to the catalog's database, e.g. a proxy */
+  constructor(private readonly through: { host: string; port: number } | null = null) {
+    super()
+    this.place = new S3Place()
+  }
+
+  override get config(): LakehouseConfig {
+    return {
+      project: this.project,
+      catalogs: {
+        lake: {
+          format: 'iceberg',
+          location: variable('LAKE_WAREHOUSE'),
+          connection: 'minio',
+          jdbc: { connection: 'iceberg_catalog', name: variable('ICEBERG_CATALOG') },
+        },
+      },
+      connections: {
+        lakehouse: { type: 'duckdb', memory_limit: '512MB', threads: 2 },
+        minio: this.place.connection,
+        iceberg_catalog: { ...catalogDatabase(), ...this.through },
+      },
+      cache: this.place.cache,
+    }
+  }
+
+  /** A table of this lake by its short name. */
+  table(name: string): string {
+    return `${this.schema}.${name}`
+  }
+
+  override async remove(): Promise<void> {
+    await super.remove()
+    const store = this.place.open({ location: variable('LAKE_WAREHOUSE') })
+    await store.deleteAll(this.schema)
+    await store.close()
+    await this.place.remove()
+    const { type: _type, tls: _tls, ca: _ca, ...connection } = catalogDatabase()
+    const client = new pg.Client(connection as pg.ClientConfig)
+    await client.connect()
+    await client.query('DELETE FROM iceberg_tables WHERE table_namespace = $1', [this.schema])
+    await client.query('DELETE FROM iceberg_namespace_properties WHERE namespace = $1', [this.schema])
+    await client.end()
+  }
+}
