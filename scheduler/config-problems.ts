@@ -75,8 +75,6 @@ function told(error: ErrorObject, parent: Path): ConfigProblem {
   if (error.keyword === 'required') {
     return { path, at: 'key', message: `\`${path.join('.')}\` needs \`${error.params.missingProperty}\``, hint: '' }
   }
-  const later = laterValue(path, error.data)
-  if (later !== null) return later
   return { path, at: 'value', ...phrase(`\`${path.join('.')}\``, error) }
 }
 
@@ -102,13 +100,6 @@ function notYet(path: Path, at: 'key' | 'value', what: string): ConfigProblem {
     message: `${what} not there yet in this version of Sluice`,
     hint: 'it comes later; remove it for now',
   }
-}
-
-function laterValue(path: Path, value: unknown): ConfigProblem | null {
-  if (path[0] === 'catalogs' && path[2] === 'format' && value === 'iceberg') {
-    return notYet(path, 'value', `${LATER.format} are`)
-  }
-  return null
 }
 
 function connectionProblems(document: JsonObject): ConfigProblem[] {

@@ -2,9 +2,8 @@ import type { JsonSchema } from '../json.js'
 
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
-  format: 'catalogs of format iceberg',
   connections: new Set(['smtp', 'airbyte']),
-  keys: new Set(['alerts.email', 'alerts.webhook', 'catalogs.*.jdbc']),
+  keys: new Set(['alerts.email', 'alerts.webhook']),
 } as const
 
 const NAME: JsonSchema = {
@@ -34,7 +33,18 @@ export const CONFIG_SCHEMA: JsonSchema = {
         type: 'object',
         additionalProperties: false,
         required: ['location'],
-        properties: { format: { enum: ['delta'] }, location: TEXT, connection: TEXT, trino: TEXT },
+        properties: {
+          format: { enum: ['delta', 'iceberg'] },
+          location: TEXT,
+          connection: TEXT,
+          jdbc: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['connection'],
+            properties: { connection: TEXT, name: TEXT },
+          },
+          trino: TEXT,
+        },
       },
     },
     connections: {

@@ -53,12 +53,19 @@ describe('Trino', () => {
   it('sees each mode, the partitions, and a rollback', async () => {
     const table = lake.table('sales')
     const rows = (...list: string[]) => `select * from (values ${list.join(', ')}) as t(id, day, amount)`
-    await lake.write(table, rows(`(1, date '2026-01-01', 1.5)`, `(2, date '2026-01-02', 2.5)`, `(3, null, 9.0)`), {
-      partitionBy: ['day'],
+    await lake.write(
+      table,
+      rows(`(1, date '2026-01-01', 1.5::double)`, `(2, date '2026-01-02', 2.5::double)`, `(3, null, 9.0)`),
+      {
+        partitionBy: ['day'],
+      },
+    )
+    await lake.write(table, rows(`(4, date '2026-01-02', 4.5::double)`), { mode: 'append' })
+    await lake.write(table, rows(`(5, date '2026-01-01', 5.5::double)`), { mode: 'replace_partitions' })
+    await lake.write(table, rows(`(2, date '2026-01-02', 22.5::double)`, `(6, null, 6.0::double)`), {
+      mode: 'merge',
+      keys: ['id'],
     })
-    await lake.write(table, rows(`(4, date '2026-01-02', 4.5)`), { mode: 'append' })
-    await lake.write(table, rows(`(5, date '2026-01-01', 5.5)`), { mode: 'replace_partitions' })
-    await lake.write(table, rows(`(2, date '2026-01-02', 22.5)`, `(6, null, 6.0)`), { mode: 'merge', keys: ['id'] })
     const all = `SELECT id, cast(day AS varchar), cast(amount AS double) FROM ${table} ORDER BY id`
     const merged = [
       [2, '2026-01-02', 22.5],
@@ -73,7 +80,7 @@ describe('Trino', () => {
     const house = await lake.house()
     await house.rollback(table, 2, { user: 'mira', reason: 'wrong prices', now: Date.now() })
     expect(await trino(`SELECT id FROM ${table} ORDER BY id`)).toEqual([[1], [2], [3], [4]])
-    const summaries = await trino(`SELECT summary['sluice.task'] FROM "${lake.schema}"."sales$snapshots"`)
+    const summaries = await trino(`SELECT element_at(summary, 'sluice.task') FROM "${lake.schema}"."sales$snapshots"`)
     expect(summaries).toEqual([['write'], ['write'], ['write'], ['write'], [null]])
     expect((await house.versions(table, { limit: 9 })).map(({ version, operation }) => [version, operation])).toEqual([
       [5, 'rollback to 2'],
@@ -140,7 +147,7 @@ describe('Trino', () => {
     await trino(
       `INSERT INTO ${table} VALUES (1, timestamp '2026-01-01 10:00:00 UTC', 'ab'), (2, timestamp '1969-12-31 23:00:00 UTC', 'cd')`,
     )
-    const rows = (...list: string[]) => `select * from (values ${list.join(', ')}) as t(id, at, name)`
+    const rows = (...list: string[]) => `select * from (values ${list.join(', ')}) as t(id, "at", name)`
     await lake.write(table, rows(`(3::bigint, timestamptz '2026-01-01 23:59:00Z', 'az')`), {
       mode: 'replace_partitions',
     })

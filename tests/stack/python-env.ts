@@ -3,25 +3,35 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../../package-root.js'
 
-const PACKAGES = ['deltalake==1.6.6', 'pyarrow==26.0.1']
+const DELTA = ['deltalake==1.6.6', 'pyarrow==26.0.1']
+const ICEBERG = ['pyiceberg==0.12.0', 'pyarrow==26.0.1', 'sqlalchemy==2.0.44', 'psycopg2-binary==2.9.11']
 const SCRIPTS = join(PACKAGE_ROOT, 'tests/stack/python')
 
 /** A virtual environment with the independent readers, made at first use and kept beside the other caches. */
 export function pythonWithDelta(): string {
+  return pythonWith(DELTA)
+}
+
+/** The same with pyiceberg and what it needs for the catalog in PostgreSQL. */
+export function pythonWithIceberg(): string {
+  return pythonWith(ICEBERG)
+}
+
+function pythonWith(packages: string[]): string {
   const venv = join(
     PACKAGE_ROOT,
     'node_modules/.cache/sluice',
-    `venv-${PACKAGES.join('-').replace(/[^a-z0-9.]+/g, '_')}`,
+    `venv-${packages.join('-').replace(/[^a-z0-9.]+/g, '_')}`,
   )
   const python = join(venv, 'bin/python')
   const ready = join(venv, 'installed')
   if (existsSync(ready)) return python
   execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' })
-  execFileSync(python, ['-m', 'pip', 'install', '-q', ...PACKAGES], { stdio: 'inherit' })
+  execFileSync(python, ['-m', 'pip', 'install', '-q', ...packages], { stdio: 'inherit' })
   execFileSync(python, ['-c', `open(${JSON.stringify(ready)}, "w").close()`])
   return python
 }
 
-export function runScript(script: string, args: string[]): string {
-  return execFileSync(pythonWithDelta(), [join(SCRIPTS, script), ...args], { encoding: 'utf8' })
+export function runScript(script: string, args: string[], python = pythonWithDelta()): string {
+  return execFileSync(python, [join(SCRIPTS, script), ...args], { encoding: 'utf8' })
 }

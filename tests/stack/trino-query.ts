@@ -2,7 +2,12 @@
 export async function trino(sql: string): Promise<unknown[][]> {
   const { TRINO_URL: url } = process.env
   if (url === undefined || url === '') throw new Error('TRINO_URL must be set; see docs/guides/iceberg.md')
-  const headers = { 'X-Trino-User': 'sluice-test', 'X-Trino-Catalog': 'iceberg', 'X-Trino-Time-Zone': 'UTC' }
+  const headers = {
+    'X-Trino-User': 'sluice-test',
+    'X-Trino-Catalog': 'iceberg',
+    'X-Trino-Time-Zone': 'UTC',
+    'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
+  }
   let answer = await send(`${url}/v1/statement`, { method: 'POST', body: sql, headers })
   const rows: unknown[][] = [...(answer.data ?? [])]
   while (answer.nextUri !== undefined) {

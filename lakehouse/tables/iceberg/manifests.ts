@@ -4,6 +4,7 @@ import type { TableField } from '../schema.js'
 import { readAvro, writeAvro } from './avro.js'
 import { avroName, MANIFEST_LIST_SCHEMA, manifestSchema } from './manifest-schemas.js'
 import type { PartitionSpec } from './metadata.js'
+import { partitionSummaries } from './partition-summary.js'
 import type { AvroValue } from './values.js'
 
 /** One line of a manifest list: a manifest of a snapshot. */
@@ -170,7 +171,7 @@ export function writeManifest({ spec, fields, schema, content, entries }: Manife
 export function manifestFile(
   path: string,
   length: number,
-  { spec, content, entries }: ManifestContent,
+  { spec, fields, content, entries }: ManifestContent,
   snapshot: { id: bigint; sequenceNumber: bigint },
 ): ManifestFile {
   const of = (status: number) => entries.filter((entry) => entry.status === status)
@@ -182,7 +183,7 @@ export function manifestFile(
     partition_spec_id: spec['spec-id'],
     content,
     sequence_number: snapshot.sequenceNumber,
-    min_sequence_number: live.reduce((least, one) => (one < least ? one : least), snapshot.sequenceNumber),
+    min_sequence_number: least([snapshot.sequenceNumber, ...live]),
     added_snapshot_id: snapshot.id,
     added_files_count: of(ADDED).length,
     existing_files_count: of(EXISTING).length,
@@ -190,17 +191,9 @@ export function manifestFile(
     added_rows_count: rows(ADDED),
     existing_rows_count: rows(EXISTING),
     deleted_rows_count: rows(DELETED),
-    partitions: spec.fields.map((_, index) =>
-      partitionSummary(entries.map(({ data_file }) => data_file.partition[index])),
-    ),
+    partitions: partitionSummaries(spec, fields, entries),
     key_metadata: null,
   }
-}
-
-/** Without bounds, which are optional; without them readers open the manifest to know. */
-function partitionSummary(values: (AvroValue | undefined)[]) {
-  const isNull = (value: AvroValue | undefined) => value === null || value === undefined
-  return { contains_null: values.some(isNull), contains_nan: null, lower_bound: null, upper_bound: null }
 }
 
 /** The names that the manifest's own schema gives the fields of the spec. */
@@ -215,4 +208,9 @@ function partitionNames(schema: JsonObject, spec: PartitionSpec, path: string): 
     const found = known.find((candidate) => candidate['field-id'] === field['field-id']) ?? known[index]
     return found?.name ?? null
   })
+}
+
+function least(numbers: bigint[]): bigint {
+  const [first = 0n] = [...numbers].sort((a, b) => Number(a - b))
+  return first
 }

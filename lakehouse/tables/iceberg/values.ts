@@ -76,15 +76,20 @@ export function boundIn(bytes: Uint8Array | undefined, type: ColumnType): Json {
 
 function serialized(text: string | null, type: ColumnType): Buffer | null {
   const value = text === null ? undefined : valueFrom(text, type)
-  if (value === undefined) return null
+  return value === undefined ? null : serializedValue(value, type)
+}
+
+/** By the specification, "Binary single-value serialization"; null for what is no bound (infinity). */
+export function serializedValue(value: Exclude<AvroValue, null>, type: ColumnType): Buffer | null {
   if (value instanceof Uint8Array) return Buffer.from(value)
+  if (typeof value === 'string') return Buffer.from(value)
   if (typeof value === 'boolean') return Buffer.from([value ? 1 : 0])
   if (typeof value === 'bigint') {
     const bytes = Buffer.alloc(8)
     bytes.writeBigInt64LE(value)
     return bytes
   }
-  if (typeof value !== 'number' || !Number.isFinite(value)) return null
+  if (!Number.isFinite(value)) return null
   const bytes = Buffer.alloc(type === 'double' ? 8 : 4)
   if (type === 'double') bytes.writeDoubleLE(value)
   else if (type === 'float') bytes.writeFloatLE(value)
