@@ -196,7 +196,7 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
   it('takes a Trino as engine, and says what its address must be', () => {
     const trino = (url: string) => `connections: { lakehouse: { type: trino, url: "${url}", user: sluice } }`
     expect(problems(`${trino('http://trino:8080')}\ncatalogs: { lake: { trino: delta } }`)).toEqual([])
-    expect(problems(trino('${env:TRINO_URL}'))).toEqual([])
+    expect(problems(trino('$' + '{env:TRINO_URL}'))).toEqual([])
     expect(problems(trino('trino:8080')).join()).toContain('an http(s) address without a path')
     expect(problems('connections: { lakehouse: { type: trino, user: a } }').join()).toContain('needs `url`')
   })
