@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Fate, FaultyProxy } from './faulty-proxy.js'
 import { published, TrinoPlace, trinoUrl } from './trino-place.js'
 
-const WRITES = 20
+const WRITES = 10
 
 /** Loses answers of the statement protocol, every so many requests, each time after Trino has done what was asked. */
 function unlucky(): (request: string) => Fate {
