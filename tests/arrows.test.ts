@@ -52,6 +52,20 @@ describe('imports point one way', () => {
     expect(impure).toEqual([])
   })
 
+  it('keeps the AWS SDK out of what starts without a bucket', () => {
+    const entries = ['cli/sluice.ts', 'scheduler/embedded.ts', 'scheduler/worker/slot.ts', 'lakehouse/open.ts']
+    const loaded = new Set<string>()
+    const load = (path: string): void => {
+      if (loaded.has(path)) return
+      loaded.add(path)
+      if (!isOurs(path)) return
+      for (const found of importsOf(path, sourceText(path))) if (!found.typeOnly && !found.dynamic) load(found.target)
+    }
+    for (const path of entries) load(path)
+    expect([...loaded].filter((target) => target.startsWith('@aws-sdk/'))).toEqual([])
+    expect(loaded).toContain('lakehouse/objects/s3.ts')
+  })
+
   it.each([
     ['lakehouse/tables/x.ts', `import { a } from '../../scheduler/clock.js'`, 'must not import scheduler/clock.ts'],
     ['webserver/app.ts', `import type { a } from '../cli/sluice.js'`, 'webserver must not import cli/sluice.ts'],

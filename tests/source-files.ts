@@ -11,6 +11,8 @@ export interface Import {
   /** as written */
   specifier: string
   typeOnly: boolean
+  /** loaded when the code gets there, not with the file */
+  dynamic: boolean
 }
 
 /** Paths below the package with forward slashes, of every file below `folder` whose name ends in one of `extensions`. */
@@ -37,10 +39,11 @@ const DYNAMIC_IMPORT = /\bimport\(\s*'([^']+)'\s*\)/g
 export function importsOf(path: string, text: string): Import[] {
   const found: Import[] = []
   for (const [, type, names, specifier = ''] of text.matchAll(STATIC_IMPORT)) {
-    found.push({ target: resolve(path, specifier), specifier, typeOnly: type !== undefined || onlyTypes(names ?? '') })
+    const typeOnly = type !== undefined || onlyTypes(names ?? '')
+    found.push({ target: resolve(path, specifier), specifier, typeOnly, dynamic: false })
   }
   for (const [, specifier = ''] of text.matchAll(DYNAMIC_IMPORT)) {
-    found.push({ target: resolve(path, specifier), specifier, typeOnly: false })
+    found.push({ target: resolve(path, specifier), specifier, typeOnly: false, dynamic: true })
   }
   return found
 }
