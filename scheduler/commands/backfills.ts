@@ -29,7 +29,7 @@ export async function startBackfill(
   request: BackfillRequest,
   actor: Actor,
 ): Promise<{ id: number; preview: BackfillPreview }> {
-  const { preview, range, nextDueAt } = await planned(ports, dagId, request)
+  const { preview, range, nextDueAt, version } = await planned(ports, dagId, request)
   if (preview.makes === 0 || nextDueAt === null) {
     const found =
       preview.slots === 0 ? 'no whole interval lies in the range' : 'no interval in the range asks for a run'
@@ -45,7 +45,7 @@ export async function startBackfill(
     max_active: maxActive,
   })
   await ports.debugPoint('command:decided')
-  const backfill = { dagId, which, ...range, reverse, maxActive, nextDueAt, slots, createdBy: actor.user }
+  const backfill = { dagId, version, which, ...range, reverse, maxActive, nextDueAt, slots, createdBy: actor.user }
   const id = await ports.store.createBackfill(backfill, ports.wake.now())
   await ports.debugPoint('command:applied')
   told(ports)
@@ -111,6 +111,7 @@ interface Plan {
   preview: BackfillPreview
   range: Pick<Backfill, 'from' | 'to' | 'reverse'>
   nextDueAt: Instant | null
+  version: string
 }
 
 async function planned(ports: CommandPorts, dagId: string, request: BackfillRequest): Promise<Plan> {
@@ -136,7 +137,7 @@ async function planned(ports: CommandPorts, dagId: string, request: BackfillRequ
     last: dues.length === 0 ? null : Math.max(one, other),
     maxActive: activeLimit(dag, request.maxActive),
   }
-  return { preview, range, nextDueAt: dues[0] ?? null }
+  return { preview, range, nextDueAt: dues[0] ?? null, version: dag.version }
 }
 
 function slotsOf({ timetable }: CommandPorts, dag: Dag, range: Plan['range']): Instant[] {

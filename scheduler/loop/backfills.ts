@@ -48,12 +48,13 @@ export class Backfills {
     const { store, clock, timetable, events, debugPoint } = this.#ports
     const registered = await store.dag(backfill.dagId)
     const dag = registered === null ? null : await store.dagVersion(registered.version)
-    if (dag === null) return false
+    const planned = await store.dagVersion(backfill.version)
+    if (dag === null || planned === null) return false
     let { nextDueAt } = backfill
     let room = backfill.maxActive - backfill.runs.queued - backfill.runs.running
     for (let steps = 0; steps < STEPS_AT_ONCE; steps += 1) {
       const at = { ...backfill, nextDueAt }
-      const step = backfillStep(timetable, dag, at, await this.#there(dag, at), room, SLOTS_AT_ONCE)
+      const step = backfillStep(timetable, planned, at, await this.#there(planned, at), room, SLOTS_AT_ONCE)
       const runs = step.slots.map((slot) => backfillRun(dag, backfill, slot))
       await debugPoint('slots:decided')
       const answer = await store.advanceBackfill(backfill.id, nextDueAt, { ...step, runs }, clock.now())

@@ -11,6 +11,8 @@ export type BackfillChoice = (typeof BACKFILL_CHOICES)[number]
 
 export interface NewBackfill {
   dagId: string
+  /** the version whose schedule gives the slots; runs take the version that is current when they are made */
+  version: string
   which: BackfillChoice
   /** intervals inside `[from, to)` */
   from: Instant

@@ -5,7 +5,7 @@ import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { INSERT_RUNS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json } from './rows.js'
 
-const COLUMNS = `b.backfill_id, b.dag_id, b.state, b.which, b.from_at, b.to_at, b.reverse, b.max_active, b.next_due_at,
+const COLUMNS = `b.backfill_id, b.dag_id, b.version, b.state, b.which, b.from_at, b.to_at, b.reverse, b.max_active, b.next_due_at,
   b.slots, b.passed, b.created_by, b.created_at, b.ended_at,
   (select coalesce(jsonb_object_agg(state, n), '{}') from (
     select state, count(*) as n from runs r where r.backfill_id = b.backfill_id group by state
@@ -45,6 +45,7 @@ select coalesce((select array_agg(run_id) from made), '{}') as created from back
 interface BackfillRow extends Record<string, unknown> {
   backfill_id: number
   dag_id: string
+  version: string
   state: BackfillState
   which: BackfillChoice
   from_at: Instant
@@ -70,8 +71,8 @@ export class BackfillQueries implements BackfillStore {
 
   async createBackfill(backfill: NewBackfill, now: Instant): Promise<number> {
     const [row] = await this.#database.query<{ backfill_id: number }>(
-      `insert into backfills (dag_id, state, which, from_at, to_at, reverse, max_active, next_due_at, slots, created_by, created_at)
-        values ($1, 'running', $2, $3, $4, $5, $6, $7, $8, $9, $10) returning backfill_id`,
+      `insert into backfills (dag_id, state, which, from_at, to_at, reverse, max_active, next_due_at, slots, created_by,
+        created_at, version) values ($1, 'running', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning backfill_id`,
       [
         backfill.dagId,
         backfill.which,
@@ -83,6 +84,7 @@ export class BackfillQueries implements BackfillStore {
         backfill.slots,
         backfill.createdBy,
         sqlInstant(now),
+        backfill.version,
       ],
     )
     if (row === undefined) throw new Error('a backfill was inserted and has no id')
@@ -167,6 +169,7 @@ function toBackfill(row: BackfillRow): Backfill {
   return {
     id: row.backfill_id,
     dagId: row.dag_id,
+    version: row.version,
     state: row.state,
     which: row.which,
     from: row.from_at,

@@ -124,7 +124,7 @@ with dag as materialized (
   select r.run_id, r.dag_id, r.state, r.max_active_runs, dag.active,
     row_number() over (partition by r.dag_id order by r.kind = 'backfill', r.due_at, r.run_id) as place
   from runs r join dag using (dag_id) left join backfills b using (backfill_id)
-  where r.state = 'queued' and (r.kind = 'manual' or not dag.paused) and (b.state is null or b.state = 'running')
+  where r.state = 'queued' and (r.kind = 'manual' or not dag.paused) and b.state is distinct from 'paused'
 ), chosen as materialized (
   select run_id, dag_id, state from ready where active + place <= max_active_runs order by place, run_id limit $2
 ), started as (
@@ -138,7 +138,7 @@ with dag as materialized (
     select * from (
       select r.run_id, r.state, r.reason, case
         when after.paused and r.kind <> 'manual' then 'waits: ' || r.dag_id || ' is paused'
-        when b.state <> 'running' then 'waits: backfill ' || r.backfill_id || ' is ' || b.state
+        when b.state = 'paused' then 'waits: backfill ' || r.backfill_id || ' is paused'
         when after.active >= r.max_active_runs
           then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || r.dag_id || ' are active'
         end as sentence

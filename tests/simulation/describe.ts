@@ -11,6 +11,11 @@ export function describeCall(call: StoreCall): string {
           return `${dagId} ${expect}>${nextDueAt} [${runs.map(({ id }) => id)}] ${JSON.stringify(call.result[index])}`
         }),
       )
+    case 'advanceBackfill':
+      return `advanceBackfill ${call.args[0]} ${call.args[1]}>${call.args[2].nextDueAt} ${JSON.stringify(call.result)}`
+    case 'createBackfill':
+    case 'setBackfillState':
+      return `${call.method} ${JSON.stringify(call.args)} -> ${call.result}`
     case 'createRun':
       return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
     case 'startRuns':

@@ -21,6 +21,8 @@ export const MUTANTS: Mutant[] = [
   { without: ['settled_mark'], foundBy: 'every outcome is settled' },
   { without: ['unique_run'], foundBy: 'one run per tick' },
   { without: ['unique_run', 'tick_expect'], foundBy: 'one run per tick' },
+  { without: ['slot_expect'], foundBy: 'backfills go forward' },
+
   { without: ['idempotency'], foundBy: 'idempotency' },
   { without: ['pool_limit'], foundBy: 'pool limit' },
   { without: ['max_active_tasks'], foundBy: 'max_active_tasks' },
@@ -30,6 +32,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['sweep'], foundBy: 'every run ends' },
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_advance'], foundBy: null },
+  { without: ['slot_choice'], foundBy: null },
 ]
 
 export interface Hunt {

@@ -3,6 +3,7 @@ import { createCommands } from '../../scheduler/commands/create.js'
 import type { Commands, Wake } from '../../scheduler/commands.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
+import { BACKFILL_CHOICES } from '../../scheduler/store/backfill-store.js'
 import type { Store } from '../../scheduler/store/store.js'
 import type { AcknowledgedCheck } from './checks/acknowledged.js'
 import type { History } from './history.js'
@@ -66,9 +67,11 @@ export class People {
       'clear',
       'mark',
       'pause',
+      'backfill',
     ] as const)
     if (action === 'trigger') return this.#trigger(random.pick(dags()))
     if (action === 'pause') return this.#pauseAndResume(random.pick(dags()))
+    if (action === 'backfill') return this.#backfill(random.pick(dags()))
     const runs = this.#world.runs()
     if (runs.length === 0) return
     const run = random.pick(runs)
@@ -113,10 +116,30 @@ export class People {
 
   async #pauseAndResume(dagId: string): Promise<void> {
     const { host, random, paused } = this.#world
-    paused(dagId)
+    const skipMissed = random.chance(0.2)
+    if (skipMissed) paused(dagId)
     await this.#try(`pause ${dagId}`, () => this.#commands.pause(dagId, 'a test', ANA))
     await host.sleep(random.int(1_000, 60_000))
-    await this.#try(`resume ${dagId}`, () => this.#commands.resume(dagId, ANA))
+    await this.#try(`resume ${dagId}`, () => this.#commands.resume(dagId, ANA, { skipMissed }))
+  }
+
+  /** Starts one, or does something to one there is. */
+  async #backfill(dagId: string): Promise<void> {
+    const { random, wake } = this.#world
+    const action = random.pick(['start', 'start', 'pauseBackfill', 'resumeBackfill', 'cancelBackfill'] as const)
+    if (action !== 'start') {
+      const id = random.int(1, 3)
+      return this.#try(`${action} ${id}`, () => this.#commands[action](id, ANA))
+    }
+    const to = wake.now() - random.int(0, 120_000)
+    const request = {
+      from: to - random.int(60_000, 400_000),
+      to,
+      which: random.pick(BACKFILL_CHOICES),
+      reverse: random.chance(0.3),
+      maxActive: random.pick([null, 1, 2]),
+    }
+    return this.#try(`backfill ${dagId} ${request.which}`, () => this.#commands.startBackfill(dagId, request, ANA))
   }
 
   /** A refusal and a store that does not answer are part of life; anything else is a defect. */

@@ -1,5 +1,12 @@
-import { type Dag, type ForEach, type Task, TRIGGER_RULES } from '../../scheduler/dag/model.js'
-import { dag, everySchedule, task } from '../scheduler/core/dags.js'
+import {
+  type Catchup,
+  type Dag,
+  type ForEach,
+  type Schedule,
+  type Task,
+  TRIGGER_RULES,
+} from '../../scheduler/dag/model.js'
+import { cronSchedule, dag, everySchedule, task } from '../scheduler/core/dags.js'
 import type { Prng } from './prng.js'
 
 export const POOLS: Record<string, number> = { default: 4, narrow: 1 }
@@ -28,8 +35,8 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
   }
   return dag(id, tasks, {
     version: `${id}-v${version}`,
-    schedule: random.chance(0.7) ? everySchedule(random.pick([30, 60, 90]) * 1_000) : null,
-    catchup: random.chance(0.4) ? 'all' : 'none',
+    schedule: random.chance(0.7) ? randomSchedule(random) : null,
+    catchup: random.chance(0.4) ? 'all' : random.pick<Catchup>(['none', 'last', { windowMs: 90_000 }]),
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
   })
@@ -38,4 +45,11 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
 function anyItems(random: Prng): ForEach {
   const values = Array.from({ length: random.int(0, 5) }, (_, index) => index)
   return { source: { kind: 'list', values }, concurrency: random.pick([null, 1, 2]) }
+}
+
+/** Every kind of schedule there is, due so often that four minutes see several ticks. */
+function randomSchedule(random: Prng): Schedule {
+  const every = everySchedule(random.pick([30, 60, 90]) * 1_000)
+  const crons = random.pick([['*/30 * * * * *'], ['* * * * *'], ['*/45 * * * * *', '30 * * * * *']])
+  return random.chance(0.6) ? every : cronSchedule(crons, random.pick(['UTC', 'Asia/Kathmandu']))
 }

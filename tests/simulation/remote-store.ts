@@ -32,6 +32,10 @@ export function remoteStore(store: Store, host: Host, observe: Observer): Store 
 /** The runs that this call has made. A store without its guards gives a run another id when it was there already. */
 export function createdRuns(call: StoreCall): NewRun[] {
   if (call.method === 'createRun') return call.result.outcome === 'created' ? [call.args[0]] : []
+  if (call.method === 'advanceBackfill') {
+    const created = call.result.outcome === 'advanced' ? call.result.created : []
+    return call.args[2].runs.filter(({ id }) => created.some((made) => made.startsWith(id)))
+  }
   if (call.method !== 'advanceDue') return []
   return call.args[0].flatMap(({ runs }, index) => {
     const answer = call.result[index]

@@ -261,13 +261,16 @@ class World {
   #calm(): void {
     this.#history.record('world', 'the storm is over')
     this.#weather.stormy = false
-    const { dags } = this.#store.tables
+    const { dags, backfills } = this.#store.tables
+    for (const [id, row] of backfills) if (row.state === 'paused') backfills.set(id, { ...row, state: 'running' })
     for (const [id, dag] of dags) dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
     for (const host of this.#hosts) host.boot()
   }
 
   #everyRunHasEnded(): boolean {
-    return [...this.#store.tables.runs.values()].every(({ run }) => isFinalRun(run.state))
+    const { runs, backfills } = this.#store.tables
+    const backfilled = [...backfills.values()].every(({ state }) => state !== 'running')
+    return backfilled && [...runs.values()].every(({ run }) => isFinalRun(run.state))
   }
 
   #tellScheduler(what: string, tell: (scheduler: Scheduler) => void): void {

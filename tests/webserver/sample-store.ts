@@ -329,6 +329,7 @@ export async function fillStore(store: Store, db: Database): Promise<void> {
   await store.createBackfill(
     {
       dagId: 'orders_daily',
+      version: ORDERS.version,
       which: 'missing',
       from: Date.UTC(2026, 9, 1, 4),
       to: Date.UTC(2026, 9, 31, 5),

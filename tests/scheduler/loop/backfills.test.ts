@@ -139,6 +139,16 @@ describe('a backfill', () => {
     expect(hours(at)).toEqual([-4, -3, -2, -1, 0])
   })
 
+  it('keeps its slots when the schedule changes on the way, and takes the new tasks', async () => {
+    const at = await on(sales())
+    await at.commands.startBackfill('sales', last(4, { maxActive: 1 }), ANA)
+    await at.scheduler.idle()
+    await at.register(sales({ version: 'second', schedule: everySchedule(7 * HOUR) }))
+    await workOff(at)
+    expect(hours(at)).toEqual([-3, -2, -1, 0])
+    expect((await at.store.run('sales-20261120T050000Z-backfill1'))?.version).toBe('second')
+  })
+
   it('is cancelled with its runs, and not resumed', async () => {
     const at = await on(sales())
     const { id } = await at.commands.startBackfill('sales', last(5), ANA)

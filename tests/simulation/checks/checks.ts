@@ -1,9 +1,11 @@
 import { isFinalRun } from '../../../scheduler/core/states.js'
+import { nextDue } from '../../../scheduler/dag/schedule.js'
 import type { History } from '../history.js'
 import type { createMemoryStore } from '../memory-store/index.js'
 import { POOLS } from '../random-dag.js'
 import type { StoreCall } from '../remote-store.js'
 import { AcknowledgedCheck } from './acknowledged.js'
+import { BackfillsCheck } from './backfills.js'
 import { ClaimsCheck } from './claims.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
@@ -17,6 +19,7 @@ export class Checks {
   readonly #mirror: Mirror
   readonly #claims: ClaimsCheck
   readonly #runs: RunsCheck
+  readonly #backfills: BackfillsCheck
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
   /** what people were told is done */
@@ -29,6 +32,7 @@ export class Checks {
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
     this.#claims = new ClaimsCheck(history)
     this.#runs = new RunsCheck(history)
+    this.#backfills = new BackfillsCheck(history)
     this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
@@ -37,6 +41,7 @@ export class Checks {
   observe(call: StoreCall): void {
     this.#claims.observe(call)
     this.#runs.observe(call)
+    this.#backfills.observe(call)
     this.acknowledged.observe(call)
     this.#mirror.observe(call)
     this.#limits.observe(call)
@@ -68,8 +73,9 @@ export class Checks {
       }
     }
     for (const { id, schedule, catchup } of tables.versions.values()) {
-      if (schedule?.everyMs == null || catchup !== 'all' || this.#withHoles.has(id)) continue
-      this.#runs.end(id, schedule.everyMs)
+      if (schedule === null || catchup !== 'all' || this.#withHoles.has(id)) continue
+      this.#runs.end(id, (tick) => nextDue(schedule, tick))
     }
+    this.#backfills.end(tables.backfills.values())
   }
 }

@@ -182,8 +182,8 @@ const earliest = byInstant<RunRow>(
 function startBlocked(tables: Tables, row: RunRow, active: number): string {
   const { dagId, kind } = row.run
   if (kind !== 'manual' && tables.dags.get(dagId)?.paused === true) return `waits: ${dagId} is paused`
-  const backfill = tables.backfills.get(row.backfillId ?? 0)?.state ?? 'running'
-  if (backfill !== 'running') return `waits: backfill ${row.backfillId} is ${backfill}`
+  const backfill = tables.backfills.get(row.backfillId ?? 0)?.state
+  if (backfill === 'paused') return `waits: backfill ${row.backfillId} is paused`
   if (active >= row.maxActiveRuns && tables.guards('max_active_runs')) {
     return `waits: ${active} of ${row.maxActiveRuns} runs of ${dagId} are active`
   }

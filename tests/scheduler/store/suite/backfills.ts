@@ -17,6 +17,7 @@ export function backfillsSuite(fresh: FreshStore): void {
       store.createBackfill(
         {
           dagId: 'sales',
+          version: 'version-of-sales',
           which: 'all',
           from: NOW,
           to: NOW + 5 * HOUR,
@@ -56,6 +57,7 @@ export function backfillsSuite(fresh: FreshStore): void {
       expect(await store.backfill(second)).toEqual({
         id: second,
         dagId: 'sales',
+        version: 'version-of-sales',
         state: 'running',
         which: 'missing',
         from: NOW,
@@ -156,6 +158,13 @@ export function backfillsSuite(fresh: FreshStore): void {
       expect(await store.startRuns(NOW, 10)).toEqual([slot(id, 1).id])
       await store.setBackfillState(id, ['running', 'paused'], 'cancelled', NOW + 7)
       expect(await store.backfill(id)).toMatchObject({ state: 'cancelled', endedAt: NOW + 7 })
+    })
+
+    it('that are over do not hold back a run that somebody has cleared', async () => {
+      const id = await create()
+      await advance(id, 1, [1], 2)
+      await store.setBackfillState(id, ['running'], 'cancelled', NOW)
+      expect(await store.startRuns(NOW, 10)).toEqual([slot(id, 1).id])
     })
 
     it('let the runs of the schedule go first', async () => {
