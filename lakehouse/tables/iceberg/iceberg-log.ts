@@ -1,6 +1,7 @@
 import { SluiceError } from '../../../errors.js'
 import { mapBounded } from '../../objects/concurrency.js'
 import type { ObjectStore } from '../../objects/object-store.js'
+import { assertFieldIds } from './field-ids.js'
 import type { JdbcCatalog } from './jdbc-catalog.js'
 import type { Locations } from './locations.js'
 import { type ManifestFile, readManifest, readManifestList } from './manifests.js'
@@ -64,7 +65,10 @@ export class IcebergLog {
   ): Promise<IcebergSnapshot> {
     const files = entry === null ? [] : await this.manifestFiles(entry)
     const manifests = await mapBounded(files, CONCURRENT_READS, (file) => this.manifest(metadata, file))
-    return new IcebergSnapshot(metadata, location, entry, manifests, this.locations, this.table, options)
+    const snapshot = new IcebergSnapshot(metadata, location, entry, manifests, this.locations, this.table, options)
+    const fresh = [...snapshot.files.values()].filter(({ path }) => !this.known?.files.has(path))
+    await assertFieldIds(this.store, metadata, fresh, this.table)
+    return snapshot
   }
 
   private async manifestFiles(entry: IcebergSnapshotEntry): Promise<ManifestFile[]> {

@@ -1,13 +1,14 @@
 """Works on an Iceberg table with pyiceberg, through the catalog in PostgreSQL; addresses come from the environment.
 
 `iceberg_table.py read TABLE ORDER` prints its rows and snapshots, `iceberg_table.py append TABLE JSON` adds rows,
-`iceberg_table.py delete TABLE FILTER` deletes some, `iceberg_table.py create TABLE JSON` makes it of rows.
+`iceberg_table.py delete TABLE FILTER` deletes some, `iceberg_table.py import TABLE JSON` adds them as a file without ids, `iceberg_table.py create TABLE JSON` makes it of rows.
 """
 import json
 import os
 import sys
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 
 url = os.environ["ICEBERG_JDBC_URL"].removeprefix("jdbc:postgresql://")
@@ -31,6 +32,11 @@ if command == "create":
 table = catalog.load_table(name)
 if command == "append":
     table.append(pa.Table.from_pylist(json.loads(argument), schema=table.schema().as_arrow()))
+elif command == "import":
+    path = f"{table.location()}/data/imported.parquet"
+    with table.io.new_output(path).create() as file:
+        pq.write_table(pa.Table.from_pylist(json.loads(argument)), file)
+    table.add_files([path])
 elif command == "delete":
     table.delete(argument)
 else:
