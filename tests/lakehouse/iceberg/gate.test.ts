@@ -1,0 +1,4 @@
+import { gateSuite } from '../gate-suite.js'
+import { IcebergLake } from './iceberg-lake.js'
+
+gateSuite('Iceberg', () => new IcebergLake())
