@@ -84,6 +84,12 @@ export interface OperatorResult {
   outputs?: JsonObject
   /** the operator decided that there is nothing to do */
   skipped?: { reason: string }
+  /**
+   * The operator waits for something outside. Its task is `deferred` and holds no slot; the next attempt begins at `until`, or
+   * when an event wakes the task if that is null. It is called through `reattach` with the handle that was saved last, so
+   * save one before. Waiting costs no retry. `reason` says what is waited for.
+   */
+  deferred?: { until: Instant | null; reason: string }
   commits?: Commit[]
   reads?: QueryResult['reads']
   checks?: CheckResult[]

@@ -53,7 +53,7 @@ function cancelOne(draft: RunDraft, taskRun: TaskRun, now: Instant, reason: stri
     draft.set(taskRun.taskId, { cancelRequested: true, reason })
     return
   }
-  if (taskRun.state !== 'running' && taskRun.state !== 'deferred') {
+  if (taskRun.state !== 'running') {
     draft.set(taskRun.taskId, { state: 'cancelled', notBefore: null, endedAt: now, reason })
     return
   }

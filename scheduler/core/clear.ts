@@ -50,7 +50,7 @@ export function clear(
 
 function clearOne(draft: RunDraft, taskRun: TaskRun, by: string): void {
   const anew = { generation: taskRun.generation + 1, tries: 0 }
-  if (taskRun.state === 'running' || (taskRun.state === 'deferred' && !draft.isGroup(taskRun))) {
+  if (taskRun.state === 'running') {
     const reason = `cleared by ${by}, its attempt is being stopped`
     draft.set(taskRun.taskId, { ...anew, cancelRequested: true, reason })
     draft.stop(taskRun.taskId, taskRun.attempt)

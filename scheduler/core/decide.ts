@@ -4,7 +4,7 @@ import { Branches } from './branch.js'
 import { cancelTasks } from './cancel.js'
 import { RunDraft } from './draft.js'
 import { finishRun } from './finish.js'
-import { advanceItems, expand, removeItems } from './items.js'
+import { advanceItems, expand, isDue, removeItems } from './items.js'
 import type { Decision, RunSnapshot } from './model.js'
 import { ruledOut, waitsForSlot, waitsForUpstream } from './reasons.js'
 import type { Random } from './retry.js'
@@ -26,7 +26,7 @@ export function decide(snapshot: RunSnapshot, now: Instant, random: Random): Dec
 }
 
 /**
- * One pass is enough because upstream tasks come first. A task that is `scheduled` or whose retry has come is judged
+ * One pass is enough because upstream tasks come first. A task that is `scheduled`, whose retry has come or that wakes is judged
  * again, because a clear or a mark may have changed what lies upstream of it; once `queued` it runs.
  */
 function advance(draft: RunDraft, now: Instant): void {
@@ -37,7 +37,8 @@ function advance(draft: RunDraft, now: Instant): void {
       continue
     }
     const retryDue = taskRun.state === 'up_for_retry' && (taskRun.notBefore ?? now) <= now
-    if (taskRun.state !== 'none' && taskRun.state !== 'scheduled' && !retryDue) continue
+    const wakes = taskRun.state === 'deferred' && isDue(taskRun, now)
+    if (taskRun.state !== 'none' && taskRun.state !== 'scheduled' && !retryDue && !wakes) continue
     const branch = branches.leavingOut(task)
     if (branch !== null) {
       ruleOut(draft, task, 'skipped', `branch ${branch} does not follow it`, now)

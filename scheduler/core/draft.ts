@@ -113,7 +113,7 @@ export class RunDraft {
       const isExpanded = this.#expanded.has(declaredId(taskId)) && isItem(taskId)
       const change = before === undefined || before === task || isExpanded ? null : taskChange(before, task)
       if (change !== null) tasks.push(change)
-      if (this.run.state === 'running' && task.state === 'up_for_retry' && task.notBefore !== null) {
+      if (this.run.state === 'running' && WAITS_FOR_AN_INSTANT.includes(task.state) && task.notBefore !== null) {
         wakeAt = Math.min(wakeAt ?? task.notBefore, task.notBefore)
       }
     }
@@ -153,6 +153,8 @@ export function newItem(taskId: string, since: Instant): TaskRun {
 export function isEmpty(decision: Decision): boolean {
   return decision.tasks.length === 0 && decision.run === null && decision.settled.length === 0
 }
+
+const WAITS_FOR_AN_INSTANT: readonly TaskRun['state'][] = ['up_for_retry', 'deferred']
 
 const TASK_FIELDS = [
   'tries',

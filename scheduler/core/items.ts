@@ -94,13 +94,23 @@ export function advanceItems(draft: RunDraft, task: Task, forEach: ForEach, now:
   let room = forEach.concurrency ?? MOST_ITEMS
   for (const { state } of items) if (AT_WORK.includes(state)) room -= 1
   for (const item of items) {
-    const isDue = item.state === 'up_for_retry' && (item.notBefore ?? now) <= now
-    if (item.state !== 'none' && !isDue) continue
+    if (item.state === 'deferred' && isDue(item, now)) {
+      // it has kept its turn
+      draft.set(item.taskId, { state: 'scheduled', notBefore: null, reason: ready })
+      continue
+    }
+    const isRetry = item.state === 'up_for_retry' && (item.notBefore ?? now) <= now
+    if (item.state !== 'none' && !isRetry) continue
     if (room > 0) draft.set(item.taskId, { state: 'scheduled', notBefore: null, reason: ready })
     else draft.set(item.taskId, { state: 'none', notBefore: null, reason: waitsForTurn(forEach) })
     room -= 1
   }
   settleGroup(draft, task, now)
+}
+
+/** True once a deferred task is to go on; one that waits for an event alone is due when the event makes it so. */
+export function isDue({ notBefore }: TaskRun, now: Instant): boolean {
+  return notBefore !== null && notBefore <= now
 }
 
 /** The state that the items of an open group give it. */

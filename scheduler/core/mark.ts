@@ -44,8 +44,7 @@ export function mark(
 }
 
 function markOne(draft: RunDraft, taskRun: TaskRun, state: MarkedState, now: Instant, by: string): void {
-  const hasAttempt = taskRun.state === 'running' || (taskRun.state === 'deferred' && !draft.isGroup(taskRun))
-  if (hasAttempt) draft.stop(taskRun.taskId, taskRun.attempt)
+  if (taskRun.state === 'running') draft.stop(taskRun.taskId, taskRun.attempt)
   draft.set(taskRun.taskId, {
     state,
     notBefore: null,

@@ -64,7 +64,7 @@ export interface TaskRun {
   tries: number
   /** grows with a deliberate clear, never with a retry; part of the commit token (DESIGN 7) */
   generation: number
-  /** earliest instant of the next attempt while `up_for_retry` */
+  /** earliest instant of the next attempt while `up_for_retry` or `deferred`; null while only an event wakes it */
   notBefore: Instant | null
   /** since when it is in `state` */
   since: Instant
@@ -81,7 +81,9 @@ export interface TaskRun {
 export interface AttemptOutcome {
   taskId: string
   attempt: number
-  result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost'
+  result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost' | 'deferred'
+  /** with `deferred` the instant of the next attempt; null or absent when only an event brings it */
+  wakeAt?: Instant | null
   /** one sentence; the true reason */
   reason: string
   /** false fails the task whatever `retries` allows */

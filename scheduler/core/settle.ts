@@ -24,7 +24,7 @@ export function settleOutcomes(
     const task = declared.get(declaredId(outcome.taskId))
     const taskRun = draft.task(outcome.taskId)
     if (task === undefined || taskRun === undefined || taskRun.attempt !== outcome.attempt) continue
-    if (taskRun.state !== 'running' && taskRun.state !== 'deferred') continue
+    if (taskRun.state !== 'running') continue
     draft.set(taskRun.taskId, stateAfter(task, taskRun, outcome, now, random))
   }
 }
@@ -41,6 +41,21 @@ function stateAfter(task: Task, taskRun: TaskRun, outcome: AttemptOutcome, now: 
       return { ...ended, state: 'success', outputs: outcome.outputs, reason: outcome.reason } as const
     case 'skipped':
       return { ...ended, state: 'skipped', outputs: outcome.outputs, reason: outcome.reason } as const
+    case 'deferred':
+      if (taskRun.cancelRequested) {
+        return {
+          ...ended,
+          state: 'cancelled',
+          reason: cancelledReason(taskRun, { ...outcome, result: 'cancelled' }),
+        } as const
+      }
+      // waiting is no failure: the next attempt goes on with this one's try
+      return {
+        state: 'deferred',
+        tries: taskRun.tries - 1,
+        notBefore: outcome.wakeAt ?? null,
+        reason: outcome.reason,
+      } as const
     case 'cancelled':
       return { ...ended, state: 'cancelled', reason: cancelledReason(taskRun, outcome) } as const
     case 'failed':

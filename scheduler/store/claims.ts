@@ -73,12 +73,12 @@ returning t.run_id, t.task_id, t.attempt, t.cancel_requested`
 const RECORD_OUTCOMES = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
-    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, rendered jsonb, log_lines int,
+    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, rendered jsonb, log_lines int,
     log_bytes bigint, metrics jsonb, reads jsonb, writes jsonb, checks jsonb)
   where position between 0 and 2147483647
 ), mine as (
   update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
-    ended_at = i.ended_at, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
+    ended_at = i.ended_at, wake_at = i.wake_at, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
   from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
     and a.claim_token = i.claim_token and a.result is null
   returning i.*
@@ -328,6 +328,7 @@ function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], 
     retryable: outcome.retryable,
     outputs: outcome.outputs,
     ended_at: jsonInstant(outcome.endedAt),
+    wake_at: jsonInstant(outcome.wakeAt ?? null),
     rendered: facts.rendered,
     log_lines: facts.logLines,
     log_bytes: facts.logBytes,

@@ -92,6 +92,7 @@ export interface OutcomeRow extends Record<string, unknown> {
   retryable: boolean
   outputs: JsonObject
   ended_at: Instant
+  wake_at: Instant | null
 }
 
 export function toOutcome(row: OutcomeRow): AttemptOutcome {
@@ -103,6 +104,7 @@ export function toOutcome(row: OutcomeRow): AttemptOutcome {
     retryable: row.retryable,
     outputs: row.outputs,
     endedAt: row.ended_at,
+    ...(row.result === 'deferred' ? { wakeAt: row.wake_at } : {}),
   }
 }
 

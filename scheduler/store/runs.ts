@@ -157,6 +157,9 @@ select run_id from (
   select run_id from task_runs join runs using (run_id)
     where runs.state = 'running' and task_runs.state = 'up_for_retry' and not_before <= $1
   union
+  select run_id from task_runs join runs using (run_id)
+    where runs.state = 'running' and task_runs.state = 'deferred' and not_before <= $1
+  union
   select run_id from runs r where state = 'running' and not exists (
     select 1 from task_runs t where t.run_id = r.run_id
       and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
@@ -244,7 +247,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         params: [runId],
       },
       {
-        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at from attempts
+        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at from attempts
           where run_id = $1 and result is not null and not settled order by task_id, attempt`,
         params: [runId],
       },
@@ -298,7 +301,8 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
 
   async nextRetryAt(): Promise<Instant | null> {
     const [row] = await this.#database.query<{ at: Instant | null }>(
-      `select min(not_before) as at from task_runs where state = 'up_for_retry'`,
+      `select least((select min(not_before) from task_runs where state = 'up_for_retry'),
+        (select min(not_before) from task_runs where state = 'deferred' and not_before is not null)) as at`,
     )
     return row?.at ?? null
   }

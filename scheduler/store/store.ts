@@ -144,11 +144,11 @@ export interface RunStore {
    * earlier generation; items of the task that it does not name are removed, their attempts stay.
    */
   applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
-  /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` whose
+  /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` or `deferred` whose
    *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `up_for_retry`, or `deferred` by an attempt of its own (a
    *  task with `for_each` has none). */
   runsToSettle(now: Instant, limit: number): Promise<string[]>
-  /** earliest `notBefore` of tasks waiting for a retry */
+  /** earliest `notBefore` of tasks waiting for a retry, or deferred until then */
   nextRetryAt(): Promise<Instant | null>
 }
 

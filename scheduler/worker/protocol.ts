@@ -42,7 +42,7 @@ export type ToSlot =
   | { kind: 'handle_saved'; claimToken: string; handle: number; failure: string | null }
 
 /** How an attempt ended, as far as its slot can say. */
-export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable' | 'outputs'>
+export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable' | 'outputs' | 'wakeAt'>
 
 export type FromSlot =
   | { kind: 'logged'; claimToken: string; lines: number }

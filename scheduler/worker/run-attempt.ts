@@ -120,6 +120,9 @@ class AttemptRun {
       const result = await started(operator, rendered.config, claim.handle, context)
       this.#facts = factsOf(result)
       const outputs = keepable(result.outputs ?? {})
+      if (result.deferred !== undefined) {
+        return { ...ended('deferred', result.deferred.reason), wakeAt: result.deferred.until }
+      }
       if (result.skipped !== undefined) return ended('skipped', result.skipped.reason, outputs)
       checkDeclared(outputs, this.assignment)
       return ended('success', result.summary ?? '', outputs)

@@ -86,6 +86,14 @@ export class SimulatedWorker {
     await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
     await host.debugPoint('worker:before commit')
     if (running.stopped) return
+    if (random.chance(0.08)) {
+      await this.#report(running, {
+        result: 'deferred',
+        retryable: true,
+        wakeAt: host.clock.now() + random.int(0, 20_000),
+      })
+      return
+    }
     const fate = random.next()
     // what fails may have committed before it failed
     if (fate < 0.8) lake.commit(`${claim.runId}/${claim.taskId}/${claim.generation}`, claim.attempt)
@@ -94,7 +102,7 @@ export class SimulatedWorker {
     await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 })
   }
 
-  async #report(running: Running, how: Pick<AttemptOutcome, 'result' | 'retryable'>): Promise<void> {
+  async #report(running: Running, how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt'>): Promise<void> {
     const { host, store, random } = this.#world
     const { claim } = running
     const outcome: AttemptOutcome = {

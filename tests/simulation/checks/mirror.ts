@@ -109,6 +109,9 @@ export class Mirror {
         if (state !== expect.state || !attemptFits || generation !== expect.generation) {
           this.#history.violated('compare-and-set', `${runId}/${taskId} was ${state}, written as ${expect.state}`)
         }
+        // what waits without a slot goes on with the same try
+        const goesOn = set.state === 'deferred' || set.state === 'scheduled'
+        if (goesOn && state === 'running' && set.tries !== undefined) task.queuedTimes -= 1
         task.state = set.state
         task.attempt = expect.attempt
         if (set.generation !== undefined) {

@@ -39,7 +39,7 @@ export function runStore(tables: Tables): RunStore {
       let next: Instant | null = null
       for (const row of tables.activeRuns()) {
         for (const { task } of row.tasks.values()) {
-          if (task.state !== 'up_for_retry' || task.notBefore === null) continue
+          if (!['up_for_retry', 'deferred'].includes(task.state) || task.notBefore === null) continue
           next = Math.min(next ?? task.notBefore, task.notBefore)
         }
       }
@@ -210,5 +210,6 @@ function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
   const tasks = taskRuns(row)
   const moves = ({ state, attempt }: TaskRun) => MOVING.has(state) || (state === 'deferred' && attempt > 0)
   if (!tasks.some(moves)) return true
-  return tasks.some(({ state, notBefore }) => state === 'up_for_retry' && (notBefore ?? now) <= now)
+  const waits = ({ state }: TaskRun) => state === 'up_for_retry' || state === 'deferred'
+  return tasks.some((task) => waits(task) && task.notBefore !== null && task.notBefore <= now)
 }

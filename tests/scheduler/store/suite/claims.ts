@@ -1,6 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Store, WorkerInfo } from '../../../../scheduler/store/store.js'
-import { claimOne, type FreshStore, LEASE_MS, NO_FACTS, NOW, outcomeOf, queuedRun, WORKER } from './subject.js'
+import {
+  claimOne,
+  type FreshStore,
+  LEASE_MS,
+  NO_CHANGE,
+  NO_FACTS,
+  NOW,
+  outcomeOf,
+  queuedRun,
+  WORKER,
+} from './subject.js'
 
 const ALIVE: WorkerInfo = {
   ...WORKER,
@@ -208,6 +218,25 @@ export function claimsSuite(fresh: FreshStore): void {
       const again = await store.beginEpoch('again', NOW)
       expect(again.epoch).toBeGreaterThan(begun.epoch)
       expect(await store.currentEpoch()).toBe(again.epoch)
+    })
+
+    it('keeps until when an attempt has deferred its task, and finds the run then', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      await store.recordOutcomes([outcomeOf(claim, { result: 'deferred', wakeAt: NOW + 60_000 })], NOW)
+      const snapshot = await store.snapshot(runId)
+      expect(snapshot?.outcomes).toMatchObject([{ result: 'deferred', wakeAt: NOW + 60_000 }])
+      const before = { state: 'running' as const, attempt: 1, generation: 1 }
+      const set = { state: 'deferred' as const, tries: 0, notBefore: NOW + 60_000, reason: 'waits' }
+      const decision = {
+        ...NO_CHANGE,
+        tasks: [{ taskId: 'a', expect: before, set }],
+        settled: [{ taskId: 'a', attempt: 1 }],
+      }
+      expect(await store.applyDecision(runId, snapshot?.run.revision ?? -1, decision, NOW)).toBe('applied')
+      expect(await store.nextRetryAt()).toBe(NOW + 60_000)
+      expect(await store.runsToSettle(NOW + 59_999, 10)).toEqual([])
+      expect(await store.runsToSettle(NOW + 60_000, 10)).toEqual([runId])
     })
 
     it('keeps the handle of outside work for the next attempt', async () => {
