@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import type { LakehouseConfig, PostgresConnection } from '../../lakehouse/config.js'
+import type { IndependentRead } from '../lakehouse/independent-reader.js'
 import { Lake } from '../lakehouse/subject.js'
+import { pythonWithIceberg, runScript } from './python-env.js'
 import { S3Place } from './s3-place.js'
 
 function variable(name: string): string {
@@ -69,11 +71,52 @@ export class StackIcebergLake extends Lake {
     await store.deleteAll(this.schema)
     await store.close()
     await this.place.remove()
-    const { type: _type, tls: _tls, ca: _ca, ...connection } = catalogDatabase()
-    const client = new pg.Client(connection as pg.ClientConfig)
-    await client.connect()
-    await client.query('DELETE FROM iceberg_tables WHERE table_namespace = $1', [this.schema])
-    await client.query('DELETE FROM iceberg_namespace_properties WHERE namespace = $1', [this.schema])
-    await client.end()
+    await forget('table_namespace', this.schema, 'namespace')
   }
+}
+
+/** A lakehouse of Iceberg tables with a catalog of its own in that database; any table name is free in it. */
+export class OwnCatalogLake extends Lake {
+  readonly place = new S3Place()
+  readonly catalogName = `sluice-${randomUUID()}`
+  override readonly firstVersion = 1
+
+  override get config(): LakehouseConfig {
+    const jdbc = { connection: 'iceberg_catalog', name: this.catalogName }
+    return {
+      project: this.project,
+      catalogs: { lake: { format: 'iceberg', location: this.place.location, connection: 'minio', jdbc } },
+      connections: {
+        lakehouse: { type: 'duckdb', memory_limit: '512MB', threads: 2 },
+        minio: this.place.connection,
+        iceberg_catalog: catalogDatabase(),
+      },
+      cache: this.place.cache,
+    }
+  }
+
+  override async independent(table: string): Promise<IndependentRead> {
+    const environment = { ICEBERG_CATALOG: this.catalogName }
+    const [order = ''] = (await (await this.house()).schema(table)).map(({ name }) => name)
+    const found = JSON.parse(
+      runScript('iceberg_table.py', ['read', table, order], pythonWithIceberg(), environment),
+    ) as { version: number; rows: Record<string, unknown>[]; snapshots: Record<string, string>[] }
+    return { ...found, tokens: found.snapshots.flatMap((summary) => summary['sluice.token'] ?? []) }
+  }
+
+  override async remove(): Promise<void> {
+    await super.remove()
+    await this.place.remove()
+    await forget('catalog_name', this.catalogName, 'catalog_name')
+  }
+}
+
+/** Removes what a test has left in the catalog's tables. */
+async function forget(column: 'catalog_name' | 'table_namespace', value: string, other: 'catalog_name' | 'namespace') {
+  const { host, port, database, user, password } = catalogDatabase()
+  const client = new pg.Client({ host, port, database, user, password } as pg.ClientConfig)
+  await client.connect()
+  await client.query(`DELETE FROM iceberg_tables WHERE ${column} = $1`, [value])
+  await client.query(`DELETE FROM iceberg_namespace_properties WHERE ${other} = $1`, [value])
+  await client.end()
 }

@@ -32,6 +32,13 @@ function pythonWith(packages: string[]): string {
   return python
 }
 
-export function runScript(script: string, args: string[], python = pythonWithDelta()): string {
-  return execFileSync(python, [join(SCRIPTS, script), ...args], { encoding: 'utf8' })
+/** @param environment what the script finds besides the environment of the tests */
+export function runScript(
+  script: string,
+  args: string[],
+  python = pythonWithDelta(),
+  environment: Record<string, string> = {},
+): string {
+  const env = { ...process.env, ...environment }
+  return execFileSync(python, [join(SCRIPTS, script), ...args], { encoding: 'utf8', env })
 }

@@ -54,6 +54,15 @@ export class IcebergLake extends Lake {
     return rows[0]?.metadata_location ?? null
   }
 
+  /** What another engine's commit does to the catalog. */
+  async pointTo(table: string, location: string): Promise<void> {
+    const [namespace, name] = table.split('.')
+    await (await sharedDatabase()).query(
+      'UPDATE iceberg_tables SET metadata_location = $4 WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3',
+      [this.catalogName, namespace, name, location],
+    )
+  }
+
   override async independent(table: string): Promise<IndependentRead> {
     const location = await this.metadataLocation(table)
     return location === null ? { version: -1, rows: [], tokens: [] } : readIceberg(location)
