@@ -1,5 +1,6 @@
 import { runBench } from './bench.js'
 import type { Measurement } from './figure.js'
+import { backfill } from './figures/backfill.js'
 import { cron } from './figures/cron.js'
 import { fanOut } from './figures/fan-out.js'
 import { hop } from './figures/hop.js'
@@ -10,7 +11,18 @@ import { parse } from './figures/parse.js'
 import { start } from './figures/start.js'
 import { trigger } from './figures/trigger.js'
 
-const MEASUREMENTS: readonly Measurement[] = [hop, fanOut, trigger, parse, hostileFiles, start, cron, idle, kills]
+const MEASUREMENTS: readonly Measurement[] = [
+  hop,
+  fanOut,
+  trigger,
+  parse,
+  hostileFiles,
+  start,
+  cron,
+  backfill,
+  idle,
+  kills,
+]
 
 await runBench({
   measurements: MEASUREMENTS,
