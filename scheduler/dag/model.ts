@@ -98,7 +98,7 @@ export interface Task {
   priority: number
   queue: string
   checks: CheckSpec[]
-  /** declared outputs: name -> what it means; empty when the task declares none (any output is then accepted) */
+  /** declared outputs: name -> type or what it means; empty when the task declares none (any output is then accepted) */
   outputs: Record<string, string>
   /** values may be `${env:NAME}` or `${file:path}`; resolved in the worker only */
   env: Record<string, string>

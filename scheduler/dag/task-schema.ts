@@ -124,7 +124,8 @@ export const TASK_KEYS: JsonSchema = {
   checks: CHECKS_SCHEMA,
   outputs: {
     title: 'Outputs',
-    description: 'Names of the outputs the task promises, each with what it means. Templates may then use only these.',
+    description:
+      'Names of the outputs the task promises, each with its type (`string`, `integer`, `number`, `boolean`, `array`, `object`), which is checked when the task ends, or with what it means. Templates may then use only these.',
     type: 'object',
     propertyNames: {
       pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
@@ -132,7 +133,7 @@ export const TASK_KEYS: JsonSchema = {
       'x-expects': 'a letter, then letters, digits and underscores',
     },
     additionalProperties: { type: 'string', 'x-template': 'none' },
-    examples: [{ rows: 'rows loaded' }],
+    examples: [{ rows: 'integer', files: 'array' }],
   },
   env: {
     title: 'Environment',

@@ -187,12 +187,31 @@ function checkDeclared(outputs: JsonObject, { task }: Assignment): void {
   const faults = [
     missing.length > 0 ? `are without the declared ${missing.join(', ')}` : '',
     unknown.length > 0 ? `hold ${unknown.join(', ')}, not declared` : '',
+    ...wrongTypes(outputs, task.outputs),
   ].filter((fault) => fault !== '')
   if (faults.length === 0) return
   throw new SluiceError('OUTPUTS_INVALID', `The outputs ${faults.join(' and ')}.`, {
     hint: 'Make the task write what `outputs` declares, or mend the declaration.',
     retryable: false,
   })
+}
+
+/** An output that is declared by a word for a type, instead of what it means, holds a value of that type. */
+function wrongTypes(outputs: JsonObject, declared: Readonly<Record<string, string>>): string[] {
+  return Object.entries(declared).flatMap(([name, type]) => {
+    const value = outputs[name]
+    if (value === undefined || !Object.hasOwn(OUTPUT_TYPES, type) || OUTPUT_TYPES[type]?.(value) === true) return []
+    return `hold in ${name} ${JSON.stringify(value).slice(0, 50)}, which is no ${type}`
+  })
+}
+
+const OUTPUT_TYPES: Readonly<Record<string, (value: Json) => boolean>> = {
+  string: (value) => typeof value === 'string',
+  integer: (value) => Number.isSafeInteger(value),
+  number: (value) => typeof value === 'number',
+  boolean: (value) => typeof value === 'boolean',
+  array: (value) => Array.isArray(value),
+  object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 }
 
 function scopeOf({ claim, dag, task, upstream }: Assignment, config: SlotConfig): TemplateScope {

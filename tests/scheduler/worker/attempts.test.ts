@@ -29,6 +29,8 @@ tasks:
 tasks:
   keeps: { bash: 'echo ''{"rows": 1}'' > "$SLUICE_OUTPUTS"', outputs: { rows: rows loaded } }
   forgets: { bash: ["true"], outputs: { rows: rows loaded } }
+  typed: { bash: 'echo ''{"rows": 1, "files": ["a"]}'' > "$SLUICE_OUTPUTS"', outputs: { rows: integer, files: array } }
+  mistyped: { bash: 'echo ''{"rows": "1", "files": ["a"]}'' > "$SLUICE_OUTPUTS"', outputs: { rows: integer, files: array } }
   adds: { bash: 'echo ''{"rows": 1, "more": 2}'' > "$SLUICE_OUTPUTS"', outputs: { rows: rows loaded } }
 `,
   'dags/large.yaml': `dag: large
@@ -100,6 +102,9 @@ describe('an attempt', () => {
     expect(tasks.keeps).toMatchObject({ state: 'success', outputs: { rows: 1 } })
     expect(tasks.forgets).toMatchObject({ state: 'failed', reason: 'The outputs are without the declared rows.' })
     expect(tasks.adds).toMatchObject({ state: 'failed', reason: 'The outputs hold more, not declared.' })
+    expect(tasks.typed).toMatchObject({ state: 'success', outputs: { rows: 1, files: ['a'] } })
+    const reason = 'The outputs hold in rows "1", which is no integer.'
+    expect(tasks.mistyped).toMatchObject({ state: 'failed', attempt: 1, reason })
   })
 
   it('may have outputs of 64 kB and no more, at once and whatever its retries', async () => {
