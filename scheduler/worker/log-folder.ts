@@ -18,6 +18,8 @@ export class FolderLogStore implements LogStore {
   /** @param folder absolute path; created with the first line */
   constructor(private readonly folder: string) {}
 
+  async warm(): Promise<void> {}
+
   appender(attempt: AttemptId): LogAppender {
     return new FileAppender(logPath(this.folder, attempt))
   }

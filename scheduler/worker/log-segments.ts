@@ -29,6 +29,15 @@ export class SegmentLogStore implements LogStore {
   /** @param openStore called with the first use, so that what it says of its configuration is said of that log */
   constructor(private readonly openStore: () => ObjectStore) {}
 
+  async warm(): Promise<void> {
+    try {
+      await this.store().assertWritable()
+    } catch (error) {
+      // told with the first log that meets it
+      if (!isSluiceError(error)) throw error
+    }
+  }
+
   appender(attempt: AttemptId, after: LogExtent = { lines: 0, bytes: 0 }): LogAppender {
     return new SegmentAppender(() => this.store(), logKey(attempt), after)
   }

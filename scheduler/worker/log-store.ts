@@ -20,6 +20,8 @@ export interface LogExtent {
  * lines.
  */
 export interface LogStore {
+  /** Makes ready what the first line would else wait for. Never rejects: what is wrong shows when a log is written. */
+  warm(): Promise<void>
   /** @param after what the log has already; nothing, unless a predecessor was cut off */
   appender(attempt: AttemptId, after?: LogExtent): LogAppender
   /** null when there is no log (yet) */

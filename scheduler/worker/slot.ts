@@ -18,7 +18,7 @@ class Slot {
   #logs: LogStore | null = null
 
   receive(message: ToSlot): void {
-    if (message.kind === 'configure') this.#config = message.config
+    if (message.kind === 'configure') this.#configure(message.config)
     else if (message.kind === 'run') this.#run(message.assignment)
     else if (message.kind === 'stop')
       this.#attempts.get(message.claimToken)?.stop(new SluiceError(message.code, message.message))
@@ -32,6 +32,11 @@ class Slot {
     }
     // ends the process groups of running programs too (run-process.ts)
     process.exit(0)
+  }
+
+  #configure(config: SlotConfig): void {
+    this.#config = config
+    void this.#logsOf(config).warm()
   }
 
   #logsOf(config: SlotConfig): LogStore {
