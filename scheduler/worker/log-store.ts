@@ -20,7 +20,7 @@ export interface LogExtent {
  * lines.
  */
 export interface LogStore {
-  /** Makes ready what the first line would else wait for. Never rejects: what is wrong shows when a log is written. */
+  /** Makes ready what the first line would else wait for; what is wrong with the place shows when a log is written. */
   warm(): Promise<void>
   /** @param after what the log has already; nothing, unless a predecessor was cut off */
   appender(attempt: AttemptId, after?: LogExtent): LogAppender
