@@ -1,7 +1,7 @@
 import { runBench } from './bench.js'
 import type { Measurement } from './figure.js'
 import { backfill } from './figures/backfill.js'
-import { cron } from './figures/cron.js'
+import { cron, cronAmongMany } from './figures/cron.js'
 import { fanOut } from './figures/fan-out.js'
 import { hop } from './figures/hop.js'
 import { hostileFiles } from './figures/hostile-files.js'
@@ -19,6 +19,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   hostileFiles,
   start,
   cron,
+  cronAmongMany,
   backfill,
   idle,
   kills,

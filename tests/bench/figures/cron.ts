@@ -7,15 +7,16 @@ const EVERY_MINUTE = 50
 const HOURLY = 950
 const MINUTES = 3
 
-/** How late the runs of 50 every-minute DAGs start: alone, and beside 950 others that are due once an hour each. */
+/** How late the runs of 50 every-minute DAGs start. */
 export const cron: Measurement = {
   id: 'cron',
-  async run() {
-    return [
-      await punctuality('cron punctuality, 50 DAGs every minute', 0),
-      await punctuality('cron punctuality, 1,000 scheduled DAGs, 66 due each minute', HOURLY),
-    ]
-  },
+  run: async () => [await punctuality('cron punctuality, 50 DAGs every minute', 0)],
+}
+
+/** The same beside 950 others that are due once an hour each. */
+export const cronAmongMany: Measurement = {
+  id: 'cron-1000',
+  run: async () => [await punctuality('cron punctuality, 1,000 scheduled DAGs, 66 due each minute', HOURLY)],
 }
 
 async function punctuality(name: string, others: number): Promise<Figure> {
