@@ -33,16 +33,17 @@ export interface TrinoFailure {
   column: number | null
 }
 
-/** A string, or a whole number of 16 digits or more that JSON.parse would round. */
-const STRING_OR_LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\b\d{16,}\b(?![.\deE])/g
+/** A string, or a number from its first digit to its last: the digits of a fraction are no number of their own. */
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
+const LONG_WHOLE_NUMBER = /^-?\d{16,}$/
 
 /**
  * JSON without loss: whole numbers that a JavaScript number cannot hold come out as text.
  * @throws SyntaxError
  */
 export function parseLossless(text: string): Json {
-  const quoted = text.replace(STRING_OR_LONG_NUMBER, (found) =>
-    found.startsWith('"') || Number.isSafeInteger(Number(found)) ? found : `"${found}"`,
+  const quoted = text.replace(STRING_OR_NUMBER, (found) =>
+    LONG_WHOLE_NUMBER.test(found) && !Number.isSafeInteger(Number(found)) ? `"${found}"` : found,
   )
   return JSON.parse(quoted) as Json
 }

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { jsonValue } from '../../lakehouse/engines/trino/json-values.js'
+import { TrinoNames } from '../../lakehouse/engines/trino/names.js'
+import { parseLossless } from '../../lakehouse/engines/trino/protocol.js'
+import { deltaType, parseTrinoType } from '../../lakehouse/engines/trino/types.js'
+import { typeName } from '../../lakehouse/tables/schema.js'
+
+describe('what Trino answers', () => {
+  it.each([
+    ['[9007199254740993, -9007199254740993, 7]', ['9007199254740993', '-9007199254740993', 7]],
+    [
+      '[0.9900990099009901, 1.5e-300, 12345678901234567.5]',
+      [Number('0.9900990099009901'), 1.5e-300, Number('12345678901234568')],
+    ],
+    ['{"a \\"9007199254740993\\"": "9007199254740993"}', { 'a "9007199254740993"': '9007199254740993' }],
+  ])('is read without loss: %s', (text, value) => {
+    expect(parseLossless(text)).toEqual(value)
+  })
+
+  it.each([
+    ['decimal(10, 2)', '1.50', 1.5],
+    ['decimal(38, 2)', '123456789012345678.90', '123456789012345678.90'],
+    ['timestamp(6)', '2026-01-01 10:00:00.120000', '2026-01-01T10:00:00.12'],
+    ['timestamp(3) with time zone', '2026-07-01 12:00:00.000 Europe/Paris', '2026-07-01T10:00:00Z'],
+    ['timestamp(3) with time zone', '2026-01-01 00:30:00.500 +05:30', '2025-12-31T19:00:00.5Z'],
+    ['row(a integer, "b c" timestamp(0))', [1, '2026-01-01 00:00:00'], { a: 1, 'b c': '2026-01-01T00:00:00' }],
+    ['map(varchar, decimal(3, 1))', { x: '1.0' }, { x: 1 }],
+  ])('%s is written as on DuckDB', (type, value, written) => {
+    expect(jsonValue(value, parseTrinoType(type))).toEqual(written)
+  })
+
+  it('has types of tables', () => {
+    const named = (text: string) => {
+      const type = deltaType(parseTrinoType(text))
+      return type === null ? null : typeName(type)
+    }
+    expect(named('array(row(id bigint, at timestamp(6) with time zone))')).toBe(
+      'array<struct<id: long, at: timestamp>>',
+    )
+    expect(named('map(varchar(3), decimal(5, 2))')).toBe('map<string, decimal(5,2)>')
+    expect(named('row(varchar, integer)')).toBeNull()
+    expect(named('interval day to second')).toBeNull()
+  })
+})
+
+describe('names of catalogs', () => {
+  const names = new TrinoNames({ lake: { format: 'iceberg', location: 's3://b/w', trino: 'ice' } })
+
+  it('are put in where a name has three parts, and nowhere else', () => {
+    const sql = `SELECT 'lake.a.b' AS lake, lake.x FROM lake.silver.sales -- lake.a.b\nJOIN "lake" . silver.other o ON lake.x = 1.5`
+    const expected = `SELECT 'lake.a.b' AS lake, lake.x FROM "ice".silver.sales -- lake.a.b\nJOIN "ice" . silver.other o ON lake.x = 1.5`
+    expect(names.rewrite(sql).sql).toBe(expected)
+  })
+
+  it('do not move the places of errors', () => {
+    const rewritten = names.rewrite('SELECT 1\nFROM lake.a.b, lake.c.d WHERE nope')
+    const column = (rewritten.sql.split('\n')[1] ?? '').indexOf('nope') + 1
+    expect(rewritten.place(2, column)).toEqual({ line: 2, column: 31 })
+  })
+})
