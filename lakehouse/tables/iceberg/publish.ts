@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
 import { crashPoints } from '../../crash-points.js'
+import { eachBounded } from '../../objects/concurrency.js'
 import type { ObjectStore } from '../../objects/object-store.js'
 import type { Author } from '../table.js'
 import { commitTime, newSnapshotId, schemaIdOf, withSnapshot } from './commit-metadata.js'
@@ -34,6 +35,7 @@ export type PublishResult =
 /** Tries before a commit gives up against other writers. */
 const MAX_TRIES = 100
 const MAX_PAUSE_MS = 500
+const CONCURRENT_WRITES = 8
 
 /**
  * Publishes one snapshot: work it out against the newest one, write its metadata, and put that in the place of the
@@ -57,7 +59,9 @@ export async function publish(
     if (prepared === 'stale') return { outcome: 'stale' }
     const files = commitObjects(log, root, author, { before, identity, prepared })
     author.signal?.throwIfAborted()
-    for (const { key, content } of files.objects) await store.putIfAbsent(key, content)
+    await eachBounded(files.objects, CONCURRENT_WRITES, async ({ key, content }) => {
+      await store.putIfAbsent(key, content)
+    })
     crashPoints.reached('before_publish')
     const change = { expected: before?.metadataLocation ?? null, next: log.locations.location(files.metadataKey) }
     const swapped = await log.catalog.swap(log.name, change, async (location) => {
