@@ -7,20 +7,13 @@ import type { IndependentRead } from '../independent-reader.js'
 import { Lake } from '../subject.js'
 import { readIceberg } from './independent-reader.js'
 
-let database: Promise<PGlite> | null = null
-
 /** One PostgreSQL in the process for all catalogs of a test file; each lake is a catalog of its own in it. */
-function sharedDatabase(): Promise<PGlite> {
-  database ??= PGlite.create().then(async (db) => {
-    await db.exec(readFileSync(new URL('./jdbc-catalog.sql', import.meta.url), 'utf8'))
-    return db
-  })
-  return database
-}
+const database = await PGlite.create()
+await database.exec(readFileSync(new URL('./jdbc-catalog.sql', import.meta.url), 'utf8'))
 
 catalogDatabases.open = (): CatalogDatabase => ({
   query: async (text, values) => {
-    const result = await (await sharedDatabase()).query<Record<string, unknown>>(text, values)
+    const result = await database.query<Record<string, unknown>>(text, values)
     return { rows: result.rows, changed: result.affectedRows ?? 0 }
   },
   close: async () => undefined,
@@ -47,7 +40,7 @@ export class IcebergLake extends Lake {
   /** Where the metadata of a table is, or null. */
   async metadataLocation(table: string): Promise<string | null> {
     const [namespace, name] = table.split('.')
-    const { rows } = await (await sharedDatabase()).query<{ metadata_location: string }>(
+    const { rows } = await database.query<{ metadata_location: string }>(
       'SELECT metadata_location FROM iceberg_tables WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3',
       [this.catalogName, namespace, name],
     )
@@ -57,7 +50,7 @@ export class IcebergLake extends Lake {
   /** What another engine's commit does to the catalog. */
   async pointTo(table: string, location: string): Promise<void> {
     const [namespace, name] = table.split('.')
-    await (await sharedDatabase()).query(
+    await database.query(
       'UPDATE iceberg_tables SET metadata_location = $4 WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3',
       [this.catalogName, namespace, name, location],
     )
