@@ -5,11 +5,10 @@ import type { ClaimedTask, ClaimRef, ClaimStore, WorkerInfo } from './store.js'
 
 /**
  * DAGs take turns: of equal priority the DAG with the fewest running tasks goes first, so that one with thousands of queued
- * tasks keeps nobody waiting. Each DAG offers some more tasks than asked for, because others may be locking the first ones.
+ * tasks keeps nobody waiting.
+ * @param beyond each DAG offers so many more tasks than asked for, because other workers may be locking the first ones
  */
-const OFFERED_BEYOND = 12
-
-const CLAIM = `
+const claiming = (beyond: number): string => `
 with recursive waiting as (
   (select queue, dag_id from task_runs where state = 'queued' and queue = any($3::text[]) order by queue, dag_id limit 1)
   union all
@@ -24,7 +23,7 @@ with recursive waiting as (
   cross join lateral (
     select run_id, task_id, dag_id, priority, since from task_runs
     where state = 'queued' and queue = w.queue and dag_id = w.dag_id
-    order by priority desc, since limit $6 + ${OFFERED_BEYOND}
+    order by priority desc, since limit $6 + ${beyond}
   ) t
   cross join lateral (
     -- alone in the queue a DAG waits for nobody's turn
@@ -32,7 +31,7 @@ with recursive waiting as (
     where dag_id = w.dag_id and state in ('queued', 'running') and state = 'running' and (select count(*) from waiting) > 1
   ) a
 ), first as (
-  select run_id, task_id, turn from offered order by priority desc, turn, since limit $6 + ${OFFERED_BEYOND}
+  select run_id, task_id, turn from offered order by priority desc, turn, since limit $6 + ${beyond}
 ), picked as (
   select t.run_id, t.task_id from first f join task_runs t using (run_id, task_id) join runs r using (run_id)
   where t.state = 'queued' and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs)
@@ -49,6 +48,9 @@ with recursive waiting as (
 select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.item,
   r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
+
+const CLAIM_ALONE = claiming(0)
+const CLAIM_BESIDE_OTHERS = claiming(256)
 
 /*
  * `between` in the inputs below holds for every row. It tells the planner to expect few, so that it looks the rows up by
@@ -176,7 +178,7 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     worker: { id: string; epoch: number; queues: string[] },
     { now, leaseMs, limit }: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]> {
-    const rows = await this.#database.query<ClaimRow>(CLAIM, [
+    const rows = await this.#database.query<ClaimRow>(this.#database.exclusive ? CLAIM_ALONE : CLAIM_BESIDE_OTHERS, [
       worker.id,
       worker.epoch,
       worker.queues,

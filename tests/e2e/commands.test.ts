@@ -178,7 +178,10 @@ describe('commands on a running Sluice', () => {
       return (await answer.json()) as DagShape
     }
     expect(await dag()).toMatchObject({ paused: true, pause_reason: expect.stringContaining('audit') })
-    expect(await project.json('resume', 'greet')).toEqual({ paused: false })
+    expect(await project.json('resume', 'greet')).toEqual({
+      paused: false,
+      missed: { slots: 0, makes: 0, first_due: null, last_due: null },
+    })
     expect(await dag()).toMatchObject({ paused: false, next_due: expect.stringMatching(STAMP) })
   })
 

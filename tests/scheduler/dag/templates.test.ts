@@ -252,7 +252,7 @@ describe('faults found without running', () => {
     ['{{ ds }}', /names `ds`, which does not exist \(here it is \{\{date interval.start\}\}\)/],
     ['{{ interval.strt }}', /did you mean `start`\?/],
     ['{{ intervall.start }}', /did you mean `interval`\?/],
-    ['{{ item }}', /uses `item`, which is not there yet/],
+    ['{{ item }}', /uses `item`, which on/],
     ['{{ trigger.file }}', /uses `trigger`, which is not there yet/],
     ['{{ run.id.x }}', /names `run.id.x`, which does not exist/],
     ['{{ tasks.x.outputs.a }}', /names the task `x`, which does not exist/],
