@@ -43,6 +43,15 @@ function brokenLink(page: string, link: string): string | null {
   return broken ? `${page}: ${target} has no heading #${anchor}` : null
 }
 
+describe('decisions', () => {
+  it('have a number each, which their first line repeats', () => {
+    const files = filesBelow('docs/adr', ['.md'])
+    const numbers = files.map((file) => Number(/(\d{4})-[^/]+$/.exec(file)?.[1]))
+    expect(numbers).toEqual(files.map((_, index) => index + 1))
+    expect(files.filter((file, index) => !sourceText(file).startsWith(`# ${index + 1}. `))).toEqual([])
+  })
+})
+
 describe('links', () => {
   it.each(PAGES)('of %s lead somewhere', (page) => {
     expect(
