@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operators } from '../operators/index.js'
 import { PACKAGE_ROOT } from '../package-root.js'
 import { type FolderReading, loadFolder } from '../scheduler/dag/load-folder.js'
+import { loadConfig } from '../scheduler/load-config.js'
 import { filesBelow, sourceText } from './source-files.js'
 
 /** `dags/cluster` is a project of its own, with a test of its own against what it needs. */
@@ -58,6 +59,12 @@ describe('the DAGs of the cluster', () => {
     expect(reading.problems).toEqual([])
     const named = reading.dags.flatMap((dag) => Object.keys(dag.files).map((path) => `dags/cluster/dags/${path}`))
     expect(named.sort()).toEqual(filesBelow('dags/cluster/dags', ['.sql', '.py']))
+  })
+
+  it('have a configuration that Sluice takes', () => {
+    const { connections, queue } = loadConfig(join(PACKAGE_ROOT, 'dags/cluster'))
+    expect(Object.keys(connections)).toEqual(expect.arrayContaining(['lakehouse', 'minio', 'iceberg_catalog', 'spark']))
+    expect(queue).toBe('redis://redis:6379/0')
   })
 
   it.each(filesBelow('dags/cluster/dags', ['.yaml']))('%s names a schema that is there', (file) => {
