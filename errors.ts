@@ -31,6 +31,11 @@ export const ERRORS = {
   CONNECTION_UNKNOWN: { status: 400, exit: 1, hint: 'Name a connection that sluice.yaml defines.' },
   // store
   STORE_LOCKED: { status: 500, exit: 3, hint: 'Stop the other Sluice, or use another --project.' },
+  EPOCH_OVER: {
+    status: 500,
+    exit: 3,
+    hint: 'Start this one again, and see to it that only one kind of Sluice works on the store.',
+  },
   STORE_FAILED: { status: 500, exit: 3, hint: 'Look at the cause; the store refused or lost a statement.' },
   MIGRATION_CHANGED: {
     status: 500,

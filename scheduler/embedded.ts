@@ -18,9 +18,8 @@ import type { OpenStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
 import { AttemptLogs } from './worker/log-reader.js'
 import { openLogStore } from './worker/open-log-store.js'
-import { killMarked } from './worker/orphans.js'
+import { endLeftProcesses } from './worker/orphans.js'
 import type { Supervisor } from './worker/supervisor.js'
-import { INSTANCE_MARKER } from './worker/task-environment.js'
 import { removeLeftWork } from './worker/work-folder.js'
 
 export interface EmbeddedOptions {
@@ -46,7 +45,7 @@ export interface Embedded {
   worker: Supervisor
   /** the DAGs folder; `refresh()` reads it now */
   dags: FolderWatch
-  /** resolves when the store has crashed: nothing can be made durable any more, so the process should end */
+  /** resolves when the store has crashed or is another's: nothing can be made durable any more, so the process should end */
   broken: Promise<Error>
   /**
    * Stops cleanly within about 15 s: running attempts are ended and recorded as lost, so that they are retried by the next
@@ -157,8 +156,7 @@ async function joined(
   const presence = await ownStore(config.store, clock, log)
   const instance = instanceOf(config.store)
   const work = join(config.project, '.sluice', 'work')
-  const killed = await killMarked(`${INSTANCE_MARKER}=${instance}`)
-  if (killed.length > 0) log.warn({ processes: killed }, 'ended processes that an earlier Sluice had left running')
+  await endLeftProcesses(instance, log)
   await removeLeftWork(work)
   const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
   await store.setPools(config.pools)
@@ -231,7 +229,7 @@ async function joined(
     tables,
     worker,
     dags: watch,
-    broken: presence === null ? broken : presence.displaced,
+    broken: Promise.race([presence === null ? broken : presence.displaced, worker.broken]),
     close,
   }
 }

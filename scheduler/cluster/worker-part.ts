@@ -2,9 +2,8 @@ import { join } from 'node:path'
 import { operators } from '../../operators/index.js'
 import { SchedulerBell } from '../queue/redis-wakes.js'
 import { RedisWork } from '../queue/redis-work.js'
-import { killMarked } from '../worker/orphans.js'
+import { endLeftProcesses } from '../worker/orphans.js'
 import { Supervisor } from '../worker/supervisor.js'
-import { INSTANCE_MARKER } from '../worker/task-environment.js'
 import { removeLeftWork } from '../worker/work-folder.js'
 import { joinCluster, type PartOptions } from './part.js'
 import type { RunningPart } from './scheduler-part.js'
@@ -34,8 +33,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
   const { config, store, database, clock, log, link, events, namespace } = part
   const name = takeWorkerName(join(config.project, '.sluice', 'workers'), namespace)
   const instance = `${namespace}-${name.id}`
-  const killed = await killMarked(`${INSTANCE_MARKER}=${instance}`)
-  if (killed.length > 0) log.warn({ processes: killed }, 'ended processes that an earlier worker had left running')
+  await endLeftProcesses(instance, log)
   const work = join(name.folder, 'work')
   await removeLeftWork(work)
   const bell = new SchedulerBell(link)
@@ -55,7 +53,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
   return {
     id: name.id,
     ready: async () => void (await database.query('select 1')),
-    broken: part.broken,
+    broken: Promise.race([part.broken, worker.broken]),
     async drain() {
       await hints.close()
       await worker.drain()

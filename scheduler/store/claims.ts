@@ -66,11 +66,15 @@ with alive as (
 ), claim as (
   select * from jsonb_to_recordset($10::jsonb) as c("runId" text, "taskId" text, attempt int, "claimToken" text)
   where attempt between 0 and 2147483647
+), extended as (
+  update task_runs t set lease_until = $11 from claim c
+  where t.run_id = c."runId" and t.task_id = c."taskId" and t.attempt = c.attempt and t.claim_token = c."claimToken"
+    and t.state = 'running' and t.lease_until is not null
+  returning t.run_id, t.task_id, t.attempt, t.cancel_requested
 )
-update task_runs t set lease_until = $11 from claim c
-where t.run_id = c."runId" and t.task_id = c."taskId" and t.attempt = c.attempt and t.claim_token = c."claimToken"
-  and t.state = 'running' and t.lease_until is not null
-returning t.run_id, t.task_id, t.attempt, t.cancel_requested`
+-- one row at least, so that a worker without claims is told of its epoch too
+select over.epoch_over, extended.*
+from (select $2 < (select coalesce(max(epoch), $2) from epochs) as epoch_over) over left join extended on true`
 
 const RECORD_OUTCOMES = `
 with input as (
@@ -193,12 +197,13 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     worker: WorkerInfo,
     claims: ClaimRef[],
     { now, leaseMs }: { now: Instant; leaseMs: number },
-  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[] }> {
+  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[]; epochOver: boolean }> {
     const rows = await this.#database.query<{
-      run_id: string
-      task_id: string
-      attempt: number
-      cancel_requested: boolean
+      epoch_over: boolean
+      run_id: string | null
+      task_id: string | null
+      attempt: number | null
+      cancel_requested: boolean | null
     }>(HEARTBEAT, [
       worker.id,
       worker.epoch,
@@ -217,6 +222,7 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     return {
       lost: claims.filter((claim) => standing(claim) === undefined),
       cancel: claims.filter((claim) => standing(claim) === true),
+      epochOver: rows[0]?.epoch_over === true,
     }
   }
 

@@ -218,18 +218,19 @@ export interface ClaimStore {
   staleQueued(before: Instant, limit: number): Promise<QueuedTask[]>
   /** Takes up to `limit` queued tasks of these queues for the worker, highest priority first: state `running`, reason '',
    *  `startedAt` now, `endedAt` null, new claim token, lease, a row in the attempts. Tasks of finished runs stay. An older
-   *  epoch than the current one gets nothing. */
+   *  epoch than the current one gets nothing; its heartbeat says so. */
   claim(
     worker: { id: string; epoch: number; queues: string[] },
     options: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]>
   /** Extends the leases that are still ours (a lease that has run out but was not reaped yet is still ours). `lost` are no
-   *  longer; `cancel` are those whose task has `cancelRequested`. Also records the worker as alive. */
+   *  longer; `cancel` are those whose task has `cancelRequested`. Also records the worker as alive. `epochOver`: another
+   *  Sluice has begun an epoch since the worker's, which will therefore never get a claim again. */
   heartbeat(
     worker: WorkerInfo,
     claims: ClaimRef[],
     options: { now: Instant; leaseMs: number },
-  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[] }>
+  ): Promise<{ lost: ClaimRef[]; cancel: ClaimRef[]; epochOver: boolean }>
   /** Records how attempts ended; the task itself stays `running` until the outcome is settled, without a lease.
    *  `lost_claim`: refused, another owner has it or it has ended. Repeating (same claim token) is `recorded`. */
   recordOutcomes(

@@ -19,13 +19,16 @@ export async function clearUpAttempt(
   now: number,
 ): Promise<{ facts: AttemptFacts; failure: string | null }> {
   try {
-    const killed = await killMarked(`${CLAIM_MARKER}=${claim.claimToken}`)
+    const { killed, left } = await killMarked(`${CLAIM_MARKER}=${claim.claimToken}`)
     const said = [{ level: 'error' as const, message: `The attempt was cut off: ${reason}.` }]
     if (killed.length > 0)
       said.push({ level: 'error', message: `Killed what it had left running: ${killed.join(', ')}.` })
+    const alive = left.map(({ pid, name }) => `${name} (${pid})`).join(', ')
+    if (alive !== '') said.push({ level: 'error', message: `Could not end what it had left running: ${alive}.` })
     const written = await finishLog(logs, claim, said, now)
     await removeWork(workPath(work, claim.claimToken))
-    return { facts: { ...NO_FACTS, logLines: written.lines, logBytes: written.bytes }, failure: null }
+    const failure = alive === '' ? null : `could not end ${alive}`
+    return { facts: { ...NO_FACTS, logLines: written.lines, logBytes: written.bytes }, failure }
   } catch (error) {
     return { facts: NO_FACTS, failure: messageOf(error) }
   }

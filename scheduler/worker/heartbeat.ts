@@ -22,6 +22,8 @@ export interface HeartbeatOptions {
   lost(claims: readonly ClaimRef[]): void
   /** these attempts are to stop */
   cancel(claims: readonly ClaimRef[]): void
+  /** another Sluice has begun an epoch: this worker will never get a claim again */
+  epochOver(): void
   /** the store could not be asked: leases that ran out must count as lost */
   failed(now: number): void
 }
@@ -67,11 +69,13 @@ export class Heartbeat {
     const { queues, busy, claims } = on.state()
     const host = { host: hostname(), pid: process.pid, startedAt: this.#startedAt, heartbeatAt: now }
     try {
-      const { lost, cancel } = await store.heartbeat({ ...worker, ...host, queues, busy }, claims, { now, leaseMs })
+      const self = { ...worker, ...host, queues, busy }
+      const { lost, cancel, epochOver } = await store.heartbeat(self, claims, { now, leaseMs })
       this.#lastBeat = now
       on.extended(claims, now + leaseMs)
       on.lost(lost)
       on.cancel(cancel)
+      if (epochOver) on.epochOver()
     } catch (error) {
       log.error({ err: error }, 'the heartbeat failed; trying again')
       on.failed(clock.now())

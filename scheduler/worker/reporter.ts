@@ -24,6 +24,7 @@ export class Reporter {
   #waiting: Report[] = []
   #writing: Report[] = []
   #flight: Promise<void> | null = null
+  #closed = false
 
   /** @param recorded is told what has been accepted, as soon as it is durable */
   constructor(
@@ -53,6 +54,19 @@ export class Reporter {
     while (this.#flight !== null) await this.#flight
   }
 
+  /**
+   * Waits up to `withinMs` for what is still to be recorded, then gives up.
+   * @returns claims of which no outcome is known to be recorded; a write that is under way may yet succeed
+   */
+  async close(withinMs: number): Promise<readonly ClaimRef[]> {
+    const bound = new AbortController()
+    const late = delay(withinMs, undefined, { signal: bound.signal }).catch(() => undefined)
+    await Promise.race([this.idle(), late])
+    bound.abort()
+    this.#closed = true
+    return this.pending()
+  }
+
   async #fly(): Promise<void> {
     // outcomes of the same turn go together
     await null
@@ -65,9 +79,9 @@ export class Reporter {
     this.#flight = null
   }
 
-  /** Repeats the write until it has succeeded. */
+  /** Repeats the write until it has succeeded, or there is nobody left to wait for it. */
   async #write(reports: Report[]): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
+    for (let tries = 1; !this.#closed; tries += 1) {
       try {
         return await this.#record(reports)
       } catch (error) {

@@ -1,5 +1,5 @@
 import { formatDuration } from '../../duration.js'
-import { messageOf } from '../../errors.js'
+import { messageOf, SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
@@ -26,6 +26,8 @@ import type { SlotListener, SlotProcess } from './slot-process.js'
 const LEASE_MS = 30_000
 /** An attempt that was told to stop has this long; its operator gives programs 5 s between TERM and KILL. */
 const STOP_MS = 10_000
+/** At the end outcomes may take this long to reach a store that refuses them; then their leases run out. */
+const RECORD_MS = 10_000
 const CLAIM_RETRY_MS = 1_000
 
 export interface SupervisorOptions {
@@ -51,6 +53,7 @@ export interface SupervisorOptions {
   leaseMs?: number
   heartbeatMs?: number
   stopMs?: number
+  recordMs?: number
   slotLimits?: SlotLimits
 }
 
@@ -59,6 +62,9 @@ export interface SupervisorOptions {
  * are to stop, and reports how they ended. Whatever happens to a slot costs only the attempts in it.
  */
 export class Supervisor {
+  /** resolves with EPOCH_OVER when this worker will never get a claim again, so the process should end */
+  readonly broken: Promise<Error>
+  #break: (error: Error) => void = () => undefined
   readonly #options: SupervisorOptions
   readonly #leaseMs: number
   readonly #executions = new Map<string, Execution>()
@@ -82,6 +88,9 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     const { store, clock, log, slotConfig, instance } = options
     this.#options = options
+    this.broken = new Promise((resolve) => {
+      this.#break = resolve
+    })
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#queues = new Set(options.queues)
     this.#preparation = new Preparation(store)
@@ -150,6 +159,7 @@ export class Supervisor {
 
   /**
    * Stops all attempts and ends the slots, within a bound; what was interrupted is recorded as lost, which costs a retry.
+   * Where the store takes no outcomes until the end, the log says whose were left.
    * @param reason recorded with each interrupted attempt
    */
   async close(reason: string): Promise<void> {
@@ -164,12 +174,20 @@ export class Supervisor {
       this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'lost' })
     }
     if (this.#executions.size > 0) await emptied
-    await this.#reporter.idle()
+    await this.#recordRest()
     await this.#heartbeat.stop()
     this.#progress.close()
     await this.#pool.close()
     await this.#catalogTest.close()
     await this.#logs.close()
+  }
+
+  async #recordRest(): Promise<void> {
+    const { log, recordMs = RECORD_MS } = this.#options
+    const left = await this.#reporter.close(recordMs)
+    if (left.length === 0) return
+    const attempts = left.map(({ runId, taskId, attempt }) => `${runId}/${taskId}/${attempt}`)
+    log.error({ attempts }, 'ending with outcomes that the store did not take; their attempts will count as lost')
   }
 
   /** Resolves once there is a free place, or none will ever be. */
@@ -389,6 +407,8 @@ export class Supervisor {
         }),
       lost: (claims) => each(claims, (execution) => this.#loseClaim(execution)),
       cancel: (claims) => each(claims, (execution) => this.#cancel(execution)),
+      epochOver: () =>
+        this.#break(new SluiceError('EPOCH_OVER', `A \`sluice up\` has taken over the store from the worker ${id}.`)),
       failed: (now) => {
         // others may have taken over what could not be kept
         const expired = [...this.#executions.values()].filter(({ leaseUntil }) => leaseUntil < now)

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { isSluiceError } from '../../../errors.js'
 import { processesWith } from '../../../operators/process/process-group.js'
 import { createMemoryStore } from '../../simulation/memory-store/index.js'
 import { eventually, WorkerProject } from './worker-project.js'
@@ -87,6 +88,23 @@ describe('a lease', () => {
   })
 })
 
+describe('a worker whose epoch is over', () => {
+  it('says so, because it would never be given a task again', async () => {
+    project = await WorkerProject.start(WAITS, { heartbeatMs: 50 })
+    let broken: Error | null = null
+    void project.worker.broken.then((error) => {
+      broken = error
+    })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    expect(broken).toBeNull()
+    await project.store.beginEpoch('another Sluice', Date.now())
+    await eventually('it has noticed', () => broken !== null)
+    expect(isSluiceError(broken, 'EPOCH_OVER')).toBe(true)
+    expect(String(broken)).toContain('from the worker worker')
+  })
+})
+
 describe('an outcome', () => {
   it('is recorded once the store is back', async () => {
     project = await WorkerProject.start(WAITS)
@@ -101,5 +119,17 @@ describe('an outcome', () => {
     project.write('dags/go', '')
     expect(await project.finished(run)).toBe('success')
     expect(refused).toBe(3)
+  })
+
+  it('that the store never takes does not keep the worker from ending, and is named', async () => {
+    project = await WorkerProject.start(WAITS, { recordMs: 100 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    project.store.recordOutcomes = () => Promise.reject(new Error('the store is away'))
+    await project.worker.close('the test is over')
+    expect(project.warnings).toContain(
+      'ending with outcomes that the store did not take; their attempts will count as lost',
+    )
+    expect(project.attempt(run, 'sleeper').outcome).toBeNull()
   })
 })

@@ -77,4 +77,32 @@ describe('the reporter', () => {
       ['poison', 'failed'],
     ])
   }, 20_000)
+
+  it('gives up at its end once the bound has passed, says what is left, and asks no more', async () => {
+    let asked = 0
+    const { reporter: it } = reporter(async () => {
+      asked += 1
+      throw new Error('the store is away')
+    })
+    it.report(report('a'))
+    it.report(report('b'))
+    expect((await it.close(50)).map(({ taskId }) => taskId)).toEqual(['a', 'b'])
+    await it.idle()
+    expect(asked).toBe(1)
+  })
+
+  it('waits at its end for a write that answers within the bound', async () => {
+    let answer: () => void = () => undefined
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      await new Promise<void>((resolve) => (answer = resolve))
+      return outcomes.map(() => 'recorded')
+    })
+    it.report(report('a'))
+    const closed = it.close(60_000)
+    await Promise.resolve()
+    await Promise.resolve()
+    answer()
+    expect(await closed).toEqual([])
+    expect(recorded).toHaveLength(1)
+  })
 })

@@ -34,7 +34,7 @@ export function claimStore(tables: Tables): ClaimStore {
         if (row.claim !== null) row.claim = { ...row.claim, leaseUntil: now + leaseMs }
         if (row.task.cancelRequested) cancel.push(ref)
       }
-      return { lost, cancel }
+      return { lost, cancel, epochOver: worker.epoch < tables.epoch }
     },
     async recordOutcomes(outcomes) {
       return outcomes.map((recorded) => recordOutcome(tables, recorded))

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Store, WorkerInfo } from '../../../../scheduler/store/store.js'
+import type { ClaimRef, Store, WorkerInfo } from '../../../../scheduler/store/store.js'
 import {
   claimOne,
   type FreshStore,
@@ -92,6 +92,19 @@ export function claimsSuite(fresh: FreshStore): void {
       const { epoch } = await store.beginEpoch('a new start', NOW)
       expect(await claimAll()).toEqual([])
       expect(await store.claim({ ...WORKER, epoch }, { now: NOW, leaseMs: LEASE_MS, limit: 9 })).toHaveLength(2)
+    })
+
+    it('tells a worker of an older epoch with its heartbeat, with claims and without', async () => {
+      await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const beat = (claims: ClaimRef[], epoch = WORKER.epoch) =>
+        store.heartbeat({ ...ALIVE, epoch }, claims, { now: NOW, leaseMs: LEASE_MS })
+      expect(await beat([claim])).toEqual({ lost: [], cancel: [], epochOver: false })
+      expect(await beat([])).toEqual({ lost: [], cancel: [], epochOver: false })
+      const { epoch } = await store.beginEpoch('a new start', NOW)
+      expect(await beat([claim])).toEqual({ lost: [claim], cancel: [], epochOver: true })
+      expect(await beat([])).toEqual({ lost: [], cancel: [], epochOver: true })
+      expect(await beat([], epoch)).toEqual({ lost: [], cancel: [], epochOver: false })
     })
 
     it('records an outcome once, and the same report again as recorded', async () => {
