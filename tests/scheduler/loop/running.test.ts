@@ -125,6 +125,50 @@ describe('a run', () => {
   })
 })
 
+describe('two schedulers on one store', () => {
+  /** `mine` has the only place of the pool, `theirs` waits for it with its run known to the other scheduler alone. */
+  async function contended() {
+    const mine = bench()
+    await mine.store.setPools({ narrow: 1 })
+    await mine.register(
+      dag('mine', [task('a', [], { pool: 'narrow' })]),
+      dag('theirs', [task('b', [], { pool: 'narrow' })]),
+    )
+    const first = await mine.commands.trigger('mine', BY_HAND, ANA, null)
+    await mine.scheduler.idle()
+    const other = bench({ store: mine.store })
+    const { run } = await other.commands.trigger('theirs', BY_HAND, ANA, null)
+    await other.scheduler.idle()
+    expect((await mine.store.taskRuns(run))[0]).toMatchObject({
+      state: 'scheduled',
+      reason: 'pool narrow is full, 1 of 1',
+    })
+    return { mine, other, ended: first.run, run }
+  }
+
+  it('give a place in a pool that one has freed to a task of the other at once', async () => {
+    const { mine, run } = await contended()
+    await mine.finish()
+    expect(mine.dispatched.at(-1)).toMatchObject({ runId: run, taskId: 'b', attempt: 1 })
+    expect(await mine.states(run)).toEqual({ b: 'queued' })
+  })
+
+  it('do so when the place was freed by hand', async () => {
+    const { mine, run, ended } = await contended()
+    await mine.commands.mark(ended, ['a'], 'success', ANA)
+    await mine.scheduler.idle()
+    expect(await mine.states(run)).toEqual({ b: 'queued' })
+  })
+
+  it('each go on with a task that the other has queued', async () => {
+    const { mine, other, run } = await contended()
+    await mine.finish()
+    await other.finish()
+    expect((await other.store.run(run))?.state).toBe('success')
+    expect([...mine.errors, ...other.errors]).toEqual([])
+  })
+})
+
 describe('the sweep', () => {
   it('reaps a lease that has ended, and the task is retried with the true reason', async () => {
     const { on, run } = await triggered(dag('one', [task('a', [], { retries: 1 })]))
