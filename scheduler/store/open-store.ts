@@ -10,6 +10,7 @@ import { LineageQueries } from './lineage.js'
 import { assertMigrated, migrate } from './migrate.js'
 import { PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
+import { RetentionQueries } from './retention.js'
 import { RunQueries } from './runs.js'
 import type { Store } from './store.js'
 
@@ -51,6 +52,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     dueRuns: new DueRunQueries(database),
     backfills: new BackfillQueries(database),
     runs: new RunQueries(database, (version) => dags.dagVersion(version)),
+    retention: new RetentionQueries(database),
     queueing: new QueueingQueries(database),
     claims: new ClaimQueries(database),
     lineage: new LineageQueries(database),
@@ -98,6 +100,7 @@ interface Parts {
   dueRuns: DueRunQueries
   backfills: BackfillQueries
   runs: RunQueries
+  retention: RetentionQueries
   queueing: QueueingQueries
   claims: ClaimQueries
   lineage: LineageQueries
@@ -106,7 +109,7 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, backfills, runs, queueing, claims, lineage, accounts } = parts
+  const { dags, dueRuns, backfills, runs, retention, queueing, claims, lineage, accounts } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -136,6 +139,8 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     applyDecision: (...args) => runs.applyDecision(...args),
     runsToSettle: (...args) => runs.runsToSettle(...args),
     nextRetryAt: () => runs.nextRetryAt(),
+    endedRuns: (...args) => retention.endedRuns(...args),
+    removeRuns: (...args) => retention.removeRuns(...args),
     queueReady: (...args) => queueing.queueReady(...args),
     staleQueued: (...args) => queueing.staleQueued(...args),
     claim: (...args) => claims.claim(...args),

@@ -10,7 +10,14 @@ import type { BackfillStore } from './backfill-store.js'
  * - Each method is one atomic step: it happens whole or not at all, and may be repeated safely after an unclear answer.
  * - "0 rows" comes back as a named outcome. Only broken assumptions throw (`SluiceError` STORE_FAILED with the cause).
  */
-export interface Store extends DagStore, RunStore, BackfillStore, ClaimStore, LineageStore, AccountStore {
+export interface Store
+  extends DagStore,
+    RunStore,
+    RetentionStore,
+    BackfillStore,
+    ClaimStore,
+    LineageStore,
+    AccountStore {
   close(): Promise<void>
 }
 
@@ -150,6 +157,22 @@ export interface RunStore {
   runsToSettle(now: Instant, limit: number): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry, or deferred until then */
   nextRetryAt(): Promise<Instant | null>
+}
+
+// ---- retention -------------------------------------------------------------------------------------------------------
+
+export interface RetentionStore {
+  /**
+   * Runs that ended before `before`, in the order of their ids. Runs of a backfill that is running or paused are left
+   * out: it counts them.
+   * @param options.after only ids behind this one; null for the first
+   */
+  endedRuns(before: Instant, options: { after: string | null; limit: number }): Promise<string[]>
+  /**
+   * Removes those of these runs that `endedRuns` would still name, with their tasks, attempts, reads, check results and
+   * idempotency keys. What is known of table versions stays, and still names the run. Returns the ids that were removed.
+   */
+  removeRuns(runIds: readonly string[], before: Instant): Promise<string[]>
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------------

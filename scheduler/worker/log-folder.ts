@@ -1,6 +1,14 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type AttemptId, type LogAppender, type LogExtent, type LogSource, type LogStore, logKey } from './log-store.js'
+import {
+  type AttemptId,
+  type LogAppender,
+  type LogExtent,
+  type LogSource,
+  type LogStore,
+  logKey,
+  runLogsKey,
+} from './log-store.js'
 
 /** Well within the second that DESIGN 9 allows. */
 const FLUSH_MS = 200
@@ -39,6 +47,10 @@ export class FolderLogStore implements LogStore {
     } finally {
       await file.close()
     }
+  }
+
+  async remove(runId: string): Promise<void> {
+    await rm(join(this.folder, runLogsKey(runId)), { recursive: true, force: true })
   }
 
   async close(): Promise<void> {}

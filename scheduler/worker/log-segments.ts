@@ -1,7 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError } from '../../errors.js'
 import type { ObjectStore } from '../../lakehouse/objects/object-store.js'
-import { type AttemptId, type LogAppender, type LogExtent, type LogSource, type LogStore, logKey } from './log-store.js'
+import {
+  type AttemptId,
+  type LogAppender,
+  type LogExtent,
+  type LogSource,
+  type LogStore,
+  logKey,
+  runLogsKey,
+} from './log-store.js'
 import { chainOf, type Segment, segmentName } from './segment-names.js'
 
 /** Together with the time of a request well within the second that DESIGN 9 allows. */
@@ -51,6 +59,10 @@ export class SegmentLogStore implements LogStore {
   async mend(attempt: AttemptId): Promise<LogExtent> {
     const last = chainOf(await this.store().list(logKey(attempt))).at(-1)
     return last === undefined ? { lines: 0, bytes: 0 } : { lines: last.lastLine, bytes: last.end }
+  }
+
+  async remove(runId: string): Promise<void> {
+    await this.store().deleteAll(runLogsKey(runId))
   }
 
   async close(): Promise<void> {

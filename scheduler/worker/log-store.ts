@@ -28,6 +28,8 @@ export interface LogStore {
   open(attempt: AttemptId): Promise<LogSource | null>
   /** Removes a line that a crash has torn, once nobody writes any more; resolves with what is left. */
   mend(attempt: AttemptId): Promise<LogExtent>
+  /** Removes all logs of a run; none are there is fine too. */
+  remove(runId: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -54,6 +56,16 @@ export interface LogSource {
 
 /** Ids never hold a slash; this makes sure that nothing else leads out of the place of the logs either. */
 const PATH_PART = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/
+
+/**
+ * What the keys of all logs of a run begin with: `<dag>/<run>`.
+ * @throws SluiceError NOT_FOUND for what cannot be the id of a run
+ */
+export function runLogsKey(runId: string): string {
+  const parts = [dagOfRun(runId), runId]
+  if (!parts.every((part) => PATH_PART.test(part))) throw new SluiceError('NOT_FOUND', 'There is no such run.')
+  return parts.join('/')
+}
 
 /**
  * The key of an attempt's log: `<dag>/<run>/<task>/<attempt>`.

@@ -6,6 +6,7 @@ import { dagsSuite } from './suite/dags.js'
 import { decisionsSuite } from './suite/decisions.js'
 import { dueRunsSuite } from './suite/due-runs.js'
 import { queueingSuite } from './suite/queueing.js'
+import { retentionSuite } from './suite/retention.js'
 import { runsSuite } from './suite/runs.js'
 import type { FreshStore } from './suite/subject.js'
 
@@ -21,6 +22,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     decisionsSuite(fresh)
     queueingSuite(fresh)
     claimsSuite(fresh)
+    retentionSuite(fresh)
     accountsSuite(fresh)
   })
 }

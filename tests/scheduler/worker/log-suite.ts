@@ -55,6 +55,25 @@ export function logSuite(
       expect(await read()).toEqual(['1 hello'])
     })
 
+    it('of a run are removed together, and of that run only', async () => {
+      const attempts = ['sales-20260102T060000Z', 'sales-20260102T060000Z-manual'].flatMap((runId) =>
+        ['load', 'load.1'].flatMap((taskId) => [1, 2].map((attempt) => ({ runId, taskId, attempt }))),
+      )
+      for (const attempt of attempts) {
+        const log = writer({ attempt })
+        log.write('info', 'hello')
+        await log.close()
+      }
+      await place.store.remove('sales-20260102T060000Z')
+      await place.store.remove('sales-20260103T060000Z')
+      for (const attempt of attempts) {
+        const source = await place.again().open(attempt)
+        expect([attempt.runId, source !== null]).toEqual([attempt.runId, attempt.runId.endsWith('-manual')])
+        await source?.close()
+      }
+      await expect(place.store.remove('../sales-1')).rejects.toThrow('There is no such run.')
+    })
+
     it('are not there at all when nothing was said', async () => {
       await writer().close()
       expect(await read()).toEqual([])

@@ -4,6 +4,7 @@ import { backfillStore } from './backfills.js'
 import { claimStore } from './claims.js'
 import { dagStore } from './dags.js'
 import type { StoreGuard } from './guards.js'
+import { retentionStore } from './retention.js'
 import { runStore } from './runs.js'
 import { Tables } from './tables.js'
 
@@ -23,6 +24,7 @@ export function createMemoryStore(
     tables,
     ...dagStore(tables),
     ...runStore(tables),
+    ...retentionStore(tables),
     ...backfillStore(tables),
     ...claimStore(tables),
     ...lineageStore(tables),

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { sluice } from './sluice-process.js'
+
+let project: string
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'sluice-prune-'))
+  await mkdir(join(project, 'dags'))
+  await writeFile(join(project, 'dags/hello.yaml'), 'dag: hello\ntasks:\n  greet: { bash: "echo hello" }\n')
+})
+afterAll(() => rm(project, { recursive: true, force: true }))
+
+const prune = (...args: string[]) => sluice(['db', 'prune', ...args, '--project', project])
+
+it('removes runs that ended long ago, with their logs, and says how many', async () => {
+  const { run } = JSON.parse((await sluice(['run', 'hello', '--json', '--project', project])).stdout) as { run: string }
+  const logs = join(project, 'data/logs/hello', run)
+  expect(existsSync(logs)).toBe(true)
+  expect((await prune('--older-than', '0s', '--dry-run')).stdout).toBe(
+    'Would remove 1 run that ended more than 0s ago.\n',
+  )
+  expect(existsSync(logs)).toBe(true)
+  const told = JSON.parse((await prune('--older-than', '0s', '--json')).stdout) as object
+  expect(told).toEqual({ runs: 1, ended_before: expect.stringMatching(/Z$/), dry_run: false })
+  expect(existsSync(logs)).toBe(false)
+})
+
+it('wants to be told what is old', async () => {
+  const missing = await prune()
+  expect(missing.code).toBe(2)
+  expect(missing.stderr).toContain('--older-than')
+  expect((await prune('--older-than', 'soon')).stderr).toContain('a duration such as')
+})

@@ -1,0 +1,41 @@
+import type { Instant } from '../../../json.js'
+import type { RetentionStore } from '../../../scheduler/store/store.js'
+import type { RunRow, Tables } from './tables.js'
+
+export function retentionStore(tables: Tables): RetentionStore {
+  return {
+    async endedRuns(before, { after, limit }) {
+      const ids = [...tables.runs.values()].filter((row) => isRemovable(tables, row, before)).map(({ run }) => run.id)
+      const behind = ids.sort().filter((id) => after === null || id > after)
+      return behind.slice(0, limit)
+    },
+    async removeRuns(runIds, before) {
+      const removed = runIds.filter((id) => {
+        const row = tables.runs.get(id)
+        return row !== undefined && isRemovable(tables, row, before)
+      })
+      for (const id of removed) {
+        tables.runs.delete(id)
+        keepWritesOnly(tables, id)
+      }
+      for (const [key, { runId }] of tables.keys) if (removed.includes(runId)) tables.keys.delete(key)
+      return removed
+    },
+  }
+}
+
+/** What an attempt wrote is known by its row here, and stays when its run goes. */
+function keepWritesOnly(tables: Tables, runId: string): void {
+  const attempts = [...(tables.attempts.get(runId)?.values() ?? [])]
+  tables.attempts.delete(runId)
+  for (const row of attempts) {
+    if (row.facts === null || row.facts.writes.length === 0) continue
+    tables.addAttempt({ ...row, settled: true, facts: { ...row.facts, reads: [], checks: [] } })
+  }
+}
+
+function isRemovable(tables: Tables, { run, backfillId }: RunRow, before: Instant): boolean {
+  const backfill = backfillId === null ? undefined : tables.backfills.get(backfillId)
+  const isCounted = backfill?.state === 'running' || backfill?.state === 'paused'
+  return run.endedAt !== null && run.endedAt < before && !isCounted
+}
