@@ -14,10 +14,10 @@ export interface TableSource {
 }
 
 /** Asks the running Sluice, which may be on another machine; without one the tables of the project are read here. */
-export function tableSource(project: string): TableSource {
+export async function tableSource(project: string): Promise<TableSource> {
   const client = findRunning(project)
   return client === null
-    ? new LocalTables(openTables(ownLakehouseConfig(projectConfig(project))))
+    ? new LocalTables(await openTables(ownLakehouseConfig(projectConfig(project))))
     : new RemoteTables(client)
 }
 

@@ -13,21 +13,25 @@ const KEPT_TABLES = 256
 export class Catalogs {
   readonly names: string[]
   readonly defaultCatalog: string
-  private readonly catalogs = new Map<string, TableCatalog>()
   private readonly opened = new Map<string, Table>()
 
+  private constructor(private readonly catalogs: ReadonlyMap<string, TableCatalog>) {
+    this.names = [...catalogs.keys()]
+    const [first] = this.names
+    if (first === undefined) throw new SluiceError('CONFIG_INVALID', 'catalogs: at least one catalog is needed.')
+    this.defaultCatalog = first
+  }
+
   /** @throws SluiceError CONFIG_INVALID when a catalog is of a form this Sluice cannot open */
-  constructor(config: LakehouseConfig) {
+  static async open(config: LakehouseConfig): Promise<Catalogs> {
+    const catalogs = new Map<string, TableCatalog>()
     for (const name of Object.keys(config.catalogs)) {
       if (!isTableNamePart(name)) {
         throw new SluiceError('CONFIG_INVALID', `catalogs: "${name}" is not a name; use lower case, digits and _.`)
       }
-      this.catalogs.set(name, openTableCatalog(config, name))
+      catalogs.set(name, await openTableCatalog(config, name))
     }
-    this.names = [...this.catalogs.keys()]
-    const [first] = this.names
-    if (first === undefined) throw new SluiceError('CONFIG_INVALID', 'catalogs: at least one catalog is needed.')
-    this.defaultCatalog = first
+    return new Catalogs(catalogs)
   }
 
   /** The folders that an engine reads and writes, for its sandbox. */

@@ -7,8 +7,8 @@ import { CatalogTables } from './tables/catalog-tables.js'
  * Opens what can be known of tables without a SQL engine; cheap enough for the web process.
  * @throws SluiceError CONFIG_INVALID when a catalog is of a form this Sluice cannot open
  */
-export function openTables(config: LakehouseConfig): Tables {
-  return new CatalogTables(new Catalogs(config))
+export async function openTables(config: LakehouseConfig): Promise<Tables> {
+  return new CatalogTables(await Catalogs.open(config))
 }
 
 /**

@@ -200,6 +200,7 @@ async function joined(
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
   })
+  const tables = await openTables(ownLakehouseConfig(config))
   await first
   worker.start()
   scheduler.start()
@@ -216,7 +217,6 @@ async function joined(
     await presence?.release()
     await store.close()
   }
-  const tables = openTables(ownLakehouseConfig(config))
   const logReader = new AttemptLogs(logStore, events)
   return {
     config,

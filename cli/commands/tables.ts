@@ -49,7 +49,7 @@ export function declare(command: Command): void {
 }
 
 async function show(table: string | undefined, options: TablesOptions): Promise<void> {
-  const source = tableSource(options.project)
+  const source = await tableSource(options.project)
   const out = terminal()
   if (table === undefined) {
     const tables = await source.tables()

@@ -35,7 +35,7 @@ export async function startWebPart(options: PartOptions): Promise<WebPart> {
     ...{ store, database, events, broken: part.broken },
     commands: createCommands({ ...ports, wake }),
     logs: new AttemptLogs(logStore, events),
-    tables: openTables(ownLakehouseConfig(config)),
+    tables: await openTables(ownLakehouseConfig(config)),
     ready: async () => void (await database.query('select 1')),
     async close() {
       await logStore.close()

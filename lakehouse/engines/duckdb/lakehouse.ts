@@ -28,7 +28,7 @@ import { TableViews } from './views.js'
  */
 export async function openDuckdbLakehouse(config: LakehouseConfig, connectionName: string): Promise<Lakehouse> {
   const connection = duckdbConnection(config, connectionName)
-  const catalogs = new Catalogs(config)
+  const catalogs = await Catalogs.open(config)
   const openSession = (files: string[]) =>
     DuckdbSession.open({ connection, catalogs: catalogs.names, folders: catalogs.localRoots(), files })
   return new DuckdbLakehouse(catalogs, await openSession([]), openSession)

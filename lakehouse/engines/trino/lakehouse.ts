@@ -31,7 +31,7 @@ import { UnknownTables } from './unknown-tables.js'
 /** What a Trino lakehouse leaves to others. */
 export interface Neighbours {
   /** table metadata without an engine */
-  tables(): Tables
+  tables(): Promise<Tables>
   /** the engine that reads files of the project */
   embedded(): Promise<Lakehouse>
 }
@@ -49,7 +49,7 @@ export function openTrinoLakehouse(config: LakehouseConfig, connectionName: stri
 
 class TrinoLakehouse implements Lakehouse {
   readonly #unknown: UnknownTables
-  #tables: Tables | null = null
+  #tables: Promise<Tables> | null = null
 
   constructor(
     private readonly session: TrinoSession,
@@ -59,24 +59,28 @@ class TrinoLakehouse implements Lakehouse {
     this.#unknown = new UnknownTables(session, names, () => this.#metadata())
   }
 
-  tables(): Promise<TableSummary[]> {
-    return this.#metadata().tables()
+  async tables(): Promise<TableSummary[]> {
+    return (await this.#metadata()).tables()
   }
 
-  versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]> {
-    return this.#metadata().versions(table, options)
+  async versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]> {
+    return (await this.#metadata()).versions(table, options)
   }
 
-  summary(table: string): Promise<TableSummary> {
-    return this.#metadata().summary(table)
+  async summary(table: string): Promise<TableSummary> {
+    return (await this.#metadata()).summary(table)
   }
 
-  schema(table: string, version?: number): Promise<TableColumn[]> {
-    return this.#metadata().schema(table, version)
+  async schema(table: string, version?: number): Promise<TableColumn[]> {
+    return (await this.#metadata()).schema(table, version)
   }
 
-  rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {
-    return this.#metadata().rollback(table, version, info)
+  async rollback(
+    table: string,
+    version: number,
+    info: { user: string; reason: string; now: Instant },
+  ): Promise<Commit> {
+    return (await this.#metadata()).rollback(table, version, info)
   }
 
   query(sql: string, options: QueryOptions): Promise<QueryResult> {
@@ -149,7 +153,7 @@ class TrinoLakehouse implements Lakehouse {
     this.session.close()
   }
 
-  #metadata(): Tables {
+  #metadata(): Promise<Tables> {
     this.#tables ??= this.neighbours.tables()
     return this.#tables
   }

@@ -18,7 +18,7 @@ export class UnknownTables {
   constructor(
     private readonly session: TrinoSession,
     private readonly names: TrinoNames,
-    private readonly metadata: () => Tables,
+    private readonly metadata: () => Promise<Tables>,
   ) {}
 
   /**
@@ -90,7 +90,7 @@ export class UnknownTables {
 
   async #locationOf(table: TrinoTable): Promise<string | null> {
     try {
-      return (await this.metadata().summary(table.label)).location
+      return (await (await this.metadata()).summary(table.label)).location
     } catch (error) {
       if (isSluiceError(error, 'TABLE_UNKNOWN')) return null
       throw error

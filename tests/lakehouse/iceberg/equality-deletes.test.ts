@@ -31,7 +31,7 @@ afterEach(() => lake.remove())
  * @param format of the file that holds the deleted values
  */
 async function deleteEqual(table: string, other: string, format = 'PARQUET'): Promise<void> {
-  const catalogs = new Catalogs(lake.config)
+  const catalogs = await Catalogs.open(lake.config)
   const [target, values] = [await catalogs.table(table).latest(), await catalogs.table(other).latest()]
   if (!(target instanceof IcebergSnapshot) || !(values instanceof IcebergSnapshot)) throw new Error('no such tables')
   const [file] = values.files.values()
