@@ -1,7 +1,10 @@
+import { isSluiceError } from '../errors.js'
 import { isoInstant } from '../json.js'
 import type { TableSummary, Tables, TableVersion } from '../lakehouse/lakehouse.js'
 import { openTables } from '../lakehouse/open.js'
+import type { Config } from '../scheduler/config.js'
 import { ownLakehouseConfig } from '../scheduler/lakehouse-config.js'
+import { isUnsigned, RecordedTables } from '../scheduler/recorded-tables.js'
 import type { TableShape, TableVersionShape } from '../scheduler/shapes.js'
 import { type Client, findRunning, segment } from './client.js'
 import { projectConfig } from './project.js'
@@ -13,12 +16,15 @@ export interface TableSource {
   versions(table: string, limit: number): Promise<TableVersionShape[]>
 }
 
-/** Asks the running Sluice, which may be on another machine; without one the tables of the project are read here. */
-export async function tableSource(project: string): Promise<TableSource> {
+/**
+ * Asks the running Sluice, which may be on another machine; without one the tables of the project are read here.
+ * @param complain is told what could not be found out
+ */
+export async function tableSource(project: string, complain: (message: string) => void): Promise<TableSource> {
   const client = findRunning(project)
-  return client === null
-    ? new LocalTables(await openTables(ownLakehouseConfig(projectConfig(project))))
-    : new RemoteTables(client)
+  if (client !== null) return new RemoteTables(client)
+  const config = projectConfig(project)
+  return new LocalTables(config, await openTables(ownLakehouseConfig(config)), complain)
 }
 
 class RemoteTables implements TableSource {
@@ -34,14 +40,41 @@ class RemoteTables implements TableSource {
 }
 
 class LocalTables implements TableSource {
-  constructor(readonly source: Tables) {}
+  constructor(
+    private readonly config: Config,
+    private readonly source: Tables,
+    private readonly complain: (message: string) => void,
+  ) {}
 
   async tables(): Promise<TableShape[]> {
     return (await this.source.tables()).map(tableShape)
   }
 
   async versions(table: string, limit: number): Promise<TableVersionShape[]> {
-    return (await this.source.versions(table, { limit })).map(versionShape)
+    const versions = await this.source.versions(table, { limit })
+    return (versions.some(isUnsigned) ? await this.#recorded(table, limit, versions) : versions).map(versionShape)
+  }
+
+  /**
+   * Commits that name no run are looked up in a store that any number may open. The store of an embedded Sluice is left
+   * alone: opening it takes its lock, and it answers itself when it runs.
+   */
+  async #recorded(table: string, limit: number, versions: TableVersion[]): Promise<TableVersion[]> {
+    const { openStore, isPostgresUrl } = await import('../scheduler/store/open-store.js')
+    const { store: location, catalogs } = this.config
+    if (!isPostgresUrl(location)) return versions
+    try {
+      const { store, database } = await openStore(location, Date.now(), { migrate: false })
+      try {
+        return await new RecordedTables(this.source, database, Object.keys(catalogs)).versions(table, { limit })
+      } finally {
+        await store.close()
+      }
+    } catch (error) {
+      if (!isSluiceError(error)) throw error
+      this.complain(`The runs behind commits of other engines are not shown: ${error.message}`)
+      return versions
+    }
   }
 }
 
@@ -57,6 +90,7 @@ function versionShape(version: TableVersion): TableVersionShape {
     operation: version.operation,
     run: version.run,
     task: version.task,
+    attempt: version.attempt,
     user: version.user,
     reason: version.reason,
     rows_added: version.rowsAdded,

@@ -58,6 +58,8 @@ export interface QueryResult {
   rows: JsonObject[]
   truncated: boolean
   reads: { table: string; version: number; rows: number | null }[]
+  /** tables outside of the lakehouse, as the engine names them; nothing is known of their versions */
+  foreignReads?: string[]
 }
 
 export type WriteMode = 'overwrite' | 'append' | 'merge' | 'replace_partitions'
@@ -147,12 +149,14 @@ export interface Commit {
   committedAt: Instant
 }
 
-export type WriteOutcome =
-  | { outcome: 'published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
-  /** the token was found in the table: an earlier attempt has published; nothing was done */
-  | { outcome: 'already_published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
-  /** an error check failed; the table is untouched */
-  | { outcome: 'refused'; table: string; checks: CheckResult[]; reads: QueryResult['reads'] }
+export type WriteOutcome = Pick<QueryResult, 'foreignReads'> &
+  (
+    | { outcome: 'published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
+    /** the token was found in the table: an earlier attempt has published; nothing was done */
+    | { outcome: 'already_published'; commit: Commit; checks: CheckResult[]; reads: QueryResult['reads'] }
+    /** an error check failed; the table is untouched */
+    | { outcome: 'refused'; table: string; checks: CheckResult[]; reads: QueryResult['reads'] }
+  )
 
 export interface TableSummary {
   /** `schema.table` in the default catalog, else `catalog.schema.table` */

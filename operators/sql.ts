@@ -8,6 +8,7 @@ import {
   DESTINATION_RULES,
   type Destination,
   destinationTables,
+  foreignReads,
   outsideWork,
   writeRequest,
   writeResult,
@@ -149,7 +150,7 @@ async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): P
   const [row] = result.rows
   const summary = row === undefined ? 'no rows' : rowSummary(row)
   ctx.log('info', summary)
-  return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary }
+  return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary, ...foreignReads(result) }
 }
 
 async function runStatement(text: string, lakehouse: Lakehouse, ctx: OperatorContext): Promise<OperatorResult> {

@@ -12,6 +12,7 @@ import { Events } from './events.js'
 import { ownLakehouseConfig } from './lakehouse-config.js'
 import type { Log } from './loop/ports.js'
 import { LocalQueue } from './queue/local.js'
+import { RecordedTables } from './recorded-tables.js'
 import type { Scheduler } from './scheduler.js'
 import type { Database } from './store/database.js'
 import type { OpenStore } from './store/open-store.js'
@@ -200,7 +201,7 @@ async function joined(
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
   })
-  const tables = await openTables(ownLakehouseConfig(config))
+  const tables = new RecordedTables(await openTables(ownLakehouseConfig(config)), database, Object.keys(catalogs))
   await first
   worker.start()
   scheduler.start()

@@ -183,6 +183,7 @@ export interface TableVersionShape {
   operation: string
   run: string | null
   task: string | null
+  attempt: number | null
   user: string | null
   reason: string
   rows_added: number | null

@@ -49,8 +49,8 @@ export function declare(command: Command): void {
 }
 
 async function show(table: string | undefined, options: TablesOptions): Promise<void> {
-  const source = await tableSource(options.project)
   const out = terminal()
+  const source = await tableSource(options.project, (message) => out.complain(message))
   if (table === undefined) {
     const tables = await source.tables()
     if (options.json === true) printJson(tables, out)
@@ -102,7 +102,8 @@ function printVersions(versions: TableVersionShape[], out: Terminal): void {
 }
 
 function writerOf(version: TableVersionShape): string {
-  if (version.run !== null) return `${version.run} ${version.task ?? ''}`.trimEnd()
+  const { run, task, attempt } = version
+  if (run !== null) return `${run} ${task ?? ''}${attempt !== null && attempt > 1 ? `, try ${attempt}` : ''}`.trimEnd()
   const person = version.user ?? 'another writer'
   return version.reason === '' ? person : `${person}: ${version.reason}`
 }

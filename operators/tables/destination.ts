@@ -4,6 +4,7 @@ import type {
   CheckResult,
   Commit,
   OutsideWork,
+  QueryResult,
   WriteMode,
   WriteOutcome,
   WriteRequest,
@@ -135,6 +136,7 @@ export function writeResult(write: WriteOutcome, ctx: OperatorContext): Operator
     throw new OperatorFailure(checkFailure(write.checks, `Nothing was written to ${write.table}`), {
       reads: write.reads,
       checks: write.checks,
+      ...foreignReads(write),
     })
   }
   const { commit } = write
@@ -153,7 +155,15 @@ export function writeResult(write: WriteOutcome, ctx: OperatorContext): Operator
   }
   const summary = commitSummary(commit)
   ctx.log('info', summary)
-  return { outputs: rows, commits: [commit], checks: write.checks, reads: write.reads, summary }
+  const { checks, reads } = write
+  return { outputs: rows, commits: [commit], checks, reads, summary, ...foreignReads(write) }
+}
+
+/** Tables without versions that were read; they are named beside what the attempt measured. */
+export function foreignReads({
+  foreignReads: names = [],
+}: Pick<QueryResult, 'foreignReads'>): Pick<OperatorResult, 'metrics'> {
+  return names.length === 0 ? {} : { metrics: { foreign_reads: names } }
 }
 
 /** One line in the log for each check that did not pass. */

@@ -7,6 +7,7 @@ import type { Events } from '../events.js'
 import { ownLakehouseConfig } from '../lakehouse-config.js'
 import { RedisQueue } from '../queue/redis.js'
 import { SchedulerBell } from '../queue/redis-wakes.js'
+import { RecordedTables } from '../recorded-tables.js'
 import type { Database } from '../store/database.js'
 import type { Store } from '../store/store.js'
 import { AttemptLogs } from '../worker/log-reader.js'
@@ -35,7 +36,7 @@ export async function startWebPart(options: PartOptions): Promise<WebPart> {
     ...{ store, database, events, broken: part.broken },
     commands: createCommands({ ...ports, wake }),
     logs: new AttemptLogs(logStore, events),
-    tables: await openTables(ownLakehouseConfig(config)),
+    tables: new RecordedTables(await openTables(ownLakehouseConfig(config)), database, Object.keys(config.catalogs)),
     ready: async () => void (await database.query('select 1')),
     async close() {
       await logStore.close()

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { jsonValue } from '../../lakehouse/engines/trino/json-values.js'
 import { TrinoNames } from '../../lakehouse/engines/trino/names.js'
 import { parseLossless } from '../../lakehouse/engines/trino/protocol.js'
+import { parseCreateTable } from '../../lakehouse/engines/trino/target.js'
 import { deltaType, parseTrinoType } from '../../lakehouse/engines/trino/types.js'
 import { typeName } from '../../lakehouse/tables/schema.js'
 
@@ -56,5 +57,50 @@ describe('names of catalogs', () => {
     const rewritten = names.rewrite('SELECT 1\nFROM lake.a.b, lake.c.d WHERE nope')
     const column = (rewritten.sql.split('\n')[1] ?? '').indexOf('nope') + 1
     expect(rewritten.place(2, column)).toEqual({ line: 2, column: 31 })
+  })
+})
+
+describe('SHOW CREATE TABLE', () => {
+  it('tells columns, partitions and properties, whatever stands in names and comments', () => {
+    const found = parseCreateTable(`CREATE TABLE iceberg.silver.sales (
+   id bigint NOT NULL COMMENT 'the key, never NOT NULL''s opposite',
+   "we, ""ird)" varchar COMMENT 'a (b
+WITH (
+   c',
+   at timestamp(6) with time zone,
+   pair row("x y" integer, b array(decimal(10, 2))),
+   left interval day to second
+)
+COMMENT 'made ) WITH (
+   format = ''ORC'''
+WITH (
+   format = 'PARQUET',
+   format_version = 2,
+   location = 's3://lake/silver/sales, old',
+   partitioning = ARRAY['day(at)','"we, ""ird)"'],
+   sorted_by = ARRAY['id ASC NULLS FIRST','at DESC NULLS LAST']
+)`)
+    expect(found.columns.map(({ name, trinoType, field }) => [name, trinoType, field?.nullable])).toEqual([
+      ['id', 'bigint', false],
+      ['we, "ird)', 'varchar', true],
+      ['at', 'timestamp(6) with time zone', true],
+      ['pair', 'row("x y" integer, b array(decimal(10, 2)))', true],
+      ['left', 'interval day to second', undefined],
+    ])
+    expect(found.partitioning).toEqual(['day(at)', '"we, ""ird)"'])
+    expect(found.properties).toEqual([
+      `format = 'PARQUET'`,
+      'format_version = 2',
+      `sorted_by = ARRAY['id ASC NULLS FIRST','at DESC NULLS LAST']`,
+    ])
+  })
+
+  it('of a table without properties, and nothing else, is read', () => {
+    expect(parseCreateTable('CREATE TABLE memory.default.t (\n   id integer\n)')).toMatchObject({
+      columns: [{ name: 'id', trinoType: 'integer' }],
+      partitioning: [],
+      properties: [],
+    })
+    expect(() => parseCreateTable('CREATE VIEW a.b.c AS SELECT 1')).toThrow('not a CREATE TABLE')
   })
 })

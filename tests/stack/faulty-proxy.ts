@@ -18,6 +18,7 @@ export class FaultyProxy {
     private readonly server: Server,
     private readonly target: { host: string; port: number },
     private readonly fateOf: (request: string) => Fate,
+    private readonly losesAnswer: ((answer: string) => boolean) | null,
   ) {
     server.on('connection', (client) => this.join(client))
   }
@@ -25,11 +26,16 @@ export class FaultyProxy {
   /**
    * @param target address of the service, e.g. the URL of an object store; only its host and port count
    * @param fateOf decides by the first bytes of a request, e.g. `PUT /bucket/key HTTP/1.1…`
+   * @param losesAnswer decides by the whole answer of HTTP to a request that passed
    */
-  static async start(target: string, fateOf: (request: string) => Fate): Promise<FaultyProxy> {
+  static async start(
+    target: string,
+    fateOf: (request: string) => Fate,
+    losesAnswer: ((answer: string) => boolean) | null = null,
+  ): Promise<FaultyProxy> {
     const { hostname, port } = new URL(target)
     const server = createServer()
-    const proxy = new FaultyProxy(server, { host: hostname, port: Number(port) }, fateOf)
+    const proxy = new FaultyProxy(server, { host: hostname, port: Number(port) }, fateOf, losesAnswer)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     return proxy
@@ -76,11 +82,30 @@ export class FaultyProxy {
       if (fate === 'lose_request') cut()
       else server.write(chunk)
     })
+    let held = ''
     server.on('data', (chunk) => {
       answered = true
-      if (fate === 'lose_answer') cut()
+      if (fate === 'pass' && this.losesAnswer !== null) {
+        held += chunk.toString('latin1')
+        if (!isWhole(held)) return
+        const answer = held
+        held = ''
+        if (!this.losesAnswer(answer)) return void client.write(Buffer.from(answer, 'latin1'))
+        this.met.lose_answer += 1
+        cut()
+      } else if (fate === 'lose_answer') cut()
       else if (fate === 'tear_answer') client.write(chunk, cut)
       else client.write(chunk)
     })
   }
+}
+
+/** Whether an answer of HTTP has come to its end. */
+function isWhole(answer: string): boolean {
+  const end = answer.indexOf('\r\n\r\n')
+  if (end === -1) return false
+  const head = answer.slice(0, end)
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+  if (length !== undefined) return answer.length - end - 4 >= Number(length)
+  return !/\r\ntransfer-encoding: *chunked/i.test(head) || answer.endsWith('\r\n0\r\n\r\n')
 }

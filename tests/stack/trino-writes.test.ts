@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { qualified, TrinoNames } from '../../lakehouse/engines/trino/names.js'
+import { cleanStaging, stagingTable } from '../../lakehouse/engines/trino/staging.js'
 import type { Check } from '../../lakehouse/lakehouse.js'
 import { published, TrinoPlace } from './trino-place.js'
 
@@ -161,11 +163,48 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     expect(await place.rows('typed')).toHaveLength(2)
   })
 
+  it('reads tables of PostgreSQL and of memory beside its own, and names them', async () => {
+    await start('joined')
+    const [customers, rates] = [`postgresql.${place.schema}.customers`, `memory.default.${place.schema}`]
+    try {
+      await place.trino.run(`CREATE SCHEMA postgresql.${place.schema}`)
+      await place.trino.run(`CREATE TABLE ${customers} AS SELECT 1 AS id, CAST('Ann' AS varchar) AS name`)
+      await place.trino.run(`CREATE TABLE ${rates} AS SELECT DATE '2026-01-01' AS day, DECIMAL '1.25' AS rate`)
+      const sql = `SELECT id, name, rate FROM ${place.table('joined')} JOIN ${customers} USING (id) JOIN ${rates} USING (day)`
+      for (const checks of [[], [NOT_NULL]]) {
+        const outcome = await write('across', sql, { checks })
+        expect(published(outcome).rowsAdded).toBe(1)
+        expect(outcome.reads.map(({ table }) => table)).toEqual([place.table('joined')])
+        expect(outcome.foreignReads?.toSorted()).toEqual([rates, customers])
+      }
+      expect(await place.rows('across')).toEqual([[1, 'Ann', 1.25]])
+      const asked = await (await place.house()).query(`SELECT name FROM ${customers}`, { maxRows: 1 })
+      expect([asked.rows, asked.foreignReads]).toEqual([[{ name: 'Ann' }], [customers]])
+    } finally {
+      await place.trino.run(`DROP TABLE IF EXISTS ${rates}`)
+      await place.trino.run(`DROP SCHEMA IF EXISTS postgresql.${place.schema} CASCADE`)
+    }
+  })
+
   it('leaves no staging table behind', async () => {
     await start('tidy')
     const before = await place.staged()
     await start('tidy')
     await write('tidy', 'SELECT nothing FROM nowhere.at_all', { checks: [NOT_NULL] }).catch(() => undefined)
     expect((await place.staged()).filter((name) => !before.includes(name))).toEqual([])
+  })
+
+  it('drops what was staged more than a week ago, whoever staged it, and nothing younger', async () => {
+    const now = Date.now()
+    const target = new TrinoNames(place.config.catalogs).table(place.table('tidy'))
+    const [old, young] = [8, 6].map((days) => stagingTable(target, `staged ${days} days ago`, now - days * 86_400_000))
+    if (old === undefined || young === undefined) throw new Error('two tables')
+    await start('tidy')
+    for (const table of [old, young]) await place.trino.run(`CREATE TABLE ${qualified(table)} AS SELECT 1 AS id`)
+    expect(await cleanStaging(place.trino, target, null, now)).toBeGreaterThanOrEqual(1)
+    const left = await place.staged()
+    expect([left.includes(old.name), left.includes(young.name)]).toEqual([false, true])
+    expect(await cleanStaging(place.trino, target, 'staged 6 days ago', now)).toBeGreaterThanOrEqual(1)
+    expect(await place.staged()).not.toContain(young.name)
   })
 })

@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../json.js'
+import type { TableVersionShape } from '../../scheduler/shapes.js'
 import { parseIsoInstant } from '../../webserver/api/instant.js'
 import { API_ROUTES } from '../../webserver/api/router.js'
 import { csrfToken } from '../../webserver/auth/csrf.js'
@@ -71,6 +72,45 @@ const EXAMPLES: Record<string, { path: string; body?: JsonObject }> = {
   'post /tables/{table}/rollback': { path: '/tables/silver.orders/rollback', body: { version: 409, reason: 'twice' } },
   'get /workers': { path: '/workers' },
 }
+
+describe('the versions of a table', () => {
+  const versions = async (table: string) => {
+    const response = await call('GET', `/tables/${table}/versions?limit=7`)
+    return (await response.json()) as TableVersionShape[]
+  }
+
+  it('name the run, the task and the attempt that the store knows, where the commit cannot', async () => {
+    for (const name of ['silver.orders', 'lake.silver.orders']) {
+      const [newest, before] = await versions(name)
+      expect(newest).toMatchObject({ version: 412, run: RUN, task: 'silver_orders', attempt: 1, operation: 'MERGE' })
+      expect(newest).toMatchObject({ rows_added: 47_980, rows_updated: 233, rows_removed: 0 })
+      expect(before).toMatchObject({ version: 411, run: null, task: null, attempt: null, rows_added: 40_001 })
+    }
+  })
+
+  it('are no run’s that found nothing to change, nor when a person made them', async () => {
+    const record = (version: number, before: number) =>
+      web.database.query(
+        `insert into table_versions (table_name, version, version_before, operation, run_id, task_id, attempt, rows_added,
+           rows_updated, rows_removed, bytes, committed_at)
+         values ('silver.orders', $1, $2, 'merge', $3, 'silver_orders', 2, 0, 0, 0, 0, now())`,
+        [version, before, RUN],
+      )
+    await record(410, 410)
+    await record(406, 405)
+    const found = await versions('silver.orders')
+    expect(found.map(({ version, run, user }) => [version, run, user])).toEqual([
+      [412, RUN, null],
+      [411, null, null],
+      [410, null, null],
+      [409, null, null],
+      [408, null, null],
+      [407, null, null],
+      [406, null, 'lena'],
+    ])
+    await web.database.query(`delete from table_versions where version in (406, 410)`)
+  })
+})
 
 describe('openapi.json', () => {
   it('describes every route, and every route answers as described', async () => {

@@ -5,6 +5,7 @@ describe('what an attempt measured', () => {
   it('is told in people’s words', () => {
     const view = measuredView({
       spark_application: 'app-20261121085100-0003',
+      foreign_reads: ['postgresql.public.orders', 'memory.default.rates'],
       rows_read: 8_412_903,
       bytes_read: 18_400_000_000,
       rows_written: 1,
@@ -20,6 +21,7 @@ describe('what an attempt measured', () => {
     })
     expect(view.map(({ term, value, note }) => `${term}: ${value}${note === '' ? '' : ` (${note})`}`)).toEqual([
       'Application: app-20261121085100-0003',
+      'Also read: postgresql.public.orders, memory.default.rates (outside of the lakehouse, without versions)',
       'Input: 8,412,903 rows, 18.4 GB',
       'Output: 1 row',
       'Work: 1,205 tasks (in 12 stages, 2 failed tasks)',

@@ -183,6 +183,15 @@ describe('the run page', () => {
     expect(html).toContain('silver_returns failed its gate.')
   })
 
+  it('marks the task whose statement has no gate, and no other, on its own page too', async () => {
+    const html = await web.page(`/runs/${RUN}`, operator)
+    const mark = /<span class="tag" title="[^"]+">not gated<\/span>/g
+    expect(html.match(mark)).toHaveLength(1)
+    expect(html).toMatch(/<tr id="t-gold_margin"(?:(?!<\/th>).)*>not gated</)
+    expect((await web.page(`/runs/${RUN}/tasks/gold_margin`, operator)).match(mark)).toHaveLength(1)
+    expect((await web.page(`/runs/${RUN}/tasks/gold_segments`, operator)).match(mark)).toBeNull()
+  })
+
   it('shows only the tasks of one state when asked', async () => {
     const html = await web.page(`/runs/${RUN}?state=running`, operator)
     expect([...html.matchAll(/<tr id="t-(\w+)"/g)].map(([, task]) => task)).toEqual(['gold_segments', 'gold_baskets'])
@@ -257,7 +266,7 @@ describe('the attempt page', () => {
 describe('a table', () => {
   it('names the run behind each version and asks for its name before it rolls back', async () => {
     const html = await web.page('/tables/silver.orders?to=409', operator)
-    expect(html).toContain(`href="/runs/${RUN}/tasks/silver_orders"`)
+    expect(html).toContain(`href="/runs/${RUN}/tasks/silver_orders?try&#x3D;1"`)
     expect(html).toContain('Roll back silver.orders to 409?')
     expect(html).toContain('<b>3 later commits</b> undone: 412, 411, 410')
     const calls = web.calls.length

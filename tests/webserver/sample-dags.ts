@@ -80,7 +80,9 @@ export const ORDERS = sampleDag(
     sampleTask('gold_revenue', ['silver_orders']),
     sampleTask('gold_segments', ['silver_orders']),
     sampleTask('gold_baskets', ['silver_orders'], { operator: 'python' }),
-    sampleTask('gold_margin', ['silver_orders', 'fx_rates']),
+    sampleTask('gold_margin', ['silver_orders', 'fx_rates'], {
+      config: { statement: 'ALTER TABLE gold.margin EXECUTE optimize' },
+    }),
     sampleTask('gold_return_rate', ['silver_orders', 'silver_returns']),
     sampleTask('gold_churn', ['gold_baskets'], { operator: 'python', pool: 'heavy' }),
     sampleTask('audit_segments', ['gold_segments'], { operator: 'quality_check', group: 'serve' }),

@@ -6,6 +6,7 @@ import type { TableSummary, Tables, TableVersion } from '../../lakehouse/lakehou
 import type { Commands } from '../../scheduler/commands.js'
 import { Events } from '../../scheduler/events.js'
 import type { Missed } from '../../scheduler/loop/catchup.js'
+import { RecordedTables } from '../../scheduler/recorded-tables.js'
 import type { LogLine } from '../../scheduler/shapes.js'
 import type { Database, SqlStatement } from '../../scheduler/store/database.js'
 import { openStore } from '../../scheduler/store/open-store.js'
@@ -74,7 +75,7 @@ export class SampleWeb {
       commands: this.#commands(),
       events: this.events,
       logs: new AttemptLogs(new FolderLogStore(join(this.folder, 'logs')), this.events),
-      tables: this.#tables(),
+      tables: new RecordedTables(this.#tables(), database, ['lake']),
       config: { baseUrl: null, project: '/srv/project', ...config },
       now: () => this.now,
     }
@@ -173,7 +174,7 @@ export class SampleWeb {
 
   #tables(): Tables {
     const of = (table: string) => {
-      const found = this.tables.get(table)
+      const found = this.tables.get(table.replace(/^lake\./, ''))
       if (found === undefined) throw new SluiceError('TABLE_UNKNOWN', `There is no table ${table}.`)
       return found
     }

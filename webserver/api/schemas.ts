@@ -147,6 +147,7 @@ export const SCHEMAS = {
     operation: text,
     run: orNull(text),
     task: orNull(text),
+    attempt: orNull(whole),
     user: orNull(text),
     reason: text,
     rows_added: orNull(whole),

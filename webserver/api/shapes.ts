@@ -161,6 +161,7 @@ export function tableVersionShape(version: TableVersion): TableVersionShape {
     operation: version.operation,
     run: version.run,
     task: version.task,
+    attempt: version.attempt,
     user: version.user,
     reason: version.reason,
     rows_added: version.rowsAdded,

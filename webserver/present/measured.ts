@@ -12,7 +12,7 @@ export interface Measured {
 /**
  * The metrics of an attempt. Operators name them by these keys: `rows_read`, `bytes_read`, `rows_written`, `bytes_written`,
  * `tasks`, `failed_tasks`, `stages`, `task_time_ms`, `gc_time_ms`, `shuffle_read_bytes`, `shuffle_written_bytes`,
- * `spilled_bytes`, `spark_application`; others are not shown.
+ * `spilled_bytes`, `spark_application`, `foreign_reads`; others are not shown.
  */
 export function measuredView(metrics: Json): Measured[] {
   if (metrics === null || typeof metrics !== 'object' || Array.isArray(metrics)) return []
@@ -22,6 +22,8 @@ export function measuredView(metrics: Json): Measured[] {
     if (value !== '') lines.push({ term, value, note })
   }
   line('Application', typeof metrics.spark_application === 'string' ? metrics.spark_application : '')
+  const foreign = Array.isArray(metrics.foreign_reads) ? metrics.foreign_reads.map(String) : []
+  line('Also read', foreign.join(', '), 'outside of the lakehouse, without versions')
   line('Input', rowsAndBytes(figure('rows_read'), figure('bytes_read')))
   line('Output', rowsAndBytes(figure('rows_written'), figure('bytes_written')))
   const failed = figure('failed_tasks')

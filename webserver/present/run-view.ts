@@ -7,6 +7,7 @@ import type { CheckRecord, TableRead, TableWrite } from '../../scheduler/store/s
 import { runMs } from './bars.js'
 import { duration } from './duration.js'
 import { GANTT, ganttBars, type TimeScale, timeScale } from './gantt.js'
+import { gateMark } from './gate.js'
 import { drawGraph, fitInfo } from './graph.js'
 import { groupBy } from './group-by.js'
 import { links } from './links.js'
@@ -135,6 +136,7 @@ export interface TaskRowView {
   nowX: string
   nowPath: string
   quiet: boolean
+  gate: ReturnType<typeof gateMark>
   reason: TextPart[]
 }
 
@@ -169,6 +171,7 @@ export function taskRows(facts: RunFacts): TaskRowView[] {
       nowX: scale.nowX === null ? '' : String(scale.nowX),
       nowPath: scale.nowX === null ? '' : `M${scale.nowX} 0v${GANTT.height}`,
       quiet: task.state === 'success',
+      gate: gateMark(specs.get(task.taskId)),
       reason: richText(task.state === 'success' && result !== '' ? result : task.reason),
     }
   })

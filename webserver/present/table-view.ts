@@ -21,6 +21,7 @@ export function versionView(version: TableVersion, recorded: RecordedVersion | n
   const runId = recorded?.runId ?? version.run
   const dueAt = recorded?.dueAt ?? null
   const taskId = recorded?.taskId ?? version.task
+  const attempt = recorded?.attempt ?? version.attempt
   const warned = recorded !== null && recorded.checks > recorded.passed
   const checks = recorded?.checks ?? 0
   return {
@@ -32,10 +33,12 @@ export function versionView(version: TableVersion, recorded: RecordedVersion | n
       runId === null
         ? null
         : {
-            href: recorded?.dagId == null ? '' : taskId === null ? links.run(runId) : links.task(runId, taskId),
+            href:
+              recorded?.dagId == null ? '' : taskId === null ? links.run(runId) : links.attempt(runId, taskId, attempt),
             dagId: recorded?.dagId ?? runId,
             due: dueAt === null ? '' : timeTwice(dueAt, recorded?.timezone ?? 'UTC', now).local,
             taskId: taskId ?? '',
+            attempt: attempt === null || attempt === 1 ? '' : `try ${attempt}`,
           },
     user: version.user ?? '',
     reason: version.reason,

@@ -18,6 +18,7 @@ import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
 import { attemptFacts, renderedView, triesView } from '../present/attempt-view.js'
 import { duration } from '../present/duration.js'
+import { gateMark } from '../present/gate.js'
 import { links } from '../present/links.js'
 import { type LogQuery, lineView, readLogPage, WINDOW } from '../present/log-view.js'
 import { bytes, count, countOf, spread } from '../present/numbers.js'
@@ -125,6 +126,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
   const model = {
     taskId: task.taskId,
     items,
+    gate: gateMark(place.spec),
     state: task.state,
     took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
     usual: usual === null ? '' : `median ${duration(usual.median)}, p90 ${duration(usual.p90)}`,

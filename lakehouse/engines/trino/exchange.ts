@@ -8,6 +8,9 @@ const ANSWER_WITHIN_MS = 60_000
 /** A page of results is at most about 16 MB; what is beyond this is no answer of Trino. */
 const MAX_ANSWER_BYTES = 256_000_000
 
+/** What TLS says of a server that is not the one meant, or whose authority nobody knows: no patience mends that. */
+const UNTRUSTED = /^(CERT_|ERR_TLS_CERT|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/
+
 export interface Answer {
   status: number
   text: string
@@ -42,7 +45,7 @@ export class Exchange {
 
   /**
    * @param path below the server, or a whole address that the server gave
-   * @throws NoAnswer; SluiceError CONFIG_INVALID when the address leads to another host
+   * @throws NoAnswer; SluiceError UNREACHABLE when the server is not to be trusted, or gave an address that is none of Trino
    */
   async request(
     method: 'GET' | 'POST' | 'DELETE',
@@ -56,7 +59,7 @@ export class Exchange {
       const requester = url.protocol === 'https:' ? https : http
       const headers = { ...this.#headers, ...options.headers }
       const request = requester.request(url, { method, headers, agent: this.#agent, signal: AbortSignal.any(signals) })
-      request.on('error', (error) => failed(new NoAnswer(error)))
+      request.on('error', (error) => failed(this.#untrusted(error) ?? new NoAnswer(error)))
       request.on('response', (response) => {
         textOf(response).then(
           (text) => answered({ status: response.statusCode ?? 0, text }),
@@ -69,6 +72,14 @@ export class Exchange {
 
   close(): void {
     this.#agent.destroy()
+  }
+
+  #untrusted(error: NodeJS.ErrnoException): SluiceError | null {
+    if (!UNTRUSTED.test(error.code ?? '')) return null
+    const { url, name } = this.server
+    const message = `Trino at ${url} (connection ${name}) shows a certificate that is not trusted: ${error.message}.`
+    const hint = 'Name the PEM file of its authority as `ca` of the connection.'
+    return new SluiceError('UNREACHABLE', message, { cause: error, hint, retryable: false })
   }
 
   /** Behind a proxy Trino may name itself by an address that only it knows: the one of the connection counts. */

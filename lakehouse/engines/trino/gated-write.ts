@@ -1,39 +1,38 @@
 import { SluiceError } from '../../../errors.js'
 import type { CheckResult, Commit, WriteMode, WriteOutcome, WriteRequest } from '../../lakehouse.js'
-import { identifier } from '../../sql.js'
+import { identifier, identifiers } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
 import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor, tableProperties } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
+import { planWrite, type WritePlan } from './plan.js'
 import { QueryProgress } from './progress.js'
 import { publishSql } from './publish-sql.js'
 import { Publisher } from './publisher.js'
-import { currentVersions, readSelect, type SelectFacts, type TableRead } from './select.js'
+import { currentVersions, readSelect, type TableRead } from './select.js'
 import type { TrinoSession } from './session.js'
-import { cleanStaging, creating, dropTable, stagingTable } from './staging.js'
+import { cleanStaging, creating, dropTable, stagingHints, stagingTable } from './staging.js'
 import { type ExistingTable, existingTable } from './target.js'
 
 /** Times a write starts over because its own table changed under it. */
 const MAX_ROUNDS = 5
-
-/** What a round works with. */
-interface Plan {
-  facts: SelectFacts
-  existing: ExistingTable | null
-  layout: Layout
-  /** version of the written table, when the SELECT reads it */
-  readVersion: number | null
-}
+/** Share of the writes that look for what crashed attempts of others have left. */
+const LOOKS_FOR_LEFTOVERS = 1 / 16
 
 /** One write through the gate: stage, audit, then publish by one statement, or refuse. */
 export class GatedWrite {
   private readonly table: TrinoTable
   private readonly publisher: Publisher
   private checks: CheckResult[] = []
-  private readonly reads = new Map<string, TableRead>()
+  /** tables that checks looked into */
+  private checkReads: TableRead[] = []
   private handle: WriteHandle
+  /** the SELECT reads the table it writes through something that has another name, such as a view */
+  private readsItself = false
+  /** housekeeping that has begun */
+  private discarded: Promise<void> | null = null
 
   constructor(
     private readonly session: TrinoSession,
@@ -53,7 +52,7 @@ export class GatedWrite {
     if (earlier !== null) {
       await this.cleanUp()
       const commit = this.commitOf(earlier, this.handle.rows, null)
-      return { outcome: 'already_published', commit, ...this.found() }
+      return { outcome: 'already_published', commit, ...(await this.found(null)) }
     }
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const outcome = await this.attempt()
@@ -64,8 +63,14 @@ export class GatedWrite {
     throw new SluiceError('COMMIT_CONFLICT', message)
   }
 
-  private found(): { checks: CheckResult[]; reads: TableRead[] } {
-    return { checks: this.checks, reads: [...this.reads.values()] }
+  private async found(plan: WritePlan | null): Promise<Pick<WriteOutcome, 'checks' | 'reads' | 'foreignReads'>> {
+    const reads = new Map([...((await plan?.reads) ?? []), ...this.checkReads].map((read) => [read.table, read]))
+    const { foreign = [] } = (await plan?.inputs) ?? {}
+    return {
+      checks: this.checks,
+      reads: [...reads.values()],
+      ...(foreign.length === 0 ? {} : { foreignReads: foreign }),
+    }
   }
 
   private async attempt(): Promise<WriteOutcome | 'stale'> {
@@ -73,42 +78,59 @@ export class GatedWrite {
     const { mode, checks } = this.request
     // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
     if (checks.length === 0 && (mode === 'overwrite' || mode === 'append')) {
-      const rows = projected(plan.layout, `(${plan.facts.sql}\n)`)
-      return this.publish(plan, { rows, staged: null, nullPartitions: false })
+      const { tables } = await plan.inputs
+      const readsItself = tables.some((table) => table.label === this.table.label)
+      const readVersion = readsItself ? await this.readVersion(plan) : null
+      return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
     }
+    // A SELECT that reads its own table is staged only when the version it reads is known: what is staged is of no use
+    // when somebody has changed the table since. One that does not name the table is staged at once.
+    const known = this.readsItself || namesTable(this.sql, this.table) ? await this.readVersion(plan) : null
     const staging = stagingTable(this.table, this.request.token, this.request.now)
     try {
       const staged = await this.stage(plan, staging)
-      const rows = `SELECT ${plan.layout.columns.map((column) => identifier(column.name)).join(', ')} FROM ${qualified(staging)}`
-      const { signal } = this.request
-      const keyed = { session: this.session, table: this.table, layout: plan.layout, rows, signal }
-      const [verdict, nullPartitions] = await Promise.all([
-        this.audit(this.auditOf(plan, rows)),
-        mode === 'replace_partitions' && hasNullPartitions(keyed, plan.existing),
-        mode === 'merge' && assertMergeKeys(keyed, this.request.keys),
-      ])
-      if (verdict === 'refuse') return { outcome: 'refused', table: this.table.label, ...this.found() }
-      const outcome = await this.publish(plan, { rows, staged, nullPartitions })
-      if (outcome !== 'stale') await this.cleanUp()
-      return outcome
+      const readVersion = await this.readVersion(plan)
+      if (readVersion !== known) {
+        this.readsItself = true
+        return await this.attempt()
+      }
+      return await this.gate(plan, staging, { staged, readVersion })
     } finally {
-      await this.discard(staging)
+      await (this.discarded ?? this.discard(staging))
+      this.discarded = null
     }
   }
 
-  private async plan(): Promise<Plan> {
-    const { signal, mode, partitionBy } = this.request
-    const [facts, existing] = await Promise.all([
-      readSelect(this.session, this.names, this.sql, { signal }),
-      this.existing(this.table),
+  /** Audits what is staged and publishes it. */
+  private async gate(
+    plan: WritePlan,
+    staging: TrinoTable,
+    { staged, readVersion }: { staged: number; readVersion: number | null },
+  ): Promise<WriteOutcome | 'stale'> {
+    const { mode, keys, signal } = this.request
+    const rows = `SELECT ${identifiers(plan.layout.columns.map((column) => column.name))} FROM ${qualified(staging)}`
+    const keyed = { session: this.session, table: this.table, layout: plan.layout, rows, signal }
+    const [verdict, nullPartitions] = await Promise.all([
+      this.audit(this.auditOf(plan, rows)),
+      mode === 'replace_partitions' && hasNullPartitions(keyed, plan.existing),
+      mode === 'merge' && assertMergeKeys(keyed, keys),
     ])
-    const layout = layoutFor(this.table, existing, facts.columns, { mode, partitionBy, evolve: false })
-    this.reads.clear()
-    for (const read of await currentVersions(this.session, facts.tables, signal)) this.reads.set(read.table, read)
-    if (facts.foreign.length > 0) {
-      this.request.log('info', `Reads ${facts.foreign.join(', ')}, which Sluice knows no versions of.`)
-    }
-    return { facts, existing, layout, readVersion: this.reads.get(this.table.label)?.version ?? null }
+    if (verdict === 'refuse') return { outcome: 'refused', table: this.table.label, ...(await this.found(plan)) }
+    return this.publish(plan, { rows, staged, nullPartitions, readVersion }, () => {
+      // what is staged has served; it goes while the history is looked up
+      this.discarded ??= Promise.all([this.discard(staging), this.cleanUp()]).then(() => undefined)
+    })
+  }
+
+  private plan(): Promise<WritePlan> {
+    const { session, names, table, request, sql } = this
+    return planWrite({ session, names, table, request, sql, existing: () => this.existing(table) })
+  }
+
+  /** The version of the written table when the SELECT reads it, else null. */
+  private async readVersion(plan: WritePlan): Promise<number | null> {
+    const own = (await plan.reads).find((read) => read.table === this.table.label)
+    return own?.version ?? null
   }
 
   private async existing(table: TrinoTable): Promise<ExistingTable | null> {
@@ -119,22 +141,23 @@ export class GatedWrite {
   }
 
   /** @returns the number of rows */
-  private async stage(plan: Plan, staging: TrinoTable): Promise<number> {
+  private async stage(plan: WritePlan, staging: TrinoTable): Promise<number> {
     const { signal } = this.request
-    const rows = projected(plan.layout, `(${plan.facts.sql}\n)`)
-    const create = `CREATE TABLE ${qualified(staging)}${tableProperties(staging, { ...plan.layout, partitioning: [] }, null)} AS ${rows}`
+    const create = `CREATE TABLE ${qualified(staging)}${tableProperties(staging, { ...plan.layout, partitioning: [] }, null)} AS ${selectOf(plan)}`
     const progress = this.progress('staging')
-    const last = await creating(this.session, staging, async () => {
-      const statement = await this.session.submit(create, { signal })
-      return statement.finish((page) => {
-        progress.page(page)
-        return 'more'
-      })
-    })
+    const last = await this.session.hinted(stagingHints(staging), (properties) =>
+      creating(this.session, staging, async () => {
+        const statement = await this.session.submit(create, { signal, properties })
+        return statement.finish((page) => {
+          progress.page(page)
+          return 'more'
+        })
+      }),
+    )
     return last.updateCount ?? 0
   }
 
-  private auditOf(plan: Plan, rows: string): AuditRequest {
+  private auditOf(plan: WritePlan, rows: string): AuditRequest {
     const { checks, now, signal } = this.request
     return {
       session: this.session,
@@ -153,7 +176,7 @@ export class GatedWrite {
   private async audit(request: AuditRequest): Promise<'publish' | 'refuse'> {
     const { results, reads } = await runChecks(request)
     this.checks = results
-    for (const read of reads) this.reads.set(read.table, read)
+    this.checkReads = reads
     const failed = results.filter((result) => !result.passed)
     if (failed.length > 0 && this.request.quarantine !== null) {
       await this.quarantine(request, failed, this.request.quarantine)
@@ -162,13 +185,16 @@ export class GatedWrite {
     return refused ? 'refuse' : 'publish'
   }
 
+  /** @param committed called as soon as the statement has ended well, before its version is looked up */
   private async publish(
-    plan: Plan,
-    staged: { rows: string; staged: number | null; nullPartitions: boolean },
+    plan: WritePlan,
+    staged: { rows: string; staged: number | null; nullPartitions: boolean; readVersion: number | null },
+    committed: () => void = () => undefined,
   ): Promise<WriteOutcome | 'stale'> {
-    if (plan.readVersion !== null) {
+    const { readVersion } = staged
+    if (readVersion !== null) {
       const [current] = await currentVersions(this.session, [this.table], this.request.signal)
-      if (current?.version !== plan.readVersion) return 'stale'
+      if (current?.version !== readVersion) return 'stale'
     }
     const { mode, keys } = this.request
     const sql = publishSql({ ...plan, table: this.table, mode, keys, ...staged })
@@ -176,13 +202,13 @@ export class GatedWrite {
       this.handle = { ...this.handle, published: [...this.handle.published, query], rows: staged.staged }
       return this.saveHandle()
     }
-    const result = await this.publisher.publish(this.table, sql, remember, plan.readVersion === null)
+    const result = await this.publisher.publish(this.table, sql, { remember, committed, again: readVersion === null })
     if (result === 'stale') return 'stale'
     const commit =
       result.made === null
         ? await this.unchanged()
         : this.commitOf(result.made, staged.staged, result.changedRows, result.writtenBytes)
-    return { outcome: 'published', commit, ...this.found() }
+    return { outcome: 'published', commit, ...(await this.found(plan)) }
   }
 
   /** Keeps failing rows, with queries of its own in the handle: a retry does not keep them twice. */
@@ -206,7 +232,7 @@ export class GatedWrite {
       this.handle = { ...this.handle, quarantined: [...this.handle.quarantined, query] }
       return this.saveHandle()
     }
-    const result = await this.publisher.publish(table, publishSql(publication), remember, true)
+    const result = await this.publisher.publish(table, publishSql(publication), { remember, again: true })
     if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
   }
@@ -247,10 +273,12 @@ export class GatedWrite {
     await dropTable(this.session, staging).catch((error: unknown) => this.housekeepingFailed(error))
   }
 
+  /** What earlier attempts left goes with the attempt that follows them; what nobody followed, now and then. */
   private async cleanUp(): Promise<void> {
     const { token, now, outside } = this.request
     // what carries our token is a leftover only when an attempt came before this one
     const own = outside === undefined || outside.earlier === null ? null : token
+    if (own === null && Math.random() > LOOKS_FOR_LEFTOVERS) return
     try {
       const dropped = await cleanStaging(this.session, this.table, own, now)
       if (dropped > 0) this.request.log('info', `Deleted what ${dropped} crashed attempts had staged.`)
@@ -263,6 +291,15 @@ export class GatedWrite {
     const message = error instanceof Error ? error.message : String(error)
     this.request.log('warn', `Staging tables of ${this.table.label} could not be dropped: ${message}`)
   }
+}
+
+/** Whether a text has the table's name in it; that of a column or in a string counts too, and only costs time. */
+function namesTable(sql: string, table: TrinoTable): boolean {
+  return sql.toLowerCase().includes(table.name)
+}
+
+function selectOf({ layout, sql }: WritePlan): string {
+  return projected(layout, `(${sql}\n)`)
 }
 
 function projected(layout: Layout, relation: string): string {

@@ -91,7 +91,7 @@ class TrinoLakehouse implements Lakehouse {
         this.#rows(facts.sql, options),
         currentVersions(this.session, facts.tables, options.signal),
       ])
-      return { ...result, reads }
+      return { ...result, reads, ...(facts.foreign.length === 0 ? {} : { foreignReads: facts.foreign }) }
     })
   }
 

@@ -12,7 +12,7 @@ import {
 import { identifier, literal } from '../../sql.js'
 import type { DeltaField } from '../../tables/delta/schema.js'
 import type { TrinoTable } from './names.js'
-import type { SelectFacts } from './select.js'
+import type { SelectColumns } from './select.js'
 import type { ExistingTable } from './target.js'
 import { deltaType, trinoType } from './types.js'
 
@@ -35,7 +35,7 @@ export interface Layout {
 export function layoutFor(
   table: TrinoTable,
   existing: ExistingTable | null,
-  source: SelectFacts['columns'],
+  source: SelectColumns['columns'],
   write: { mode: WriteMode; partitionBy: string[]; evolve: boolean },
 ): Layout {
   assertDistinct(table.label, source)
@@ -71,7 +71,7 @@ export function tableProperties(table: TrinoTable, layout: Layout, existing: Exi
 function ownLayout(
   table: TrinoTable,
   existing: ExistingTable | null,
-  source: SelectFacts['columns'],
+  source: SelectColumns['columns'],
   partitionBy: string[],
 ): Layout {
   if (source.length === 0) throw mismatch(table.label, 'has no columns')
@@ -93,7 +93,7 @@ function ownLayout(
 function fitted(
   table: TrinoTable,
   column: ExistingTable['columns'][number],
-  given: SelectFacts['columns'][number] | undefined,
+  given: SelectColumns['columns'][number] | undefined,
   evolve: boolean,
 ): string {
   if (given === undefined) {
@@ -115,7 +115,7 @@ function fitted(
 
 function newColumn(
   table: TrinoTable,
-  column: SelectFacts['columns'][number],
+  column: SelectColumns['columns'][number],
 ): { name: string; type: string; field: DeltaField } {
   const field = newField(table.label, column.name, deltaType(column.type), column.type.text)
   return { name: column.name, type: trinoType(field.type, table.format), field }

@@ -17,6 +17,16 @@ export interface PublishResult {
   writtenBytes: number
 }
 
+/** What there is to do around a publishing statement. */
+export interface Publication {
+  /** saves the query durably; only then is the statement started */
+  remember(query: HandedIn): Promise<void>
+  /** called as soon as the statement has ended well, before its version is looked up */
+  committed?: () => void
+  /** whether the rows are still those to publish after another writer's commit */
+  again: boolean
+}
+
 /** Errors that say: somebody else was quicker, or the log could not be written. */
 const CONFLICTS = new Set(['TRANSACTION_CONFLICT', 'ICEBERG_COMMIT_ERROR', 'DELTA_LAKE_BAD_WRITE'])
 /** Times a statement is sent again because others were quicker; Trino itself has tried several times before it says so. */
@@ -55,20 +65,13 @@ export class Publisher {
 
   /**
    * Runs one publishing statement, again while other writers are quicker.
-   * @param remember saves the query durably; only then is the statement started
-   * @param again whether the rows are still those to publish after another writer's commit
-   * @returns `stale` when they are not, and nothing was published
+   * @returns `stale` when another writer's commit has made the rows wrong, and nothing was published
    */
-  async publish(
-    table: TrinoTable,
-    sql: string,
-    remember: (query: HandedIn) => Promise<void>,
-    again: boolean,
-  ): Promise<PublishResult | 'stale'> {
+  async publish(table: TrinoTable, sql: string, publication: Publication): Promise<PublishResult | 'stale'> {
     for (let tries = 1; ; tries++) {
-      const result = await this.#once(table, sql, remember)
+      const result = await this.#once(table, sql, publication)
       if (!('conflict' in result)) return result
-      if (!again || isTaken(result.conflict)) return 'stale'
+      if (!publication.again || isTaken(result.conflict)) return 'stale'
       if (tries >= MAX_TRIES) throw result.conflict
       const { signal } = this.request
       // a share of chance, so that writers that met once do not meet again
@@ -80,7 +83,7 @@ export class Publisher {
   async #once(
     table: TrinoTable,
     sql: string,
-    remember: (query: HandedIn) => Promise<void>,
+    { remember, committed }: Publication,
   ): Promise<PublishResult | { conflict: TrinoError }> {
     let query: HandedIn | null = null
     try {
@@ -94,6 +97,7 @@ export class Publisher {
           return 'more'
         })
       })
+      committed?.()
       const made = query === null ? null : await this.#made(table, query)
       return { made, changedRows: last.updateCount, writtenBytes: last.stats.physicalWrittenBytes }
     } catch (error) {

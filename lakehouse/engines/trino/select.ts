@@ -1,18 +1,28 @@
 import { SluiceError } from '../../../errors.js'
 import { isObject } from '../../tables/delta/actions.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
-import type { SessionOptions, TrinoSession } from './session.js'
+import type { TrinoSession } from './session.js'
 import { parseTrinoType, type TrinoType } from './types.js'
 
-/** What is known of a SELECT before it runs. */
-export interface SelectFacts {
+/** What a SELECT gives. */
+export interface SelectColumns {
   /** the text with Trino's names, without a semicolon at the end */
   sql: string
   columns: { name: string; type: TrinoType }[]
-  /** lakehouse tables it reads */
+}
+
+/** What a SELECT reads. */
+export interface SelectInputs {
+  /** tables of the lakehouse */
   tables: TrinoTable[]
   /** tables of other catalogs, as Trino names them */
   foreign: string[]
+}
+
+interface ReadOptions {
+  signal?: AbortSignal | undefined
+  /** start of error sentences: `The SQL` */
+  subject?: string
 }
 
 export interface TableRead {
@@ -22,25 +32,48 @@ export interface TableRead {
 }
 
 /**
- * Reads a SELECT: its columns and the tables it reads.
- * @param subject start of error sentences: `The SQL`
+ * Reads a SELECT without running it: its columns and the tables it reads.
  * @throws SluiceError SQL_NOT_A_SELECT; TrinoError with the place in the author's text
  */
 export async function readSelect(
   session: TrinoSession,
   names: TrinoNames,
   sql: string,
-  options: { signal?: AbortSignal | undefined; subject?: string } = {},
-): Promise<SelectFacts> {
-  const { subject = 'The SQL', signal } = options
+  options: ReadOptions = {},
+): Promise<SelectColumns & SelectInputs> {
+  const [columns, inputs] = await Promise.all([
+    readColumns(session, names, sql, options),
+    readInputs(session, names, sql, options),
+  ])
+  return { ...columns, ...inputs }
+}
+
+/** The first half of `readSelect`. */
+export async function readColumns(
+  session: TrinoSession,
+  names: TrinoNames,
+  sql: string,
+  { signal, subject = 'The SQL' }: ReadOptions = {},
+): Promise<SelectColumns> {
+  const { sql: rewritten, place } = names.rewrite(sql)
+  const text = assertSelect(rewritten, subject)
+  const rows = await session.rows('DESCRIBE OUTPUT statement', { subject, signal, place, prepared: text })
+  const columns = rows.map((row) => ({ name: String(row['Column Name']), type: parseTrinoType(String(row.Type)) }))
+  return { sql: text, columns }
+}
+
+/** The second half of `readSelect`. */
+export async function readInputs(
+  session: TrinoSession,
+  names: TrinoNames,
+  sql: string,
+  { signal, subject = 'The SQL' }: ReadOptions = {},
+): Promise<SelectInputs> {
   const rewritten = names.rewrite(sql)
   const text = assertSelect(rewritten.sql, subject)
   const place = (line: number, column: number) => rewritten.place(line - 1, column)
-  const [columns, inputs] = await Promise.all([
-    describe(session, text, { subject, signal, place: rewritten.place }),
-    session.rows(`EXPLAIN (TYPE IO, FORMAT JSON)\n${text}`, { subject, signal, place }),
-  ])
-  return { sql: text, columns, ...inputsOf(inputs[0]?.['Query Plan'], names, subject) }
+  const rows = await session.rows(`EXPLAIN (TYPE IO, FORMAT JSON)\n${text}`, { subject, signal, place })
+  return inputsOf(rows[0]?.['Query Plan'], names, subject)
 }
 
 /**
@@ -63,16 +96,7 @@ export async function currentVersions(
   return tables.map((table, index) => ({ table: table.label, version: versions.get(index) ?? 0, rows: null }))
 }
 
-async function describe(
-  session: TrinoSession,
-  sql: string,
-  options: SessionOptions,
-): Promise<{ name: string; type: TrinoType }[]> {
-  const rows = await session.rows('DESCRIBE OUTPUT statement', { ...options, prepared: sql })
-  return rows.map((row) => ({ name: String(row['Column Name']), type: parseTrinoType(String(row.Type)) }))
-}
-
-function inputsOf(plan: unknown, names: TrinoNames, subject: string): Pick<SelectFacts, 'tables' | 'foreign'> {
+function inputsOf(plan: unknown, names: TrinoNames, subject: string): SelectInputs {
   const parsed: unknown = JSON.parse(String(plan))
   const found = new Map<string, TrinoTable>()
   const foreign = new Set<string>()

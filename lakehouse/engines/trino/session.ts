@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../../../json.js'
 import type { TrinoServer } from './connection.js'
 import { QueryControl } from './control.js'
+import { TrinoError } from './errors.js'
 import { Exchange } from './exchange.js'
 import { jsonValue } from './json-values.js'
 import type { StatementPage } from './protocol.js'
@@ -10,12 +11,18 @@ import { parseTrinoType, type TrinoType } from './types.js'
 export type SessionOptions = Partial<Pick<StatementOptions, 'signal' | 'subject' | 'place'>> & {
   /** a statement that the SQL refers to as `statement` */
   prepared?: string
+  /** session properties of this statement alone, besides those of the connection */
+  properties?: Record<string, string>
 }
+
+/** Trino does not know a session property, or does not let this user set it. */
+const REFUSED = new Set(['INVALID_SESSION_PROPERTY', 'CATALOG_NOT_FOUND', 'PERMISSION_DENIED'])
 
 /** One user's way to a Trino. Statements of one session may run side by side. */
 export class TrinoSession {
   readonly control: QueryControl
   readonly #exchange: Exchange
+  #takesHints = true
 
   /** @param catalog Trino's catalog of names with two parts */
   constructor(
@@ -23,9 +30,6 @@ export class TrinoSession {
     catalog: string,
   ) {
     this.control = new QueryControl(server)
-    const properties = Object.entries(server.session)
-      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-      .join(',')
     this.#exchange = new Exchange(server, {
       'X-Trino-Source': 'sluice',
       'X-Trino-Client-Tags': 'sluice',
@@ -34,15 +38,17 @@ export class TrinoSession {
       // without it Trino cuts timestamps to milliseconds
       'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
       'X-Trino-Language': 'en-US',
-      ...(properties === '' ? {} : { 'X-Trino-Session': properties }),
+      ...sessionHeader(server.session),
     })
   }
 
   /** A statement with an id that does not run yet, see `Statement`. */
   submit(sql: string, options: SessionOptions = {}): Promise<Statement> {
-    const { prepared, subject = 'The SQL', ...rest } = options
-    const headers =
-      prepared === undefined ? {} : { 'X-Trino-Prepared-Statement': `statement=${encodeURIComponent(prepared)}` }
+    const { prepared, properties, subject = 'The SQL', ...rest } = options
+    const headers = {
+      ...(prepared === undefined ? {} : { 'X-Trino-Prepared-Statement': `statement=${encodeURIComponent(prepared)}` }),
+      ...(properties === undefined ? {} : sessionHeader({ ...properties, ...this.server.session })),
+    }
     return Statement.submit({ exchange: this.#exchange, control: this.control }, sql, { ...rest, subject, headers })
   }
 
@@ -58,6 +64,22 @@ export class TrinoSession {
     return rows.rows
   }
 
+  /**
+   * Does work that session properties only make quicker, and does it without them where this Trino refuses them.
+   * @param work runs statements with the properties it is given; a refusal comes before they have had an effect
+   */
+  async hinted<T>(hints: Record<string, string>, work: (properties: Record<string, string>) => Promise<T>): Promise<T> {
+    if (!this.#takesHints) return work({})
+    try {
+      return await work(hints)
+    } catch (error) {
+      if (!(error instanceof TrinoError) || !REFUSED.has(error.failure.errorName)) throw error
+      const done = await work({})
+      this.#takesHints = false
+      return done
+    }
+  }
+
   /** Makes sure that a statement which nobody has started yet is never started; see `HandedIn`. */
   async prevent(start: string): Promise<void> {
     await Statement.prevent(this.#exchange, start)
@@ -66,6 +88,11 @@ export class TrinoSession {
   close(): void {
     this.#exchange.close()
   }
+}
+
+function sessionHeader(properties: Record<string, string>): Record<string, string> {
+  const list = Object.entries(properties).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+  return list.length === 0 ? {} : { 'X-Trino-Session': list.join(',') }
 }
 
 /** Gathers the rows of a result. */

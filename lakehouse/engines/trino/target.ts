@@ -1,7 +1,8 @@
-import { literal } from '../../sql.js'
 import type { DeltaField } from '../../tables/delta/schema.js'
+import { TrinoError } from './errors.js'
 import { qualified, type TrinoTable } from './names.js'
 import type { TrinoSession } from './session.js'
+import { splitTopLevel } from './split.js'
 import { deltaType, parseTrinoType } from './types.js'
 
 /** A table that is there already. */
@@ -14,43 +15,52 @@ export interface ExistingTable {
   properties: string[]
 }
 
-/** Null when there is no such table. */
+/** Null when there is no such table. One statement tells all of it. */
 export async function existingTable(
   session: TrinoSession,
   table: TrinoTable,
   signal?: AbortSignal,
 ): Promise<ExistingTable | null> {
   const options = { signal, subject: `Looking up ${table.label}` }
-  const columns = await session.rows(
-    `SELECT column_name, data_type, is_nullable FROM ${qualified({ ...table, schema: 'information_schema', name: 'columns' })}
-     WHERE table_schema = ${literal(table.schema)} AND table_name = ${literal(table.name)} ORDER BY ordinal_position`,
-    options,
-  )
-  if (columns.length === 0) return null
-  const [created] = await session.rows(`SHOW CREATE TABLE ${qualified(table)}`, options)
-  const { partitioning, properties } = propertiesOf(String(created?.['Create Table']))
-  return {
-    partitioning,
-    properties,
-    columns: columns.map((row) => {
-      const name = String(row.column_name)
-      const trinoType = String(row.data_type)
-      const type = deltaType(parseTrinoType(trinoType))
-      const nullable = row.is_nullable !== 'NO'
-      return { name, trinoType, field: type === null ? null : { name, type, nullable, metadata: {} } }
-    }),
+  try {
+    const [row] = await session.rows(`SHOW CREATE TABLE ${qualified(table)}`, options)
+    return parseCreateTable(String(row?.['Create Table']))
+  } catch (error) {
+    if (error instanceof TrinoError && error.code === 'TABLE_UNKNOWN') return null
+    throw error
   }
 }
 
+/** `name type [NOT NULL] [DEFAULT …] [COMMENT '…'] [WITH (…)]` */
+const COLUMN = /^(?:"((?:[^"]|"")*)"|(\S+))\s+([\s\S]+?)(\s+NOT NULL)?(?:\s+(?:DEFAULT|COMMENT|WITH)\s[\s\S]*)?$/
 const PARTITIONING = new Set(['partitioning', 'partitioned_by'])
 
-/** The properties of `SHOW CREATE TABLE`, one a line. */
-function propertiesOf(statement: string): Pick<ExistingTable, 'partitioning' | 'properties'> {
-  const block = /\nWITH \(\n([\s\S]*)\n\)\s*$/.exec(statement)?.[1] ?? ''
+/** Reads what `SHOW CREATE TABLE` answers. @throws Error when it is of another form */
+export function parseCreateTable(statement: string): ExistingTable {
+  const opening = statement.indexOf('(\n')
+  if (!statement.startsWith('CREATE TABLE ') || opening === -1) {
+    throw new Error(`not a CREATE TABLE statement: ${statement.slice(0, 200)}`)
+  }
+  const { parts, rest } = splitTopLevel(statement.slice(opening + 1))
+  return { columns: parts.map(columnOf), ...propertiesOf(rest) }
+}
+
+function columnOf(text: string): ExistingTable['columns'][number] {
+  const [, quoted, bare = '', trinoType = '', notNull] = COLUMN.exec(text) ?? []
+  const name = quoted?.replaceAll('""', '"') ?? bare
+  const type = deltaType(parseTrinoType(trinoType))
+  const field = type === null ? null : { name, type, nullable: notNull === undefined, metadata: {} }
+  return { name, trinoType, field }
+}
+
+/** What follows the columns: a comment, and the properties in `WITH (…)`. */
+function propertiesOf(text: string): Pick<ExistingTable, 'partitioning' | 'properties'> {
   let partitioning: string[] = []
   const properties: string[] = []
-  for (const line of block.split(/,?\n/)) {
-    const [, name = '', value = ''] = /^\s*(\w+) = (.*?),?$/.exec(line) ?? []
+  const opening = /(?:^|\n)WITH \(\n/.exec(text.replace(/'(?:[^']|'')*'/g, (literal) => '_'.repeat(literal.length)))
+  if (opening === null) return { partitioning, properties }
+  for (const part of splitTopLevel(text.slice(opening.index + opening[0].length)).parts) {
+    const [, name = '', value = ''] = /^(\w+) = ([\s\S]*)$/.exec(part) ?? []
     if (PARTITIONING.has(name)) {
       partitioning = [...value.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] ?? '').replaceAll("''", "'"))
     } else if (name !== '' && name !== 'location') properties.push(`${name} = ${value}`)

@@ -1,6 +1,7 @@
 import { identifier } from '../../sql.js'
 import type { DeltaField, DeltaType } from '../../tables/delta/schema.js'
 import { decimalOf } from '../../tables/schema.js'
+import { splitTopLevel } from './split.js'
 
 /** A type as Trino writes it: `decimal(10, 2)`, `array(row(a bigint))`, `timestamp(6) with time zone`. */
 export interface TrinoType {
@@ -24,7 +25,7 @@ export function parseTrinoType(text: string): TrinoType {
   const match = /^([^(]+?)\s*(?:\(([\s\S]*)\))?(\s+with time zone)?$/i.exec(trimmed)
   const word = match?.[1]?.toLowerCase() ?? trimmed.toLowerCase()
   const name = match?.[3] === undefined ? word : `${word} with time zone`
-  const parts = match?.[2] === undefined ? [] : splitTopLevel(match[2])
+  const parts = match?.[2] === undefined ? [] : splitTopLevel(match[2]).parts
   const type: TrinoType = { name, numbers: [], inner: [], text: trimmed }
   if (!NESTED.has(name)) return { ...type, numbers: parts.map(Number) }
   type.inner = parts.map((part) => (name === 'row' ? rowField(part) : { name: null, type: parseTrinoType(part) }))
@@ -39,26 +40,6 @@ function rowField(text: string): { name: string | null; type: TrinoType } {
   // `timestamp with time zone`, `time with time zone`: the rest is no type of its own
   if (/^with time zone$/i.test(rest)) return { name: null, type: parseTrinoType(text) }
   return { name, type: parseTrinoType(rest) }
-}
-
-function splitTopLevel(text: string): string[] {
-  const parts: string[] = []
-  let depth = 0
-  let quoted = false
-  let start = 0
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at]
-    if (character === '"') quoted = !quoted
-    else if (quoted) continue
-    else if (character === '(') depth++
-    else if (character === ')') depth--
-    else if (character === ',' && depth === 0) {
-      parts.push(text.slice(start, at).trim())
-      start = at + 1
-    }
-  }
-  parts.push(text.slice(start).trim())
-  return parts
 }
 
 const TO_DELTA: Record<string, string> = {

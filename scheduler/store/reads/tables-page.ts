@@ -10,12 +10,19 @@ export interface RecordedVersion {
   dueAt: Instant | null
   kind: string | null
   timezone: string | null
+  operation: string
+  rowsAdded: number
+  rowsUpdated: number
+  rowsRemoved: number
   checks: number
   passed: number
   warned: number
 }
 
-/** What the store knows of some versions of a table: the run behind each, and the checks that let it pass. */
+/**
+ * What the store knows of some versions of a table: the run behind each, and the checks that let it pass. A write that
+ * found nothing to change is recorded with the version it found, which is somebody else's.
+ */
 export async function recordedVersions(
   db: Database,
   table: string,
@@ -23,7 +30,8 @@ export async function recordedVersions(
 ): Promise<Map<number, RecordedVersion>> {
   const rows = await db.query<RecordedVersion & SqlRow>(
     `select t.version, t.run_id as "runId", t.task_id as "taskId", t.attempt, r.dag_id as "dagId", r.due_at as "dueAt",
-       r.kind, v.spec#>>'{schedule,timezone}' as timezone,
+       r.kind, v.spec#>>'{schedule,timezone}' as timezone, t.operation, t.rows_added as "rowsAdded",
+       t.rows_updated as "rowsUpdated", t.rows_removed as "rowsRemoved",
        coalesce(c.checks, 0) as checks, coalesce(c.passed, 0) as passed, coalesce(c.warned, 0) as warned
      from table_versions t
      left join runs r on r.run_id = t.run_id
@@ -34,7 +42,7 @@ export async function recordedVersions(
        from check_results k
        where k.run_id = t.run_id and k.task_id = t.task_id and k.attempt = t.attempt and k.table_name = t.table_name
      ) c on true
-     where t.table_name = $1 and t.version = any($2::bigint[])`,
+     where t.table_name = $1 and t.version = any($2::bigint[]) and t.version_before is distinct from t.version`,
     [table, versions],
   )
   return new Map(rows.map((row) => [row.version, row]))

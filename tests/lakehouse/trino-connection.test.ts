@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { JsonObject } from '../../json.js'
+import type { LakehouseConfig } from '../../lakehouse/config.js'
+import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
+import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
+
+const PASSWORD = 'open:sesame é'
+const file = (name: string) => fileURLToPath(new URL(`tls/${name}`, import.meta.url))
+
+/** A server with a certificate of an authority of its own that lets one user in, and answers one statement as Trino does. */
+const seen: IncomingMessage[] = []
+const trino: Server = createServer({ key: readFileSync(file('server.key')), cert: readFileSync(file('server.pem')) })
+trino.on('request', (request: IncomingMessage, response) => {
+  seen.push(request)
+  const allowed = `Basic ${Buffer.from(`mira:${PASSWORD}`).toString('base64')}`
+  if (request.headers.authorization !== allowed) return response.writeHead(401).end('Access Denied')
+  const id = '20260101_000000_00001_abcde'
+  if (request.url === `/v1/query/${id}`) return response.end(JSON.stringify({ queryId: id, state: 'RUNNING' }))
+  const next = `https://an.address.only.trino.knows:8443/v1/statement/queued/${id}/y/1`
+  const columns = [{ name: 'n', type: 'bigint' }]
+  const last = { id, columns, data: [[7]], stats: { state: 'FINISHED' } }
+  const first = { id, nextUri: next, stats: { state: 'QUEUED' } }
+  return response.end(JSON.stringify(request.method === 'POST' ? first : last))
+})
+
+const config = (connection: JsonObject): LakehouseConfig => ({
+  project: '/srv/project',
+  catalogs: { lake: { format: 'delta', location: 's3://lake/delta' } },
+  connections: { lakehouse: { type: 'trino', user: 'mira', ...connection } },
+})
+
+let url = ''
+beforeAll(async () => {
+  trino.listen(0, '127.0.0.1')
+  await once(trino, 'listening')
+  url = `https://127.0.0.1:${(trino.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  trino.closeAllConnections()
+  trino.close()
+})
+
+async function withSession<T>(connection: JsonObject, use: (session: TrinoSession) => Promise<T>): Promise<T> {
+  const session = new TrinoSession(trinoServer(config(connection), 'lakehouse'), 'delta')
+  try {
+    return await use(session)
+  } finally {
+    session.close()
+  }
+}
+
+describe('a Trino behind TLS', () => {
+  it('is trusted by its own authority, and told user and password with every request', async () => {
+    seen.length = 0
+    await withSession({ url, password: PASSWORD, ca: file('ca.pem') }, async (session) => {
+      expect(await session.rows('SELECT 7 AS n')).toEqual([{ n: 7 }])
+      expect(await session.control.state('20260101_000000_00001_abcde')).toMatchObject({ state: 'RUNNING' })
+      await session.control.cancel('20260101_000000_00001_abcde')
+    })
+    expect(seen.map(({ method, headers }) => [method, headers['x-trino-user']])).toEqual([
+      ['POST', 'mira'],
+      ['GET', 'mira'],
+      ['GET', 'mira'],
+      ['DELETE', 'mira'],
+    ])
+  })
+
+  it('is not trusted without it, and nothing is sent', async () => {
+    seen.length = 0
+    const begun = performance.now()
+    const failure = withSession({ url, password: PASSWORD }, (session) => session.rows('SELECT 7 AS n'))
+    await expect(failure).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      retryable: false,
+      message: expect.stringContaining('shows a certificate that is not trusted'),
+      hint: expect.stringContaining('`ca`'),
+    })
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(seen).toEqual([])
+  })
+
+  it('says that it was the password', async () => {
+    const failure = withSession({ url, password: 'wrong', ca: file('ca.pem') }, (session) => session.rows('SELECT 7'))
+    await expect(failure).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      retryable: false,
+      message: `Trino at ${url} (connection lakehouse) refuses the user mira: HTTP 401 Access Denied`,
+    })
+  })
+})
+
+it.each([
+  [{ url: 'http://trino:8080', password: 'x' }, 'CONFIG_INVALID', /a password needs an https:\/\/ url/],
+  [{ url: 'trino:8080' }, 'CONFIG_INVALID', /"trino:8080" is not an http\(s\) address/],
+  [{ url: 'https://trino/path' }, 'CONFIG_INVALID', /without a path/],
+  [{ url: 'https://trino', ca: 'no/such.pem' }, 'CONFIG_INVALID', /\/srv\/project\/no\/such.pem cannot be read/],
+  [{ type: 'duckdb' }, 'CONNECTION_UNKNOWN', /is of type duckdb, not trino/],
+])('the connection %j is refused', (connection, code, message) => {
+  const refused = expect.objectContaining({ code, message: expect.stringMatching(message) })
+  expect(() => trinoServer(config(connection), 'lakehouse')).toThrow(refused)
+})

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { trinoServer } from '../../../lakehouse/engines/trino/connection.js'
+import { TrinoSession } from '../../../lakehouse/engines/trino/session.js'
+import type { TableVersionShape, TaskShape } from '../../../scheduler/shapes.js'
+import { eventually } from '../../e2e/eventually.js'
+import { catalogDatabase } from '../iceberg-lake.js'
+import { S3Place } from '../s3-place.js'
+import { trinoUrl } from '../trino-place.js'
+import { Cluster, type Part } from './cluster.js'
+import { OwnRedis } from './own-redis.js'
+
+/** schema of the tables, and the word by which the queries of this run of the tests are told from others */
+const MARK = `t${randomBytes(5).toString('hex')}`
+const place = new S3Place()
+
+/** One row after a while: a core of the machine takes about a second for each ten millions. */
+const slow = (millions: number) =>
+  `SELECT count(*) AS n, '${MARK}' AS mark FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 100)) b(y)
+     CROSS JOIN UNNEST(sequence(1, ${millions})) c(z) WHERE sin(x * y * z) > 2`
+
+const dag = (name: string, task: object) =>
+  JSON.stringify({ dag: name, defaults: { retries: 3, retry_delay: '100ms', backoff: 1 }, tasks: { load: task } })
+
+/** A lease is 30 s: the first query has ended when the next attempt comes, the second still runs. */
+const DAGS = {
+  'dags/ended.yaml': dag('ended', { sql: { query: slow(30), to: `delta.${MARK}.ended`, mode: 'append' } }),
+  'dags/goes_on.yaml': dag('goes_on', { sql: { query: slow(450), to: `${MARK}.goes_on`, mode: 'append' } }),
+  'dags/late.yaml': dag('late', { sql: { query: slow(9_000), to: `${MARK}.late` }, timeout: '3s', retries: 0 }),
+  'dags/cancelled.yaml': dag('cancelled', { sql: { query: slow(9_001), to: `delta.${MARK}.cancelled` } }),
+}
+
+const config = () => ({
+  catalogs: {
+    lake: {
+      format: 'iceberg',
+      location: place.location,
+      connection: 'minio',
+      jdbc: { connection: 'iceberg_catalog', name: process.env.ICEBERG_CATALOG },
+      trino: 'iceberg',
+    },
+    delta: { format: 'delta', location: `${place.location}/delta`, connection: 'minio', trino: 'delta' },
+  },
+  connections: {
+    lakehouse: { type: 'trino', url: trinoUrl(), user: 'sluice-test' },
+    minio: place.connection,
+    iceberg_catalog: catalogDatabase(),
+  },
+})
+
+let redis: OwnRedis
+let cluster: Cluster
+let trino: TrinoSession
+let worker: Part
+beforeAll(async () => {
+  const { catalogs, connections } = config()
+  trino = new TrinoSession(trinoServer({ project: '/', catalogs, connections } as never, 'lakehouse'), 'iceberg')
+  redis = await OwnRedis.start()
+  const yaml = Object.entries(config()).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+  cluster = await Cluster.create(
+    { postgres: process.env.PG_DSN ?? '', redis: redis.url },
+    { ...DAGS, 'sluice.yaml': yaml.join('') },
+  )
+  await cluster.start('webserver')
+  await cluster.start('scheduler')
+  worker = await cluster.start('worker', '--slots', '4')
+  for (const name of ['ended', 'goes_on', 'late', 'cancelled']) await cluster.knows(name)
+})
+afterAll(async () => {
+  await cluster?.remove()
+  for (const catalog of ['iceberg', 'delta']) await trino.run(`DROP SCHEMA IF EXISTS ${catalog}.${MARK} CASCADE`)
+  trino.close()
+  await redis.down()
+  await place.remove()
+})
+
+/** Queries of ours that write or stage, by their state; those that only look are not counted. */
+async function queriesOf(table: string, ...states: string[]): Promise<number> {
+  const [row] = await trino.rows(
+    `SELECT count(*) AS n FROM system.runtime.queries WHERE source = 'sluice' AND query LIKE 'CREATE %'
+       AND query LIKE '%"${MARK}"."${table}"%' ${states.length === 0 ? '' : `AND state IN ('${states.join("', '")}')`}`,
+  )
+  return Number(row?.n)
+}
+
+const running = (table: string) =>
+  eventually(60_000, async () => ((await queriesOf(table, 'RUNNING')) > 0 ? true : null))
+
+/** The issue gives a query ten seconds to end once its task has. */
+const noneLeft = (table: string) =>
+  eventually(10_000, async () => {
+    return (await queriesOf(table, 'QUEUED', 'PLANNING', 'STARTING', 'RUNNING', 'FINISHING')) === 0 ? true : null
+  })
+
+const taskOf = async (run: string) => {
+  const { tasks } = await cluster.call<{ tasks: TaskShape[] }>('GET', `/runs/${run}`)
+  return tasks[0]
+}
+
+it('a query ends with its task, at its timeout and when it is cancelled', async () => {
+  const [late, cancelled] = [await cluster.trigger('late'), await cluster.trigger('cancelled')]
+  await running('cancelled')
+  await cluster.call('POST', `/runs/${cancelled}/cancel`, {})
+  const states = await cluster.ended([late, cancelled], 60_000)
+  expect([states.get(late), states.get(cancelled)]).toEqual(['failed', 'cancelled'])
+  await Promise.all([noneLeft('late'), noneLeft('cancelled')])
+  expect([await queriesOf('late'), await queriesOf('cancelled')]).toEqual([1, 1])
+  expect((await taskOf(late))?.reason).toContain('3 s')
+}, 120_000)
+
+it('a worker that is killed amid a query leaves it to the next, which waits for it or finds what it has published', async () => {
+  const runs = { ended: await cluster.trigger('ended'), goes_on: await cluster.trigger('goes_on') }
+  await Promise.all([running('ended'), running('goes_on')])
+  await worker.end('SIGKILL')
+  await cluster.start('worker', '--slots', '4')
+  const states = await cluster.ended(Object.values(runs), 180_000)
+  expect([...states.values()]).toEqual(['success', 'success'])
+  for (const [table, catalog] of [
+    ['ended', 'delta'],
+    ['goes_on', 'iceberg'],
+  ] as const) {
+    expect([table, await queriesOf(table)]).toEqual([table, 1])
+    expect(await trino.rows(`SELECT n FROM ${catalog}.${MARK}.${table}`)).toEqual([{ n: 0 }])
+    expect(await taskOf(runs[table])).toMatchObject({ attempt: 2, state: 'success' })
+    // Trino's commits carry no run: the store knows
+    const label = catalog === 'iceberg' ? `${MARK}.${table}` : `delta.${MARK}.${table}`
+    const { stdout } = await cluster.sluice('tables', label, '--json')
+    const [version] = JSON.parse(stdout) as TableVersionShape[]
+    expect(version).toMatchObject({ run: runs[table], task: 'load', attempt: 2, operation: 'append', rows_added: 1 })
+  }
+}, 300_000)

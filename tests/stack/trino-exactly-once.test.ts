@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Json } from '../../json.js'
+import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
+import type { OutsideWork } from '../../lakehouse/lakehouse.js'
+import { type Fate, FaultyProxy } from './faulty-proxy.js'
+import { pythonWithDelta, pythonWithIceberg, runScript } from './python-env.js'
+import { published, TrinoPlace, trinoUrl } from './trino-place.js'
+
+const WRITERS = 16
+const COMMITS = 20
+const LOST = 100
+
+/** The worker of this attempt is gone. */
+class Killed extends Error {}
+
+/** Loses the answers that say that a row is in, and now and then any other, after Trino has done what was asked. */
+class CommitAnswers {
+  lost = 0
+  #commits = 0
+  #requests = 0
+  /** who to kill with the loss of a query's answer */
+  readonly attempts = new Map<string, AbortController>()
+
+  fateOf = (request: string): Fate => {
+    this.#requests += 1
+    if (this.#requests % 97 === 0 && request.startsWith('POST')) return 'lose_answer'
+    return this.#requests % 101 === 0 ? 'lose_request' : 'pass'
+  }
+
+  losesAnswer = (answer: string): boolean => {
+    if (!answer.includes('"updateType":"INSERT"') || answer.includes('"nextUri"') || answer.includes('"error"'))
+      return false
+    this.#commits += 1
+    if (this.lost >= LOST || this.#commits % 3 === 0) return false
+    this.lost += 1
+    // the client of every other one asks again; the rest are never heard of again
+    const id = /"id":"([^"]+)"/.exec(answer)?.[1] ?? ''
+    if (this.lost % 2 === 0) this.attempts.get(id)?.abort(new Killed())
+    return true
+  }
+}
+
+describe.each(['iceberg', 'delta'] as const)(`${WRITERS} writers of one table through Trino, %s`, (format) => {
+  const answers = new CommitAnswers()
+  let proxy: FaultyProxy
+  let place: TrinoPlace
+
+  beforeAll(async () => {
+    if (format === 'delta') pythonWithDelta()
+    else pythonWithIceberg()
+    proxy = await FaultyProxy.start(trinoUrl(), answers.fateOf, answers.losesAnswer)
+    place = new TrinoPlace(format, proxy.url)
+    published(await place.write('shared', "SELECT BIGINT '-1' AS id"))
+  })
+  afterAll(async () => {
+    await place.remove()
+    await proxy.close()
+  })
+
+  /** One task: attempts follow each other, each with what the one before has saved, until one has ended well. */
+  async function append(id: number): Promise<number> {
+    let saved: Json = null
+    for (let attempts = 1; ; attempts++) {
+      const killer = new AbortController()
+      const outside: OutsideWork = {
+        earlier: saved,
+        save: async (handle) => {
+          saved = handle
+          for (const { queryId } of parseHandle(handle)?.published ?? []) answers.attempts.set(queryId, killer)
+        },
+        progress: () => undefined,
+      }
+      try {
+        const set = { mode: 'append' as const, token: `row-${id}`, outside, signal: killer.signal }
+        const outcome = await place.write('shared', `SELECT BIGINT '${id}' AS id`, set)
+        if (outcome.outcome === 'refused') throw new Error('no check could refuse it')
+        return attempts
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error
+      }
+    }
+  }
+
+  it(`adds each of ${WRITERS * COMMITS} rows once, though the answers to ${LOST} commits are lost`, {
+    timeout: 300_000,
+  }, async () => {
+    const attempts = await Promise.all(
+      Array.from({ length: WRITERS }, async (_, writer) => {
+        let taken = 0
+        for (let commit = 0; commit < COMMITS; commit++) taken += await append(writer * COMMITS + commit)
+        return taken
+      }),
+    )
+    expect(answers.lost).toBe(LOST)
+    const again = attempts.reduce((sum, taken) => sum + taken, 0) - WRITERS * COMMITS
+    expect(again).toBeGreaterThanOrEqual(LOST / 2)
+
+    const wanted = Array.from({ length: WRITERS * COMMITS + 1 }, (_, id) => id - 1)
+    expect((await place.rows('shared')).map(([id]) => id)).toEqual(wanted)
+    expect(independentRows()).toEqual(wanted)
+  })
+
+  /** What readers find that share no code with Sluice or Trino. */
+  function independentRows(): unknown[] {
+    const text =
+      format === 'delta'
+        ? runScript('read_delta_s3.py', [`${place.s3.location}/delta/${place.table('shared').replace('.', '/')}`, 'id'])
+        : runScript('iceberg_table.py', ['read', place.table('shared'), 'id'], pythonWithIceberg())
+    return (JSON.parse(text) as { rows: { id: unknown }[] }).rows.map(({ id }) => id)
+  }
+})
