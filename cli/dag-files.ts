@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SluiceError } from '../errors.js'
 import { operators } from '../operators/index.js'
-import type { Config } from '../scheduler/config.js'
+import { type Config, webhookNames } from '../scheduler/config.js'
 import { broken, type CompileOptions, compileContext, compileDag } from '../scheduler/dag/compile.js'
 import { readDagFile } from '../scheduler/dag/compile-files.js'
 import { LIMITS } from '../scheduler/dag/guard.js'
@@ -20,6 +20,7 @@ export function compileOptions(config: Config): CompileOptions {
     vars: Object.keys(config.vars),
     pools: Object.keys(config.pools),
     calendars: config.calendars,
+    webhooks: webhookNames(config),
   }
 }
 

@@ -21,6 +21,7 @@ export function configProblems(document: JsonObject): ConfigProblem[] {
     ...connectionProblems(document),
     ...locationProblems(document),
     ...placeProblems(document),
+    ...alertProblems(document),
   ]
   const seen = new Set<string>()
   return found.filter(({ path }) => {
@@ -46,7 +47,7 @@ function validatorOf(schema: JsonSchema): ValidateFunction {
     meta: false,
     validateSchema: false,
   })
-  ajv.addKeyword('x-expects')
+  for (const keyword of ['x-expects', 'x-template']) ajv.addKeyword(keyword)
   const validate = ajv.compile(schema)
   validators.set(schema, validate)
   return validate
@@ -134,6 +135,19 @@ function locationProblems(document: JsonObject): ConfigProblem[] {
     const message = `\`${path.join('.')}\` needs \`connection\`, the name of a connection of type s3`
     return [{ path, at: 'key', message, hint: 'without keys of its own it uses those of the environment' }]
   })
+}
+
+/** What alerts are sent with must be there. */
+function alertProblems({ alerts, connections }: JsonObject): ConfigProblem[] {
+  if (!isMap(alerts)) return []
+  const known = isMap(connections) ? connections : {}
+  const check = (type: string, name: unknown, path: Path) =>
+    typeof name === 'string' ? (connectionOfType(type, name, path, known) ?? []) : []
+  const mail = isMap(alerts.email) ? alerts.email.connection : undefined
+  return [
+    check('smtp', mail, ['alerts', 'email', 'connection']),
+    check('webhook', alerts.webhook, ['alerts', 'webhook']),
+  ].flat()
 }
 
 /** null when the named connection exists and is of the type */

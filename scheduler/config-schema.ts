@@ -1,9 +1,11 @@
+import { DURATION_PATTERN } from '../duration.js'
 import type { JsonSchema } from '../json.js'
+import { ADDRESS_SCHEMA } from './dag/alert-schema.js'
 
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
-  connections: new Set(['smtp', 'airbyte']),
-  keys: new Set(['alerts.email', 'alerts.webhook']),
+  connections: new Set(['airbyte']),
+  keys: new Set<string>(),
 } as const
 
 const NAME: JsonSchema = {
@@ -20,6 +22,8 @@ const SQL_NAME: JsonSchema = {
 /** Decimal and binary units, as DuckDB writes sizes. */
 const SIZE_PATTERN = '^\\d+(\\.\\d+)?\\s*([KMGT]i?B)$'
 const TEXT: JsonSchema = { type: 'string', minLength: 1 }
+/** An address, or a name and an address in angle brackets. */
+const SENDER_PATTERN = '^([^\\s@<>,;:"()]+@[^\\s@<>,;:"()]+|[^<>"\\r\\n]* <[^\\s@<>,;:"()]+@[^\\s@<>,;:"()]+>)$'
 
 /** JSON Schema of `sluice.yaml`; each connection is checked against the schema of its type. */
 export const CONFIG_SCHEMA: JsonSchema = {
@@ -98,6 +102,23 @@ export const CONFIG_SCHEMA: JsonSchema = {
       additionalProperties: false,
       properties: {
         base_url: { type: 'string', pattern: '^https?://[^/\\s]+', 'x-expects': 'an http(s) address' },
+        email: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['connection', 'from'],
+          properties: {
+            connection: TEXT,
+            from: {
+              type: 'string',
+              pattern: SENDER_PATTERN,
+              maxLength: 300,
+              'x-expects': 'an address such as sluice@example.com or "Sluice <sluice@example.com>"',
+            },
+            to: { type: 'array', maxItems: 50, uniqueItems: true, items: ADDRESS_SCHEMA },
+          },
+        },
+        webhook: TEXT,
+        digest: { type: 'string', pattern: DURATION_PATTERN, 'x-expects': 'a duration with a unit, such as 5s or 1m' },
       },
     },
   },
@@ -186,6 +207,32 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       password: TEXT,
       tls: { enum: ['off', 'required', 'verified'] },
       ca: TEXT,
+    },
+  },
+  smtp: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['host'],
+    dependentRequired: { user: ['password'], password: ['user'] },
+    properties: {
+      type: { const: 'smtp' },
+      host: TEXT,
+      port: { type: 'integer', minimum: 1, maximum: 65_535 },
+      user: TEXT,
+      password: TEXT,
+      tls: { enum: ['required', 'opportunistic', 'none'] },
+      ca: TEXT,
+    },
+  },
+  webhook: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['url'],
+    properties: {
+      type: { const: 'webhook' },
+      url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
+      secret: TEXT,
+      headers: { type: 'object', additionalProperties: { type: 'string' } },
     },
   },
   http: {

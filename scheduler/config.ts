@@ -1,4 +1,5 @@
 import type { CacheConfig, ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
+import type { Recipients } from './core/alert.js'
 
 /** Where task logs are kept. */
 export interface LogsConfig {
@@ -6,6 +7,34 @@ export interface LogsConfig {
   location: string
   /** of type s3; null for a folder */
   connection: string | null
+}
+
+/** How people are told of what happens. */
+export interface AlertsConfig {
+  /** null: mails are not sent */
+  email: {
+    /** of type smtp */
+    connection: string
+    /** an address, or `Name <address>` */
+    from: string
+    /** who is told of what belongs to no DAG, and of failures of DAGs that do not say themselves */
+    to: string[]
+  } | null
+  /** a connection of type webhook, told of the same; null for none */
+  webhook: string | null
+  /** alerts raised within this of the first go out together */
+  digestMs: number
+}
+
+/** Names that DAG files may give as `webhook`. */
+export function webhookNames({ connections }: Pick<Config, 'connections'>): string[] {
+  return Object.keys(connections).filter((name) => connections[name]?.type === 'webhook')
+}
+
+/** Who is told of what belongs to no DAG, and of failures of DAGs that do not say themselves; null for nobody. */
+export function projectRecipients({ alerts }: Pick<Config, 'alerts'>): Recipients | null {
+  const email = alerts.email?.to ?? []
+  return email.length === 0 && alerts.webhook === null ? null : { email, webhook: alerts.webhook }
 }
 
 /** `sluice.yaml` with every default filled in (DESIGN 7); paths are absolute. `loadConfig` is in `load-config.ts`. */
@@ -27,4 +56,5 @@ export interface Config {
   /** days that schedules may leave out, by name: `{ france: ['2026-12-25'] }` */
   calendars: Record<string, string[]>
   baseUrl: string | null
+  alerts: AlertsConfig
 }

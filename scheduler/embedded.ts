@@ -5,7 +5,7 @@ import type { Tables } from '../lakehouse/lakehouse.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Presence } from './cluster/presence.js'
 import type { Commands } from './commands.js'
-import type { Config } from './config.js'
+import { type Config, projectRecipients, webhookNames } from './config.js'
 import type { FolderReading } from './dag/load-folder.js'
 import type { FolderWatch } from './dag/watch.js'
 import { Events } from './events.js'
@@ -105,6 +105,7 @@ async function watchFolder({ config, log }: EmbeddedOptions, registering: Regist
     vars: Object.keys(config.vars),
     pools: Object.keys(config.pools),
     calendars: config.calendars,
+    webhooks: webhookNames(config),
   })
   let failed: (error: unknown) => void = () => undefined
   const failure = new Promise<never>((_, reject) => {
@@ -162,18 +163,27 @@ async function joined(
   const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
   await store.setPools(config.pools)
 
-  const [{ createScheduler }, { createCommands }, { Supervisor }, { operators }, timetable, { openTables }] =
-    await Promise.all([
-      import('./scheduler.js'),
-      import('./commands/create.js'),
-      import('./worker/supervisor.js'),
-      import('../operators/index.js'),
-      import('./dag/schedule.js'),
-      import('../lakehouse/open.js'),
-    ])
+  const [
+    { createScheduler },
+    { createCommands },
+    { Supervisor },
+    { operators },
+    timetable,
+    { openTables },
+    { startOutbox },
+  ] = await Promise.all([
+    import('./scheduler.js'),
+    import('./commands/create.js'),
+    import('./worker/supervisor.js'),
+    import('../operators/index.js'),
+    import('./dag/schedule.js'),
+    import('../lakehouse/open.js'),
+    import('./alerts/start-outbox.js'),
+  ])
   const events = new Events()
   const queue = new LocalQueue()
-  const ports = { queue, clock, events, timetable, random: Math.random, log }
+  const projectAlerts = projectRecipients(config)
+  const ports = { queue, clock, events, timetable, random: Math.random, log, projectAlerts }
   let keepLeases = async () => {}
   const reapExpired: Store['reapExpired'] = async (now) => {
     await keepLeases()
@@ -208,17 +218,21 @@ async function joined(
   for (const run of runs) scheduler.run(run)
 
   const logStore = openLogStore(config)
+  const logReader = new AttemptLogs(logStore, events)
+  // nobody else sends: what an earlier one was sending when it died is free at once
+  await store.releaseMessages()
+  const outbox = startOutbox({ config, store, logs: logReader, clock, events, log })
   const close = async () => {
     await watch.close()
     await worker.close(WHY_STOPPED)
     await scheduler.idle()
     await scheduler.stop()
+    await outbox.stop()
     await queue.close()
     await logStore.close()
     await presence?.release()
     await store.close()
   }
-  const logReader = new AttemptLogs(logStore, events)
   return {
     config,
     store,

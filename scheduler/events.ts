@@ -7,6 +7,8 @@ export type SluiceEvent =
   | { kind: 'progress'; runId: string; taskId: string; attempt: number }
   | { kind: 'log'; runId: string; taskId: string; attempt: number; lines: number }
   | { kind: 'dags' }
+  /** alerts were raised, or a message was sent or not */
+  | { kind: 'alerts' }
 
 /** In-process announcements from the scheduler and the worker to the web view. A slow listener loses nothing durable. */
 export class Events {

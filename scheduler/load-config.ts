@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { parseDuration } from '../duration.js'
 import { SluiceError } from '../errors.js'
 import type { Json, JsonObject } from '../json.js'
 import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
-import type { Config } from './config.js'
+import type { AlertsConfig, Config } from './config.js'
 import { type ConfigProblem, configProblems } from './config-problems.js'
 import { guardBytes, type TextProblem } from './dag/guard.js'
 import { parseYaml } from './dag/parse.js'
@@ -24,7 +25,7 @@ const DEFAULTS: JsonObject = {
   pools: { default: 128 },
   vars: {},
   calendars: {},
-  alerts: {},
+  alerts: { digest: '5s' },
 }
 
 /**
@@ -135,6 +136,20 @@ function configOf(project: string, document: JsonObject): Config {
     vars: Object.fromEntries(Object.entries(map('vars')).map(([name, value]) => [name, String(value)])),
     calendars: map<string[]>('calendars'),
     baseUrl: baseUrl === undefined ? null : baseUrl.replace(/\/+$/, ''),
+    alerts: alertsOf(document.alerts),
+  }
+}
+
+function alertsOf(alerts: Json | undefined): AlertsConfig {
+  const { email, webhook, digest } = alerts as unknown as {
+    email?: { connection: string; from: string; to?: string[] }
+    webhook?: string
+    digest: string
+  }
+  return {
+    email: email === undefined ? null : { to: [], ...email },
+    webhook: webhook ?? null,
+    digestMs: parseDuration(digest) ?? 0,
   }
 }
 

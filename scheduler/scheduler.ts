@@ -10,6 +10,7 @@ import type { Ports } from './loop/ports.js'
 import { type DagReading, registerReading } from './loop/registration.js'
 import { RunCache } from './loop/run-cache.js'
 import { Settler } from './loop/settler.js'
+import { tellOfSilentWorkers } from './loop/silent-workers.js'
 import { SingleFlight } from './loop/single-flight.js'
 
 export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
@@ -217,6 +218,7 @@ export class Scheduler implements Wake {
     this.#request(this.#reaps)
     await this.#reaps.idle()
     await this.#guarded('looking for stale queued tasks', () => this.#repeatHints())
+    await this.#guarded('looking for silent workers', () => tellOfSilentWorkers(this.#ports))
     this.#request(this.#retries)
     this.all()
     const { sweepMs } = this.#limits
@@ -240,10 +242,10 @@ export class Scheduler implements Wake {
   }
 }
 
-/** Ports that tests replace have quiet defaults: no debug points. */
+/** Ports that tests replace have quiet defaults: no debug points, and nobody who is told what nobody asked for. */
 export function createScheduler(
-  ports: Omit<Ports, 'debugPoint'> & Partial<Pick<Ports, 'debugPoint'>>,
+  ports: Omit<Ports, 'debugPoint' | 'projectAlerts'> & Partial<Pick<Ports, 'debugPoint' | 'projectAlerts'>>,
   limits: Partial<SchedulerLimits> = {},
 ): Scheduler {
-  return new Scheduler({ debugPoint: () => undefined, ...ports }, limits)
+  return new Scheduler({ debugPoint: () => undefined, projectAlerts: null, ...ports }, limits)
 }

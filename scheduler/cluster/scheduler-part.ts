@@ -1,9 +1,13 @@
 import { operators } from '../../operators/index.js'
+import { startOutbox } from '../alerts/start-outbox.js'
+import { projectRecipients, webhookNames } from '../config.js'
 import { DagFolder } from '../dag/load-folder.js'
 import * as timetable from '../dag/schedule.js'
 import { RedisQueue } from '../queue/redis.js'
 import { listenForBell } from '../queue/redis-wakes.js'
 import { createScheduler } from '../scheduler.js'
+import { AttemptLogs } from '../worker/log-reader.js'
+import { openLogStore } from '../worker/open-log-store.js'
 import { joinCluster, type PartOptions } from './part.js'
 import { Registrar } from './registrar.js'
 
@@ -27,7 +31,17 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
   const part = await joinCluster(options)
   const { config, store, database, clock, log, link, events } = part
   await store.setPools(config.pools)
-  const ports = { store, queue: new RedisQueue(link), clock, events, timetable, random: Math.random, log }
+  const projectAlerts = projectRecipients(config)
+  const ports = {
+    store,
+    queue: new RedisQueue(link),
+    clock,
+    events,
+    timetable,
+    random: Math.random,
+    log,
+    projectAlerts,
+  }
   const scheduler = createScheduler(ports, { sweepMs: () => (link.ready ? SWEEP_MS : SWEEP_WITHOUT_REDIS_MS) })
   const stopListening = listenForBell(link, scheduler)
   const registrar = new Registrar({
@@ -40,12 +54,15 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
         vars: Object.keys(config.vars),
         pools: Object.keys(config.pools),
         calendars: config.calendars,
+        webhooks: webhookNames(config),
       }),
     register: (reading) => scheduler.register(reading),
     clock,
     log,
   })
   scheduler.start()
+  const logStore = openLogStore(config)
+  const outbox = startOutbox({ config, store, logs: new AttemptLogs(logStore, events), clock, events, log })
   await registrar.start()
   return {
     ready: async () => void (await database.query('select 1')),
@@ -55,6 +72,8 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
       await stopListening()
       await scheduler.idle()
       await scheduler.stop()
+      await outbox.stop()
+      await logStore.close()
       await part.release()
     },
   }

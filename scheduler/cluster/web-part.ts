@@ -2,6 +2,7 @@ import type { Tables } from '../../lakehouse/lakehouse.js'
 import { openTables } from '../../lakehouse/open.js'
 import { createCommands } from '../commands/create.js'
 import type { Commands } from '../commands.js'
+import { projectRecipients } from '../config.js'
 import * as timetable from '../dag/schedule.js'
 import type { Events } from '../events.js'
 import { ownLakehouseConfig } from '../lakehouse-config.js'
@@ -32,9 +33,10 @@ export async function startWebPart(options: PartOptions): Promise<WebPart> {
   const bell = new SchedulerBell(link)
   const wake = { run: (runId: string) => bell.run(runId), all: () => bell.all(), now: () => clock.now() }
   const ports = { store, queue: new RedisQueue(link), clock, events, timetable, random: Math.random, log }
+  const projectAlerts = projectRecipients(config)
   return {
     ...{ store, database, events, broken: part.broken },
-    commands: createCommands({ ...ports, wake }),
+    commands: createCommands({ ...ports, projectAlerts, wake }),
     logs: new AttemptLogs(logStore, events),
     tables: new RecordedTables(await openTables(ownLakehouseConfig(config)), database, Object.keys(config.catalogs)),
     ready: async () => void (await database.query('select 1')),

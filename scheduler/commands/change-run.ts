@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
+import { withAlerts } from '../core/alerts.js'
 import { decide } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
 import type { Decision, RunSnapshot } from '../core/model.js'
@@ -26,7 +27,7 @@ export async function changeRun<Answer>(
     const snapshot = await ports.store.snapshot(runId)
     if (snapshot === null) throw new SluiceError('RUN_UNKNOWN', `There is no run ${runId}.`)
     const now = ports.wake.now()
-    const unsettled = decide(snapshot, now, ports.random)
+    const unsettled = withAlerts(snapshot, decide(snapshot, now, ports.random), ports.projectAlerts)
     if (!isEmpty(unsettled)) {
       await write(ports, snapshot, unsettled, now)
       continue

@@ -14,9 +14,10 @@ export type { CommandPorts } from './ports.js'
 
 /** The commands on a store and the scheduler beside it. */
 export function createCommands(
-  given: Omit<CommandPorts, 'debugPoint'> & Partial<Pick<CommandPorts, 'debugPoint'>>,
+  given: Omit<CommandPorts, 'debugPoint' | 'projectAlerts'> &
+    Partial<Pick<CommandPorts, 'debugPoint' | 'projectAlerts'>>,
 ): Commands {
-  const ports: CommandPorts = { debugPoint: () => undefined, ...given }
+  const ports: CommandPorts = { debugPoint: () => undefined, projectAlerts: null, ...given }
   return {
     trigger: (dagId, options, actor, idempotencyKey) => trigger(ports, dagId, options, actor, idempotencyKey),
     clear: (runId, tasks, options, actor) => clearTasks(ports, runId, tasks, options, actor),

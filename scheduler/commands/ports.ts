@@ -5,7 +5,7 @@ import type { Queue } from '../queue/queue.js'
 import type { Store } from '../store/store.js'
 
 /** What the commands act on. */
-export interface CommandPorts extends Pick<Ports, 'timetable' | 'random' | 'debugPoint'> {
+export interface CommandPorts extends Pick<Ports, 'timetable' | 'random' | 'projectAlerts' | 'debugPoint'> {
   store: Store
   /** the scheduler of this process, or whatever tells one */
   wake: Wake

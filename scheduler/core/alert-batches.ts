@@ -1,20 +1,26 @@
 import type { Instant } from '../../json.js'
 
-/** An alert that waits in the outbox. */
-export interface WaitingAlert {
-  /** its unique key in the store */
-  key: string
-  recipients: readonly string[]
-  createdAt: Instant
+/** Alerts for one destination that no message carries yet. */
+export interface WaitingDestination {
+  destination: string
+  /** since when the oldest of them waits */
+  since: Instant
+  /** a message to it is still to be sent */
+  isOpen: boolean
+  /** the newest message to it: how many alerts it carried, and when it was made; null for none */
+  last: { alerts: number; at: Instant } | null
 }
 
-/** Alerts that go out as one mail; one alert as itself, several as a digest. */
-export interface AlertBatch<Alert extends WaitingAlert = WaitingAlert> {
-  /** sorted, each once, in small letters */
-  recipients: string[]
-  /** oldest first, never empty */
-  alerts: Alert[]
+/** How alerts are put together. */
+export interface DigestRules {
+  /** alerts raised within this of the first go out with it, in ms */
+  windowMs: number
 }
+
+/** A message with so many alerts is a storm, and the next one to the same people waits longer. */
+export const STORM_ALERTS = 10
+/** Between two messages of one storm. */
+export const STORM_MS = 60_000
 
 /**
  * Retries come soon at first, and never further apart than this: an outage that ends is noticed within 20 seconds, with
@@ -23,21 +29,31 @@ export interface AlertBatch<Alert extends WaitingAlert = WaitingAlert> {
 const LONGEST_RETRY_MS = 15_000
 
 /**
- * Puts the alerts of one moment together into mails: a storm is one mail for each set of recipients. Alerts with different
- * recipients never share a mail, so nobody learns who else is told of what. An alert for nobody makes no mail.
+ * Which destinations get their next message now: once the first of their alerts has waited for the window, in a storm
+ * once a minute. While a message is under way, what comes meanwhile waits for the next one, so that an outage of the mail
+ * server leaves two mails behind, not hundreds. Alerts with other destinations never share a message, so nobody learns
+ * who else is told of what.
+ * @returns the destinations, and the instant of the next look; null when nothing waits but for a message under way
  */
-export function batchAlerts<Alert extends WaitingAlert>(waiting: readonly Alert[]): AlertBatch<Alert>[] {
-  const batches = new Map<string, AlertBatch<Alert>>()
-  const oldestFirst = waiting.toSorted((a, b) => a.createdAt - b.createdAt || (a.key < b.key ? -1 : 1))
-  for (const alert of oldestFirst) {
-    const recipients = [...new Set(alert.recipients.map((address) => address.trim().toLowerCase()))].sort()
-    if (recipients.length === 0) continue
-    const key = JSON.stringify(recipients)
-    const batch = batches.get(key)
-    if (batch === undefined) batches.set(key, { recipients, alerts: [alert] })
-    else batch.alerts.push(alert)
+export function dueDestinations(
+  waiting: readonly WaitingDestination[],
+  now: Instant,
+  rules: DigestRules,
+): { due: string[]; next: Instant | null } {
+  const due: string[] = []
+  let next: Instant | null = null
+  for (const one of waiting) {
+    if (one.isOpen) continue
+    const at = dueAt(one, rules)
+    if (at <= now) due.push(one.destination)
+    else next = Math.min(next ?? at, at)
   }
-  return [...batches.values()]
+  return { due, next }
+}
+
+function dueAt({ since, last }: WaitingDestination, { windowMs }: DigestRules): Instant {
+  const first = since + windowMs
+  return last !== null && last.alerts >= STORM_ALERTS ? Math.max(first, last.at + STORM_MS) : first
 }
 
 /**
@@ -47,3 +63,6 @@ export function batchAlerts<Alert extends WaitingAlert>(waiting: readonly Alert[
 export function retryDelayMs(failures: number): number {
   return Math.min(LONGEST_RETRY_MS, 1_000 * 2 ** (failures - 1))
 }
+
+/** A message that could not be sent for so long is given up; a person may send it again. */
+export const GIVE_UP_MS = 3 * 86_400_000

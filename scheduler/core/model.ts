@@ -1,5 +1,6 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
+import type { AlertEvent } from './alert.js'
 
 export const TASK_STATES = [
   'none',
@@ -90,6 +91,8 @@ export interface AttemptOutcome {
   retryable: boolean
   outputs: JsonObject
   endedAt: Instant
+  /** names of checks that did not pass, those with severity warn too; absent for none */
+  failedChecks?: string[]
 }
 
 /** Everything a decision about one run needs. `outcomes` are recorded and not yet settled. */
@@ -144,6 +147,8 @@ export interface Decision {
   stop: { taskId: string; attempt: number }[]
   /** the next instant at which this run needs a look although nothing happens (a retry); null for none */
   wakeAt: Instant | null
+  /** what people are to be told of it (alerts.ts); absent for nothing */
+  alerts?: readonly AlertEvent[]
 }
 
 /** Something in a web form or an API body that a run by hand may set. */

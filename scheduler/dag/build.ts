@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { parseDuration } from '../../duration.js'
 import type { Json, JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
+import { alertRulesOf } from './alert-schema.js'
 import { forEachOf } from './for-each.js'
 import { groupsOf, type Needs, topologicalOrder } from './graph.js'
 import type { CheckSpec, Dag, ParamSpec, Task, TriggerRule } from './model.js'
@@ -41,6 +42,7 @@ export function buildDag(
     catchup: catchupOf(dag.catchup),
     maxActiveRuns: numberOf(dag.max_active_runs, DAG_DEFAULTS.max_active_runs),
     maxActiveTasks: numberOf(dag.max_active_tasks, DAG_DEFAULTS.max_active_tasks),
+    alerts: alertRulesOf(dag),
     params: mapOf(dag.params) as unknown as Record<string, ParamSpec>,
     tasks: order.map((id) => {
       const fact = facts.get(id)
@@ -77,6 +79,7 @@ function buildTask(
     pool: String(task.pool),
     priority: numberOf(task.priority, TASK_DEFAULTS.priority),
     queue: String(task.queue),
+    alerts: alertRulesOf(task),
     checks: task.checks === undefined ? [] : (parseChecks(task.checks) as CheckSpec[]),
     outputs: textsOf(task.outputs),
     env: textsOf(task.env),

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { parseDuration } from '../../duration.js'
 import type { JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
+import { checkWebhooks } from './alert-schema.js'
 import { buildDag } from './build.js'
 import { checkDag } from './dag-checks.js'
 import { guardBytes, LIMITS, type Position, type TextProblem } from './guard.js'
@@ -26,15 +27,18 @@ export interface CompileOptions {
   vars?: readonly string[]
   pools?: readonly string[]
   calendars?: Calendars
+  /** names of connections of type webhook */
+  webhooks?: readonly string[]
 }
 
 /** The options with all that is looked up once for many files. */
-export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'calendars'> {
+export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'calendars' | 'webhooks'> {
   /** project and DAGs folder with symbolic links resolved: what a DAG names lies below one of them */
   roots: readonly string[]
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
   calendars: Calendars | null
+  webhooks: ReadonlySet<string> | null
 }
 
 /** @throws when project or DAGs folder are not there */
@@ -45,6 +49,7 @@ export function compileContext(options: CompileOptions): CompileContext {
     vars: options.vars === undefined ? null : new Set(options.vars),
     pools: options.pools === undefined ? null : new Set(options.pools),
     calendars: options.calendars ?? null,
+    webhooks: options.webhooks === undefined ? null : new Set(options.webhooks),
   }
 }
 
@@ -93,6 +98,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
   checkDag(document, context.calendars, report)
+  checkAlerts(document, context, report)
   const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
@@ -106,6 +112,13 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
   const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }
+}
+
+function checkAlerts(document: JsonObject, { webhooks }: CompileContext, report: Report): void {
+  checkWebhooks(document, [], webhooks, report)
+  checkWebhooks(document.defaults, ['defaults'], webhooks, report)
+  if (!isMap(document.tasks)) return
+  for (const [id, task] of Object.entries(document.tasks)) checkWebhooks(task, ['tasks', id], webhooks, report)
 }
 
 function checkTasks(

@@ -1,5 +1,6 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import { CHECK_KINDS, type CheckKind } from '../../lakehouse/checks/spec.js'
+import type { Recipients } from '../core/alert.js'
 
 export { CHECK_KINDS, type CheckKind }
 
@@ -74,6 +75,14 @@ export interface ForEach {
   concurrency: number | null
 }
 
+/** Who is told of what; null where the file does not say, which differs from nobody. */
+export interface AlertRules {
+  onFailure: Recipients | null
+  onRetry: Recipients | null
+  onRecovery: Recipients | null
+  onFailedChecks: Recipients | null
+}
+
 /** A task as the DAG file declares it, with every default filled in; durations are milliseconds. */
 export interface Task {
   id: string
@@ -97,6 +106,7 @@ export interface Task {
   pool: string
   priority: number
   queue: string
+  alerts: AlertRules
   checks: CheckSpec[]
   /** declared outputs: name -> type or what it means; empty when the task declares none (any output is then accepted) */
   outputs: Record<string, string>
@@ -127,6 +137,7 @@ export interface Dag {
   catchup: Catchup
   maxActiveRuns: number
   maxActiveTasks: number
+  alerts: AlertRules
   params: Record<string, ParamSpec>
   /** in topological order; ties keep the order of the file */
   tasks: Task[]

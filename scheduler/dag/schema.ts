@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
+import { DAG_ALERT_KEYS } from './alert-schema.js'
 import { LIMITS } from './guard.js'
 import { boundSchema, CATCHUP_SCHEMA, DEFAULT_TIMEZONE, SCHEDULE_SCHEMA } from './schedule-schema.js'
 import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
@@ -8,8 +9,8 @@ import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
 export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: DEFAULT_TIMEZONE } as const
 
 /** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
-export const LATER_DAG_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
-export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla', 'on_failure'])
+export const LATER_DAG_KEYS: ReadonlySet<string> = new Set(['sla'])
+export const LATER_TASK_KEYS: ReadonlySet<string> = new Set(['sla'])
 export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['tables', 'files'])
 
 const scalar = ['string', 'number', 'boolean']
@@ -110,6 +111,7 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
         'How many tasks of this DAG may be running, over all its runs.',
         DAG_DEFAULTS.max_active_tasks,
       ),
+      ...DAG_ALERT_KEYS,
       params: {
         title: 'Parameters',
         description: 'Typed parameters: a run by hand may set them, templates use them as `{{ params.name }}`.',

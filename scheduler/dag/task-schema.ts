@@ -2,6 +2,7 @@ import { DURATION_PATTERN } from '../../duration.js'
 import type { JsonObject, JsonSchema } from '../../json.js'
 import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
+import { TASK_ALERT_KEYS } from './alert-schema.js'
 import { FOR_EACH_SCHEMA } from './for-each.js'
 import { TRIGGER_RULES } from './model.js'
 
@@ -99,6 +100,7 @@ export const SHARED_TASK_KEYS: JsonSchema = {
     enum: [...TRIGGER_RULES],
     default: TASK_DEFAULTS.trigger_rule,
   },
+  ...TASK_ALERT_KEYS,
 }
 
 /** Keys of a task beside its operator. */

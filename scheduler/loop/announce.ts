@@ -11,6 +11,7 @@ export function announceDecision(events: Events, before: RunSnapshot, decision: 
   }
   const state = decision.run?.state
   if (state !== undefined) events.emit({ kind: 'run', dagId, runId, state })
+  if (decision.alerts !== undefined) events.emit({ kind: 'alerts' })
 }
 
 export function announceQueued(events: Events, tasks: readonly QueuedTask[]): void {

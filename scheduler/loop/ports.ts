@@ -1,5 +1,6 @@
 import type { Instant } from '../../json.js'
 import type { Clock } from '../clock.js'
+import type { Recipients } from '../core/alert.js'
 import type { Random } from '../core/retry.js'
 import type { Schedule } from '../dag/model.js'
 import type { Events } from '../events.js'
@@ -50,5 +51,7 @@ export interface Ports {
   timetable: Timetable
   random: Random
   log: Log
+  /** who is told of what belongs to no DAG, and of failures of DAGs that do not say themselves; null for nobody */
+  projectAlerts: Recipients | null
   debugPoint: (point: DebugPoint) => Promise<void> | undefined
 }

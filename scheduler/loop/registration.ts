@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Instant } from '../../json.js'
+import { type Instant, isoInstant } from '../../json.js'
+import { type AlertEvent, destinationsOf, type Recipients } from '../core/alert.js'
 import type { Dag, Problem } from '../dag/model.js'
 import type { RegisteredDag } from '../store/store.js'
 import { firstDue } from './catchup.js'
@@ -18,7 +19,7 @@ export interface DagReading {
  * from now on; others keep theirs, so that ticks missed while Sluice was down are not forgotten.
  */
 export async function registerReading(ports: Ports, reading: DagReading): Promise<void> {
-  const { store, clock, timetable, events } = ports
+  const { store, clock, timetable, events, projectAlerts } = ports
   const now = clock.now()
   const known = new Map((await store.dags()).map((dag) => [dag.id, dag]))
   const nextDue: Record<string, Instant | null> = {}
@@ -28,8 +29,47 @@ export async function registerReading(ports: Ports, reading: DagReading): Promis
       nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
     }
   }
-  await store.registerDags({ ...reading, nextDue }, now)
+  const alerts = projectAlerts === null ? [] : fileAlerts(await store.problems(), reading, projectAlerts, now)
+  await store.registerDags({ ...reading, nextDue, alerts }, now)
   events.emit({ kind: 'dags' })
+  if (alerts.length > 0) events.emit({ kind: 'alerts' })
+}
+
+/** Files that cannot be used any more, and those that can again. */
+function fileAlerts(before: readonly Problem[], reading: DagReading, to: Recipients, now: Instant): AlertEvent[] {
+  const [were, are] = [errorsByFile(before), errorsByFile(reading.problems)]
+  const about = { dagId: null, runId: null, taskId: null, destinations: destinationsOf(to) }
+  const broken = [...are].filter(([file]) => !were.has(file))
+  const mended = reading.dags.filter(({ file }) => were.has(file) && !are.has(file))
+  return [
+    ...broken.map(([file, problems]): AlertEvent => {
+      const key = `file_broken ${file} ${isoInstant(now)}`
+      return { ...about, key, kind: 'file_broken', subject: file, payload: { problems }, after: null }
+    }),
+    ...mended.map(({ file }): AlertEvent => {
+      return {
+        ...about,
+        key: `file_mended ${file}`,
+        kind: 'file_mended',
+        subject: file,
+        payload: {},
+        after: 'file_broken',
+      }
+    }),
+  ]
+}
+
+const PROBLEMS_TOLD = 10
+
+function errorsByFile(problems: readonly Problem[]): Map<string, string[]> {
+  const files = new Map<string, string[]>()
+  for (const { file, line, column, severity, message } of problems) {
+    if (severity !== 'error') continue
+    const known = files.get(file) ?? []
+    if (known.length < PROBLEMS_TOLD) known.push(`${file}:${line}:${column}: ${message}`)
+    files.set(file, known)
+  }
+  return files
 }
 
 async function needsNextDue(ports: Ports, dag: Dag, registered: RegisteredDag | undefined): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { withAlerts } from '../core/alerts.js'
 import { applied } from '../core/apply.js'
 import { decide } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
@@ -106,14 +107,14 @@ export class Settler {
   }
 
   async #settle(runId: string, work: Work): Promise<void> {
-    const { store, clock, random, log, debugPoint } = this.#ports
+    const { store, clock, random, log, projectAlerts, debugPoint } = this.#ports
     let snapshot = await this.#snapshot(runId, work)
     for (let tries = 0; tries < CONFLICT_LIMIT; tries += 1) {
       if (snapshot === null) {
         log.warn({ run: runId }, 'asked to settle a run that does not exist')
         return
       }
-      const decision = decide(snapshot, clock.now(), random)
+      const decision = withAlerts(snapshot, decide(snapshot, clock.now(), random), projectAlerts)
       if (isEmpty(decision)) return this.#unchanged(snapshot, decision)
       await debugPoint('run:decided')
       const now = clock.now()

@@ -280,6 +280,10 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     return row
   }
 
+  async removeWorker(workerId: string): Promise<void> {
+    await this.#database.query('delete from workers where worker_id = $1', [workerId])
+  }
+
   async workers(now: Instant): Promise<WorkerInfo[]> {
     const rows = await this.#database.query<Record<string, unknown> & { heartbeat_at: Instant; started_at: Instant }>(
       'select * from workers where heartbeat_at > $1 order by worker_id',

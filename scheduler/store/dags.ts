@@ -1,5 +1,7 @@
 import type { Instant } from '../../json.js'
+import { NO_ALERTS } from '../core/alerts.js'
 import type { Dag, Problem } from '../dag/model.js'
+import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { json, jsonInstant } from './rows.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from './store.js'
@@ -10,7 +12,9 @@ const CACHED_VERSIONS = 256
 const COLUMNS = 'dag_id, file, version, paused, pause_reason, present, next_due_at'
 
 const REGISTER = `
-with input as (
+with event as (
+  select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
+), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
     owner text, tags text[], has_next boolean, next_due_at timestamptz)
 ), versions as (
@@ -75,6 +79,7 @@ export class DagQueries implements DagStore {
       json(input.problems),
       sqlInstant(now),
       FILE_DISAPPEARED,
+      json(input.alerts ?? []),
     ])
   }
 
@@ -174,7 +179,8 @@ function toRegisteredDag(row: DagRow): RegisteredDag {
 
 /** A version that an older Sluice stored stays as it is: what came later has its default. */
 function withDefaults(dag: Dag): Dag {
-  return { ...dag, tasks: dag.tasks.map((task) => ({ ...LATER_TASK_FIELDS, ...task })) }
+  return { ...LATER_DAG_FIELDS, ...dag, tasks: dag.tasks.map((task) => ({ ...LATER_TASK_FIELDS, ...task })) }
 }
 
-const LATER_TASK_FIELDS = { forEach: null }
+const LATER_DAG_FIELDS = { alerts: NO_ALERTS }
+const LATER_TASK_FIELDS = { forEach: null, alerts: NO_ALERTS }

@@ -1,5 +1,7 @@
 import type { Instant } from '../../json.js'
 import { AccountQueries } from './accounts.js'
+import { AlertMessageQueries } from './alert-messages.js'
+import { AlertQueries } from './alerts.js'
 import { BackfillQueries } from './backfills.js'
 import { ClaimQueries } from './claims.js'
 import { DagQueries } from './dags.js'
@@ -57,6 +59,8 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     claims: new ClaimQueries(database),
     lineage: new LineageQueries(database),
     accounts: new AccountQueries(database),
+    alerts: new AlertQueries(database),
+    messages: new AlertMessageQueries(database),
   }
   return joined(parts, close)
 }
@@ -105,11 +109,13 @@ interface Parts {
   claims: ClaimQueries
   lineage: LineageQueries
   accounts: AccountQueries
+  alerts: AlertQueries
+  messages: AlertMessageQueries
 }
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, backfills, runs, retention, queueing, claims, lineage, accounts } = parts
+  const { dags, dueRuns, backfills, runs, retention, queueing, claims, lineage, accounts, alerts, messages } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -153,6 +159,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     beginEpoch: (...args) => claims.beginEpoch(...args),
     currentEpoch: () => claims.currentEpoch(),
     workers: (...args) => claims.workers(...args),
+    removeWorker: (...args) => claims.removeWorker(...args),
     runLineage: (...args) => lineage.runLineage(...args),
     recordTableWrite: (...args) => lineage.recordTableWrite(...args),
     saveUser: (...args) => accounts.saveUser(...args),
@@ -162,6 +169,22 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     redeemSecret: (...args) => accounts.redeemSecret(...args),
     revokeSecret: (...args) => accounts.revokeSecret(...args),
     audit: (...args) => accounts.audit(...args),
+    raiseAlerts: (...args) => alerts.raiseAlerts(...args),
+    acknowledgeAlerts: (...args) => alerts.acknowledgeAlerts(...args),
+    muteAlerts: (...args) => alerts.muteAlerts(...args),
+    endMute: (...args) => alerts.endMute(...args),
+    mutes: (...args) => alerts.mutes(...args),
+    listAlerts: (...args) => alerts.listAlerts(...args),
+    removeAlerts: (...args) => alerts.removeAlerts(...args),
+    outbox: () => messages.outbox(),
+    makeMessages: (...args) => messages.makeMessages(...args),
+    dropDestination: (...args) => messages.dropDestination(...args),
+    claimMessages: (...args) => messages.claimMessages(...args),
+    messageContent: (...args) => messages.messageContent(...args),
+    settleMessage: (...args) => messages.settleMessage(...args),
+    releaseMessages: () => messages.releaseMessages(),
+    retryMessage: (...args) => messages.retryMessage(...args),
+    listMessages: (...args) => messages.listMessages(...args),
     close,
   }
 }

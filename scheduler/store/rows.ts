@@ -93,6 +93,8 @@ export interface OutcomeRow extends Record<string, unknown> {
   outputs: JsonObject
   ended_at: Instant
   wake_at: Instant | null
+  /** names of checks that did not pass; null for none */
+  failed_checks: string[] | null
 }
 
 export function toOutcome(row: OutcomeRow): AttemptOutcome {
@@ -105,6 +107,7 @@ export function toOutcome(row: OutcomeRow): AttemptOutcome {
     outputs: row.outputs,
     endedAt: row.ended_at,
     ...(row.result === 'deferred' ? { wakeAt: row.wake_at } : {}),
+    ...(row.failed_checks === null ? {} : { failedChecks: row.failed_checks }),
   }
 }
 

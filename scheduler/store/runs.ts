@@ -1,6 +1,7 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Decision, Run, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag } from '../dag/model.js'
+import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import {
   json,
@@ -48,7 +49,7 @@ select case
 const LOCK_RUN = 'select 1 from runs where run_id = $1 for update'
 const LOCK_TASKS = 'select 1 from task_runs where run_id = $1 and task_id = any($2::text[]) order by task_id for update'
 
-const APPLY_DECISION = `
+const APPLYING_DECISION = `
 with change as (
   select * from jsonb_to_recordset($4::jsonb) as c("taskId" text, expect jsonb, set jsonb)
 ), run as (
@@ -109,7 +110,13 @@ with change as (
   update attempts a set settled = true
   from run, jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int)
   where a.run_id = run.run_id and a.task_id = s."taskId" and a.attempt = s.attempt and a.result is not null
-)
+)`
+const APPLY_DECISION = `${APPLYING_DECISION}
+select run_id from run`
+/** Most decisions raise no alert, and those do without. */
+const APPLY_AND_RAISE = `${APPLYING_DECISION}, event as (
+  select * from jsonb_to_recordset($9::jsonb) as i(${ALERT_EVENTS})
+), ${raisingAlerts('run cross join event e', '$3::timestamptz')}
 select run_id from run`
 
 /** One starter at a time, so that the counts of active runs stay true until the write. The number is any but that of migrations. */
@@ -247,7 +254,10 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         params: [runId],
       },
       {
-        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at from attempts
+        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at, (
+            select array_agg(c.name order by c.position) from check_results c where c.run_id = a.run_id
+              and c.task_id = a.task_id and c.attempt = a.attempt and not c.passed
+          ) as failed_checks from attempts a
           where run_id = $1 and result is not null and not settled order by task_id, attempt`,
         params: [runId],
       },
@@ -271,8 +281,9 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
     now: Instant,
   ): Promise<'applied' | 'conflict'> {
     const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
+    const { alerts = [] } = decision
     const apply: SqlStatement = {
-      sql: APPLY_DECISION,
+      sql: alerts.length === 0 ? APPLY_DECISION : APPLY_AND_RAISE,
       params: [
         runId,
         revision,
@@ -282,6 +293,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         json(decision.settled),
         json(decision.expand.flatMap(({ taskId, items }) => items.map((item, index) => ({ taskId, index, ...item })))),
         decision.expand.map(({ taskId }) => taskId),
+        ...(alerts.length === 0 ? [] : [json(alerts)]),
       ],
     }
     const locks = [

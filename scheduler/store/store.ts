@@ -1,6 +1,8 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
+import type { AlertEvent } from '../core/alert.js'
 import type { AttemptOutcome, Decision, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag, Problem } from '../dag/model.js'
+import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 
 /**
@@ -17,7 +19,9 @@ export interface Store
     BackfillStore,
     ClaimStore,
     LineageStore,
-    AccountStore {
+    AccountStore,
+    AlertStore,
+    AlertMessageStore {
   close(): Promise<void>
 }
 
@@ -49,7 +53,14 @@ export interface DagStore {
    * new or changed; others keep theirs.
    */
   registerDags(
-    input: { dags: Dag[]; broken: string[]; problems: Problem[]; nextDue: Record<string, Instant | null> },
+    input: {
+      dags: Dag[]
+      broken: string[]
+      problems: Problem[]
+      nextDue: Record<string, Instant | null>
+      /** raised in the same step; absent for none */
+      alerts?: readonly AlertEvent[]
+    },
     now: Instant,
   ): Promise<void>
   dags(): Promise<RegisteredDag[]>
@@ -149,6 +160,7 @@ export interface RunStore {
    * A change of generation forgets handle and progress. `since` becomes `now` when the state changes.
    * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an
    * earlier generation; items of the task that it does not name are removed, their attempts stay.
+   * `alerts` are raised as by `raiseAlerts`, in the same step.
    */
   applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
   /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` or `deferred` whose
@@ -274,6 +286,8 @@ export interface ClaimStore {
   /** the newest epoch; 0 before the first. Workers of a cluster claim in it. */
   currentEpoch(): Promise<number>
   workers(now: Instant): Promise<WorkerInfo[]>
+  /** the worker has stopped by itself, so nobody misses its heartbeat */
+  removeWorker(workerId: string): Promise<void>
 }
 
 /** What an attempt leaves behind besides its outcome; shown in the history. */

@@ -8,7 +8,7 @@ import type { ClaimRef, Store } from '../store/store.js'
 export const HEARTBEAT_MS = 8_000
 
 export interface HeartbeatOptions {
-  store: Pick<Store, 'heartbeat'>
+  store: Pick<Store, 'heartbeat' | 'removeWorker'>
   clock: Clock
   log: Log
   worker: { id: string; epoch: number; slots: number }
@@ -57,10 +57,17 @@ export class Heartbeat {
     await this.#beats.idle()
   }
 
+  /** Beats no more and signs off, so that nobody misses this worker. */
   async stop(): Promise<void> {
+    const wasStopped = this.#stopped
     this.#stopped = true
     this.#forget()
     await this.#beats.idle()
+    if (wasStopped) return
+    const { store, log, worker } = this.#options
+    await store.removeWorker(worker.id).catch((error: unknown) => {
+      log.warn({ err: error }, 'signing off failed; this worker will be missed')
+    })
   }
 
   async #beat(): Promise<void> {

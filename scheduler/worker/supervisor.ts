@@ -374,7 +374,7 @@ export class Supervisor {
     if (!this.#executions.delete(execution.claim.claimToken)) return
     execution.ended()
     const outcome = execution.outcome(end, this.#options.clock.now())
-    if (outcome !== null) this.#reporter.report({ ...execution.ref, outcome, facts })
+    if (outcome !== null) this.#reporter.report({ ...execution.ref, outcome: withFailedChecks(outcome, facts), facts })
     if (this.#executions.size === 0) this.#emptied()
     this.#freed()
     // what others left to us, or to nobody, while there was no place
@@ -416,6 +416,11 @@ export class Supervisor {
       },
     })
   }
+}
+
+function withFailedChecks(outcome: AttemptOutcome, { checks }: AttemptFacts): AttemptOutcome {
+  const failed = checks.filter(({ passed }) => !passed).map(({ name }) => name)
+  return failed.length === 0 ? outcome : { ...outcome, failedChecks: failed }
 }
 
 function ended(result: SlotOutcome['result'], reason: string): SlotOutcome {

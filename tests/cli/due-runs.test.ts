@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { dueRuns, nextRuns } from '../../cli/due-runs.js'
+import { NO_ALERTS } from '../../scheduler/core/alerts.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import { intervalOf } from '../../scheduler/dag/schedule.js'
 import { cronSchedule } from '../scheduler/core/dags.js'
@@ -16,6 +17,7 @@ const dag = (cron: string): Dag => ({
   catchup: 'none',
   maxActiveRuns: 1,
   maxActiveTasks: 1,
+  alerts: NO_ALERTS,
   params: {},
   tasks: [],
   source: '',

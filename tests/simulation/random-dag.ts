@@ -1,3 +1,5 @@
+import type { Recipients } from '../../scheduler/core/alert.js'
+import { NO_ALERTS } from '../../scheduler/core/alerts.js'
 import {
   type Catchup,
   type Dag,
@@ -30,6 +32,7 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
         pool: random.chance(0.2) ? 'narrow' : 'default',
         priority: random.int(0, 2),
         forEach: random.chance(0.15) ? anyItems(random) : null,
+        alerts: { ...NO_ALERTS, onFailure: anyRecipients(random), onRetry: anyRecipients(random) },
       }),
     )
   }
@@ -39,7 +42,14 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
     catchup: random.chance(0.4) ? 'all' : random.pick<Catchup>(['none', 'last', { windowMs: 90_000 }]),
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
+    alerts: { ...NO_ALERTS, onFailure: anyRecipients(random), onRecovery: anyRecipients(random) },
   })
+}
+
+function anyRecipients(random: Prng): Recipients | null {
+  if (random.chance(0.4)) return null
+  const email = random.some(['team@example.com', 'ops@example.com'], 0.6)
+  return { email, webhook: random.chance(0.3) ? 'chat' : null }
 }
 
 function anyItems(random: Prng): ForEach {

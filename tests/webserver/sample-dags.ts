@@ -1,3 +1,4 @@
+import { NO_ALERTS } from '../../scheduler/core/alerts.js'
 import type { Dag, ParamSpec, Task } from '../../scheduler/dag/model.js'
 import { cronSchedule } from '../scheduler/core/dags.js'
 
@@ -19,6 +20,7 @@ export function sampleTask(id: string, needs: string[] = [], set: Partial<Task> 
     pool: 'default',
     priority: 0,
     queue: 'default',
+    alerts: NO_ALERTS,
     checks: [],
     outputs: {},
     env: {},
@@ -48,6 +50,7 @@ export function sampleDag(id: string, tasks: Task[], set: Partial<Dag> = {}): Da
     catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 16,
+    alerts: NO_ALERTS,
     params: {},
     tasks,
     source: `dag: ${id}\ntasks:\n  first: { bash: "true" }\n`,

@@ -27,6 +27,7 @@ async function comeBack(): Promise<void> {
     timetable,
     random: () => 0,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    projectAlerts: null,
     debugPoint: quiet,
   })
   await due.make(quiet)

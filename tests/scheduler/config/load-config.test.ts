@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SluiceError } from '../../../errors.js'
 import type { Config } from '../../../scheduler/config.js'
+import { projectRecipients, webhookNames } from '../../../scheduler/config.js'
 import { loadConfig } from '../../../scheduler/load-config.js'
 
 let folder: string
@@ -51,6 +52,7 @@ describe('sluice.yaml', () => {
       vars: {},
       calendars: {},
       baseUrl: null,
+      alerts: { email: null, webhook: null, digestMs: 5_000 },
     })
   })
 
@@ -114,7 +116,7 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
       'an unknown type',
       'connections: { a: { type: duckdbb } }',
       '1:27',
-      'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres` or `http`',
+      'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres`, `smtp`, `webhook` or `http`',
       'did you mean `duckdb`?',
     ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
@@ -186,12 +188,30 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
     expect(first).toContain(hint)
   })
 
-  it.each([['alerts: { email: { connection: mail } }', '`alerts.email` is not there yet']])(
-    'refuses what comes later by name: %s',
-    (text, message) => {
-      expect(problems(text).join('\n')).toContain(message)
-    },
-  )
+  it('takes a mail server and webhooks for alerts', () => {
+    const config = load(`
+connections: { mail: { type: smtp, host: mail }, chat: { type: webhook, url: "https://chat.example.com/x" } }
+alerts: { email: { connection: mail, from: "Sluice <sluice@example.com>", to: [ops@example.com] }, webhook: chat, digest: 1m }
+`)
+    const email = { connection: 'mail', from: 'Sluice <sluice@example.com>', to: ['ops@example.com'] }
+    expect(config.alerts).toEqual({ email, webhook: 'chat', digestMs: 60_000 })
+    expect(webhookNames(config)).toEqual(['chat'])
+    expect(projectRecipients(config)).toEqual({ email: ['ops@example.com'], webhook: 'chat' })
+    expect(projectRecipients(load(''))).toBeNull()
+  })
+
+  it.each([
+    ['{ email: { connection: mail } }', /needs `from`/],
+    ['{ email: { connection: mail, from: a@b.c } }', /`mail`, which does not exist/],
+    ['{ email: { connection: lakehouse, from: a@b.c } }', /a connection of type smtp/],
+    ['{ email: { connection: mail, from: "x\\nBcc: eve@e.org <a@b.c>" } }', /an address such as sluice@example.com/],
+    ['{ email: { connection: mail, from: a@b.c, to: [nobody] } }', /an e-mail address such as/],
+    ['{ webhook: lakehouse }', /a connection of type webhook/],
+    ['{ digest: 5 }', /a duration with a unit/],
+    ['{ emial: {} }', /did you mean `email`/],
+  ])('says what is wrong with alerts: %s', (alerts, message) => {
+    expect(problems(`alerts: ${alerts}`).join()).toMatch(message)
+  })
 
   it('takes a Trino as engine, and says what its address must be', () => {
     const trino = (url: string) => `connections: { lakehouse: { type: trino, url: "${url}", user: sluice } }`

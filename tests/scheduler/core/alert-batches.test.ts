@@ -1,41 +1,71 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { batchAlerts, retryDelayMs } from '../../../scheduler/core/alert-batches.js'
+import { destinationsOf, parseDestination } from '../../../scheduler/core/alert.js'
+import {
+  dueDestinations,
+  retryDelayMs,
+  STORM_ALERTS,
+  STORM_MS,
+  type WaitingDestination,
+} from '../../../scheduler/core/alert-batches.js'
 
-const alert = (key: string, recipients: string[], createdAt = 0) => ({ key, recipients, createdAt })
+const RULES = { windowMs: 5_000 }
+const waiting = (changes: Partial<WaitingDestination> = {}): WaitingDestination => {
+  return { destination: 'email a@e.org', since: 1_000_000, isOpen: false, last: null, ...changes }
+}
+const due = (one: WaitingDestination, now: number) => dueDestinations([one], now, RULES)
 
-describe('mails made from waiting alerts', () => {
-  it('are one for a storm', () => {
-    const storm = Array.from({ length: 14_000 }, (_, index) => alert(`miss ${index}`, ['team@example.com'], index))
-    const [batch, ...others] = batchAlerts(storm.toReversed())
-    expect(others).toEqual([])
-    expect(batch?.alerts).toEqual(storm)
+describe('destinations', () => {
+  it('are the same for the same people in another order or another case', () => {
+    const one = destinationsOf({ email: ['Y@e.org', 'x@e.org'], webhook: null })
+    expect(destinationsOf({ email: [' x@e.org', 'y@E.org', 'x@e.org'], webhook: null })).toEqual(one)
+    expect(one).toEqual(['email x@e.org y@e.org'])
   })
 
-  it('never merge different recipients', () => {
-    const batches = batchAlerts([alert('a', ['x@e.org']), alert('b', ['x@e.org', 'y@e.org']), alert('c', ['y@e.org'])])
-    expect(batches.map(({ alerts }) => alerts.map(({ key }) => key))).toEqual([['a'], ['b'], ['c']])
-  })
-
-  it('know the same recipients in another order or another case, and none for nobody', () => {
-    const batches = batchAlerts([
-      alert('a', ['Y@e.org', 'x@e.org']),
-      alert('b', ['x@e.org', 'y@E.org']),
-      alert('c', []),
+  it('of mail and webhook are two, of nobody none', () => {
+    const both = destinationsOf({ email: ['x@e.org'], webhook: 'chat' })
+    expect(both.map(parseDestination)).toEqual([
+      { kind: 'email', to: ['x@e.org'] },
+      { kind: 'webhook', name: 'chat' },
     ])
-    expect(batches.map(({ recipients }) => recipients)).toEqual([['x@e.org', 'y@e.org']])
+    expect(destinationsOf({ email: [' '], webhook: null })).toEqual([])
+    expect(() => parseDestination('pigeon x')).toThrow('pigeon x')
+  })
+})
+
+describe('the next message to a destination', () => {
+  it('is due once the first of its alerts has waited for the window', () => {
+    const one = waiting()
+    expect(due(one, one.since + 4_999)).toEqual({ due: [], next: one.since + 5_000 })
+    expect(due(one, one.since + 5_000)).toEqual({ due: [one.destination], next: null })
   })
 
-  it('hold each alert once, whatever comes', () => {
-    const recipients = fc.uniqueArray(fc.constantFrom('a@e.org', 'b@e.org', 'c, d@e.org'), { minLength: 1 })
+  it('waits for the one under way, however long that takes', () => {
+    expect(due(waiting({ isOpen: true }), 9e12)).toEqual({ due: [], next: null })
+  })
+
+  it('comes once a minute in a storm, and at once after a few alerts', () => {
+    const at = waiting().since - 1_000
+    const storm = waiting({ last: { alerts: STORM_ALERTS, at } })
+    expect(due(storm, at + STORM_MS - 1).next).toBe(at + STORM_MS)
+    expect(due(storm, at + STORM_MS).due).toEqual([storm.destination])
+    expect(due(waiting({ last: { alerts: STORM_ALERTS - 1, at } }), storm.since + 5_000).due).toHaveLength(1)
+  })
+
+  it('always comes: what is not due has an instant at which it will be, unless one is under way', () => {
+    const drawn = fc.record({
+      since: fc.integer({ min: 0, max: 1e6 }),
+      isOpen: fc.boolean(),
+      last: fc.option(fc.record({ alerts: fc.integer({ min: 1, max: 100 }), at: fc.integer({ min: 0, max: 1e6 }) })),
+    })
     fc.assert(
-      fc.property(fc.array(fc.tuple(recipients, fc.integer({ min: 0, max: 5 }))), (drawn) => {
-        const waiting = drawn.map(([to, at], index) => alert(String(index), to, at))
-        const batches = batchAlerts(waiting)
-        const keys = batches.flatMap(({ alerts }) => alerts.map(({ key }) => key))
-        expect(keys.toSorted()).toEqual(waiting.map(({ key }) => key).toSorted())
-        for (const batch of batches)
-          for (const { recipients: own } of batch.alerts) expect(own.toSorted()).toEqual(batch.recipients)
+      fc.property(fc.array(drawn), fc.integer({ min: 0, max: 2e6 }), (many, now) => {
+        const all = many.map((one, index) => waiting({ ...one, destination: `email ${index}@e.org` }))
+        const first = dueDestinations(all, now, RULES)
+        const closed = all.filter(({ isOpen }) => !isOpen).map(({ destination }) => destination)
+        expect(dueDestinations(all, 9e12, RULES).due).toEqual(closed)
+        if (first.next === null) expect(first.due).toEqual(closed)
+        else expect(dueDestinations(all, first.next, RULES).due.length).toBeGreaterThan(first.due.length)
       }),
     )
   })

@@ -1,3 +1,4 @@
+import { NO_ALERTS } from '../../../scheduler/core/alerts.js'
 import type { RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import type { Dag, Schedule, Task } from '../../../scheduler/dag/model.js'
 
@@ -19,6 +20,7 @@ export function task(id: string, needs: string[] = [], set: Partial<Task> = {}):
     pool: 'default',
     priority: 0,
     queue: 'default',
+    alerts: NO_ALERTS,
     checks: [],
     outputs: {},
     env: {},
@@ -44,6 +46,7 @@ export function dag(id: string, tasks: Task[], set: Partial<Dag> = {}): Dag {
     catchup: 'none',
     maxActiveRuns: 16,
     maxActiveTasks: 1_000,
+    alerts: NO_ALERTS,
     params: {},
     tasks,
     source: '',

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { NO_ALERTS } from '../../../scheduler/core/alerts.js'
 import { cronSchedule, everySchedule } from '../core/dags.js'
 import { compile, dagWith, goodDag, problemLines, project, write } from './subject.js'
 
@@ -20,6 +21,7 @@ describe('a compiled DAG', () => {
       catchup: 'none',
       maxActiveRuns: 1,
       maxActiveTasks: 64,
+      alerts: NO_ALERTS,
       params: {},
       files: {},
     })
@@ -40,6 +42,7 @@ describe('a compiled DAG', () => {
         pool: 'default',
         priority: 0,
         queue: 'default',
+        alerts: NO_ALERTS,
         checks: [],
         outputs: {},
         env: {},

@@ -110,8 +110,8 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   ['a task of nothing', 'dag: a\ntasks:\n  load:\n', [/^3:3 task `load` must be a map, not empty/]],
   [
     'what comes in a later version',
-    dagWith(['sla: { by: "07:00" }', 'on_failure: {}', 'schedule: { files: "*.csv" }'], ['bash: x']),
-    [/^2:1 `sla` is not there yet/, /^3:1 `on_failure` is not there yet/, /^4:13 `files` is not there yet/],
+    dagWith(['sla: { by: "07:00" }', 'schedule: { files: "*.csv" }'], ['bash: x']),
+    [/^2:1 `sla` is not there yet/, /^3:13 `files` is not there yet/],
   ],
   [
     'ids that are none',

@@ -1,6 +1,10 @@
 import type { Database } from '../../../scheduler/store/database.js'
 
 const TABLES = [
+  'alert_deliveries',
+  'alert_messages',
+  'alert_mutes',
+  'alerts',
   'audit',
   'secrets',
   'users',

@@ -1,5 +1,7 @@
 import { describe } from 'vitest'
 import { accountsSuite } from './suite/accounts.js'
+import { alertMessagesSuite } from './suite/alert-messages.js'
+import { alertsSuite } from './suite/alerts.js'
 import { backfillsSuite } from './suite/backfills.js'
 import { claimsSuite } from './suite/claims.js'
 import { dagsSuite } from './suite/dags.js'
@@ -24,5 +26,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     claimsSuite(fresh)
     retentionSuite(fresh)
     accountsSuite(fresh)
+    alertsSuite(fresh)
+    alertMessagesSuite(fresh)
   })
 }

@@ -69,6 +69,9 @@ export function claimStore(tables: Tables): ClaimStore {
     async currentEpoch() {
       return tables.epoch
     },
+    async removeWorker(workerId) {
+      tables.workers.delete(workerId)
+    },
     async workers() {
       return [...tables.workers.values()]
     },

@@ -1,12 +1,14 @@
 import type { Instant } from '../../../json.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from '../../../scheduler/store/store.js'
+import { raiseAlerts } from './alerts.js'
 import { byInstant, type Tables } from './tables.js'
 
 export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
-    async registerDags(input) {
+    async registerDags(input, now) {
       registerDags(tables, input)
+      raiseAlerts(tables, input.alerts ?? [], now)
     },
     async dags() {
       return [...tables.dags.values()].sort((a, b) => (a.id < b.id ? -1 : 1))

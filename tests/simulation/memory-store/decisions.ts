@@ -1,6 +1,7 @@
 import type { Instant } from '../../../json.js'
 import { newItem } from '../../../scheduler/core/draft.js'
 import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
+import { raiseAlerts } from './alerts.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
 
 export function applyDecision(
@@ -24,6 +25,7 @@ export function applyDecision(
     const settled = tables.attempt(runId, taskId, attempt)
     if (settled !== undefined) settled.settled = true
   }
+  raiseAlerts(tables, decision.alerts ?? [], now)
   return 'applied'
 }
 

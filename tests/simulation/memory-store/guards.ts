@@ -22,5 +22,10 @@ export const STORE_GUARDS = [
   'pool_limit',
   'max_active_tasks',
   'max_active_runs',
+  'alert_key',
+  'one_open_message',
+  'message_lease',
+  'message_token',
+  'mute',
 ] as const
 export type StoreGuard = (typeof STORE_GUARDS)[number]

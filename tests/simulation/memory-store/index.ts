@@ -1,5 +1,7 @@
 import type { Store } from '../../../scheduler/store/store.js'
 import { accountStore, lineageStore } from './accounts.js'
+import { alertMessageStore } from './alert-messages.js'
+import { alertStore } from './alerts.js'
 import { backfillStore } from './backfills.js'
 import { claimStore } from './claims.js'
 import { dagStore } from './dags.js'
@@ -29,6 +31,8 @@ export function createMemoryStore(
     ...claimStore(tables),
     ...lineageStore(tables),
     ...accountStore(tables),
+    ...alertStore(tables),
+    ...alertMessageStore(tables),
     async close() {},
   }
 }

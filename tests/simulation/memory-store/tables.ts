@@ -1,6 +1,7 @@
 import type { Instant, Json } from '../../../json.js'
 import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { Dag, Problem } from '../../../scheduler/dag/model.js'
+import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
 import type { StoreGuard } from './guards.js'
@@ -59,6 +60,29 @@ export interface SecretRow {
   expiresAt: Instant | null
 }
 
+export interface AlertMessage {
+  id: number
+  key: string
+  destination: string
+  state: 'waiting' | 'sent' | 'dead'
+  byHand: boolean
+  alerts: number
+  attempts: number
+  nextAttemptAt: Instant
+  claim: { token: string; until: Instant } | null
+  problem: string
+  createdAt: Instant
+  endedAt: Instant | null
+}
+
+export interface AlertDelivery {
+  alertId: number
+  destination: string
+  state: 'waiting' | 'in_message' | 'muted' | 'acknowledged' | 'off'
+  since: Instant
+  messageId: number | null
+}
+
 /** The rows of the memory store; the files beside this one each hold the queries of one aggregate. */
 export class Tables {
   readonly dags = new Map<string, RegisteredDag>()
@@ -75,6 +99,12 @@ export class Tables {
   readonly secrets = new Map<string, SecretRow>()
   readonly audit: { user: string; action: string; target: string; at: Instant }[] = []
   readonly tableWrites: (TableWrite & { user: string; reason: string })[] = []
+  alerts: Alert[] = []
+  lastAlert = 0
+  lastMessage = 0
+  readonly messages = new Map<number, AlertMessage>()
+  deliveries: AlertDelivery[] = []
+  readonly mutes: Mute[] = []
   epoch = 0
   #tokens = 0
   readonly #without: ReadonlySet<StoreGuard>

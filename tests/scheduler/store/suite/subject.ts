@@ -1,3 +1,4 @@
+import { NO_ALERTS } from '../../../../scheduler/core/alerts.js'
 import type { AttemptOutcome, Decision, TaskState } from '../../../../scheduler/core/model.js'
 import type { Dag } from '../../../../scheduler/dag/model.js'
 import type { AttemptFacts, ClaimedTask, NewRun, Store } from '../../../../scheduler/store/store.js'
@@ -30,6 +31,7 @@ export function dagNamed(id: string, changes: Partial<Dag> = {}): Dag {
     catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 64,
+    alerts: NO_ALERTS,
     params: {},
     tasks: [],
     source: `dag: ${id}`,

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { messageOf, SluiceError } from '../../errors.js'
+import type { Instant } from '../../json.js'
+import type { Config } from '../config.js'
+import { type Destination, emailDestination, parseDestination } from '../core/alert.js'
+import { resolveSecrets } from '../secrets.js'
+import type { Alert, ClaimedMessage, MessageContent } from '../store/alert-store.js'
+import { contentOf } from './content.js'
+import { renderDigest } from './digest.js'
+import type { AlertFacts } from './facts.js'
+import { renderMessage } from './message.js'
+import type { SendResult, SmtpSettings } from './smtp.js'
+import { sendWebhook, type WebhookSettings, webhookBody } from './webhook.js'
+
+/** How a message ended that was handed to its channel. */
+export type Sent =
+  /** `refused`: destination of those whom the server did not take */
+  { sent: true; refused: string | null; problem: string } | { sent: false; permanent: boolean; problem: string }
+
+/** Where messages go; the outbox asks this, tests and the simulation bring their own. */
+export interface Channels {
+  /** false: `sluice.yaml` says nothing of how to send there */
+  canSend(destination: string): boolean
+  /** Never throws. @param facts of the one alert of a message that has only one */
+  send(message: ClaimedMessage, content: MessageContent, facts: AlertFacts | null, now: Instant): Promise<Sent>
+}
+
+const WITHOUT_BASE_URL = 'http://localhost:8080'
+const DEFAULT_SMTP_PORT = 587
+
+/**
+ * The channels of `sluice.yaml`. Secrets are resolved at each sending, so one that was mended is used at once, and kept by
+ * nobody.
+ */
+export function createChannels(config: Pick<Config, 'project' | 'connections' | 'alerts' | 'baseUrl'>): Channels {
+  const base = config.baseUrl ?? WITHOUT_BASE_URL
+  return {
+    canSend: (destination) => isConfigured(config, parseDestination(destination)),
+    async send(message, content, facts, now) {
+      try {
+        const [only] = content.alerts
+        const single = only !== undefined && facts !== null ? contentOf(only, facts) : null
+        const rendered = single === null ? renderDigest(content, base) : renderMessage(single, base)
+        const destination = parseDestination(message.destination)
+        if (destination.kind === 'webhook') {
+          const settings = webhookSettings(config, destination.name)
+          const body = webhookBody(rendered, single, content.alerts, base)
+          return toSent(await sendWebhook(settings, body, message.key, now))
+        }
+        return toSent(await sendMail(config, message.key, destination.to, rendered))
+      } catch (error) {
+        // a secret that is missing, a certificate that cannot be read: it may be mended
+        return { sent: false, permanent: false, problem: messageOf(error) }
+      }
+    },
+  }
+}
+
+/** What an alert of a message says to those who look at it on a page. */
+export function isSingle(content: MessageContent): Alert | null {
+  const [only, ...others] = content.alerts
+  const total = content.counts.reduce((sum, { count }) => sum + count, 0)
+  return only !== undefined && others.length === 0 && total === 1 ? only : null
+}
+
+function isConfigured({ alerts, connections }: Pick<Config, 'alerts' | 'connections'>, to: Destination): boolean {
+  return to.kind === 'email' ? alerts.email !== null : connections[to.name]?.type === 'webhook'
+}
+
+async function sendMail(
+  config: Pick<Config, 'project' | 'connections' | 'alerts'>,
+  key: string,
+  to: readonly string[],
+  rendered: ReturnType<typeof renderMessage>,
+): Promise<SendResult> {
+  const { email } = config.alerts
+  if (email === null) throw new SluiceError('CONFIG_INVALID', 'sluice.yaml has no alerts.email.')
+  // most processes never send a mail, and need not carry what it takes
+  const { messageIdOf, SmtpSender } = await import('./smtp.js')
+  const sender = new SmtpSender(smtpSettings(config, email.connection))
+  try {
+    return await sender.send({ from: email.from, to, messageId: messageIdOf(key, email.from) }, rendered)
+  } finally {
+    sender.close()
+  }
+}
+
+function toSent(result: SendResult): Sent {
+  if (!result.sent) return { sent: false, permanent: result.permanent, problem: result.reason }
+  const [refused = null] = emailDestination(result.refused)
+  return { sent: true, refused, problem: refused === null ? '' : `refused for ${result.refused.join(', ')}` }
+}
+
+/** @throws SluiceError SECRET_MISSING, CONFIG_INVALID */
+export function smtpSettings(
+  { project, connections }: Pick<Config, 'project' | 'connections'>,
+  name: string,
+): SmtpSettings {
+  const connection = resolved(project, connections, name)
+  const ca = connection.ca === undefined ? null : certificate(resolve(project, String(connection.ca)), name)
+  return {
+    host: String(connection.host),
+    port: typeof connection.port === 'number' ? connection.port : DEFAULT_SMTP_PORT,
+    user: connection.user === undefined ? null : String(connection.user),
+    password: connection.password === undefined ? null : String(connection.password),
+    tls: (connection.tls ?? 'required') as SmtpSettings['tls'],
+    ca,
+  }
+}
+
+function webhookSettings(
+  { project, connections }: Pick<Config, 'project' | 'connections'>,
+  name: string,
+): WebhookSettings {
+  const { url, secret, headers = {} } = resolved(project, connections, name)
+  return {
+    url: String(url),
+    secret: secret === undefined ? null : String(secret),
+    headers: Object.fromEntries(Object.entries(headers as object).map(([field, value]) => [field, String(value)])),
+  }
+}
+
+function resolved(project: string, connections: Config['connections'], name: string): Record<string, unknown> {
+  const connection = connections[name]
+  if (connection === undefined)
+    throw new SluiceError('CONFIG_INVALID', `There is no connection ${name} in sluice.yaml.`)
+  const source = { env: process.env, folder: project }
+  return resolveSecrets(connection, source, `sluice.yaml: connections.${name}`, () => undefined)
+}
+
+function certificate(path: string, connection: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const message = `Connection ${connection}: its ca file ${path} cannot be read.`
+    throw new SluiceError('CONFIG_INVALID', message, { cause, hint: 'Give the path of a PEM file.' })
+  }
+}

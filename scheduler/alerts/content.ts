@@ -1,0 +1,195 @@
+import type { Instant } from '../../json.js'
+import type { AlertKind } from '../core/alert.js'
+import type { Alert } from '../store/alert-store.js'
+import { type AlertFacts, blockedBy } from './facts.js'
+import type { AlertContent } from './message.js'
+import { longTime, shortTime, spelledDuration } from './times.js'
+
+interface KindWords {
+  severity: AlertContent['severity']
+  title: string
+  /** what several are called in a digest: `3 failed runs` */
+  one: string
+  many: string
+}
+
+/** How alerts of each kind are called. */
+export const KIND_WORDS: Record<AlertKind, KindWords> = {
+  sla_missed: { severity: 'bad', title: 'SLA missed', one: 'missed SLA', many: 'missed SLAs' },
+  sla_at_risk: { severity: 'risk', title: 'SLA at risk', one: 'SLA at risk', many: 'SLAs at risk' },
+  sla_recovered: { severity: 'good', title: 'Late but done', one: 'recovered SLA', many: 'recovered SLAs' },
+  task_failed: { severity: 'bad', title: 'Failed', one: 'failed task', many: 'failed tasks' },
+  task_retry: { severity: 'risk', title: 'Retry', one: 'retry', many: 'retries' },
+  task_recovered: { severity: 'good', title: 'Recovered', one: 'recovered task', many: 'recovered tasks' },
+  run_failed: { severity: 'bad', title: 'Failed', one: 'failed run', many: 'failed runs' },
+  run_recovered: { severity: 'good', title: 'Recovered', one: 'recovered DAG', many: 'recovered DAGs' },
+  checks_failed: {
+    severity: 'risk',
+    title: 'Checks failed',
+    one: 'task with failed checks',
+    many: 'tasks with failed checks',
+  },
+  file_broken: { severity: 'bad', title: 'DAG file error', one: 'broken DAG file', many: 'broken DAG files' },
+  file_mended: { severity: 'good', title: 'DAG file mended', one: 'recovered DAG file', many: 'recovered DAG files' },
+  worker_gone: { severity: 'bad', title: 'No heartbeat', one: 'silent worker', many: 'silent workers' },
+  test: { severity: 'good', title: 'Test', one: 'test', many: 'tests' },
+}
+
+/** What a message about one alert says. */
+export function contentOf(alert: Alert, facts: AlertFacts): AlertContent {
+  const { severity, title } = KIND_WORDS[alert.kind]
+  const zone = facts.dag?.schedule?.timezone ?? 'UTC'
+  const stuck = alert.taskId ?? facts.attempt?.taskId ?? null
+  return {
+    severity,
+    title,
+    dagId: alert.dagId ?? alert.subject,
+    taskId: alert.taskId,
+    summary: summaryOf(alert, facts, zone),
+    detail: textOf(alert.payload.reason),
+    facts: factsOf(alert, facts, zone),
+    links: linksOf(alert, facts),
+    log: severity === 'good' ? [] : facts.log,
+    blocked: severity === 'good' || stuck === null ? [] : blockedBy(facts, stuck),
+    footer: footerOf(alert, facts, zone),
+  }
+}
+
+/** What stands behind the name, in the subject too. */
+function summaryOf({ kind, payload }: Alert, { run }: AlertFacts, zone: string): string {
+  const due = run === null ? '' : `, run due ${shortTime(run.dueAt, zone)}`
+  const deadline = instantOf(payload.deadline)
+  const by = deadline === null ? '' : ` by ${shortTime(deadline, zone)}`
+  switch (kind) {
+    case 'sla_missed':
+      return `was due${by}`
+    case 'sla_at_risk':
+      return `will probably miss its deadline: due${by}`
+    case 'sla_recovered':
+      return `recovered: done after it was due${by}`
+    case 'task_failed':
+    case 'run_failed':
+      return `failed${due}`
+    case 'task_retry': {
+      const at = instantOf(payload.retry_at)
+      return at === null ? 'failed and is tried again' : `failed and is tried again at ${shortTime(at, zone)}`
+    }
+    case 'task_recovered':
+    case 'run_recovered':
+      return `recovered${due}`
+    case 'checks_failed':
+      return `has failed checks${due}`
+    case 'file_broken':
+      return 'cannot be used; the last good version goes on'
+    case 'file_mended':
+      return 'recovered: it can be used again'
+    case 'worker_gone':
+      return 'was not heard of for too long'
+    case 'test':
+      return 'reached you'
+  }
+}
+
+function factsOf({ payload, taskId }: Alert, facts: AlertFacts, zone: string): [string, string][] {
+  const { run, tasks, failedChecks, now } = facts
+  const deadline = instantOf(payload.deadline)
+  const expected = instantOf(payload.p50)
+  const latest = instantOf(payload.p90)
+  const task = tasks.find((one) => one.taskId === taskId)
+  const subject = task ?? run
+  const since = instantOf(payload.since)
+  return [
+    ...fact('Due by', deadline === null ? '' : longTime(deadline, zone)),
+    ...fact('Run due', run === null ? '' : longTime(run.dueAt, zone)),
+    ...fact('State', subject === null ? '' : stateText(subject, zone, now)),
+    ...fact('Predicted', predicted(expected, latest, deadline, zone)),
+    ...fact('Attempt', typeof payload.attempt === 'number' ? attemptText(payload.attempt, taskId, facts) : ''),
+    ...fact('Failed', listOf(payload.failed)),
+    ...failedChecks.slice(0, 10).map((check): [string, string] => ['Check', `${check.name}: ${check.message}`]),
+    ...(failedChecks.length === 0 ? fact('Checks', listOf(payload.checks)) : []),
+    ...problemFacts(payload.problems),
+    ...fact('Last heard of', since === null ? '' : longTime(since, zone)),
+    ...fact('Held', typeof payload.claims === 'number' ? `${payload.claims} running tasks, which are tried again` : ''),
+    ...fact('Triggered by', run === null || run.kind === 'scheduled' ? '' : run.triggeredBy),
+  ]
+}
+
+function stateText(
+  {
+    state,
+    startedAt,
+    endedAt,
+    reason,
+  }: { state: string; startedAt: Instant | null; endedAt: Instant | null; reason: string },
+  zone: string,
+  now: Instant,
+): string {
+  if (endedAt !== null && startedAt !== null) {
+    return `${state} since ${shortTime(endedAt, zone)}, after ${spelledDuration(endedAt - startedAt)}`
+  }
+  if (state === 'running' && startedAt !== null) {
+    return `running since ${shortTime(startedAt, zone)}, ${spelledDuration(now - startedAt)} so far`
+  }
+  return reason === '' ? state : `${state}: ${reason}`
+}
+
+function predicted(expected: Instant | null, latest: Instant | null, deadline: Instant | null, zone: string): string {
+  if (expected === null) return ''
+  const late = deadline === null || expected <= deadline ? '' : `, ${spelledDuration(expected - deadline)} late`
+  return `${shortTime(expected, zone)}${late}${latest === null ? '' : `; p90 ${shortTime(latest, zone)}`}`
+}
+
+function attemptText(attempt: number, taskId: string | null, { dag }: AlertFacts): string {
+  const retries = dag?.tasks.find(({ id }) => id === taskId)?.retries ?? 0
+  return retries === 0 ? String(attempt) : `${attempt}, with ${retries} retries allowed`
+}
+
+function problemFacts(problems: unknown): [string, string][] {
+  if (!Array.isArray(problems)) return []
+  return problems.slice(0, 10).map((problem): [string, string] => ['Problem', String(problem)])
+}
+
+function linksOf({ kind, dagId, runId, taskId }: Alert, { attempt }: AlertFacts): AlertContent['links'] {
+  const all = { label: 'All alerts', path: '/alerts' }
+  if (kind === 'worker_gone') return [{ label: 'Workers', path: '/workers' }, all]
+  if (runId !== null) {
+    const run = { label: 'Open the run', path: `/runs/${encodeURIComponent(runId)}` }
+    const shown = taskId ?? attempt?.taskId ?? null
+    if (shown === null) return [run, all]
+    return [{ label: 'Open the task', path: `${run.path}/tasks/${encodeURIComponent(shown)}` }, run, all]
+  }
+  return dagId === null ? [all] : [{ label: 'Open the DAG', path: `/dags/${encodeURIComponent(dagId)}` }, all]
+}
+
+const ASKED_BY: Record<AlertKind, string> = {
+  sla_missed: '`sla`',
+  sla_at_risk: '`sla`',
+  sla_recovered: '`sla`',
+  task_failed: '`on_failure` of the task',
+  task_retry: '`on_retry`',
+  task_recovered: '`on_recovery` or `on_failure` of the task',
+  run_failed: '`on_failure` of the DAG or `alerts` in sluice.yaml',
+  run_recovered: '`on_recovery` or `on_failure` of the DAG, or `alerts` in sluice.yaml',
+  checks_failed: '`on_failed_checks`',
+  file_broken: '`alerts` in sluice.yaml',
+  file_mended: '`alerts` in sluice.yaml',
+  worker_gone: '`alerts` in sluice.yaml',
+  test: 'a test that somebody asked for',
+}
+
+function footerOf(alert: Alert, { dag }: AlertFacts, zone: string): string {
+  const file = dag === null ? '' : ` (${dag.file})`
+  return `Raised at ${shortTime(alert.raisedAt, zone)} because of ${ASKED_BY[alert.kind]}${file}. This is the only message about it.`
+}
+
+const fact = (name: string, value: string): [string, string][] => (value === '' ? [] : [[name, value]])
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+const listOf = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '')
+
+/** Instants in payloads are ISO 8601. */
+function instantOf(value: unknown): Instant | null {
+  const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(instant) ? null : instant
+}

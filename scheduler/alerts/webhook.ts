@@ -1,0 +1,111 @@
+import { createHmac } from 'node:crypto'
+import { messageOf } from '../../errors.js'
+import { isoInstant, type JsonObject } from '../../json.js'
+import { exchange } from '../../operators/http/exchange.js'
+import type { Alert } from '../store/alert-store.js'
+import { COLOURS, cut, oneLine } from './mail-html.js'
+import { type AlertContent, nameOf, type RenderedMessage } from './message.js'
+import type { SendResult } from './smtp.js'
+
+/** A connection of type `webhook`, its secrets resolved. */
+export interface WebhookSettings {
+  url: string
+  /** key of the signature; null sends unsigned */
+  secret: string | null
+  headers: Record<string, string>
+}
+
+const ANSWER_BYTES = 64 * 1024
+const ANSWER_MS = 20_000
+const ALERTS_LISTED = 100
+const FIELD_LIMIT = 2_000
+
+/**
+ * Sends one message to a webhook that takes what Slack's take. The address comes from a connection of the project, so it
+ * may be private (docs/adr/0007); no redirect is followed.
+ * @param key names the message; the receiver knows by it what it has had already
+ */
+export async function sendWebhook(
+  { url, secret, headers }: WebhookSettings,
+  body: JsonObject,
+  key: string,
+  now: number,
+): Promise<SendResult> {
+  const text = JSON.stringify(body)
+  const timestamp = String(Math.floor(now / 1_000))
+  const signed = secret === null ? {} : { 'x-sluice-signature': `sha256=${signature(secret, timestamp, text)}` }
+  try {
+    const answer = await exchange(
+      {
+        url: new URL(url),
+        method: 'POST',
+        headers: {
+          ...headers,
+          'content-type': 'application/json; charset=utf-8',
+          'x-sluice-message': key,
+          'x-sluice-timestamp': timestamp,
+          ...signed,
+        },
+        body: Buffer.from(text),
+        reach: 'own_origin',
+        maxBytes: ANSWER_BYTES,
+      },
+      AbortSignal.timeout(ANSWER_MS),
+    )
+    if (answer.status >= 200 && answer.status < 300) return { sent: true, refused: [] }
+    const said = oneLine(answer.body.toString('utf8', 0, 300))
+    const reason = `${answer.status} ${answer.statusText}${said === '' ? '' : `: ${said}`}`
+    return { sent: false, permanent: isPermanent(answer.status), reason }
+  } catch (error) {
+    return { sent: false, permanent: false, reason: messageOf(error) }
+  }
+}
+
+/** Hex of the HMAC-SHA-256 of `timestamp.body`, so that neither can be changed and an old request is known as old. */
+export function signature(secret: string, timestamp: string, body: string): string {
+  return createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')
+}
+
+/** What the sender has to change; a wrong login, a limit or a timeout may be mended without that. */
+function isPermanent(status: number): boolean {
+  return status >= 400 && status < 500 && ![401, 403, 404, 408, 425, 429].includes(status)
+}
+
+/** The body for one alert: text and attachment as Slack and those like it show them, and the alerts as data. */
+export function webhookBody(
+  rendered: RenderedMessage,
+  content: AlertContent | null,
+  alerts: readonly Alert[],
+  base: string,
+): JsonObject {
+  const headline = rendered.subject.replace(/^\[Sluice\] /, '')
+  const link = `${base}${content?.links[0]?.path ?? '/alerts'}`
+  const attachment: JsonObject = {
+    fallback: escaped(headline),
+    color: COLOURS[content?.severity ?? 'bad'].text,
+    title: content === null ? 'All alerts' : escaped(nameOf(content)),
+    title_link: link,
+    text: content === null ? '' : escaped(cut(oneLine(content.detail), FIELD_LIMIT)),
+    fields: (content?.facts ?? []).map(([title, value]) => {
+      return { title: escaped(title), value: escaped(cut(oneLine(value), FIELD_LIMIT)), short: value.length < 40 }
+    }),
+    footer: 'Sluice',
+  }
+  return {
+    text: escaped(headline),
+    attachments: [attachment],
+    alerts: alerts.slice(0, ALERTS_LISTED).map((alert) => ({
+      kind: alert.kind,
+      dag: alert.dagId,
+      run: alert.runId,
+      task: alert.taskId,
+      raised_at: isoInstant(alert.raisedAt),
+      payload: alert.payload,
+    })),
+  }
+}
+
+/** The three characters that mean something there; so neither a link nor a call to everybody can come from a name. */
+function escaped(text: string): string {
+  return oneLine(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
