@@ -19,6 +19,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'logs', summary: 'the log of a task', load: () => import('./commands/logs.js') },
   { name: 'clear', summary: 'run tasks again', load: () => import('./commands/clear.js') },
   { name: 'mark', summary: 'set the state of tasks by hand', load: () => import('./commands/mark.js') },
+  {
+    name: 'approve',
+    summary: 'confirm or reject what waits for a person',
+    load: () => import('./commands/approve.js'),
+  },
   { name: 'cancel', summary: 'stop a run', load: () => import('./commands/cancel.js') },
   { name: 'pause', summary: 'stop scheduling a DAG', load: () => import('./commands/pause.js') },
   { name: 'resume', summary: 'schedule a paused DAG again', load: () => import('./commands/resume.js') },

@@ -1,3 +1,4 @@
+import { approval } from './approval.js'
 import { bash } from './bash.js'
 import { branch } from './branch.js'
 import { http } from './http.js'
@@ -7,6 +8,8 @@ import { python } from './python.js'
 import { qualityCheck } from './quality-check.js'
 import { sparkSubmit } from './spark-submit.js'
 import { sql } from './sql.js'
+import { triggerDag } from './trigger-dag.js'
+import { waitFor } from './wait-for.js'
 
 /**
  * Every operator by its key in YAML. Schema, reference, validation and completion follow from this map. Importing it is
@@ -14,5 +17,7 @@ import { sql } from './sql.js'
  * an operator when it runs.
  */
 export const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>(
-  [bash, branch, python, http, ingest, sql, sparkSubmit, qualityCheck].map((operator) => [operator.type, operator]),
+  [bash, branch, python, http, ingest, sql, sparkSubmit, qualityCheck, waitFor, triggerDag, approval].map(
+    (operator) => [operator.type, operator],
+  ),
 )

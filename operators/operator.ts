@@ -1,6 +1,7 @@
 import type { Instant, Json, JsonObject, JsonSchema } from '../json.js'
 import type { ConnectionConfig } from '../lakehouse/config.js'
-import type { Check, CheckResult, Commit, Lakehouse, QueryResult } from '../lakehouse/lakehouse.js'
+import type { Check, CheckResult, Commit, Lakehouse, QueryResult, Tables } from '../lakehouse/lakehouse.js'
+import type { Look, Wait } from './wait.js'
 
 /**
  * A kind of task. Adding one is one file in this folder plus its line in `index.ts`; schema, reference docs, completion,
@@ -28,7 +29,9 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   /** JSON Schema of the short form, for validation and completion */
   shortSchema?: JsonSchema
   /** heavy operators own a slot; light ones may share one */
-  weight: 'heavy' | 'light'
+  weight: Weight
+  /** where that depends on the configuration; `weight` is then what it is most often */
+  weightOf?(config: Config): Weight
   /** true when the task-level keys `checks` and `quarantine` make sense: the operator writes a table */
   writesTable: boolean
   /** the tables a configuration names without running it; templates unrendered */
@@ -36,16 +39,37 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   run(config: Config, ctx: OperatorContext): Promise<OperatorResult>
   /** continues outside work that an earlier attempt started and saved with `saveHandle` */
   reattach?(handle: Json, config: Config, ctx: OperatorContext): Promise<OperatorResult>
+  /**
+   * Looks once whether what its tasks wait for has come (`LookWait`); cheap, as one process looks for all who wait.
+   * @param seen what the last look saw, `{}` before the first
+   * @throws SluiceError with `retryable: false` when no later look can find it; any other failure is told and looked past
+   */
+  look?(condition: JsonObject, seen: JsonObject, ctx: LookContext): Promise<Look>
+}
+
+export type Weight = 'heavy' | 'light'
+
+/** What a look may use. */
+export interface LookContext {
+  dag: { folder: string }
+  project: string
+  signal: AbortSignal
+  connection(name: string): ConnectionConfig
+  /** what is known of tables without a SQL engine */
+  tables(): Promise<Tables>
+  now(): Instant
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** What a running attempt may use. Everything here is about this attempt only. */
-export interface OperatorContext {
+export interface OperatorContext extends LookContext {
   /** `folder`: absolute path of the folder that holds the DAG file; relative paths of the configuration start there */
   dag: { id: string; folder: string }
   run: { id: string; scheduledAt: Instant; intervalStart: Instant; intervalEnd: Instant }
-  task: { id: string; attempt: number; generation: number }
+  task: { id: string; attempt: number; generation: number; queue: string }
+  /** what the task has waited for has come to this; null when nothing has come */
+  woken: Json
   /** absolute path of the project */
   project: string
   /** a fresh private folder, removed after the attempt; processes start here unless told otherwise */
@@ -85,11 +109,11 @@ export interface OperatorResult {
   /** the operator decided that there is nothing to do */
   skipped?: { reason: string }
   /**
-   * The operator waits for something outside. Its task is `deferred` and holds no slot; the next attempt begins at `until`, or
-   * when an event wakes the task if that is null. It is called through `reattach` with the handle that was saved last, so
-   * save one before. Waiting costs no retry. `reason` says what is waited for.
+   * The operator waits for something outside. Its task is `deferred` and holds no slot; the next attempt begins at `until`
+   * (null: never by itself), or as soon as what it `waitsFor` has come, then in `ctx.woken`. It is called through `reattach`
+   * with the handle that was saved last, so save one before. Waiting costs no retry. `reason` says what is waited for.
    */
-  deferred?: { until: Instant | null; reason: string }
+  deferred?: { until: Instant | null; reason: string; waitsFor?: Wait }
   commits?: Commit[]
   reads?: QueryResult['reads']
   checks?: CheckResult[]

@@ -1,17 +1,24 @@
 import type { Instant } from '../json.js'
+import type { Verdict } from './core/approval.js'
 import type { ManualRunOptions, TaskState } from './core/model.js'
 import type { Missed } from './loop/catchup.js'
 import type { BackfillChoice } from './store/backfill-store.js'
+import type { Role } from './store/store.js'
 
 /** Who acts; every command leaves an audit row in their name. */
 export interface Actor {
   user: string
 }
 
+/** Who decides what waits for a person; the role is part of what an approval asks for. */
+export interface Decider extends Actor {
+  role: Role
+}
+
 /**
  * The few ways to act on Sluice; the web view, the API and the command line share them (DESIGN 3). Refusals are
  * `SluiceError`s (DAG_UNKNOWN, RUN_UNKNOWN, TASK_UNKNOWN, PARAMS_INVALID, INTERVAL_INVALID, STATE_CONFLICT,
- * IDEMPOTENCY_CONFLICT, BACKFILL_INVALID, BACKFILL_UNKNOWN). Each resolves only after the change is durable.
+ * IDEMPOTENCY_CONFLICT, FORBIDDEN, BACKFILL_INVALID, BACKFILL_UNKNOWN). Each resolves only after the change is durable.
  */
 export interface Commands {
   /** makes a run by hand; with the same key and request a second call returns the first one's run, `repeated: true` */
@@ -37,6 +44,8 @@ export interface Commands {
   cancel(runId: string, actor: Actor): Promise<void>
   /** cancels one task; what needs it follows its trigger rule */
   cancelTask(runId: string, taskId: string, actor: Actor): Promise<void>
+  /** confirms or rejects what a task waits for (operator `approval`) */
+  approve(runId: string, taskId: string, verdict: Verdict, actor: Decider): Promise<void>
   pause(dagId: string, reason: string, actor: Actor): Promise<void>
   /** missed runs are made up for as the DAG's `catchup` says, or not at all with `skipMissed`; tells what was missed */
   resume(dagId: string, actor: Actor, options?: { skipMissed: boolean }): Promise<Missed>

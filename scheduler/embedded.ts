@@ -204,6 +204,7 @@ async function joined(
     slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
     instance,
     recorded: (outcomes) => scheduler.recorded(outcomes),
+    woken: (runId) => scheduler.run(runId),
   })
   // the worker is a neighbour: it is heard before it counts as silent
   keepLeases = () => worker.keepLeases()

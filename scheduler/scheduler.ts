@@ -1,7 +1,7 @@
 import type { Instant } from '../json.js'
 import type { Wake } from './commands.js'
 import type { AttemptOutcome } from './core/model.js'
-import { isBackfillRun } from './core/run-id.js'
+import { dagOfRun, isBackfillRun } from './core/run-id.js'
 import { Alarms } from './loop/alarms.js'
 import { announceQueued, announceRun } from './loop/announce.js'
 import { Backfills } from './loop/backfills.js'
@@ -12,6 +12,7 @@ import { RunCache } from './loop/run-cache.js'
 import { Settler } from './loop/settler.js'
 import { tellOfSilentWorkers } from './loop/silent-workers.js'
 import { SingleFlight } from './loop/single-flight.js'
+import { Waits } from './loop/waits.js'
 
 export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
 export type { DagReading } from './loop/registration.js'
@@ -52,6 +53,7 @@ export class Scheduler implements Wake {
   readonly #settler: Settler
   readonly #dueRuns: DueRuns
   readonly #backfills: Backfills
+  readonly #waits: Waits
   readonly #alarms: Alarms
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
   readonly #starts = new SingleFlight(() => this.#startAndLook())
@@ -59,6 +61,9 @@ export class Scheduler implements Wake {
   readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
   readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
   readonly #reaps = new SingleFlight(() => this.#guarded('reaping expired leases', () => this.#reap()))
+  readonly #wakes = new SingleFlight(() =>
+    this.#guarded('waking what waits', () => this.#waits.look((runId) => this.run(runId))),
+  )
   readonly #sweeps = new SingleFlight(() => this.#sweep())
   #allAsked = false
   #stopped = false
@@ -69,12 +74,19 @@ export class Scheduler implements Wake {
     this.#cache = new RunCache(this.#limits.cachedRuns)
     this.#dueRuns = new DueRuns(ports)
     this.#backfills = new Backfills(ports)
+    this.#waits = new Waits({ ...ports, wake: this })
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
     const signals = {
       ready: () => this.#request(this.#dispatch),
       ended: (runId: string) => {
         this.#request(this.#starts)
         if (isBackfillRun(runId)) this.#request(this.#slots)
+        this.#waits.ended(dagOfRun(runId))
+        this.#request(this.#wakes)
+      },
+      waits: (runId: string) => {
+        this.#waits.changed(runId)
+        this.#request(this.#wakes)
       },
       wakeAt: (runId: string, at: Instant | null) => this.#alarms.set(`run ${runId}`, at),
     }
@@ -132,7 +144,16 @@ export class Scheduler implements Wake {
   }
 
   #flights(): SingleFlight[] {
-    return [this.#sweeps, this.#reaps, this.#ticks, this.#slots, this.#starts, this.#retries, this.#dispatch]
+    return [
+      this.#sweeps,
+      this.#reaps,
+      this.#ticks,
+      this.#slots,
+      this.#starts,
+      this.#retries,
+      this.#wakes,
+      this.#dispatch,
+    ]
   }
 
   #request(flight: SingleFlight): void {
@@ -178,6 +199,8 @@ export class Scheduler implements Wake {
     this.#request(this.#dispatch)
     this.#request(this.#ticks)
     this.#request(this.#slots)
+    this.#waits.children()
+    this.#request(this.#wakes)
   }
 
   async #startRuns(): Promise<void> {
@@ -220,6 +243,7 @@ export class Scheduler implements Wake {
     await this.#guarded('looking for stale queued tasks', () => this.#repeatHints())
     await this.#guarded('looking for silent workers', () => tellOfSilentWorkers(this.#ports))
     this.#request(this.#retries)
+    this.#waits.all()
     this.all()
     const { sweepMs } = this.#limits
     this.#alarms.set('sweep', this.now() + (typeof sweepMs === 'number' ? sweepMs : sweepMs()))

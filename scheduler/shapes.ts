@@ -12,6 +12,7 @@
  *   POST /runs/{run}/mark {tasks, state}  { run, marked }
  *   GET  /runs/{run}/tasks/{task}/attempts               AttemptShape[]
  *   GET  /runs/{run}/tasks/{task}/attempts/{n}/log?from=LINE   NDJSON of LogLine; `&follow=1` keeps the answer open until the attempt ends
+ *   GET  /approvals                     ApprovalShape[]     POST /runs/{run}/tasks/{task}/approval {approved, comment} -> { run, task, approved }
  *   GET  /runs/{run}/events             server-sent events: `task` with TaskShape, `run` with RunListEntry; ends when the run ends
  *   GET  /tables                        TableShape[]        GET  /tables/{table}/versions       TableVersionShape[]
  *   POST /tables/{table}/rollback {version, reason}         TableVersionShape
@@ -68,6 +69,19 @@ export interface TaskShape {
     sample: Record<string, unknown>[]
     message: string
   }[]
+}
+
+/** A task that waits for a person: one of `users`, or anyone with the role when there are none. */
+export interface ApprovalShape {
+  dag: string
+  run: string
+  task: string
+  message: string
+  role: string
+  users: string[]
+  since: string
+  /** when it counts as decided; null for never */
+  until: string | null
 }
 
 /** One item of a task with `for_each`; `task` is its id, `load.17`. */

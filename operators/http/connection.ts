@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors.js'
-import type { OperatorContext } from '../operator.js'
+import type { LookContext } from '../operator.js'
 import type { HttpRequest } from './exchange.js'
 
 /** What a connection of type `http` in sluice.yaml says; with no connection, what holds for a URL of a DAG file. */
@@ -15,7 +15,7 @@ export interface HttpConnection {
  * @param name null or undefined for none
  * @throws SluiceError CONNECTION_UNKNOWN, CONFIG_INVALID
  */
-export function httpConnection(name: string | undefined, ctx: OperatorContext): HttpConnection {
+export function httpConnection(name: string | undefined, ctx: Pick<LookContext, 'connection'>): HttpConnection {
   if (name === undefined) return { base: null, headers: {}, reach: 'public' }
   const { type, url, headers = {}, allow_private: allowPrivate = false } = ctx.connection(name)
   if (type !== 'http') {

@@ -41,7 +41,8 @@ export async function runRequest(config: HttpConfig, ctx: OperatorContext): Prom
   }
 }
 
-function requestOf(config: HttpConfig, connection: HttpConnection): HttpRequest {
+/** The request that a configuration asks for, to the place that its connection leads to. */
+export function requestOf(config: HttpConfig, connection: HttpConnection): HttpRequest {
   const url = connection.base === null ? absoluteUrl(config.url) : urlBelow(connection.base, config.url)
   for (const [name, value] of Object.entries(config.query ?? {})) url.searchParams.append(name, value)
   const text = config.json !== undefined ? JSON.stringify(config.json) : config.body

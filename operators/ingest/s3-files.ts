@@ -4,7 +4,7 @@ import picomatch from 'picomatch'
 import { SluiceError } from '../../errors.js'
 import { eachBounded } from '../../lakehouse/objects/concurrency.js'
 import type { ListedObject, S3Bucket } from '../../lakehouse/objects/s3-bucket.js'
-import type { OperatorContext } from '../operator.js'
+import type { LookContext, OperatorContext } from '../operator.js'
 import { MAX_FILES } from '../tables/match-files.js'
 import { countOf, filesSource, logFiles, type Prepared, withContent } from './files.js'
 import type { IngestSource } from './source-schema.js'
@@ -53,10 +53,30 @@ export async function s3Files(
   }
 }
 
+/**
+ * The objects that one s3:// glob matches; nothing is downloaded.
+ * @throws SluiceError FILES_NOT_FOUND when there is none
+ */
+export async function matchingObjects(
+  glob: string,
+  connection: string,
+  ctx: LookContext,
+): Promise<{ name: string; size: number }[]> {
+  const { S3Bucket } = await import('../../lakehouse/objects/s3-bucket.js')
+  const { name, pattern } = parsedGlob(glob)
+  const bucket = new S3Bucket(name, { name: connection, config: ctx.connection(connection) }, ctx.project)
+  try {
+    const found = await matches(bucket, pattern, glob, ctx.signal)
+    return found.map(({ name, size }) => ({ name, size }))
+  } finally {
+    bucket.close()
+  }
+}
+
 function parsedGlob(glob: string): { name: string; pattern: string } {
   const [, name, pattern] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/.exec(glob) ?? []
   if (name !== undefined && pattern !== undefined) return { name, pattern }
-  const message = `ingest: ${glob} is not of the form s3://bucket/key; with a connection of type s3 all files are.`
+  const message = `${glob} is not of the form s3://bucket/key; with a connection of type s3 all files are.`
   throw new SluiceError('OPERATOR_FAILED', message, { retryable: false })
 }
 

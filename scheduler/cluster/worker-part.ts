@@ -47,6 +47,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
     ...{ store, queue: hints, events, clock, log, operators, instance },
     slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
     recorded: (outcomes) => bell.recorded(outcomes),
+    woken: (runId) => bell.run(runId),
     lookMs: () => (link.ready ? LOOK_MS : LOOK_WITHOUT_REDIS_MS),
   })
   worker.start()

@@ -3,6 +3,7 @@ import type { Actor, Commands } from '../commands.js'
 import { cancelRun, cancelTask } from '../core/cancel.js'
 import { clear } from '../core/clear.js'
 import { mark } from '../core/mark.js'
+import { approve } from './approve.js'
 import { cancelBackfill, pauseBackfill, previewBackfill, resumeBackfill, startBackfill } from './backfills.js'
 import { changeRun, knownTasks } from './change-run.js'
 import { missedBy, pause, resume } from './pausing.js'
@@ -24,6 +25,7 @@ export function createCommands(
     mark: (runId, tasks, state, actor) => markTasks(ports, runId, tasks, state, actor),
     cancel: (runId, actor) => cancelWhole(ports, runId, actor),
     cancelTask: (runId, taskId, actor) => cancelOne(ports, runId, taskId, actor),
+    approve: (runId, taskId, verdict, actor) => approve(ports, runId, taskId, verdict, actor),
     pause: (dagId, reason, actor) => pause(ports, dagId, reason, actor),
     resume: (dagId, actor, options) => resume(ports, dagId, actor, options),
     missed: (dagId) => missedBy(ports, dagId),

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
-import type { Instant, Json } from '../../json.js'
+import type { Instant, Json, JsonObject } from '../../json.js'
 import type { Actor } from '../commands.js'
-import type { ManualRunOptions } from '../core/model.js'
+import type { ManualRunOptions, ParentTask } from '../core/model.js'
 import { newRun } from '../core/new-run.js'
 import { manualRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
+import { paramFromText } from '../dag/params.js'
 import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
 import { currentDag } from './current-dag.js'
@@ -15,22 +16,24 @@ import { audit, type CommandPorts } from './ports.js'
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
 const SAME_INSTANT_LIMIT = 100
 
+/** @param parent the task that starts the run; absent for a person */
 export async function trigger(
   ports: CommandPorts,
   dagId: string,
   options: ManualRunOptions,
   actor: Actor,
   idempotencyKey: string | null,
+  parent?: ParentTask,
 ): Promise<{ run: string; repeated: boolean }> {
   const dag = await currentDag(ports, dagId)
-  const params = checkedParams(dag, options)
+  const params = checkedParams(dag, parent === undefined ? options.params : typedParams(dag, options.params))
   const onlyTasks = checkedTasks(dag, options.onlyTasks)
   const triggeredAt = ports.wake.now()
   const interval = checkedInterval(options.interval) ?? latestInterval(ports.timetable, dag, triggeredAt)
   const idempotency =
     idempotencyKey === null ? {} : { idempotency: { key: idempotencyKey, requestHash: requestHash(dagId, options) } }
   for (let dueAt = triggeredAt; dueAt < triggeredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
-    const run = newRun(dag, {
+    const made = newRun(dag, {
       id: manualRunId(dagId, dueAt),
       kind: 'manual',
       dueAt,
@@ -40,6 +43,7 @@ export async function trigger(
       onlyTasks,
       noChecks: options.noChecks,
     })
+    const run = parent === undefined ? made : { ...made, parent }
     await audit(ports, actor, 'trigger', dagId, { run: run.id, params })
     await ports.debugPoint('command:decided')
     const result = await ports.store.createRun(run, { now: triggeredAt, ...idempotency })
@@ -62,8 +66,18 @@ async function created(ports: CommandPorts, runId: string): Promise<{ run: strin
   return { run: runId, repeated: false }
 }
 
-function checkedParams(dag: Dag, options: ManualRunOptions) {
-  const checked = validateParams(dag.params, options.params)
+/** Templates give texts, whatever the parameter is. */
+function typedParams(dag: Dag, params: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => {
+      const spec = Object.hasOwn(dag.params, name) ? dag.params[name] : undefined
+      return [name, typeof value === 'string' && spec !== undefined ? paramFromText(spec, value) : value]
+    }),
+  )
+}
+
+function checkedParams(dag: Dag, params: JsonObject) {
+  const checked = validateParams(dag.params, params)
   if ('params' in checked) return checked.params
   const sentences = checked.problems.map(({ message }) => message)
   throw new SluiceError('PARAMS_INVALID', sentences.join(' '))

@@ -94,7 +94,10 @@ export class RunDraft {
   set(taskId: string, change: Partial<Omit<TaskRun, 'taskId' | 'attempt' | 'since'>>): void {
     const task = this.#tasks.get(taskId)
     if (task === undefined) throw new Error(`The run ${this.run.id} has no task ${taskId}.`)
-    this.#tasks.set(taskId, { ...task, ...change })
+    const after = { ...task, ...change }
+    // who no longer waits waits for nothing
+    if (after.state !== 'deferred' && after.waitsFor != null) after.waitsFor = null
+    this.#tasks.set(taskId, after)
   }
 
   settle(taskId: string, attempt: number): void {
@@ -164,6 +167,7 @@ const TASK_FIELDS = [
   'endedAt',
   'cancelRequested',
   'outputs',
+  'waitsFor',
 ] as const satisfies (keyof TaskRun)[]
 
 function taskChange(before: TaskRun, after: TaskRun): TaskChange | null {

@@ -1,4 +1,5 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
+import type { Wait } from '../../operators/wait.js'
 import type { Dag } from '../dag/model.js'
 import type { AlertEvent } from './alert.js'
 
@@ -51,6 +52,17 @@ export interface Run {
   onlyTasks: string[] | null
   /** audits are recorded but not enforced (`run --no-checks`) */
   noChecks: boolean
+  /** the task that started it (`trigger_dag`); absent when none did */
+  parent?: ParentTask
+}
+
+/** The task that a run was started by. */
+export interface ParentTask {
+  runId: string
+  taskId: string
+  generation: number
+  /** it waits for the run's end, and takes the run along when it is cancelled */
+  waits: boolean
 }
 
 /** One task of one run, or one item of a task with `for_each` (items.ts). */
@@ -76,6 +88,8 @@ export interface TaskRun {
   /** the running attempt is to be stopped; the task leaves `running` once its outcome is there */
   cancelRequested: boolean
   outputs: JsonObject
+  /** while `deferred`: what brings it back before `notBefore`; null or absent when nothing does */
+  waitsFor?: Wait | null
 }
 
 /** How one attempt ended, as the worker (or the reaper) recorded it. */
@@ -85,6 +99,8 @@ export interface AttemptOutcome {
   result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost' | 'deferred'
   /** with `deferred` the instant of the next attempt; null or absent when only an event brings it */
   wakeAt?: Instant | null
+  /** with `deferred` what brings it back before; absent when nothing does */
+  waitsFor?: Wait | null
   /** one sentence; the true reason */
   reason: string
   /** false fails the task whatever `retries` allows */
@@ -117,6 +133,7 @@ export interface TaskChange {
     reason: string
     cancelRequested?: boolean
     outputs?: JsonObject
+    waitsFor?: Wait | null
   }
 }
 

@@ -54,6 +54,7 @@ function stateAfter(task: Task, taskRun: TaskRun, outcome: AttemptOutcome, now: 
         state: 'deferred',
         tries: taskRun.tries - 1,
         notBefore: outcome.wakeAt ?? null,
+        waitsFor: outcome.waitsFor ?? null,
         reason: outcome.reason,
       } as const
     case 'cancelled':

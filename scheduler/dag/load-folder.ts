@@ -4,6 +4,7 @@ import { SluiceError } from '../../errors.js'
 import { type Compiled, type CompileOptions, compileContext } from './compile.js'
 import { type CompiledFile, compileFiles, isUntouched } from './compile-files.js'
 import type { Dag, Problem } from './model.js'
+import { otherDagProblems } from './other-dags.js'
 import { sortedProblems } from './report.js'
 
 /** One reading of a whole DAGs folder. */
@@ -81,7 +82,14 @@ function reading(kept: ReadonlyMap<string, CompiledFile>, problems: Problem[]): 
     if (compiled.dag !== null && others.length === 0) dags.push(compiled.dag)
     else bad.push(file)
   }
-  return { dags, broken: bad, problems: sortedProblems(problems) }
+  const nameless = [...kept.values()].some(({ compiled }) => compiled.dagId === null)
+  const wrong = otherDagProblems(dags, nameless ? null : new Set(filesById.keys()))
+  const refused = new Set(wrong.map(({ file }) => file))
+  return {
+    dags: dags.filter(({ file }) => !refused.has(file)),
+    broken: [...bad, ...refused],
+    problems: sortedProblems([...problems, ...wrong]),
+  }
 }
 
 function sameId(file: string, compiled: Compiled, others: readonly string[]): Problem {

@@ -41,6 +41,8 @@ export type DebugPoint =
   | 'command:decided'
   | 'command:applied'
   | 'resume:moved'
+  | 'child:made'
+  | 'waits:woken'
 
 /** Everything the scheduler touches outside itself. */
 export interface Ports {

@@ -24,6 +24,8 @@ export interface SettlerSignals {
   ready(): void
   /** a run has ended, so another of its DAG may start */
   ended(runId: string): void
+  /** tasks of the run have been deferred, cancelled or cleared */
+  waits(runId: string): void
   /** look at the run again at `at`; null for no such need */
   wakeAt(runId: string, at: number | null): void
 }
@@ -134,7 +136,9 @@ export class Settler {
   }
 
   #unchanged(snapshot: RunSnapshot, decision: Decision): void {
-    if (!isFinalRun(snapshot.run.state)) this.#cache.put(snapshot)
+    // a command may have ended it
+    if (isFinalRun(snapshot.run.state)) this.#signals.ended(snapshot.run.id)
+    else this.#cache.put(snapshot)
     this.#signals.wakeAt(snapshot.run.id, decision.wakeAt)
   }
 
@@ -149,6 +153,7 @@ export class Settler {
     this.#signals.wakeAt(runId, decision.wakeAt)
     this.#signals.ready()
     if (ended) this.#signals.ended(runId)
+    if (decision.tasks.some(({ set }) => set.waitsFor != null || set.state === 'cancelled')) this.#signals.waits(runId)
     if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
   }
 }

@@ -45,7 +45,7 @@ with recursive waiting as (
   insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
   select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
 )
-select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.item,
+select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
   r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
@@ -79,12 +79,12 @@ from (select $2 < (select coalesce(max(epoch), $2) from epochs) as epoch_over) o
 const RECORD_OUTCOMES = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
-    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, rendered jsonb, log_lines int,
+    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, waits_for jsonb, rendered jsonb, log_lines int,
     log_bytes bigint, metrics jsonb, reads jsonb, writes jsonb, checks jsonb)
   where position between 0 and 2147483647
 ), mine as (
   update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
-    ended_at = i.ended_at, wake_at = i.wake_at, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
+    ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
   from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
     and a.claim_token = i.claim_token and a.result is null
   returning i.*
@@ -161,6 +161,7 @@ interface ClaimRow extends Record<string, unknown> {
   claim_token: string
   lease_until: Instant
   handle: Json
+  woken: Json
   item: Json
   due_at: Instant
   interval_start: Instant
@@ -321,6 +322,7 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
     triggeredBy: row.triggered_by,
     noChecks: row.no_checks,
     handle: row.handle,
+    woken: row.woken,
     item: row.item,
     claimedAt,
   }
@@ -341,6 +343,7 @@ function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], 
     outputs: outcome.outputs,
     ended_at: jsonInstant(outcome.endedAt),
     wake_at: jsonInstant(outcome.wakeAt ?? null),
+    waits_for: outcome.waitsFor ?? null,
     rendered: facts.rendered,
     log_lines: facts.logLines,
     log_bytes: facts.logBytes,

@@ -15,6 +15,7 @@ import { QueueingQueries } from './queueing.js'
 import { RetentionQueries } from './retention.js'
 import { RunQueries } from './runs.js'
 import type { Store } from './store.js'
+import { WaitQueries } from './waits.js'
 
 export interface OpenStore {
   store: Store
@@ -53,6 +54,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     dags,
     dueRuns: new DueRunQueries(database),
     backfills: new BackfillQueries(database),
+    waits: new WaitQueries(database),
     runs: new RunQueries(database, (version) => dags.dagVersion(version)),
     retention: new RetentionQueries(database),
     queueing: new QueueingQueries(database),
@@ -103,6 +105,7 @@ interface Parts {
   dags: DagQueries
   dueRuns: DueRunQueries
   backfills: BackfillQueries
+  waits: WaitQueries
   runs: RunQueries
   retention: RetentionQueries
   queueing: QueueingQueries
@@ -115,7 +118,8 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, backfills, runs, retention, queueing, claims, lineage, accounts, alerts, messages } = parts
+  const { dags, dueRuns, backfills, waits, runs, retention, queueing, claims, lineage, accounts } = parts
+  const { alerts, messages } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -136,6 +140,14 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     advanceBackfill: (...args) => backfills.advanceBackfill(...args),
     setBackfillState: (...args) => backfills.setBackfillState(...args),
     activeRunsOf: (...args) => backfills.activeRunsOf(...args),
+    wakeWaiting: (...args) => waits.wakeWaiting(...args),
+    wakeTask: (...args) => waits.wakeTask(...args),
+    childrenToMake: (...args) => waits.childrenToMake(...args),
+    childrenToCancel: (...args) => waits.childrenToCancel(...args),
+    dueLooks: (...args) => waits.dueLooks(...args),
+    nextLookAt: (...args) => waits.nextLookAt(...args),
+    recordLooks: (...args) => waits.recordLooks(...args),
+    hastenLooks: (...args) => waits.hastenLooks(...args),
     createRun: (...args) => runs.createRun(...args),
     startRuns: (...args) => runs.startRuns(...args),
     run: (...args) => runs.run(...args),

@@ -1,9 +1,11 @@
 import type { Instant, JsonObject } from '../../json.js'
+import type { Wait } from '../../operators/wait.js'
 import type { AttemptOutcome, Run, RunKind, RunState, TaskRun, TaskState } from '../core/model.js'
 
 /** Columns of `runs` in the form `toRun` reads. */
 export const RUN_COLUMNS = `run_id, dag_id, version, kind, state, revision, due_at, interval_start, interval_end, params,
-  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks`
+  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks,
+  parent_run_id, parent_task_id, parent_generation, parent_waits`
 
 export interface RunRow extends Record<string, unknown> {
   run_id: string
@@ -24,6 +26,10 @@ export interface RunRow extends Record<string, unknown> {
   cancel_requested: boolean
   only_tasks: string[] | null
   no_checks: boolean
+  parent_run_id: string | null
+  parent_task_id: string | null
+  parent_generation: number | null
+  parent_waits: boolean | null
 }
 
 export function toRun(row: RunRow): Run {
@@ -46,11 +52,18 @@ export function toRun(row: RunRow): Run {
     cancelRequested: row.cancel_requested,
     onlyTasks: row.only_tasks,
     noChecks: row.no_checks,
+    ...parentOf(row),
   }
 }
 
+function parentOf(row: RunRow): Pick<Run, 'parent'> {
+  const { parent_run_id: runId, parent_task_id: taskId, parent_generation: generation } = row
+  if (runId === null || taskId === null || generation === null) return {}
+  return { parent: { runId, taskId, generation, waits: row.parent_waits === true } }
+}
+
 export const TASK_COLUMNS = `task_id, state, attempt, tries, generation, not_before, since, started_at, ended_at, reason,
-  cancel_requested, outputs`
+  cancel_requested, outputs, waits_for`
 
 export interface TaskRow extends Record<string, unknown> {
   task_id: string
@@ -65,6 +78,7 @@ export interface TaskRow extends Record<string, unknown> {
   reason: string
   cancel_requested: boolean
   outputs: JsonObject
+  waits_for: Wait | null
 }
 
 export function toTaskRun(row: TaskRow): TaskRun {
@@ -81,6 +95,7 @@ export function toTaskRun(row: TaskRow): TaskRun {
     reason: row.reason,
     cancelRequested: row.cancel_requested,
     outputs: row.outputs,
+    ...(row.waits_for === null ? {} : { waitsFor: row.waits_for }),
   }
 }
 
@@ -95,6 +110,7 @@ export interface OutcomeRow extends Record<string, unknown> {
   wake_at: Instant | null
   /** names of checks that did not pass; null for none */
   failed_checks: string[] | null
+  waits_for: Wait | null
 }
 
 export function toOutcome(row: OutcomeRow): AttemptOutcome {
@@ -106,7 +122,7 @@ export function toOutcome(row: OutcomeRow): AttemptOutcome {
     retryable: row.retryable,
     outputs: row.outputs,
     endedAt: row.ended_at,
-    ...(row.result === 'deferred' ? { wakeAt: row.wake_at } : {}),
+    ...(row.result === 'deferred' ? { wakeAt: row.wake_at, waitsFor: row.waits_for } : {}),
     ...(row.failed_checks === null ? {} : { failedChecks: row.failed_checks }),
   }
 }

@@ -24,8 +24,9 @@ with known_key as (
   select run_id from runs where run_id = $3 or (dag_id = $4 and due_at = $7 and kind = $6) limit 1
 ), run as (
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
-    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at)
-  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1
+    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at, parent_run_id, parent_task_id, parent_generation,
+    parent_waits)
+  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1, $18, $19, $20, $21
   where not exists (select 1 from known_key) and not exists (select 1 from clash)
   on conflict do nothing
   returning run_id
@@ -76,6 +77,8 @@ with change as (
     reason = c.set ->> 'reason',
     cancel_requested = coalesce((c.set ->> 'cancelRequested')::boolean, t.cancel_requested),
     outputs = coalesce(c.set -> 'outputs', t.outputs),
+    waits_for = case when c.set ? 'waitsFor' then nullif(c.set -> 'waitsFor', 'null') else t.waits_for end,
+    woken = case when c.set ->> 'state' = 'deferred' or c.set ? 'generation' then null else t.woken end,
     since = case when t.state = c.set ->> 'state' then t.since else $3 end,
     claim_token = case when c.set ->> 'state' = 'running' then t.claim_token end,
     worker_id = case when c.set ->> 'state' = 'running' then t.worker_id end,
@@ -96,7 +99,7 @@ with change as (
   on conflict (run_id, task_id) do update set state = excluded.state, generation = excluded.generation, tries = 0,
     since = excluded.since, reason = excluded.reason, item = excluded.item, not_before = null, started_at = null,
     ended_at = null, cancel_requested = false, outputs = '{}', handle = null, progress = null, claim_token = null,
-    worker_id = null, lease_until = null
+    worker_id = null, lease_until = null, waits_for = null, woken = null
 ), dropped as (
   delete from task_runs t using run
   where t.run_id = run.run_id and t.item_of = any($8::text[]) and not exists (
@@ -204,6 +207,10 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         run.maxActiveTasks,
         json(tasks),
         idempotency?.requestHash ?? null,
+        run.parent?.runId ?? null,
+        run.parent?.taskId ?? null,
+        run.parent?.generation ?? null,
+        run.parent?.waits ?? null,
       ])
       switch (row?.outcome) {
         case 'created':
@@ -254,7 +261,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         params: [runId],
       },
       {
-        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at, (
+        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at, waits_for, (
             select array_agg(c.name order by c.position) from check_results c where c.run_id = a.run_id
               and c.task_id = a.task_id and c.attempt = a.attempt and not c.passed
           ) as failed_checks from attempts a

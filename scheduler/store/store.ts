@@ -1,9 +1,10 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { AlertEvent } from '../core/alert.js'
-import type { AttemptOutcome, Decision, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
+import type { AttemptOutcome, Decision, ParentTask, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
 import type { Dag, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
+import type { WaitStore } from './wait-store.js'
 
 /**
  * The metadata store: the one authority (DESIGN 5). PostgreSQL, PGlite and the simulation's memory store pass the same
@@ -17,6 +18,7 @@ export interface Store
     RunStore,
     RetentionStore,
     BackfillStore,
+    WaitStore,
     ClaimStore,
     LineageStore,
     AccountStore,
@@ -97,6 +99,8 @@ export interface NewRun {
   tasks: { taskId: string; pool: string; queue: string; priority: number }[]
   maxActiveRuns: number
   maxActiveTasks: number
+  /** the task that starts it; absent when none does */
+  parent?: ParentTask
 }
 
 /** What one look at the clock decides for a DAG: the runs that are due, and the instant of the next look. */
@@ -157,7 +161,7 @@ export interface RunStore {
    * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
    * conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
-   * A change of generation forgets handle and progress. `since` becomes `now` when the state changes.
+   * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. `since` becomes `now` when the state changes.
    * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an
    * earlier generation; items of the task that it does not name are removed, their attempts stay.
    * `alerts` are raised as by `raiseAlerts`, in the same step.
@@ -218,6 +222,8 @@ export interface ClaimedTask {
   item: Json
   /** what the attempt before this one saved with saveHandle(), for re-attachment; null for none */
   handle: Json
+  /** what the task waited for has come to this; null when it waited for nothing, or nothing has come */
+  woken: Json
   claimedAt: Instant
 }
 

@@ -1,15 +1,16 @@
 import { dirname, join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
-import type { LakehouseConfig } from '../../lakehouse/config.js'
+import type { ConnectionConfig, LakehouseConfig } from '../../lakehouse/config.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import type { OperatorContext } from '../../operators/operator.js'
 import type { RenderedTask } from '../dag/templates.js'
 import { lakehouseConfig } from '../lakehouse-config.js'
-import { resolveSecrets } from '../secrets.js'
+import { resolveSecrets, type SecretSource } from '../secrets.js'
 import type { LogWriter } from './log-writer.js'
 import type { Masking } from './masking.js'
 import type { Assignment, SlotConfig } from './protocol.js'
+import type { SlotTables } from './slot-tables.js'
 import { taskEnvironment } from './task-environment.js'
 import type { WorkFolder } from './work-folder.js'
 
@@ -24,6 +25,7 @@ export interface ContextParts {
   work: WorkFolder
   /** environment of the slot: where secrets come from */
   env: Record<string, string | undefined>
+  tables: SlotTables
   progress(value: JsonObject): void
   saveHandle(handle: Json): Promise<void>
   now(): number
@@ -41,11 +43,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
   const source = { env: parts.env, folder: config.project }
   const found = (secret: string) => masking.add(secret)
   const own = resolveSecrets(rendered.env, source, `task ${task.id}, env`, found)
-  const connection = (name: string) => {
-    const named = Object.hasOwn(config.connections, name) ? config.connections[name] : undefined
-    if (named === undefined) throw unknownConnection(name, config)
-    return resolveSecrets(named, source, `sluice.yaml: connections.${name}`, found)
-  }
+  const connection = (name: string) => namedConnection(config, name, source, found)
   const lakehouses = new Lakehouses((engine) => lakehouseConfig(config, engine, source, found))
   const context: OperatorContext = {
     dag: { id: dag.id, folder: join(config.dags, dirname(dag.file)) },
@@ -55,7 +53,8 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
       intervalStart: claim.intervalStart,
       intervalEnd: claim.intervalEnd,
     },
-    task: { id: claim.taskId, attempt: claim.attempt, generation: claim.generation },
+    task: { id: claim.taskId, attempt: claim.attempt, generation: claim.generation, queue: task.queue },
+    woken: claim.woken,
     project: config.project,
     get workDir() {
       return work.path
@@ -70,6 +69,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
       return text
     },
     connection,
+    tables: () => parts.tables.open(lakehouseConfig(config, null, source, found)),
     lakehouse: (name = 'lakehouse') => lakehouses.open(name),
     token: `${dag.id}/${claim.runId}/${claim.taskId}/${claim.generation}`,
     checks: rendered.checks,
@@ -81,11 +81,21 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
   return { context, opened: lakehouses }
 }
 
-function unknownConnection(name: string, config: SlotConfig): SluiceError {
+/**
+ * A connection of sluice.yaml with its secrets resolved.
+ * @throws SluiceError CONNECTION_UNKNOWN, SECRET_MISSING
+ */
+export function namedConnection(
+  config: SlotConfig,
+  name: string,
+  source: SecretSource,
+  found: (secret: string) => void,
+): ConnectionConfig {
+  const named = Object.hasOwn(config.connections, name) ? config.connections[name] : undefined
+  if (named !== undefined) return resolveSecrets(named, source, `sluice.yaml: connections.${name}`, found)
   const known = Object.keys(config.connections).join(', ')
-  return new SluiceError('CONNECTION_UNKNOWN', `There is no connection ${name}; sluice.yaml has ${known}.`, {
-    retryable: false,
-  })
+  const message = `There is no connection ${name}; sluice.yaml has ${known}.`
+  throw new SluiceError('CONNECTION_UNKNOWN', message, { retryable: false })
 }
 
 class Lakehouses implements OpenedLakehouses {

@@ -4,6 +4,7 @@ import type { LogsConfig } from '../config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
 import type { AttemptFacts, ClaimedTask } from '../store/store.js'
+import type { DueLook, LookResult } from '../store/wait-store.js'
 
 /** What the supervisor and its slots say to each other; all of it survives structured cloning. */
 
@@ -37,14 +38,17 @@ export type StopCode = 'CANCELLED' | 'TIMED_OUT'
 export type ToSlot =
   | { kind: 'configure'; config: SlotConfig }
   | { kind: 'run'; assignment: Assignment }
+  /** conditions to look at, all at once; answered by one `looked` */
+  | { kind: 'look'; token: string; looks: DueLook[] }
   | { kind: 'stop'; claimToken: string; code: StopCode; message: string }
   /** the answer to `handle`: null when it is durable, else why it is not */
   | { kind: 'handle_saved'; claimToken: string; handle: number; failure: string | null }
 
 /** How an attempt ended, as far as its slot can say. */
-export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable' | 'outputs' | 'wakeAt'>
+export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable' | 'outputs' | 'wakeAt' | 'waitsFor'>
 
 export type FromSlot =
+  | { kind: 'looked'; token: string; results: LookResult[]; memory: number }
   | { kind: 'logged'; claimToken: string; lines: number }
   | { kind: 'progress'; claimToken: string; progress: JsonObject }
   | { kind: 'handle'; claimToken: string; handle: number; value: Json }

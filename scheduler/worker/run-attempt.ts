@@ -9,6 +9,7 @@ import type { LogStore } from './log-store.js'
 import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
+import type { SlotTables } from './slot-tables.js'
 import { isTooDeep, storable, storableReason, storableRendered } from './storable.js'
 import { WorkFolder } from './work-folder.js'
 
@@ -27,6 +28,7 @@ export interface AttemptSurroundings {
   logs: LogStore
   /** environment of the slot */
   env: Record<string, string | undefined>
+  tables: SlotTables
   now(): number
 }
 
@@ -121,7 +123,8 @@ class AttemptRun {
       this.#facts = factsOf(result)
       const outputs = keepable(result.outputs ?? {})
       if (result.deferred !== undefined) {
-        return { ...ended('deferred', result.deferred.reason), wakeAt: result.deferred.until }
+        const { until, reason, waitsFor = null } = result.deferred
+        return { ...ended('deferred', reason), wakeAt: until, waitsFor }
       }
       if (result.skipped !== undefined) return ended('skipped', result.skipped.reason, outputs)
       checkDeclared(outputs, this.assignment)

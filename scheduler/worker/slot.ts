@@ -2,10 +2,13 @@ import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { operators } from '../../operators/index.js'
 import { processesWith } from '../../operators/process/process-group.js'
+import type { DueLook } from '../store/wait-store.js'
 import type { LogStore } from './log-store.js'
+import { lookAtAll } from './look-at.js'
 import { openLogStore } from './open-log-store.js'
 import type { Assignment, FromSlot, SlotConfig, ToSlot } from './protocol.js'
 import { runAttempt } from './run-attempt.js'
+import { SlotTables } from './slot-tables.js'
 import { CLAIM_MARKER } from './task-environment.js'
 
 /**
@@ -15,11 +18,13 @@ import { CLAIM_MARKER } from './task-environment.js'
 class Slot {
   readonly #attempts = new Map<string, RunningAttempt>()
   #config: SlotConfig | null = null
+  readonly #tables = new SlotTables()
   #logs: LogStore | null = null
 
   receive(message: ToSlot): void {
     if (message.kind === 'configure') this.#configure(message.config)
     else if (message.kind === 'run') this.#run(message.assignment)
+    else if (message.kind === 'look') void this.#look(message.token, message.looks)
     else if (message.kind === 'stop')
       this.#attempts.get(message.claimToken)?.stop(new SluiceError(message.code, message.message))
     else this.#attempts.get(message.claimToken)?.handleSaved(message.handle, message.failure)
@@ -45,17 +50,33 @@ class Slot {
   }
 
   #run(assignment: Assignment): void {
-    const config = this.#config
-    if (config === null) throw new Error('a slot was given work before its configuration')
+    const config = this.#configured()
     const { claimToken } = assignment.claim
     const attempt = new RunningAttempt(claimToken)
     this.#attempts.set(claimToken, attempt)
     const logs = this.#logsOf(config)
-    const around = { config, operators, logs, env: process.env, now: () => Date.now() }
+    const around = { config, operators, logs, tables: this.#tables, env: process.env, now: () => Date.now() }
     void runAttempt(assignment, attempt, attempt.signal, around).then((end) => {
       this.#attempts.delete(claimToken)
       say({ kind: 'done', claimToken, ...end, memory: process.memoryUsage.rss() })
     })
+  }
+
+  async #look(token: string, looks: DueLook[]): Promise<void> {
+    const around = {
+      config: this.#configured(),
+      operators,
+      tables: this.#tables,
+      env: process.env,
+      now: () => Date.now(),
+    }
+    const results = await lookAtAll(looks, around)
+    say({ kind: 'looked', token, results, memory: process.memoryUsage.rss() })
+  }
+
+  #configured(): SlotConfig {
+    if (this.#config === null) throw new Error('a slot was given work before its configuration')
+    return this.#config
   }
 }
 

@@ -14,6 +14,7 @@ import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
 import { HEARTBEAT_MS, Heartbeat } from './heartbeat.js'
 import type { LogStore } from './log-store.js'
+import { Looks } from './looks.js'
 import { openLogStore } from './open-log-store.js'
 import { Preparation } from './preparation.js'
 import { ProgressWriter } from './progress-writer.js'
@@ -48,6 +49,8 @@ export interface SupervisorOptions {
   instance: string
   /** outcomes that have just become durable */
   recorded(outcomes: { runId: string; outcome: AttemptOutcome }[]): void
+  /** a task of this run goes on, because what it waited for has come */
+  woken(runId: string): void
   /** between two looks at the store for work that nobody has told of; absent: hints are never lost */
   lookMs?(): number
   leaseMs?: number
@@ -73,6 +76,7 @@ export class Supervisor {
   readonly #preparation: Preparation
   readonly #reporter: Reporter
   readonly #progress: ProgressWriter
+  readonly #looks: Looks
   readonly #logs: LogStore
   readonly #catalogTest: CatalogTest
   readonly #heartbeat: Heartbeat
@@ -103,6 +107,14 @@ export class Supervisor {
     this.#pool = new SlotPool(slotConfig, instance, listener, options.slotLimits)
     this.#reporter = new Reporter(store, clock, log, (reports) => {
       options.recorded(reports.map(({ runId, outcome }) => ({ runId, outcome })))
+      void this.#hastenLooks(reports)
+    })
+    this.#looks = new Looks({
+      ...{ store, clock, log, pool: this.#pool },
+      queues: () => [...this.#queues],
+      woken: (runIds) => {
+        for (const runId of runIds) options.woken(runId)
+      },
     })
     this.#progress = new ProgressWriter(store, clock, log)
     this.#heartbeat = this.#createHeartbeat()
@@ -126,6 +138,7 @@ export class Supervisor {
     this.#heartbeat.start()
     this.#pool.warm()
     this.#catalogTest.start()
+    this.#looks.request()
     this.#look()
   }
 
@@ -174,6 +187,7 @@ export class Supervisor {
       this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'lost' })
     }
     if (this.#executions.size > 0) await emptied
+    await this.#looks.close()
     await this.#recordRest()
     await this.#heartbeat.stop()
     this.#progress.close()
@@ -255,7 +269,8 @@ export class Supervisor {
   #assign(execution: Execution, assignment: Assignment): void {
     const { task, claim } = assignment
     // an operator that is not known here fails in the slot, which says so
-    const weight = this.#options.operators.get(task.operator)?.weight ?? 'light'
+    const operator = this.#options.operators.get(task.operator)
+    const weight = operator?.weightOf?.(task.config) ?? operator?.weight ?? 'light'
     execution.slot = this.#pool.take(claim.claimToken, weight)
     execution.slot.send({ kind: 'run', assignment })
     if (task.timeoutMs === null) return
@@ -267,6 +282,11 @@ export class Supervisor {
   // ---- what slots say ------------------------------------------------------------------------------------------------
 
   #heard(slot: SlotProcess, message: FromSlot): void {
+    if (message.kind === 'looked') {
+      slot.memory = message.memory
+      this.#looks.heard(message.token, message.results)
+      return
+    }
     const execution = this.#executions.get(message.claimToken)
     if (message.kind === 'done') {
       slot.memory = message.memory
@@ -278,6 +298,21 @@ export class Supervisor {
     else if (message.kind === 'logged') this.#announceLog(execution, message.lines)
     else if (message.kind === 'progress') this.#saveProgress(execution, message.progress)
     else void this.#saveHandle(execution, message.handle, message.value)
+  }
+
+  /** What Sluice itself commits is seen at once by those who wait for the table. */
+  async #hastenLooks(reports: readonly { facts: AttemptFacts }[]): Promise<void> {
+    const written = reports.flatMap(({ facts }) => facts.writes.map(({ table }) => table))
+    if (written.length === 0 || this.#closing) return
+    const { store, clock, log, slotConfig } = this.#options
+    // a DAG may write the default catalog's name too
+    const [defaultCatalog = ''] = Object.keys(slotConfig.catalogs)
+    try {
+      const names = written.flatMap((table) => [table, `${defaultCatalog}.${table}`])
+      if (await store.hastenLooks(names, clock.now())) this.#looks.request()
+    } catch (error) {
+      log.warn({ err: error }, 'looks at tables just written could not be hastened; they are made in their time')
+    }
   }
 
   #announceLog({ claim: { runId, taskId, attempt } }: Execution, lines: number): void {
@@ -308,6 +343,7 @@ export class Supervisor {
 
   /** The slot's process is gone, and with it everything its attempts had started. */
   async #slotEnded(slot: SlotProcess, reason: string): Promise<void> {
+    this.#looks.gone(slot.attempts)
     const lost = [...slot.attempts].flatMap((token) => this.#executions.get(token) ?? [])
     if (lost.length > 0 || !slot.retiring) {
       const { pid, stderr } = slot

@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs'
-import type { JsonObject } from '../../json.js'
+import type { Json, JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
 import type { ConnectionConfig } from '../../lakehouse/config.js'
 import type { Check } from '../../lakehouse/lakehouse.js'
@@ -7,9 +7,15 @@ import type { TestServer } from './http-server.js'
 import type { TestContext, TestProject } from './operator-context.js'
 import { FAKE_SPARK_SUBMIT } from './spark/fake-spark-submit.js'
 
+/** Where an operator succeeds only once what it has waited for has come: what it saved, and what came. */
+export interface Wake {
+  handle: Json
+  woken: JsonObject
+}
+
 /** What every operator of the registry has to bring, so that the suite can hold it to the promises of operators. */
 export interface ConformanceCase {
-  success: { config: JsonObject; outputs: JsonObject; logs: RegExp }
+  success: { config: JsonObject; outputs: JsonObject; logs: RegExp; after?: Wake }
   /** fails for a reason of its own, named in the message; absent when it has none */
   failure?: { config: JsonObject; code: string; message: RegExp }
   /** takes longer than any test, unless it is told to end; absent when it only decides */
@@ -87,6 +93,35 @@ export const CASES: Record<string, ConformanceCase> = {
       config: { choices: [{ when: 'false', to: ['a'] }, { when: 'true', to: ['b', 'c'] }, { to: ['d'] }] },
       outputs: { follow: ['b', 'c'] },
       logs: /info choice 2 holds: follows b, c/,
+    },
+  },
+  wait_for: {
+    success: {
+      config: { until: '2026-01-01' },
+      outputs: {},
+      logs: /info 2026-01-01T00:00:00.000Z: it is there/,
+    },
+    failure: {
+      config: { until: 'tomorrow' },
+      code: 'OPERATOR_FAILED',
+      message: /until: tomorrow is neither a date nor/,
+    },
+    slow: { config: { http: { connection: 'crm', url: '/silent', timeout: '1h' } }, started: () => true },
+  },
+  trigger_dag: {
+    success: {
+      config: { dag: 'publish' },
+      outputs: { dag: 'publish', run: 'publish-1', state: 'success' },
+      logs: /info publish-1 succeeded/,
+      after: { handle: { child: 1, reported: null }, woken: { run: 'publish-1', state: 'success' } },
+    },
+  },
+  approval: {
+    success: {
+      config: { message: 'Publish?', timeout: '1h', on_timeout: 'approve' },
+      outputs: { approved: true, by: null, at: '2026-01-02T06:00:00.000Z', comment: '' },
+      logs: /info nobody decided within 1h: approved/,
+      after: { handle: { since: 0, deadline: 3_600_000 }, woken: {} },
     },
   },
   python: {

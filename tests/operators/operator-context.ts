@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { ConnectionConfig } from '../../lakehouse/config.js'
-import type { Check, Lakehouse } from '../../lakehouse/lakehouse.js'
+import type { Check, Lakehouse, Tables } from '../../lakehouse/lakehouse.js'
 import type { LogLevel, OperatorContext } from '../../operators/operator.js'
 
 export const NOW = Date.UTC(2026, 0, 2, 6)
@@ -22,6 +22,10 @@ export interface ContextOptions {
   token?: string
   lakehouse?: (connection?: string) => Promise<Lakehouse>
   logDrained?: () => Promise<void>
+  woken?: Json
+  tables?: Tables
+  now?: () => number
+  saveHandle?: (handle: Json) => Promise<void>
 }
 
 /** A project in a folder of its own, and contexts of attempts in it as a worker would give them. */
@@ -52,7 +56,8 @@ export class TestProject {
     return {
       dag: { id: 'sales', folder: this.dags },
       run: { id: 'run-1', scheduledAt: NOW, intervalStart: NOW - 86_400_000, intervalEnd: NOW },
-      task: { id: 'task', attempt: 1, generation: 1 },
+      task: { id: 'task', attempt: 1, generation: 1, queue: 'default' },
+      woken: options.woken ?? null,
       project: this.project,
       workDir,
       env: { PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`, HOME: this.root, ...options.env },
@@ -67,13 +72,14 @@ export class TestProject {
         if (connection === undefined) throw new SluiceError('CONNECTION_UNKNOWN', `There is no connection ${name}.`)
         return connection
       },
+      tables: async () => given(options.tables, 'tables'),
       lakehouse: options.lakehouse ?? (() => Promise.reject(new Error('this test has no lakehouse'))),
       token: options.token ?? `sales/run-1/task/${this.#attempts}`,
       checks: options.checks ?? [],
       noChecks: false,
       progress: () => undefined,
-      saveHandle: (_handle: Json) => Promise.resolve(),
-      now: () => NOW,
+      saveHandle: options.saveHandle ?? (() => Promise.resolve()),
+      now: options.now ?? (() => NOW),
     }
   }
 

@@ -46,6 +46,9 @@ describe('the registry', () => {
       'sql',
       'spark_submit',
       'quality_check',
+      'wait_for',
+      'trigger_dag',
+      'approval',
     ])
     for (const [key, operator] of operators) expect(operator.type).toBe(key)
   })

@@ -24,6 +24,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['slot_expect'], foundBy: 'backfills go forward' },
 
   { without: ['idempotency'], foundBy: 'idempotency' },
+  { without: ['wait_met'], foundBy: 'nothing is woken in vain' },
   { without: ['pool_limit'], foundBy: 'pool limit' },
   { without: ['max_active_tasks'], foundBy: 'max_active_tasks' },
   { without: ['max_active_runs'], foundBy: 'max_active_runs' },
@@ -33,6 +34,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_advance'], foundBy: null },
   { without: ['slot_choice'], foundBy: null },
+  { without: ['child_key'], foundBy: null },
 ]
 
 export interface Hunt {

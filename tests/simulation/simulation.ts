@@ -92,6 +92,7 @@ class World {
     this.#calm()
     let ended = false
     const look = () => {
+      this.#endTicks()
       ended = this.#everyRunHasEnded()
       this.#time.schedule(this.#time.now + 5_000, look)
     }
@@ -194,6 +195,7 @@ class World {
       history: this.#history,
       epoch,
       slots: 3,
+      dags: () => [...this.#dags.keys()],
       tell,
     })
     this.#workers.set(host.name, worker)
@@ -261,10 +263,16 @@ class World {
   #calm(): void {
     this.#history.record('world', 'the storm is over')
     this.#weather.stormy = false
-    const { dags, backfills } = this.#store.tables
+    const { backfills } = this.#store.tables
     for (const [id, row] of backfills) if (row.state === 'paused') backfills.set(id, { ...row, state: 'running' })
-    for (const [id, dag] of dags) dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
+    this.#endTicks()
     for (const host of this.#hosts) host.boot()
+  }
+
+  /** Again and again, because a version that was committed at last gives a DAG its next tick when it is registered. */
+  #endTicks(): void {
+    const { dags } = this.#store.tables
+    for (const [id, dag] of dags) dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
   }
 
   #everyRunHasEnded(): boolean {

@@ -25,6 +25,7 @@ export interface WorkerWorld {
   history: History
   epoch: number
   slots: number
+  dags: () => string[]
   /** tells the schedulers of recorded outcomes */
   tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void
 }
@@ -86,12 +87,8 @@ export class SimulatedWorker {
     await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
     await host.debugPoint('worker:before commit')
     if (running.stopped) return
-    if (random.chance(0.08)) {
-      await this.#report(running, {
-        result: 'deferred',
-        retryable: true,
-        wakeAt: host.clock.now() + random.int(0, 20_000),
-      })
+    if (claim.woken === null && random.chance(0.08)) {
+      await this.#report(running, { result: 'deferred', retryable: true, ...this.#wait(claim) })
       return
     }
     const fate = random.next()
@@ -102,7 +99,25 @@ export class SimulatedWorker {
     await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 })
   }
 
-  async #report(running: Running, how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt'>): Promise<void> {
+  /** Until an instant, until a run of another DAG has ended or that instant has come, or until the end of a run of its own. */
+  #wait({ runId, taskId, dagId, generation }: ClaimedTask): Pick<AttemptOutcome, 'wakeAt' | 'waitsFor'> {
+    const { host, random, dags } = this.#world
+    const wakeAt = host.clock.now() + random.int(0, 20_000)
+    // DAGs that start each other in a circle are refused when they are read
+    const later = dags().filter((other) => other > dagId)
+    if (later.length === 0 || random.chance(0.3)) return { wakeAt }
+    const dag = random.pick(later)
+    const states = random.pick([['success'], ['success', 'failed', 'cancelled']])
+    if (random.chance(0.4)) return { wakeAt, waitsFor: { on: `dag:${dag}`, kind: 'run', dag, interval: null, states } }
+    const key = `child/${runId}/${taskId}/${generation}`
+    const child = { key, params: {}, interval: 'latest', wait: random.chance(0.8) } as const
+    return { wakeAt: null, waitsFor: { on: `dag:${dag}`, kind: 'child', dag, ...child } }
+  }
+
+  async #report(
+    running: Running,
+    how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt' | 'waitsFor'>,
+  ): Promise<void> {
     const { host, store, random } = this.#world
     const { claim } = running
     const outcome: AttemptOutcome = {

@@ -149,6 +149,7 @@ export class SampleWeb {
       },
       cancel: async (...args) => void record('cancel', args),
       cancelTask: async (...args) => void record('cancelTask', args),
+      approve: async (...args) => void record('approve', args),
       pause: async (...args) => void record('pause', args),
       resume: async (...args) => {
         record('resume', args)

@@ -9,6 +9,7 @@ import { logDefect } from '../log.js'
 import type { Web } from '../web.js'
 import { openApi } from './openapi.js'
 import type { ApiRoute } from './route.js'
+import { APPROVAL_ROUTES } from './routes-approvals.js'
 import { BACKFILL_ROUTES } from './routes-backfills.js'
 import { DAG_ROUTES } from './routes-dags.js'
 import { RUN_ROUTES } from './routes-runs.js'
@@ -17,7 +18,13 @@ import { TABLE_ROUTES } from './routes-tables.js'
 /** Parameters of a run may be long lists; more than this is not what they are for. */
 const BODY_LIMIT = '1mb'
 
-export const API_ROUTES: readonly ApiRoute[] = [...DAG_ROUTES, ...BACKFILL_ROUTES, ...RUN_ROUTES, ...TABLE_ROUTES]
+export const API_ROUTES: readonly ApiRoute[] = [
+  ...DAG_ROUTES,
+  ...BACKFILL_ROUTES,
+  ...RUN_ROUTES,
+  ...APPROVAL_ROUTES,
+  ...TABLE_ROUTES,
+]
 
 /** The REST API below /api/v1, one handler for each entry of the table that `openapi.json` is made from. */
 export function apiRoutes(web: Web, live: Live): Router {

@@ -130,6 +130,16 @@ export const SCHEMAS = {
     ended_at: orNull(instant),
     reason: text,
   }),
+  Approval: exactly({
+    dag: text,
+    run: text,
+    task: text,
+    message: text,
+    role: { enum: ['operator', 'admin'] },
+    users: list(text),
+    since: instant,
+    until: orNull(instant),
+  }),
   LogLine: exactly({ line: whole, at: instant, level: { enum: ['debug', 'info', 'warn', 'error'] }, message: text }),
   Table: exactly({
     table: text,

@@ -14,6 +14,7 @@ import {
   runItems,
   runTask,
 } from '../../scheduler/store/reads/run-page.js'
+import { type ChildRun, childRuns, lookDetail } from '../../scheduler/store/reads/waits.js'
 import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
 import { attemptFacts, renderedView, triesView } from '../present/attempt-view.js'
@@ -25,12 +26,14 @@ import { bytes, count, countOf, spread } from '../present/numbers.js'
 import { richText } from '../present/rich-text.js'
 import { timezoneOf } from '../present/run-view.js'
 import { day, isUtc, wallTime, zoneName } from '../present/time.js'
+import { type WaitFact, waitFacts } from '../present/wait-view.js'
 import { offsetWords } from '../present/wall-instant.js'
 import { href, textOf, wholeNumber } from '../query.js'
 import type { Web } from '../web.js'
 
 const ATTEMPTS = 100
 const PAST = 30
+const CHILDREN = 20
 
 export interface AttemptPlace {
   run: Run
@@ -114,11 +117,14 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
   const now = web.deps.now()
   const timezone = timezoneOf(dag)
   const base = links.task(run.id, task.taskId)
-  const [detail, lineage, past, log] = await Promise.all([
+  const wait = task.state === 'deferred' ? task.waitsFor : null
+  const [detail, lineage, past, log, look, children] = await Promise.all([
     chosen === null ? null : attemptDetail(web.deps.database, run.id, task.taskId, chosen.attempt),
     web.deps.store.runLineage(run.id),
     pastTaskDurations(web.deps.database, run, task.taskId, PAST),
     logModel(web, req, place, base),
+    wait?.kind === 'look' ? lookDetail(web.deps.database, wait.key) : null,
+    place.spec?.operator === 'trigger_dag' ? childRuns(web.deps.database, run.id, CHILDREN) : [],
   ])
   const usual = spread(past)
   const items = place.spec?.forEach && !isItem(task.taskId) ? await itemsView(web, req, place) : null
@@ -135,7 +141,12 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     over,
     base,
     log,
-    facts: attemptFacts(place, lineage, now, detail?.metrics ?? null),
+    approval: wait?.kind === 'approval' ? wait : null,
+    facts: [
+      ...waitFacts(task, look, timezone, now),
+      ...childFacts(children, task.taskId),
+      ...attemptFacts(place, lineage, now, detail?.metrics ?? null),
+    ],
     rendered: detail === null ? [] : renderedView(detail.rendered, place),
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
@@ -161,6 +172,13 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     { title: `${task.taskId} · ${run.dagId}`, section: 'dags', crumbs, keys, hasSearch: true },
     model,
   )
+}
+
+function childFacts(children: readonly ChildRun[], taskId: string): WaitFact[] {
+  const own = children.filter((child) => child.taskId === taskId)
+  return own.map(({ runId, state }) => {
+    return { term: 'Started', value: runId, note: state, href: links.run(runId), mono: true }
+  })
 }
 
 function noteOf({ task, attempts, spec }: AttemptPlace): string {

@@ -12,6 +12,7 @@ import {
   unservedTasks,
 } from '../../scheduler/store/reads/now.js'
 import { listRuns } from '../../scheduler/store/reads/run-list.js'
+import { openApprovals } from '../../scheduler/store/reads/waits.js'
 import { sendPage } from '../page.js'
 import { runMs } from '../present/bars.js'
 import { duration, roughDuration } from '../present/duration.js'
@@ -21,6 +22,7 @@ import { count, countOf } from '../present/numbers.js'
 import { problemsView } from '../present/problems.js'
 import { richText } from '../present/rich-text.js'
 import { timeLine } from '../present/time.js'
+import { approvalView } from '../present/wait-view.js'
 import { WORKER_ALIVE_MS, workersView } from '../present/workers.js'
 import type { Web } from '../web.js'
 
@@ -31,7 +33,7 @@ const DAY_MS = 86_400_000
 export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
   const { database, store } = web.deps
   const now = web.deps.now()
-  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately] = await Promise.all([
+  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately, approvals] = await Promise.all([
     nowCounts(database, now - DAY_MS),
     failedDags(database, SHOWN),
     store.problems(),
@@ -41,6 +43,7 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
     store.workers(now),
     pools(database),
     latelyRuns(database, SHOWN),
+    openApprovals(database, SHOWN),
   ])
   const written = await latelyTables(
     database,
@@ -75,6 +78,7 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
       age: roughDuration(now - task.since),
     })),
     quiet: wrong === 0,
+    approvals: approvals.map((approval) => approvalView(approval, now)),
     running: running.map((run) => ({
       href: links.run(run.runId),
       dagId: run.dagId,

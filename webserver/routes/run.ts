@@ -8,6 +8,7 @@ import {
   runAttempts,
   runTasks,
 } from '../../scheduler/store/reads/run-page.js'
+import { childRuns } from '../../scheduler/store/reads/waits.js'
 import { type Fragment, markOf } from '../live/fragments.js'
 import { sendPage } from '../page.js'
 import { duration } from '../present/duration.js'
@@ -32,6 +33,7 @@ import type { Web } from '../web.js'
 
 const ATTEMPT_LIMIT = 5_000
 const PAST_RUNS = 30
+const CHILDREN = 20
 
 /** @throws SluiceError RUN_UNKNOWN */
 export async function loadRunFacts(web: Web, runId: string): Promise<RunFacts> {
@@ -106,7 +108,10 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
   const facts = await loadRunFacts(web, req.params.run as string)
   const { run, dag, now } = facts
   const options = runPageOptions(req)
-  const { before, after } = await neighbours(web.deps.database, run)
+  const [{ before, after }, children] = await Promise.all([
+    neighbours(web.deps.database, run),
+    childRuns(web.deps.database, run.id, CHILDREN),
+  ])
   const timezone = timezoneOf(dag)
   const over = isOver(run)
   const title = runTitle(facts)
@@ -122,6 +127,7 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
     before: neighbourView(before, timezone, now),
     after: neighbourView(after, timezone, now),
     filter: options.state,
+    children: children.map((child) => ({ ...child, href: links.run(child.runId) })),
     ...factsView(facts),
   }
   const live = over ? null : { href: `/live${req.originalUrl}`, mark: markOf(parts) }
@@ -174,7 +180,8 @@ function factsView({ run, dag, now }: RunFacts) {
     by:
       run.kind === 'scheduled'
         ? 'schedule'
-        : `${run.triggeredBy}${run.kind === 'backfill' ? ', backfill' : ', by hand'}`,
+        : `${run.triggeredBy}${run.kind === 'backfill' ? ', backfill' : run.parent === undefined ? ', by hand' : ''}`,
+    parent: run.parent === undefined ? '' : links.task(run.parent.runId, run.parent.taskId),
     version: { short: run.version.slice(0, 7), href: `${links.dagTab(run.dagId, 'code')}?version=${run.version}` },
     params,
     limits: limits.join(' · '),

@@ -1,4 +1,5 @@
 import type { Instant, Json } from '../../../json.js'
+import type { Wait } from '../../../operators/wait.js'
 import type { RunState, TaskState } from '../../core/model.js'
 import type { Database, SqlRow } from '../database.js'
 
@@ -19,6 +20,7 @@ export interface RunTask {
   workerId: string | null
   leaseUntil: Instant | null
   progress: Json
+  waitsFor: Wait | null
   /** of an item its value */
   item: Json
 }
@@ -38,7 +40,7 @@ export interface RunAttempt {
 
 const TASK = `select task_id as "taskId", state, attempt, tries, generation, pool, queue, since, not_before as "notBefore",
   started_at as "startedAt", ended_at as "endedAt", reason, cancel_requested as "cancelRequested", worker_id as "workerId",
-  lease_until as "leaseUntil", progress, item from task_runs`
+  lease_until as "leaseUntil", progress, waits_for as "waitsFor", item from task_runs`
 
 /** The tasks of a run in the order of its DAG; of a task with `for_each` its own row, not those of its items. */
 export function runTasks(db: Database, runId: string): Promise<RunTask[]> {

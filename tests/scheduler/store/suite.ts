@@ -11,6 +11,7 @@ import { queueingSuite } from './suite/queueing.js'
 import { retentionSuite } from './suite/retention.js'
 import { runsSuite } from './suite/runs.js'
 import type { FreshStore } from './suite/subject.js'
+import { waitsSuite } from './suite/waits.js'
 
 export type { FreshStore } from './suite/subject.js'
 
@@ -24,6 +25,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     decisionsSuite(fresh)
     queueingSuite(fresh)
     claimsSuite(fresh)
+    waitsSuite(fresh)
     retentionSuite(fresh)
     accountsSuite(fresh)
     alertsSuite(fresh)

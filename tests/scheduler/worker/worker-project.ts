@@ -62,6 +62,7 @@ export class WorkerProject {
       slotConfig: { project, dags, logs, catalogs, connections, cache, vars, work: join(project, '.sluice/work') },
       instance: randomUUID(),
       recorded: (outcomes) => this.scheduler.recorded(outcomes),
+      woken: (runId) => this.scheduler.run(runId),
       ...options,
     })
   }

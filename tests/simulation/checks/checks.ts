@@ -11,6 +11,7 @@ import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { RunsCheck } from './runs.js'
 import { TransitionsCheck } from './transitions.js'
+import { WaitsCheck } from './waits.js'
 
 /** All invariants. They see what the store executed, in order, and judge it by what went before. */
 export class Checks {
@@ -22,6 +23,7 @@ export class Checks {
   readonly #backfills: BackfillsCheck
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
+  readonly #waits: WaitsCheck
   /** what people were told is done */
   readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
@@ -36,6 +38,7 @@ export class Checks {
     this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
+    this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
   }
 
   observe(call: StoreCall): void {
@@ -46,6 +49,7 @@ export class Checks {
     this.#mirror.observe(call)
     this.#limits.observe(call)
     this.#transitions.observe(call)
+    this.#waits.observe(call)
   }
 
   /** the DAG was paused or changed, so ticks without a run are as they should be */

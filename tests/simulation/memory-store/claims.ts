@@ -152,6 +152,7 @@ function claim(
       triggeredBy: run.triggeredBy,
       noChecks: run.noChecks,
       handle: row.handle,
+      woken: row.woken,
       item: row.item,
       claimedAt: now,
     }

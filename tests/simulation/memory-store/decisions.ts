@@ -40,7 +40,7 @@ function expandTask(tables: Tables, run: RunRow, { taskId, items }: Expansion, n
     const attempts = [...(tables.attempts.get(run.run.id)?.values() ?? [])].filter((one) => one.taskId === id)
     const attempt = earlier.get(id)?.task.attempt ?? Math.max(0, ...attempts.map((one) => one.attempt))
     const task = { ...newItem(id, now), state, generation, reason, attempt }
-    run.tasks.set(id, { ...group, task, item: value, claim: null, handle: null, progress: null })
+    run.tasks.set(id, { ...group, task, item: value, claim: null, handle: null, woken: null, progress: null })
   }
 }
 
@@ -61,6 +61,7 @@ function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Ins
     row.handle = null
     row.progress = null
   }
+  if (row.task.generation !== before.generation || set.state === 'deferred') row.woken = null
   if (before.state !== 'running' || set.state === 'running' || !tables.guards('claim_end')) return
   row.claim = null
   const attempt = tables.attempt(row.runId, before.taskId, before.attempt)

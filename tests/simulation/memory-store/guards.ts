@@ -19,6 +19,8 @@ export const STORE_GUARDS = [
   'slot_expect',
   'slot_choice',
   'idempotency',
+  'wait_met',
+  'child_key',
   'pool_limit',
   'max_active_tasks',
   'max_active_runs',

@@ -9,6 +9,7 @@ import type { StoreGuard } from './guards.js'
 import { retentionStore } from './retention.js'
 import { runStore } from './runs.js'
 import { Tables } from './tables.js'
+import { waitStore } from './waits.js'
 
 export { STORE_GUARDS, type StoreGuard } from './guards.js'
 export { Tables } from './tables.js'
@@ -28,6 +29,7 @@ export function createMemoryStore(
     ...runStore(tables),
     ...retentionStore(tables),
     ...backfillStore(tables),
+    ...waitStore(tables),
     ...claimStore(tables),
     ...lineageStore(tables),
     ...accountStore(tables),

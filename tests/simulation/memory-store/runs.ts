@@ -124,6 +124,7 @@ function newRow(run: NewRun, now: Instant): RunRow {
           task: newTask(taskId, now),
           claim: null,
           handle: null,
+          woken: null,
           item: null,
           progress: null,
         },

@@ -1,4 +1,5 @@
-import type { Instant, Json } from '../../../json.js'
+import type { Instant, Json, JsonObject } from '../../../json.js'
+import type { LookWait } from '../../../operators/wait.js'
 import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { Dag, Problem } from '../../../scheduler/dag/model.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
@@ -35,7 +36,19 @@ export interface TaskRow {
   /** of an item its value */
   item: Json
   handle: Json
+  /** what it waited for has come to this */
+  woken: Json
   progress: Json
+}
+
+/** What `looks` holds. */
+export interface LookRow {
+  queue: string
+  condition: Pick<LookWait, 'operator' | 'condition' | 'folder'>
+  table: string
+  everyMs: number
+  seen: JsonObject
+  nextLookAt: Instant
 }
 
 export interface AttemptRow {
@@ -91,6 +104,7 @@ export class Tables {
   readonly pools = new Map<string, number>([['default', 128]])
   readonly runs = new Map<string, RunRow>()
   readonly backfills = new Map<number, BackfillRow>()
+  readonly looks = new Map<string, LookRow>()
   readonly keys = new Map<string, { requestHash: string; runId: string }>()
   /** by run, then by `task/attempt` */
   readonly attempts = new Map<string, Map<string, AttemptRow>>()

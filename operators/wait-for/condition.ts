@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto'
+import { relative } from 'node:path'
+import { isSluiceError } from '../../errors.js'
+import { type Instant, isoInstant, type Json, type JsonObject } from '../../json.js'
+import type { LookContext, OperatorContext } from '../operator.js'
+import type { Look, Wait } from '../wait.js'
+import { durationOf, everyMs, instantOf, type WaitForConfig } from './config.js'
+
+/** What one try has come to: the outputs of a wait that is over, or what to wait for. */
+export type Tried = { met: JsonObject } | { met: null; detail: string; until: Instant | null; waitsFor?: Wait }
+
+/** Tells what is waited for, after `waits for`. */
+export function subject(config: WaitForConfig, ctx: OperatorContext): string {
+  const { file, table, sql, http, dag } = config
+  if (file !== undefined) return `the file ${file}`
+  if (table !== undefined) return `the table ${table}`
+  if (sql !== undefined) return `a query to hold: ${sql.replaceAll(/\s+/g, ' ').trim().slice(0, 120)}`
+  if (http !== undefined) return `an answer of ${http.url}`
+  if (dag !== undefined) return `${config.interval === 'last' ? 'the last run' : 'the run of this interval'} of ${dag}`
+  return isoInstant(timeOf(config, ctx))
+}
+
+export function tryOnce(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
+  if (config.dag !== undefined)
+    return Promise.resolve({ met: null, detail: '', until: null, waitsFor: runWait(config, ctx) })
+  if (config.sql !== undefined) return tryQuery(config, config.sql, ctx)
+  if (config.until !== undefined || config.after !== undefined) return Promise.resolve(tryTime(config, ctx))
+  return tryLook(config, ctx)
+}
+
+/** One look for all who wait for the same; what fails for once is looked past. */
+export async function lookFor(config: WaitForConfig, seen: JsonObject, ctx: LookContext): Promise<Look> {
+  if (config.file !== undefined) {
+    const { lookForFiles } = await import('./files.js')
+    return lookForFiles(config, seen, ctx)
+  }
+  if (config.table !== undefined) {
+    const { lookAtTable } = await import('./table.js')
+    return lookAtTable(config, ctx)
+  }
+  const { lookAtAnswer } = await import('./answer.js')
+  return lookAtAnswer(config, ctx)
+}
+
+async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
+  const look = await firstLook(config, ctx)
+  if (look.met !== null) return { met: look.met }
+  // who waits how long does not change what is looked at
+  const { every: _every, timeout: _timeout, soft_fail: _softFail, ...condition } = config
+  const looked = {
+    operator: 'wait_for',
+    condition: condition as JsonObject,
+    folder: relative(ctx.project, ctx.dag.folder),
+    everyMs: everyMs(config),
+  }
+  const key = createHash('sha256')
+    .update(JSON.stringify([ctx.task.queue, looked]))
+    .digest('hex')
+    .slice(0, 32)
+  const on = `look:${key}`
+  const waitsFor: Wait = { on, kind: 'look', key, ...looked, table: config.table ?? '', seen: look.seen }
+  return { met: null, detail: look.detail, until: null, waitsFor }
+}
+
+/** What fails for once is looked past, as by the looks that follow. */
+async function firstLook(config: WaitForConfig, ctx: OperatorContext): Promise<Look> {
+  try {
+    return await lookFor(config, {}, ctx)
+  } catch (error) {
+    ctx.signal.throwIfAborted()
+    if (!isSluiceError(error) || !error.retryable) throw error
+    return { met: null, seen: {}, detail: `the look failed: ${error.message}` }
+  }
+}
+
+function runWait({ dag = '', interval = 'same', state = 'success' }: WaitForConfig, { run }: OperatorContext): Wait {
+  return {
+    on: `dag:${dag}`,
+    kind: 'run',
+    dag,
+    interval: interval === 'last' ? null : { start: isoInstant(run.intervalStart), end: isoInstant(run.intervalEnd) },
+    states: state === 'success' ? ['success'] : ['success', 'failed', 'cancelled'],
+  }
+}
+
+function timeOf({ until, after = '0s' }: WaitForConfig, { run }: OperatorContext): Instant {
+  return until === undefined ? run.intervalEnd + durationOf('after', after) : instantOf('until', until)
+}
+
+function tryTime(config: WaitForConfig, ctx: OperatorContext): Tried {
+  const at = timeOf(config, ctx)
+  return ctx.now() >= at ? { met: {} } : { met: null, detail: '', until: at }
+}
+
+/** A query needs an engine, so each look at it is an attempt of its own. */
+async function tryQuery(config: WaitForConfig, sql: string, ctx: OperatorContext): Promise<Tried> {
+  const lakehouse = await ctx.lakehouse(config.connection)
+  const log = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => ctx.log(level, message)
+  const { rows } = await lakehouse.query(sql, { maxRows: 1, truncate: true, signal: ctx.signal, log })
+  const value = Object.values(rows[0] ?? {})[0] ?? null
+  if (isTrue(value)) return { met: { value } }
+  const detail = rows.length === 0 ? 'the query gives no row' : `the query gives ${JSON.stringify(value).slice(0, 100)}`
+  return { met: null, detail, until: ctx.now() + everyMs(config) }
+}
+
+/** Numbers that may lose digits come as text. */
+function isTrue(value: Json): boolean {
+  if (typeof value === 'string') return value !== '' && value !== 'false' && Number(value) !== 0
+  return value === true || (typeof value === 'number' && value !== 0)
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import type { Log } from '../loop/ports.js'
+import { SingleFlight } from '../loop/single-flight.js'
+import type { Store } from '../store/store.js'
+import type { DueLook, LookResult } from '../store/wait-store.js'
+import type { SlotPool } from './slot-pool.js'
+
+/** Looks of one message: more is another round. */
+const BATCH = 500
+/** A worker that has taken a look and says nothing for so long has lost it. */
+const LEASE_MS = 90_000
+/** A slot that has not answered by then will not. */
+const ANSWER_MS = 60_000
+/** Looks that others have asked for are found by then. */
+const LONGEST_PAUSE_MS = 2_000
+const SHORTEST_PAUSE_MS = 100
+
+export interface LooksOptions {
+  store: Pick<Store, 'dueLooks' | 'nextLookAt' | 'recordLooks'>
+  clock: Clock
+  log: Log
+  pool: Pick<SlotPool, 'take' | 'release'>
+  queues(): readonly string[]
+  /** these runs have a task that goes on */
+  woken(runIds: readonly string[]): void
+}
+
+/**
+ * Looks at what deferred tasks wait for outside: all that is due in one message to a light slot, and what it found in one
+ * write. Nothing is kept here, so a worker that dies loses no wait, only a look.
+ */
+export class Looks {
+  readonly #options: LooksOptions
+  readonly #passes = new SingleFlight(() => this.#pass())
+  readonly #answers = new Map<string, (results: LookResult[] | null) => void>()
+  #forget: () => void = () => undefined
+  #closed = false
+
+  constructor(options: LooksOptions) {
+    this.#options = options
+  }
+
+  /** something may be due */
+  request(): void {
+    if (!this.#closed) this.#passes.request()
+  }
+
+  heard(token: string, results: LookResult[]): void {
+    this.#answers.get(token)?.(results)
+  }
+
+  /** the slot that had these tokens is gone */
+  gone(tokens: Iterable<string>): void {
+    for (const token of tokens) this.#answers.get(token)?.(null)
+  }
+
+  /** takes up nothing more; what is under way counts for nothing */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#forget()
+    for (const answer of this.#answers.values()) answer(null)
+    await this.#passes.idle()
+  }
+
+  async #pass(): Promise<void> {
+    const { store, clock, log, queues } = this.#options
+    let next: number | null = null
+    try {
+      for (;;) {
+        const options = { now: clock.now(), leaseMs: LEASE_MS, limit: BATCH }
+        const due = this.#closed ? [] : await store.dueLooks(queues(), options)
+        if (due.length > 0) await this.#lookAt(due)
+        if (due.length < BATCH) break
+      }
+      next = await store.nextLookAt(queues())
+    } catch (error) {
+      log.error({ err: error }, 'looking at what tasks wait for failed; trying again')
+    }
+    this.#pause(next)
+  }
+
+  #pause(next: number | null): void {
+    const { clock } = this.#options
+    this.#forget()
+    if (this.#closed) return
+    const pause = Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, (next ?? Number.MAX_VALUE) - clock.now()))
+    this.#forget = clock.at(clock.now() + pause, () => this.request())
+  }
+
+  async #lookAt(looks: readonly DueLook[]): Promise<void> {
+    const { store, clock, pool, woken } = this.#options
+    const token = `look-${randomUUID()}`
+    const slot = pool.take(token, 'light')
+    let forget: () => void = () => undefined
+    const answered = new Promise<LookResult[] | null>((resolve) => {
+      this.#answers.set(token, resolve)
+      forget = clock.at(clock.now() + ANSWER_MS, () => resolve(null))
+    })
+    slot.send({ kind: 'look', token, looks: [...looks] })
+    const results = await answered
+    forget()
+    this.#answers.delete(token)
+    pool.release(slot, token)
+    if (results === null || this.#closed) return
+    const runs = await store.recordLooks(results, clock.now())
+    if (runs.length > 0) woken(runs)
+  }
+}

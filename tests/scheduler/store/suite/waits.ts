@@ -1,0 +1,184 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { isoInstant } from '../../../../json.js'
+import type { ChildWait, LookWait, RunWait, Wait } from '../../../../operators/wait.js'
+import type { Store } from '../../../../scheduler/store/store.js'
+import {
+  claimOne,
+  type FreshStore,
+  moveTasks,
+  NO_CHANGE,
+  NOW,
+  newRun,
+  outcomeOf,
+  queuedRun,
+  runningRun,
+} from './subject.js'
+
+const SAME: RunWait = {
+  ...{ on: 'dag:bronze', kind: 'run', dag: 'bronze', states: ['success'] },
+  interval: { start: isoInstant(NOW), end: isoInstant(NOW) },
+}
+const CHILD: ChildWait = {
+  ...{
+    on: 'dag:publish',
+    kind: 'child',
+    dag: 'publish',
+    key: 'trigger_dag/1',
+    params: {},
+    interval: 'same',
+    wait: true,
+  },
+}
+const LOOK: LookWait = {
+  ...{ on: 'look:1', kind: 'look', key: '1', operator: 'wait_for', condition: { file: 'a.csv' }, folder: 'dags' },
+  ...{ table: 'silver.sales', everyMs: 60_000, seen: { size: 1 } },
+}
+
+export function waitsSuite(fresh: FreshStore): void {
+  describe('what deferred tasks wait for', () => {
+    let store: Store
+
+    beforeEach(async () => {
+      store = await fresh()
+    })
+
+    /** A running run whose task a waits; `NOW` is when it began to. */
+    async function waiting(dagId: string, waitsFor: Wait, taskIds = ['a']): Promise<string> {
+      const runId = await queuedRun(store, dagId, { taskIds })
+      for (const _ of taskIds) {
+        const claim = await claimOne(store)
+        await store.recordOutcomes([outcomeOf(claim, { result: 'deferred', wakeAt: null, waitsFor })], NOW)
+      }
+      const snapshot = await store.snapshot(runId)
+      const decision = {
+        ...NO_CHANGE,
+        tasks: (snapshot?.outcomes ?? []).map(({ taskId, waitsFor: told = null }) => ({
+          taskId,
+          expect: { state: 'running' as const, attempt: 1, generation: 1 },
+          set: { state: 'deferred' as const, tries: 0, notBefore: null, reason: 'waits', waitsFor: told },
+        })),
+        settled: taskIds.map((taskId) => ({ taskId, attempt: 1 })),
+      }
+      expect(await store.applyDecision(runId, snapshot?.run.revision ?? -1, decision, NOW)).toBe('applied')
+      return runId
+    }
+
+    async function end(runId: string, state: 'success' | 'failed'): Promise<void> {
+      const revision = (await store.run(runId))?.revision ?? -1
+      await store.applyDecision(runId, revision, { ...NO_CHANGE, run: { state, endedAt: NOW } }, NOW)
+    }
+
+    const ask = (on: string) => store.wakeWaiting({ runs: [], on: [on] }, NOW)
+
+    it('is kept with the task, and wakes it when the run of its interval is there', async () => {
+      const runId = await waiting('sales', SAME)
+      expect((await store.taskRuns(runId))[0]).toMatchObject({ state: 'deferred', waitsFor: SAME })
+      const other = await runningRun(store, 'bronze', { dueAt: NOW + 1, id: 'bronze-other' })
+      await end(other, 'success')
+      const awaited = await runningRun(store, 'bronze', { dueAt: NOW, id: 'bronze-awaited' })
+      expect(await ask('dag:bronze')).toEqual([])
+      await end(awaited, 'success')
+      expect(await ask('dag:silver')).toEqual([])
+      expect(await ask('dag:bronze')).toEqual([runId])
+      // once is enough
+      expect(await store.wakeWaiting(null, NOW)).toEqual([])
+      expect(await store.runsToSettle(NOW, 10)).toEqual([runId])
+      await moveTasks(store, runId, 'scheduled')
+      await store.queueReady(NOW, 10)
+      expect((await claimOne(store)).woken).toEqual({ run: 'bronze-awaited', state: 'success' })
+    })
+
+    it('wakes by the run that was due last, in the states that were asked for', async () => {
+      const runId = await waiting('sales', { ...SAME, interval: null, states: ['success', 'failed'] })
+      await end(await runningRun(store, 'bronze', { dueAt: NOW - 1, id: 'bronze-1' }), 'success')
+      const last = await runningRun(store, 'bronze', { dueAt: NOW, id: 'bronze-2' })
+      expect(await store.wakeWaiting({ runs: [runId], on: [] }, NOW)).toEqual([])
+      await end(last, 'failed')
+      expect(await store.wakeWaiting({ runs: [runId], on: [] }, NOW)).toEqual([runId])
+    })
+
+    it('names the children to make, once, and wakes by their end', async () => {
+      const runId = await waiting('sales', CHILD)
+      expect(await store.childrenToMake(10)).toEqual([
+        { runId, taskId: 'a', attempt: 1, generation: 1, wait: CHILD, intervalStart: NOW, intervalEnd: NOW },
+      ])
+      const parent = { runId, taskId: 'a', generation: 1, waits: true }
+      const child = await runningRun(store, 'publish', { id: 'publish-1' })
+      const made = newRun('publish', { id: 'publish-2', dueAt: NOW + 5, parent })
+      const options = { now: NOW, idempotency: { key: CHILD.key, requestHash: 'h' } }
+      expect(await store.createRun(made, options)).toEqual({ outcome: 'created' })
+      expect(await store.run('publish-2')).toMatchObject({ parent })
+      expect((await store.run(child))?.parent).toBeUndefined()
+      expect(await store.childrenToMake(10)).toEqual([])
+      await end(child, 'success')
+      expect(await ask('dag:publish')).toEqual([])
+      await store.startRuns(NOW, 10)
+      await end('publish-2', 'failed')
+      expect(await ask('dag:publish')).toEqual([runId])
+    })
+
+    it('wakes by a child that has only been made, where its end is not waited for', async () => {
+      const runId = await waiting('sales', { ...CHILD, wait: false })
+      await runningRun(store, 'publish', { id: 'publish-1' })
+      const parent = { runId, taskId: 'a', generation: 1, waits: false }
+      const made = newRun('publish', { id: 'publish-2', dueAt: NOW + 5, parent })
+      await store.createRun(made, { now: NOW, idempotency: { key: CHILD.key, requestHash: 'h' } })
+      expect(await ask('dag:publish')).toEqual([runId])
+    })
+
+    it('names the children of tasks that were cancelled or cleared', async () => {
+      const runId = await waiting('sales', CHILD)
+      await runningRun(store, 'publish', { id: 'publish-1' })
+      const parent = { runId, taskId: 'a', generation: 1, waits: true }
+      await store.createRun(newRun('publish', { id: 'publish-2', dueAt: NOW + 5, parent }), { now: NOW })
+      expect(await store.childrenToCancel(10)).toEqual([])
+      await moveTasks(store, runId, 'cancelled')
+      expect(await store.childrenToCancel(10)).toEqual([{ runId: 'publish-2', parent }])
+    })
+
+    it('is looked at once for all, by one worker at a time, and wakes them all', async () => {
+      const runId = await waiting('sales', LOOK, ['a', 'b'])
+      const queues = ['default']
+      expect(await store.nextLookAt(queues)).toBeNull()
+      expect(await store.wakeWaiting({ runs: [runId], on: [] }, NOW)).toEqual([])
+      expect(await store.nextLookAt(queues)).toBe(NOW + 60_000)
+      const due = { now: NOW + 60_000, leaseMs: 90_000, limit: 10 }
+      expect(await store.dueLooks(queues, { ...due, now: NOW + 59_999 })).toEqual([])
+      expect(await store.dueLooks(['other'], due)).toEqual([])
+      const condition = { operator: 'wait_for', condition: { file: 'a.csv' }, folder: 'dags' }
+      expect(await store.dueLooks(queues, due)).toEqual([{ key: '1', condition, seen: { size: 1 } }])
+      expect(await store.dueLooks(queues, { ...due, now: NOW + 149_999 })).toEqual([])
+      expect(await store.dueLooks(queues, { ...due, now: NOW + 150_000 })).toHaveLength(1)
+      const notYet = { key: '1', met: null, seen: { size: 2 }, detail: 'it grows' }
+      expect(await store.recordLooks([notYet], NOW + 150_000)).toEqual([])
+      expect(await store.dueLooks(queues, { ...due, now: NOW + 210_000 })).toMatchObject([{ seen: { size: 2 } }])
+      expect(await store.recordLooks([{ ...notYet, met: { file: 'a.csv' } }], NOW + 210_000)).toEqual([runId])
+      await moveTasks(store, runId, 'scheduled')
+      await store.queueReady(NOW, 10)
+      expect((await claimOne(store)).woken).toEqual({ file: 'a.csv' })
+      expect((await claimOne(store)).woken).toEqual({ file: 'a.csv' })
+      // nobody waits for it any more
+      expect(await store.dueLooks(queues, { ...due, now: NOW + 300_000 })).toEqual([])
+      expect(await store.nextLookAt(queues)).toBeNull()
+    })
+
+    it('is looked at as soon as its table is written', async () => {
+      await waiting('sales', LOOK)
+      await store.wakeWaiting(null, NOW)
+      expect(await store.hastenLooks(['silver.other', ''], NOW)).toBe(false)
+      expect(await store.hastenLooks(['silver.sales'], NOW)).toBe(true)
+      expect(await store.dueLooks(['default'], { now: NOW, leaseMs: 90_000, limit: 10 })).toHaveLength(1)
+    })
+
+    it('wakes one task by its attempt, and forgets by what when the task waits anew', async () => {
+      const runId = await waiting('sales', CHILD)
+      const task = { runId, taskId: 'a', attempt: 1 }
+      expect(await store.wakeTask({ ...task, attempt: 2 }, { refused: 'no' }, NOW)).toBe('moved')
+      expect(await store.wakeTask(task, { refused: 'no' }, NOW)).toBe('woken')
+      expect(await store.wakeTask(task, { refused: 'again' }, NOW)).toBe('moved')
+      expect(await store.childrenToMake(10)).toEqual([])
+      await moveTasks(store, runId, 'deferred')
+      expect(await store.wakeTask(task, { refused: 'again' }, NOW)).toBe('woken')
+    })
+  })
+}
