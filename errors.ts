@@ -48,6 +48,13 @@ export const ERRORS = {
     hint: 'Run `sluice db migrate` once, before the parts of a cluster start.',
   },
   STORE_TOO_NEW: { status: 500, exit: 3, hint: 'This store was migrated by a newer Sluice: use that one.' },
+  STORE_NOT_EMPTY: {
+    status: 409,
+    exit: 3,
+    hint: 'Restore into an empty database or a project without a store: name another one with `store` in sluice.yaml.',
+  },
+  BACKUP_INVALID: { status: 400, exit: 3, hint: 'Take another backup; nothing was changed.' },
+  FILE_EXISTS: { status: 409, exit: 2, hint: 'Name another file: backups are never overwritten.' },
   // commands
   DAG_UNKNOWN: { status: 404, exit: 1, hint: '`sluice check` lists the DAGs of the project.' },
   DAG_INVALID: { status: 409, exit: 1, hint: '`sluice check` shows each problem.' },

@@ -1,10 +1,13 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-const packageJson = createRequire(import.meta.url).resolve('sluice/package.json')
+const require = createRequire(import.meta.url)
+const packageJson = require.resolve('sluice/package.json')
 
 /** The folder of Sluice's own package: where migrations, views and other files that are not compiled live. */
 export const PACKAGE_ROOT = dirname(packageJson)
+
+export const PACKAGE_VERSION = (require(packageJson) as { version: string }).version
 
 /**
  * The compiled entry file of a process or thread, for example `scheduler/worker/slot.js`. Always below `dist/`, also

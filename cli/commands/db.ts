@@ -1,6 +1,9 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { formatDuration } from '../../duration.js'
 import { isoInstant } from '../../json.js'
+import { PACKAGE_VERSION } from '../../package-root.js'
+import type { BackupSummary } from '../../scheduler/store/backup/format.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
 import { terminal } from '../output/terminal.js'
@@ -20,6 +23,10 @@ export function declare(command: Command): void {
     .requiredOption('--older-than <duration>', 'what ended before that, e.g. 90d', durationArgument)
     .option('--dry-run', 'only tell how many there are')
     .action(pruneStore)
+  const backup = command.command('backup').argument('<file>').description('write all history into one file')
+  projectOption(jsonOption(backup)).action(backupStore)
+  const restore = command.command('restore').argument('<file>').description('fill an empty store from a backup')
+  projectOption(jsonOption(restore)).action(restoreStore)
 }
 
 /** Opening a store migrates it; a second time changes nothing. */
@@ -53,4 +60,28 @@ async function pruneStore({ project, olderThan, dryRun = false, json }: PruneOpt
     await logs.close()
     await store.close()
   }
+}
+
+/** Beside the parts of a cluster too, on one snapshot; an embedded Sluice must be stopped. */
+async function backupStore(file: string, { project, json }: CommonOptions & JsonOption): Promise<void> {
+  const config = projectConfig(project)
+  const { writeBackup } = await import('../../scheduler/store/backup/write.js')
+  const target = resolve(file)
+  const done = await writeBackup({ location: config.store, file: target, version: PACKAGE_VERSION, now: Date.now() })
+  report('Wrote', target, done, json)
+}
+
+/** From an embedded store or from PostgreSQL, into either. */
+async function restoreStore(file: string, { project, json }: CommonOptions & JsonOption): Promise<void> {
+  const config = projectConfig(project)
+  const { restoreBackup } = await import('../../scheduler/store/backup/restore.js')
+  const source = resolve(file)
+  report('Restored', source, await restoreBackup({ location: config.store, file: source, now: Date.now() }), json)
+}
+
+function report(verb: string, file: string, { createdAt, tables }: BackupSummary, json: boolean | undefined): void {
+  const runs = tables.runs ?? 0
+  const rows = Object.values(tables).reduce((sum, count) => sum + count, 0)
+  if (json) printJson({ file, created_at: createdAt, rows: tables }, terminal())
+  else terminal().print(`${verb} ${file}: ${runs} ${runs === 1 ? 'run' : 'runs'}, ${rows} rows, as of ${createdAt}.`)
 }

@@ -30,6 +30,11 @@ export interface Database {
   close(): Promise<void>
 }
 
+/** One connection, so that a transaction may stay open between statements. */
+export interface Session {
+  query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>
+}
+
 export function sqlInstant(instant: Instant): Date {
   return new Date(instant)
 }

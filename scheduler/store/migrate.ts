@@ -16,6 +16,9 @@ interface Migration {
   checksum: string
 }
 
+/** A migration as the store remembers it. */
+export type AppliedMigration = Pick<Migration, 'number' | 'name' | 'checksum'>
+
 /** A database that can run several statements without parameters at once; needed by migrations only. */
 export interface ScriptDatabase extends Database {
   script(sql: string): Promise<void>
@@ -23,10 +26,15 @@ export interface ScriptDatabase extends Database {
 
 /**
  * Brings the store to the newest schema, each migration in a transaction of its own; several instances may do so at once.
+ * @param options.upTo the migrations that the schema shall have, for rows that were written under it; absent: all
  * @throws SluiceError MIGRATION_CHANGED when a migration differs from the one that was applied, STORE_TOO_NEW when the
  *   store knows migrations that this Sluice does not
  */
-export async function migrate(database: ScriptDatabase, now: Instant): Promise<{ applied: string[] }> {
+export async function migrate(
+  database: ScriptDatabase,
+  now: Instant,
+  { upTo }: { upTo?: readonly AppliedMigration[] } = {},
+): Promise<{ applied: string[] }> {
   // "if not exists" does not keep two sessions from making it at once; the lock does.
   await database.script(`do $sluice$
   begin
@@ -35,8 +43,9 @@ export async function migrate(database: ScriptDatabase, now: Instant): Promise<{
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null);
   end $sluice$`)
   const known = await migrations()
+  const wanted = upTo === undefined ? known : sameAs(upTo, known)
   const applied: string[] = []
-  for (const migration of known) {
+  for (const migration of wanted) {
     if (await isApplied(database, migration)) continue
     await apply(database, migration, now)
     applied.push(migration.name)
@@ -62,13 +71,43 @@ export async function assertMigrated(database: Database): Promise<{ applied: str
   return { applied: [] }
 }
 
+/** What the store was migrated with, oldest first. */
+export async function appliedMigrations(database: Database): Promise<AppliedMigration[]> {
+  return database.query<AppliedMigration>('select number, name, checksum from schema_migrations order by number')
+}
+
+/** Every table that a migration makes; whether it is still there, the database knows. */
+export async function tablesOfMigrations(): Promise<string[]> {
+  const all = await migrations()
+  return all.flatMap(({ sql }) =>
+    [...sql.matchAll(/^create table (?:if not exists )?(\w+)/gim)].map(([, name]) => String(name)),
+  )
+}
+
+function sameAs(wanted: readonly AppliedMigration[], known: readonly Migration[]): Migration[] {
+  return wanted.map(({ number, name, checksum }) => {
+    const same = known.find((migration) => migration.number === number)
+    if (same === undefined) throw tooNew('backup', name)
+    if (same.checksum !== checksum) throw changed(same, 'backup')
+    return same
+  })
+}
+
+function tooNew(what: 'store' | 'backup', name: string): SluiceError {
+  return new SluiceError('STORE_TOO_NEW', `The ${what} has the migration ${name}, which this Sluice does not know.`)
+}
+
+function changed({ name }: Migration, what: 'store' | 'backup'): SluiceError {
+  return new SluiceError('MIGRATION_CHANGED', `The migration ${name} is not the one that made this ${what}.`)
+}
+
 async function assertNoneAhead(database: Database, known: readonly Migration[]): Promise<void> {
   const [ahead] = await database.query<{ name: string }>(
     'select name from schema_migrations where number > $1 limit 1',
     [known.at(-1)?.number ?? 0],
   )
   if (ahead === undefined) return
-  throw new SluiceError('STORE_TOO_NEW', `The store has the migration ${ahead.name}, which this Sluice does not know.`)
+  throw tooNew('store', ahead.name)
 }
 
 async function migrations(): Promise<Migration[]> {
@@ -87,7 +126,7 @@ async function isApplied(database: Database, migration: Migration): Promise<bool
     migration.number,
   ])
   if (row !== undefined && row.checksum !== migration.checksum) {
-    throw new SluiceError('MIGRATION_CHANGED', `The migration ${migration.name} is not the one that made this store.`)
+    throw changed(migration, 'store')
   }
   return row !== undefined
 }

@@ -19,6 +19,9 @@ const upkeep = new Upkeep({ tables, vacuum }, () => performance.now())
 /** One request after the other, in the order of arrival: a transaction must not be cut into by another statement. */
 let last: Promise<void> = Promise.resolve()
 
+/** A backup or a restore keeps a transaction open between requests; nothing may come between its statements. */
+let inTransaction = false
+
 port.on('message', (request: ThreadRequest) => {
   last = last.then(() => handle(request)).then(() => keepUp(request))
 })
@@ -36,8 +39,11 @@ async function handle(request: ThreadRequest): Promise<void> {
 
 async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
   switch (request.kind) {
-    case 'query':
-      return [await statements.run(request)]
+    case 'query': {
+      const rows = await statements.run(request)
+      if (/^(begin|commit|rollback)\b/.test(request.sql)) inTransaction = request.sql.startsWith('begin')
+      return [rows]
+    }
     case 'transaction':
       return transact(request.statements)
     case 'script':
@@ -64,7 +70,7 @@ async function transact(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
 
 /** A vacuum that fails (a full disk) costs room and speed, no data: it is told, and tried again later. */
 async function keepUp(request: ThreadRequest): Promise<void> {
-  if (request.kind === 'close') return
+  if (request.kind === 'close' || inTransaction) return
   try {
     await upkeep.requestDone(work(request))
   } catch (error) {

@@ -1,6 +1,6 @@
 import pg from 'pg'
-import { SluiceError } from '../../errors.js'
-import type { Database, SqlRow, SqlStatement, SqlValue } from './database.js'
+import { messageOf, SluiceError } from '../../errors.js'
+import type { Database, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
 
 const INT8 = 20
@@ -66,6 +66,26 @@ export class PostgresDatabase implements Database {
 
   async transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
     return this.#trying(() => this.#transact(statements))
+  }
+
+  /**
+   * A connection of its own, for a transaction that stays open between statements; it never reconnects, so that no statement
+   * can fall outside of it. To be released.
+   */
+  async session(): Promise<Session & { release(): void }> {
+    const client = await this.#pool.connect()
+    client.on('error', ignored)
+    return {
+      query: async <Row extends SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> => {
+        try {
+          return (await client.query<Row>(sql, [...params])).rows
+        } catch (error) {
+          const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+          throw statementFailure(messageOf(error), code, error)
+        }
+      },
+      release: () => client.release(true),
+    }
   }
 
   async script(sql: string): Promise<void> {

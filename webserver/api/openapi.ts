@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module'
 import type { Json, JsonObject } from '../../json.js'
+import { PACKAGE_VERSION } from '../../package-root.js'
 import type { ApiRoute } from './route.js'
 import { SCHEMAS, schemaRef } from './schemas.js'
-
-const { version } = createRequire(import.meta.url)('sluice/package.json') as { version: string }
 
 /** The description of the API, from the table that also makes its handlers. */
 export function openApi(routes: readonly ApiRoute[]): JsonObject {
@@ -13,7 +11,7 @@ export function openApi(routes: readonly ApiRoute[]): JsonObject {
     openapi: '3.1.0',
     info: {
       title: 'Sluice',
-      version,
+      version: PACKAGE_VERSION,
       description:
         'Instants are ISO 8601 with milliseconds. Refusals are problem documents (RFC 9457) with `code` and `hint`.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },

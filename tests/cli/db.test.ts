@@ -26,11 +26,28 @@ it('removes runs that ended long ago, with their logs, and says how many', async
   const told = JSON.parse((await prune('--older-than', '0s', '--json')).stdout) as object
   expect(told).toEqual({ runs: 1, ended_before: expect.stringMatching(/Z$/), dry_run: false })
   expect(existsSync(logs)).toBe(false)
-})
+}, 60_000)
 
 it('wants to be told what is old', async () => {
   const missing = await prune()
   expect(missing.code).toBe(2)
   expect(missing.stderr).toContain('--older-than')
   expect((await prune('--older-than', 'soon')).stderr).toContain('a duration such as')
-})
+}, 60_000)
+
+it('moves all history into another project', async () => {
+  await sluice(['run', 'hello', '--project', project])
+  const file = join(project, 'history.backup')
+  expect((await sluice(['db', 'backup', file, '--project', project])).stdout).toMatch(
+    /^Wrote .*history.backup: 1 run, /,
+  )
+  const other = await mkdtemp(join(tmpdir(), 'sluice-restored-'))
+  try {
+    const told = await sluice(['db', 'restore', file, '--json', '--project', other])
+    expect(JSON.parse(told.stdout)).toMatchObject({ file, rows: { runs: 1, dags: 1 } })
+    const again = await sluice(['db', 'restore', file, '--project', other])
+    expect(again).toMatchObject({ code: 3, stderr: expect.stringContaining('The store holds runs already') })
+  } finally {
+    await rm(other, { recursive: true, force: true })
+  }
+}, 60_000)
