@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { PACKAGE_ROOT } from '../../package-root.js'
+import { PACKAGE_ROOT, PACKAGE_VERSION } from '../../package-root.js'
 import type { Figure, Measurement } from './figure.js'
 
 export interface Bench {
   measurements: readonly Measurement[]
-  /** where a whole run is written, below the package */
+  /** where the figures are written, below the package; those that are not taken stay as they are */
   page: string
   /** what the page begins with */
   about: string
@@ -34,7 +34,7 @@ export async function runBench({ measurements, page, about }: Bench): Promise<ne
       console.log(`${figure.met ? 'met   ' : 'MISSED'} ${figure.name}: ${figure.measured} (bar: ${figure.bar})`)
     }
   }
-  if (only === null) writeReport(figures, page, about)
+  writeReport(figures, page, about)
   process.exit(figures.every((figure) => figure.met) ? 0 : 1)
 }
 
@@ -49,27 +49,69 @@ async function measured(measurement: Measurement): Promise<Figure[]> {
   }
 }
 
-function writeReport(rows: readonly Figure[], page: string, about: string): void {
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: PACKAGE_ROOT, encoding: 'utf8' }).trim()
-  const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--', `:!${page}`) === '' ? '' : ' with local changes'}`
-  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }
+/** A line of the page: a figure as it was measured, and when and of what. */
+interface Row {
+  figure: Figure
+  at: string
+}
+
+const HEADINGS = ['| figure | bar | measured | | commit, day |', '|---|---|---|---|---|']
+const ROW = /^\| (.+) \| (.+) \| (.+) \| (met|\*\*missed\*\*) \| (.+) \|$/
+const METHOD = /^- \*\*(.+)\*\*: (.+)\.$/
+
+/** What was measured now takes the place of what the page says of it; the other figures stay, each with its own commit. */
+function writeReport(figures: readonly Figure[], page: string, about: string): void {
+  const file = join(PACKAGE_ROOT, page)
+  const rows = new Map(existsSync(file) ? rowsOf(readFileSync(file, 'utf8')) : [])
+  const at = `${commit(page)}, ${new Date().toISOString().slice(0, 10)}`
+  for (const figure of figures) rows.set(figure.name, { figure, at })
   const processor = cpus()[0]?.model.trim() ?? 'unknown processor'
+  const all = [...rows.values()]
   const text = [
     '# Benchmarks',
     '',
     about,
     '',
-    `- Sluice ${version}, commit ${commit}, ${new Date().toISOString().slice(0, 10)}`,
+    `- Sluice ${PACKAGE_VERSION}`,
     `- Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} x ${processor}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
     '',
-    '| figure | bar | measured | |',
-    '|---|---|---|---|',
-    ...rows.map((row) => `| ${row.name} | ${row.bar} | ${row.measured} | ${row.met ? 'met' : '**missed**'} |`),
+    ...HEADINGS,
+    ...all.map(({ figure: { name, bar, measured, met }, at }) =>
+      line([name, bar, measured, met ? 'met' : '**missed**', at]),
+    ),
     '',
     '## How each is measured',
     '',
-    ...rows.map((row) => `- **${row.name}**: ${row.method}.`),
+    ...all.map(({ figure: { name, method } }) => `- **${name}**: ${method}.`),
     '',
   ].join('\n')
-  writeFileSync(join(PACKAGE_ROOT, page), text)
+  writeFileSync(file, text)
+}
+
+function rowsOf(text: string): [string, Row][] {
+  const lines = text.split('\n')
+  const methods = new Map(
+    lines.flatMap((text) => matched(METHOD, text)).map(([name = '', method = '']) => [name, method]),
+  )
+  return lines
+    .flatMap((text) => matched(ROW, text))
+    .map(([name = '', bar = '', measured = '', met, at = '']) => {
+      const figure = { name, bar, measured, met: met === 'met', method: methods.get(name) ?? '' }
+      return [name, { figure, at }]
+    })
+}
+
+function matched(pattern: RegExp, text: string): string[][] {
+  const found = pattern.exec(text)
+  return found === null ? [] : [found.slice(1)]
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+function commit(page: string): string {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: PACKAGE_ROOT, encoding: 'utf8' }).trim()
+  const isClean = git('status', '--porcelain', '--', `:!${page}`) === ''
+  return `${git('rev-parse', '--short', 'HEAD')}${isClean ? '' : ' with local changes'}`
 }
