@@ -101,6 +101,11 @@ export const ERRORS = {
     hint: 'The table uses a feature Sluice does not know; it refuses rather than guesses.',
   },
   TABLE_CORRUPT: { status: 500, exit: 1, hint: 'The log of the table breaks the format; restore it from a backup.' },
+  CATALOG_NOT_PREPARED: {
+    status: 500,
+    exit: 3,
+    hint: 'Create the tables of the Iceberg JDBC catalog (docs/guides/iceberg.md), or mend the database of the connection.',
+  },
   VERSION_UNKNOWN: { status: 404, exit: 1, hint: '`sluice tables TABLE` lists the versions.' },
   COMMIT_CONFLICT: { status: 409, exit: 1, hint: 'Other writers kept winning; the task is retried.' },
   SCHEMA_MISMATCH: {

@@ -4,13 +4,13 @@ import type { Json } from '../json.js'
 import type { Commit } from '../lakehouse/lakehouse.js'
 import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from './operator.js'
 import { readOutputs } from './process/outputs-file.js'
-import { type ApplicationEnd, followDriver, runApplication, submissionPaths, whenAborted } from './spark/application.js'
+import { type ApplicationEnd, followDriver, runApplication, submissionPaths } from './spark/application.js'
 import { SPARK_PROPERTIES, type SparkSubmitConfig } from './spark/config.js'
 import { type SparkTarget, sparkTarget } from './spark/connection.js'
 import { sparkDefaults } from './spark/defaults.js'
 import { SPARK_SUBMIT_DOCS } from './spark/docs.js'
 import { endLeftBehind, endOutside, submissionServer } from './spark/end-application.js'
-import { metricsOf, noFigures, summaryOf } from './spark/figures.js'
+import { metricsOf, summaryOf } from './spark/figures.js'
 import { placeFiles } from './spark/files.js'
 import { readHandle, type SparkHandle } from './spark/handle.js'
 import { submissionOf } from './spark/submission.js'
@@ -39,14 +39,15 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     checkedTable(config.writes ?? [], ctx)
     const target = sparkTarget(config, ctx)
     const defaults = sparkDefaults(target)
-    const submission = submissionOf(config, target, defaults, placeFiles(config, ctx), submissionPaths(ctx), ctx)
+    const marker = randomUUID()
+    const place = { ...submissionPaths(ctx), marker }
+    const submission = submissionOf(config, target, defaults, placeFiles(config, ctx), place, ctx)
     const tables = await versionsNow(config.writes ?? [], ctx)
-    const { manager, deployMode, master } = submission
-    const identity = { marker: randomUUID(), manager, deployMode, master }
-    const handle: SparkHandle = { ...identity, applicationId: null, submissionId: null, tables }
-    const startedAt = ctx.now()
+    const { manager, deployMode, master, eventLog, uiPort } = submission
+    const facts = { applicationId: null, submissionId: null, submittedAt: ctx.now() }
+    const handle: SparkHandle = { marker, manager, deployMode, master, eventLog, uiPort, ...facts, tables }
     ctx.log('info', `Submitting to ${master}, deploy mode ${deployMode}.`)
-    return result(await runApplication(submission, target, defaults, handle, ctx), handle, startedAt, config, ctx)
+    return result(await runApplication(submission, target, defaults, handle, ctx), handle, config, ctx)
   },
   async reattach(saved: Json, config: SparkSubmitConfig, ctx: OperatorContext): Promise<OperatorResult> {
     ctx.signal.throwIfAborted()
@@ -55,13 +56,7 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     const target = sparkTarget(config, ctx)
     if (await stillCounts(handle, target, ctx)) {
       ctx.log('info', `Following the driver ${handle.submissionId}, which an earlier attempt has submitted.`)
-      const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
-      try {
-        const end = { figures: noFigures(), failure: await followDriver(handle, target, ctx) }
-        return await result(end, handle, ctx.now(), config, ctx)
-      } finally {
-        await ending.done()
-      }
+      return result(await followDriver(handle, target, ctx), handle, config, ctx)
     }
     endLeftBehind(handle, ctx)
     if (handle.manager !== 'standalone') await endOutside(handle, target, ctx)
@@ -80,17 +75,16 @@ async function stillCounts(handle: SparkHandle, target: SparkTarget, ctx: Operat
 async function result(
   { figures, failure }: ApplicationEnd,
   handle: SparkHandle,
-  startedAt: number,
   config: SparkSubmitConfig,
   ctx: OperatorContext,
 ): Promise<OperatorResult> {
-  const metrics = metricsOf(figures, handle.applicationId ?? handle.submissionId)
+  const metrics = metricsOf(figures, handle)
   if (failure !== null) {
     // What has ended is not to be followed by the next attempt.
     await ctx.saveHandle(null)
-    throw new OperatorFailure(failure, { metrics, commits: await commitsOfFailed(handle, startedAt, ctx) })
+    throw new OperatorFailure(failure, { metrics, commits: await commitsOfFailed(handle, ctx) })
   }
-  const commits = await commitsSince(handle.tables, startedAt, ctx)
+  const commits = await commitsSince(handle.tables, handle.submittedAt, ctx)
   const table = checkedTable(config.writes ?? [], ctx)
   const checks = table === null ? [] : await auditAfterwards(table, { metrics, commits }, ctx)
   const summary = summaryOf(figures, commits)
@@ -99,9 +93,9 @@ async function result(
 }
 
 /** A job may have committed before it failed. What cannot be found out must not hide why it failed. */
-async function commitsOfFailed(handle: SparkHandle, startedAt: number, ctx: OperatorContext): Promise<Commit[]> {
+async function commitsOfFailed(handle: SparkHandle, ctx: OperatorContext): Promise<Commit[]> {
   try {
-    return await commitsSince(handle.tables, startedAt, ctx)
+    return await commitsSince(handle.tables, handle.submittedAt, ctx)
   } catch (error) {
     ctx.log('warn', `What the job has written before it failed cannot be found out: ${messageOf(error)}`)
     return []

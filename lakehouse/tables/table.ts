@@ -94,6 +94,8 @@ export interface DataFile {
   readonly partitionValues: Record<string, string | null>
   /** files that say which of its rows are deleted */
   readonly deletes: DeleteFile[]
+  /** names of the columns inside the file by their ids, where the format has ids and the file has none; else null */
+  readonly columnNames: ReadonlyMap<number, string> | null
   /** NULLs of a top-level column, or null when unknown */
   nulls(column: string): number | null
   /** bounds of a top-level column, null where there are none; they may be wider than the truth */
@@ -121,12 +123,21 @@ export interface FileLayout {
   selfContained: boolean
 }
 
-export interface PartitionTransform {
-  column: string
-  transform: 'identity' | 'year' | 'month' | 'day' | 'hour' | 'truncate' | 'void'
-  /** of `truncate` */
-  width: number
-}
+export type PartitionTransform =
+  | {
+      column: string
+      transform: 'identity' | 'year' | 'month' | 'day' | 'hour' | 'truncate' | 'void'
+      /** of `truncate` */
+      width: number
+    }
+  | {
+      column: string
+      transform: 'bucket'
+      /** how many buckets there are */
+      width: number
+      /** the bucket of a value, given in the engine's notation: no engine has the hash of the format */
+      bucketOf(text: string): number
+    }
 
 /** What the engine measured of one column of one file, values as text in its own notation. */
 export interface ColumnStatistics {

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSluiceError, SluiceError } from '../../errors.js'
 import type { OperatorContext } from '../operator.js'
@@ -10,12 +11,14 @@ import { endOutside, submissionServer } from './end-application.js'
 import { SparkFailure } from './failure.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { type SparkHandle, SUBMISSION_MARKER } from './handle.js'
-import { SparkLogLines } from './log-lines.js'
-import type { Submission, SubmissionPaths } from './submission.js'
+import { noFacts, SparkLogLines } from './log-lines.js'
+import type { Submission, SubmissionPlace } from './submission.js'
 import { ApplicationWatch } from './watch.js'
 
 /** The places of one submission in the attempt's private folder. */
-export function submissionPaths(ctx: OperatorContext): SubmissionPaths & { outputs: string; log4j: string } {
+export function submissionPaths(
+  ctx: OperatorContext,
+): Omit<SubmissionPlace, 'marker'> & { outputs: string; log4j: string } {
   const path = (name: string) => join(ctx.workDir, name)
   return {
     properties: path('spark.conf'),
@@ -46,7 +49,7 @@ export async function runApplication(
   writeFiles(submission, defaults, ctx)
   const lines = new SparkLogLines()
   const failure = new SparkFailure()
-  const watch = new ApplicationWatch(submission, handle, lines.facts, ctx)
+  const watch = new ApplicationWatch(handle, lines.facts, ctx)
   await watch.start()
   let endedOutside = false
   // Once its id is known; the log may have told it a moment before the watch has saved it.
@@ -60,37 +63,69 @@ export async function runApplication(
   const ending = whenAborted(ctx, endOnce)
   let figures = noFigures()
   try {
-    let end: ProcessEnd
+    let ended: SluiceError | null
     try {
-      end = await submit(submission, target, handle, { lines, failure }, ctx)
+      const end = await submit(submission, target, handle, { lines, failure }, ctx)
+      if (end.exitCode !== 0) ended = failure.error({ master: submission.master, end })
+      else ended = await driverEnd(handle, target, watch, ctx)
     } finally {
       figures = await watch.end()
     }
-    if (end.exitCode !== 0) return { figures, failure: failure.error({ master: submission.master, end }) }
-    if (submission.manager === 'standalone' && submission.deployMode === 'cluster') {
-      return { figures, failure: await followDriver(handle, target, ctx) }
-    }
-    return { figures, failure: null }
+    return { figures, failure: ended }
   } finally {
     await ending.done()
     // The end of spark-submit may have brought the id that was not known when the abort came.
     if (ctx.signal.aborted) await endOnce()
+    await forgetEventLog(handle)
   }
 }
 
-/**
- * Waits for a driver inside a standalone cluster.
- * @returns null when it has finished well
- */
+/** Follows a driver that an earlier attempt has submitted to a standalone cluster; an abort ends it. */
 export async function followDriver(
   handle: SparkHandle,
   target: SparkTarget,
   ctx: OperatorContext,
+): Promise<ApplicationEnd> {
+  const watch = new ApplicationWatch(handle, noFacts(), ctx)
+  await watch.start()
+  const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
+  let figures = noFigures()
+  try {
+    let ended: SluiceError | null
+    try {
+      ended = await driverEnd(handle, target, watch, ctx)
+    } finally {
+      figures = await watch.end()
+    }
+    return { figures, failure: ended }
+  } finally {
+    await ending.done()
+    await forgetEventLog(handle)
+  }
+}
+
+/** Nobody else knows of the folder that was made for one submission. */
+async function forgetEventLog({ deployMode, eventLog }: SparkHandle): Promise<void> {
+  if (deployMode === 'cluster' && eventLog !== null) await rm(eventLog, { recursive: true, force: true })
+}
+
+/**
+ * Waits for a driver that goes on after spark-submit has ended, inside a standalone cluster.
+ * @returns null when it has finished well, or nothing is left to wait for
+ */
+async function driverEnd(
+  handle: SparkHandle,
+  target: SparkTarget,
+  watch: ApplicationWatch,
+  ctx: OperatorContext,
 ): Promise<SluiceError | null> {
+  if (handle.manager !== 'standalone' || handle.deployMode !== 'cluster') return null
+  await watch.learn()
   if (handle.submissionId === null) {
     return new SluiceError('OPERATOR_FAILED', 'spark-submit ended without naming the driver it has submitted.')
   }
-  const ended = await submissionServer(handle, target).untilEnded(handle.submissionId, ctx)
+  const server = submissionServer(handle, target)
+  const ended = await server.untilEnded(handle.submissionId, ctx, ({ host }) => watch.driverAt(host))
   if (ended.state === 'FINISHED') return null
   const why = ended.message === '' ? '' : `: ${ended.message.split('\n')[0]}`
   return new SluiceError('OPERATOR_FAILED', `The driver ${handle.submissionId} ended as ${ended.state}${why}`, {
@@ -99,7 +134,7 @@ export async function followDriver(
 }
 
 /** Runs `end` once when the attempt is aborted; `done` waits for it. */
-export function whenAborted(ctx: OperatorContext, end: () => Promise<void>): { done(): Promise<void> } {
+function whenAborted(ctx: OperatorContext, end: () => Promise<void>): { done(): Promise<void> } {
   let ending: Promise<void> = Promise.resolve()
   const abort = () => {
     ending = end()
@@ -125,7 +160,11 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
 
 function writeFiles(submission: Submission, defaults: SparkDefaults, ctx: OperatorContext): void {
   const paths = submissionPaths(ctx)
-  if (submission.eventLog !== null) mkdirSync(submission.eventLog, { recursive: true })
+  if (submission.eventLog !== null) {
+    mkdirSync(submission.eventLog, { recursive: true })
+    // A driver inside a cluster may be another user: what it writes here gets our group, which may read it.
+    if (submission.deployMode === 'cluster') chmodSync(submission.eventLog, 0o2777)
+  }
   if (submission.deployMode === 'cluster') writeFileSync(paths.log4j, LOG4J)
   if (submission.properties === null) return
   // A properties file replaces the defaults of the installation, so it begins with them.

@@ -20,9 +20,21 @@ export interface SparkTarget {
   env: Record<string, string>
   /** `http://host:port` of a standalone master's submission server; null derives it from the master */
   submissionUrl: string | null
+  /** folder that worker and cluster reach by one path, for event logs of drivers inside the cluster; null for none */
+  eventLog: string | null
 }
 
-const KEYS = new Set(['type', 'master', 'deploy_mode', 'spark_home', 'submit', 'conf', 'env', 'submission_url'])
+const KEYS = new Set([
+  'type',
+  'master',
+  'deploy_mode',
+  'spark_home',
+  'submit',
+  'conf',
+  'env',
+  'submission_url',
+  'event_log',
+])
 export const DEFAULT_CONNECTION = 'spark'
 
 /**
@@ -53,8 +65,17 @@ export function sparkTarget(config: SparkSubmitConfig, ctx: OperatorContext): Sp
     home: home ?? homeOf(submit),
     conf: texts(own.conf, 'conf', name),
     env: home === null ? env : { ...env, SPARK_HOME: home },
+    eventLog: eventLogFolder(text('event_log'), name),
     submissionUrl: text('submission_url')?.replace(/\/+$/, '') ?? null,
   }
+}
+
+function eventLogFolder(path: string | null, connection: string | null): string | null {
+  if (path === null || isAbsolute(path)) return path
+  throw invalid(
+    connection,
+    `event_log is ${path}; expected the absolute path of a folder that worker and cluster share`,
+  )
 }
 
 function connectionOf(name: string | undefined, ctx: OperatorContext) {

@@ -26,7 +26,7 @@ executes it as it was when it was planned. Other relative paths (jars, archives,
 when the task runs. A URI or an absolute path is handed to Spark as it is.
 
 **Connection** (type \`spark\` in sluice.yaml): \`master\`, \`deploy_mode\`, \`spark_home\` or \`submit\` (path of spark-submit),
-\`conf\`, \`env\` (such as \`JAVA_HOME\`, \`SPARK_CONF_DIR\`, \`HADOOP_CONF_DIR\`, \`PYSPARK_PYTHON\`) and \`submission_url\`. Its \`conf\` may hold
+\`conf\`, \`env\` (such as \`JAVA_HOME\`, \`SPARK_CONF_DIR\`, \`HADOOP_CONF_DIR\`, \`PYSPARK_PYTHON\`), \`submission_url\` and \`event_log\`. Its \`conf\` may hold
 secrets: it reaches Spark through a file that only the worker can read, never the process list.
 
 **While it runs**, the log shows Spark's entries with their levels, and the progress shows stages and tasks. The id of the

@@ -1,20 +1,22 @@
 import type { Json, JsonObject } from '../../json.js'
 import { noFigures, type SparkFigures } from './figures.js'
+import { SUBMISSION_PROPERTY } from './handle.js'
 
 const TIMEOUT_MS = 2_000
 const MAX_BYTES = 8 * 1024 * 1024
 /** Spark tries this many ports after the first, when others are taken. */
 const PORTS = 16
 
-/** The application whose pages are looked for. */
+/** The application whose pages are looked for: by its id, or by what its submission gave it. */
 export interface Sought {
   applicationId: string | null
-  name: string
+  marker: string
 }
 
 /**
  * The driver's REST API (`/api/v1`), as far as Sluice reads it. The address is the one the log names, or the first port from
- * `spark.ui.port` on whose application is the one that is sought: several drivers may share a machine.
+ * `spark.ui.port` on whose application is the one that is sought: several drivers may share a machine, and an application
+ * may give itself any name.
  */
 export class DriverPages {
   #found: { url: string; applicationId: string } | null = null
@@ -29,23 +31,33 @@ export class DriverPages {
   }
 
   /** Looks once; the driver may not have opened its pages yet. */
-  async find(sought: Sought, loggedUrl: string | null): Promise<boolean> {
+  async find(sought: Sought, at: { host: string; loggedUrl: string | null }): Promise<boolean> {
     if (this.#found !== null) return true
     const addresses =
-      loggedUrl === null
-        ? Array.from({ length: PORTS }, (_, index) => `http://127.0.0.1:${this.firstPort + index}`)
-        : [loggedUrl.replace(/\/+$/, '')]
+      at.loggedUrl === null
+        ? Array.from({ length: PORTS }, (_, index) => `http://${at.host}:${this.firstPort + index}`)
+        : [at.loggedUrl.replace(/\/+$/, '')]
     for (const url of addresses) {
-      const applications = await this.#get(`${url}/api/v1/applications`)
-      const own = list(applications).find((one) =>
-        sought.applicationId === null ? one.name === sought.name : one.id === sought.applicationId,
-      )
-      if (typeof own?.id === 'string') {
-        this.#found = { url: `${url}/api/v1/applications/${own.id}`, applicationId: own.id }
+      for (const { id } of list(await this.#get(`${url}/api/v1/applications`))) {
+        if (typeof id !== 'string' || !(await this.#isSought(`${url}/api/v1/applications/${id}`, id, sought))) continue
+        this.#found = { url: `${url}/api/v1/applications/${id}`, applicationId: id }
         return true
       }
     }
     return false
+  }
+
+  async #isSought(url: string, id: string, { applicationId, marker }: Sought): Promise<boolean> {
+    if (applicationId !== null) return id === applicationId
+    const environment = await this.#get(`${url}/environment`)
+    const properties =
+      environment !== null && typeof environment === 'object' && !Array.isArray(environment)
+        ? environment.sparkProperties
+        : null
+    return (
+      Array.isArray(properties) &&
+      properties.some((one) => Array.isArray(one) && one[0] === SUBMISSION_PROPERTY && one[1] === marker)
+    )
   }
 
   /** null when the driver does not answer (it is ending, most often). */

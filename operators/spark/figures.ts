@@ -39,9 +39,13 @@ export function noFigures(): SparkFigures {
 }
 
 /** The figures as an attempt's metrics. */
-export function metricsOf(figures: SparkFigures, applicationId: string | null): JsonObject {
+export function metricsOf(
+  figures: SparkFigures,
+  { applicationId, submissionId }: { applicationId: string | null; submissionId: string | null },
+): JsonObject {
   return {
     ...(applicationId === null ? {} : { spark_application: applicationId }),
+    ...(submissionId === null ? {} : { spark_driver: submissionId }),
     stages: figures.stagesDone,
     tasks: figures.tasksDone,
     failed_tasks: figures.failedTasks,

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../json.js'
+import type { Instant, Json, JsonObject } from '../../json.js'
 import type { ClusterManager } from './submission.js'
 
 /** What a later attempt has to know of an application, saved before Sluice waits for it. */
@@ -11,12 +11,19 @@ export interface SparkHandle {
   applicationId: string | null
   /** the driver's id inside a cluster (deploy mode `cluster`) */
   submissionId: string | null
+  /** folder of the application's event log, when it is ours to read */
+  eventLog: string | null
+  /** first port of the driver's pages; null when it has none we may ask */
+  uiPort: number | null
+  submittedAt: Instant
   /** versions of the tables before the job, null for a table that was not there */
   tables: Record<string, number | null>
 }
 
 /** Environment variable that carries `SparkHandle.marker`. */
 export const SUBMISSION_MARKER = 'SLUICE_SPARK_SUBMISSION'
+/** Property of Spark that carries it too, so that an application is told from all others wherever it shows itself. */
+export const SUBMISSION_PROPERTY = 'spark.sluice.submission'
 
 export function handleJson(handle: SparkHandle): JsonObject {
   return { ...handle, tables: { ...handle.tables } }
@@ -25,7 +32,7 @@ export function handleJson(handle: SparkHandle): JsonObject {
 /** null for what an attempt of an older Sluice may have left, which is then started anew. */
 export function readHandle(value: Json): SparkHandle | null {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return null
-  const { marker, manager, deployMode, master, applicationId = null, submissionId = null, tables } = value
+  const { marker, manager, deployMode, master, applicationId = null, submissionId = null, tables, ...rest } = value
   if (typeof marker !== 'string' || typeof master !== 'string') return null
   if (manager !== 'local' && manager !== 'standalone' && manager !== 'yarn' && manager !== 'kubernetes') return null
   if (deployMode !== 'client' && deployMode !== 'cluster') return null
@@ -37,6 +44,9 @@ export function readHandle(value: Json): SparkHandle | null {
     master,
     applicationId: text(applicationId),
     submissionId: text(submissionId),
+    eventLog: text(rest.eventLog ?? null),
+    uiPort: typeof rest.uiPort === 'number' ? rest.uiPort : null,
+    submittedAt: typeof rest.submittedAt === 'number' ? rest.submittedAt : 0,
     tables: readTables(tables),
   }
 }

@@ -9,6 +9,10 @@ export interface LogFacts {
   uiUrl: string | null
 }
 
+export function noFacts(): LogFacts {
+  return { applicationId: null, submissionId: null, uiUrl: null }
+}
+
 /** `26/11/21 08:47:46 WARN TaskSetManager: …` and its relatives, with or without a date, fractions and a zone. */
 const LOG4J =
   /^(?:\d{2,4}[/-]\d\d[/-]\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s+(?:\[[^\]]*\]\s+)?(TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\b/
@@ -36,7 +40,7 @@ const UI = /SparkUI.*?started at (https?:\/\/[^\s,"]+)/
 
 /** Reads the output of spark-submit line by line. */
 export class SparkLogLines {
-  readonly facts: LogFacts = { applicationId: null, submissionId: null, uiUrl: null }
+  readonly facts: LogFacts = noFacts()
   #level: LogLevel = 'warn'
   #inTraceback = false
 

@@ -11,6 +11,13 @@ const SILENCE_MS = 5 * 60_000
 
 export type DriverState = string
 
+export interface DriverStatus {
+  state: DriverState
+  message: string
+  /** machine that the driver was started on; null before */
+  host: string | null
+}
+
 /** States in which a driver has ended; the others pass. */
 const ENDED = new Set(['FINISHED', 'FAILED', 'KILLED', 'ERROR', 'NOT_FOUND'])
 
@@ -37,12 +44,17 @@ export class SubmissionServer {
   }
 
   /** @throws SluiceError UNREACHABLE when the server does not answer as one */
-  async status(driver: string, signal: AbortSignal): Promise<{ state: DriverState; message: string }> {
+  async status(driver: string, signal: AbortSignal): Promise<DriverStatus> {
     const answer = await this.#request('GET', `status/${encodeURIComponent(driver)}`, signal)
     if (answer.success === false && answer.driverState === undefined) {
-      return { state: 'NOT_FOUND', message: String(answer.message ?? 'the master does not know this driver') }
+      return {
+        state: 'NOT_FOUND',
+        message: String(answer.message ?? 'the master does not know this driver'),
+        host: null,
+      }
     }
-    return { state: String(answer.driverState ?? 'UNKNOWN'), message: String(answer.message ?? '') }
+    const [, host = null] = /^(.+):\d+$/.exec(String(answer.workerHostPort ?? '')) ?? []
+    return { state: String(answer.driverState ?? 'UNKNOWN'), message: String(answer.message ?? ''), host }
   }
 
   async kill(driver: string, signal: AbortSignal): Promise<void> {
@@ -51,9 +63,14 @@ export class SubmissionServer {
 
   /**
    * Waits until the driver has ended, telling each change of its state.
+   * @param seen is told of each answer
    * @throws SluiceError UNREACHABLE after minutes without an answer; the signal's reason
    */
-  async untilEnded(driver: string, ctx: OperatorContext): Promise<{ state: DriverState; message: string }> {
+  async untilEnded(
+    driver: string,
+    ctx: OperatorContext,
+    seen: (status: DriverStatus) => void = () => undefined,
+  ): Promise<DriverStatus> {
     let known = ''
     let silentMs = 0
     for (;;) {
@@ -62,6 +79,7 @@ export class SubmissionServer {
         silentMs = 0
         if (status.state !== known) ctx.log('info', `The driver ${driver} is ${status.state.toLowerCase()}.`)
         known = status.state
+        seen(status)
         if (ENDED.has(status.state)) return status
       } catch (error) {
         ctx.signal.throwIfAborted()

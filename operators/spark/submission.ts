@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import { isoInstant } from '../../json.js'
 import type { OperatorContext } from '../operator.js'
@@ -5,6 +6,7 @@ import type { SparkSubmitConfig } from './config.js'
 import type { SparkTarget } from './connection.js'
 import type { SparkDefaults } from './defaults.js'
 import type { SparkFiles } from './files.js'
+import { SUBMISSION_PROPERTY } from './handle.js'
 
 export type ClusterManager = 'local' | 'standalone' | 'yarn' | 'kubernetes'
 
@@ -20,13 +22,13 @@ export interface Submission {
   eventLog: string | null
   /** null when the driver has no pages we may ask */
   uiPort: number | null
-  name: string
 }
 
-/** Paths inside the attempt's private folder. */
-export interface SubmissionPaths {
+/** What a submission has of its own: paths inside the attempt's private folder, and a mark that tells it from all others. */
+export interface SubmissionPlace {
   properties: string
   eventLog: string
+  marker: string
 }
 
 const DEFAULT_UI_PORT = 4040
@@ -41,7 +43,7 @@ export function submissionOf(
   target: SparkTarget,
   defaults: SparkDefaults,
   files: SparkFiles,
-  paths: SubmissionPaths,
+  place: SubmissionPlace,
   ctx: OperatorContext,
 ): Submission {
   const configured = (key: string): string | undefined =>
@@ -51,26 +53,28 @@ export function submissionOf(
   const deployMode = (target.deployMode ?? configured('spark.submit.deployMode')) === 'cluster' ? 'cluster' : 'client'
   refuseImpossible(manager, deployMode, files.application)
   const name = config.name ?? `${ctx.dag.id}.${ctx.task.id}`
-  const logsEvents = deployMode === 'client' && !hasOwnEventLog(configured)
+  const eventLog = hasOwnEventLog(configured) ? null : eventLogFolder(deployMode, target, place)
   const ours = {
     'spark.ui.showConsoleProgress': 'false',
-    ...(logsEvents ? eventLogConf(paths.eventLog) : {}),
+    ...(eventLog === null ? {} : eventLogConf(eventLog)),
     ...commitConf(ctx),
   }
   const conf = {
     ...Object.fromEntries(Object.entries(ours).filter(([key]) => configured(key) === undefined)),
     ...texts(config.conf),
     ...runConf(ctx),
+    [SUBMISSION_PROPERTY]: place.marker,
   }
   const environment = deployMode === 'cluster' ? driverEnvironment(manager, target.env) : {}
   const hidden = { ...target.conf, ...environment }
   const properties = Object.keys(hidden).length === 0 ? null : hidden
-  const ui = configured('spark.ui.enabled') !== 'false' && deployMode === 'client'
+  // The pages of a driver inside a standalone cluster are on the machine that the master names.
+  const ui = configured('spark.ui.enabled') !== 'false' && (deployMode === 'client' || manager === 'standalone')
   return {
     argv: [
       target.submit,
       ...['--master', master, '--deploy-mode', deployMode, '--name', name],
-      ...(properties === null ? [] : ['--properties-file', paths.properties]),
+      ...(properties === null ? [] : ['--properties-file', place.properties]),
       ...options(config, files),
       ...Object.entries(conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`]),
       files.application,
@@ -80,9 +84,8 @@ export function submissionOf(
     master,
     manager,
     deployMode,
-    eventLog: logsEvents ? paths.eventLog : null,
+    eventLog,
     uiPort: ui ? Number(configured('spark.ui.port') ?? DEFAULT_UI_PORT) || null : null,
-    name,
   }
 }
 
@@ -104,6 +107,12 @@ function refuseImpossible(manager: ClusterManager, deployMode: string, applicati
     const message = 'A standalone cluster runs no Python application in deploy_mode cluster.'
     refuse(message, 'Use deploy_mode client, which runs the driver on the worker.')
   }
+}
+
+/** A driver on this machine writes beside us; one inside a cluster where the connection says that both can reach. */
+function eventLogFolder(deployMode: string, target: SparkTarget, place: SubmissionPlace): string | null {
+  if (deployMode === 'client') return place.eventLog
+  return target.eventLog === null ? null : join(target.eventLog, place.marker)
 }
 
 /** A team's history server keeps its log; so does who has switched the log off. */

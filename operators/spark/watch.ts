@@ -6,7 +6,6 @@ import { EventLog } from './event-log.js'
 import { noFigures, progressOf, type SparkFigures } from './figures.js'
 import { handleJson, type SparkHandle } from './handle.js'
 import type { LogFacts } from './log-lines.js'
-import type { Submission } from './submission.js'
 
 const LOOK_MS = 1_000
 
@@ -17,20 +16,23 @@ const LOOK_MS = 1_000
 export class ApplicationWatch {
   readonly #stop = new AbortController()
   readonly #log: EventLog | null
+  /** machine that the driver runs on; null while a cluster has not said */
+  #host: string | null
   readonly #pages: DriverPages | null
   #figures: SparkFigures | null = null
   #shown = ''
   #saved = ''
+  readonly #told = new Set<string>()
   #looking: Promise<void> = Promise.resolve()
 
   constructor(
-    private readonly submission: Submission,
     private readonly handle: SparkHandle,
     private readonly facts: LogFacts,
     private readonly ctx: OperatorContext,
   ) {
-    this.#log = submission.eventLog === null ? null : new EventLog(submission.eventLog)
-    this.#pages = submission.uiPort === null ? null : new DriverPages(submission.uiPort, this.#stop.signal)
+    this.#log = handle.eventLog === null ? null : new EventLog(handle.eventLog)
+    this.#pages = handle.uiPort === null ? null : new DriverPages(handle.uiPort, this.#stop.signal)
+    this.#host = handle.deployMode === 'client' ? '127.0.0.1' : null
   }
 
   /** Saves the handle as it is before the application starts, then begins to look. */
@@ -39,13 +41,26 @@ export class ApplicationWatch {
     this.#looking = this.#loop()
   }
 
+  /** What the log has told by now is saved at once. */
+  async learn(): Promise<void> {
+    this.handle.applicationId ??=
+      this.#log?.applicationId ?? this.facts.applicationId ?? this.#pages?.applicationId ?? null
+    this.handle.submissionId ??= this.handle.deployMode === 'cluster' ? this.facts.submissionId : null
+    await this.#save()
+  }
+
+  /** A cluster tells where it has started the driver. */
+  driverAt(host: string | null): void {
+    this.#host ??= host
+  }
+
   /** The last look, after the program has ended: the event log is then whole. */
   async end(): Promise<SparkFigures> {
     this.#stop.abort()
     await this.#looking
     try {
       await this.#log?.read()
-      await this.#learn()
+      await this.learn()
     } catch (error) {
       this.ctx.log('warn', `The figures of the application are incomplete: ${messageOf(error)}`)
     } finally {
@@ -68,23 +83,18 @@ export class ApplicationWatch {
 
   async #look(): Promise<void> {
     await this.#log?.read()
-    await this.#learn()
-    const found = await this.#pages?.find(
-      { applicationId: this.handle.applicationId, name: this.submission.name },
-      this.facts.uiUrl,
-    )
-    const figures = found === true ? await this.#pages?.figures() : null
+    await this.learn()
+    const figures = await this.#figuresOfPages()
     // The last figures of pages that have gone are the final ones where there is no event log.
     this.#figures = figures ?? this.#figures
     this.#show(figures ?? (this.#log?.applicationId != null ? this.#log.figures : null))
   }
 
-  /** The id of the application becomes known soon after its start, and is saved at once. */
-  async #learn(): Promise<void> {
-    this.handle.applicationId ??=
-      this.#log?.applicationId ?? this.facts.applicationId ?? this.#pages?.applicationId ?? null
-    this.handle.submissionId ??= this.submission.deployMode === 'cluster' ? this.facts.submissionId : null
-    await this.#save()
+  async #figuresOfPages(): Promise<SparkFigures | null> {
+    if (this.#pages === null || this.#host === null) return null
+    const { applicationId, marker } = this.handle
+    const at = { host: this.#host, loggedUrl: this.facts.uiUrl }
+    return (await this.#pages.find({ applicationId, marker }, at)) ? this.#pages.figures() : null
   }
 
   async #save(): Promise<void> {
@@ -93,8 +103,12 @@ export class ApplicationWatch {
     if (text === this.#saved) return
     await this.ctx.saveHandle(json)
     this.#saved = text
-    const id = this.handle.submissionId ?? this.handle.applicationId
-    if (id !== null) this.ctx.log('info', `The application is ${id}.`)
+    const { submissionId, applicationId } = this.handle
+    if (submissionId !== null && !this.#told.has(submissionId)) this.ctx.log('info', `The driver is ${submissionId}.`)
+    if (applicationId !== null && !this.#told.has(applicationId)) {
+      this.ctx.log('info', `The application is ${applicationId}.`)
+    }
+    for (const id of [submissionId, applicationId]) if (id !== null) this.#told.add(id)
   }
 
   #show(figures: SparkFigures | null): void {

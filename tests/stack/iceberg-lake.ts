@@ -34,10 +34,16 @@ export class StackIcebergLake extends Lake {
   readonly schema = `sluice_${randomUUID().slice(0, 8)}`
   override readonly firstVersion = 1
 
-  /** @param through another way to the catalog's database, e.g. a proxy */
-  constructor(private readonly through: { host: string; port: number } | null = null) {
+  /**
+   * @param through another way to the catalog's database, e.g. a proxy
+   * @param endpoint another way to the object store
+   */
+  constructor(
+    private readonly through: { host: string; port: number } | null = null,
+    endpoint?: string,
+  ) {
     super()
-    this.place = new S3Place()
+    this.place = new S3Place(endpoint)
   }
 
   override get config(): LakehouseConfig {

@@ -66,10 +66,26 @@ describe('pyiceberg', () => {
     expect(read(table, 'n').rows.map(({ n, name, tags }) => [n, name, tags])).toEqual(expected)
   })
 
-  it('imports a file without ids, which we refuse by its name', async () => {
+  it('imports a file without ids, whose columns we find by their names', async () => {
     const table = lake.table('imported')
-    await lake.write(table, `select 1::bigint as n`)
-    python('import', table, [{ n: 2 }])
+    await lake.write(table, `select 1::bigint as n, 'a' as name, 1.5::double as rest`)
+    python('import', table, [{ rest: 2.5, n: 2, name: 'b' }])
+    const rows = [
+      [1, 'a', 1.5],
+      [2, 'b', 2.5],
+    ]
+    expect(await lake.rows(`select n, name, rest from ${table} order by n`)).toEqual(rows)
+    await lake.write(table, `select 2::bigint as n, 'B' as name, 0::double as rest`, { mode: 'merge', keys: ['n'] })
+    expect(read(table, 'n').rows.map(({ n, name }) => [n, name])).toEqual([
+      [1, 'a'],
+      [2, 'B'],
+    ])
+  })
+
+  it('imports a file without ids beside nested columns, which we refuse by its name', async () => {
+    const table = lake.table('nested')
+    await lake.write(table, `select 1::bigint as n, [1::bigint] as list`)
+    python('import', table, [{ n: 2, list: [2] }])
     await expect(lake.rows(`select n from ${table}`)).rejects.toMatchObject({
       code: 'TABLE_UNSUPPORTED',
       message: expect.stringContaining('imported.parquet'),

@@ -1,17 +1,22 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { writeRequest } from '../lakehouse/subject.js'
 import { type Fate, FaultyProxy } from './faulty-proxy.js'
+import { independentCounts } from './independent-counts.js'
 import { pythonWithDelta, runScript } from './python-env.js'
 import { S3Lake } from './s3-lake.js'
+import { SparkSql } from './spark-sql.js'
 
 /** Hundreds of commits each, on a machine that may have other things to do. */
 const PATIENCE_MS = 300_000
 const COMMIT = /^PUT \/\S+\/_delta_log\/\d{20}\.json/
 
-beforeAll(() => {
+let spark: SparkSql
+beforeAll(async () => {
   pythonWithDelta()
+  spark = await SparkSql.start()
 })
+afterAll(() => spark.stop())
 
 const opened: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -37,6 +42,12 @@ function read(lake: S3Lake, table: string, order: string) {
   }
 }
 
+/** Each number is there once for Spark and for Trino. */
+async function expectEachOnce(lake: S3Lake, table: string, count: number): Promise<void> {
+  const each = [count, count]
+  expect(await independentCounts(spark, { delta: lake.url(table) })).toEqual({ spark: each, trino: each })
+}
+
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
 
 describe('answers that are lost', () => {
@@ -60,6 +71,7 @@ describe('answers that are lost', () => {
       const { rows, version } = read(lake, 'silver.t', 'n')
       expect(version).toBe(99)
       expect(rows.map((row) => row.n)).toEqual(numbers(100))
+      await expectEachOnce(lake, 'silver.t', 100)
     },
     PATIENCE_MS,
   )
@@ -83,6 +95,7 @@ describe('answers that are lost', () => {
       const { rows, version } = read(lake, 'silver.m', 'n')
       expect(version).toBe(29)
       expect(rows.map((row) => row.n)).toEqual(numbers(32))
+      await expectEachOnce(lake, 'silver.m', 32)
       expect(rows.map((row) => row.by)).toEqual([...numbers(30), 29, 29])
     },
     PATIENCE_MS,
@@ -179,6 +192,7 @@ describe('sixteen writers at once', () => {
       const { rows, version } = read(lake, 'silver.t', 'n')
       expect(version).toBe(319)
       expect(rows.map((row) => row.n)).toEqual(numbers(320))
+      await expectEachOnce(lake, 'silver.t', 320)
     },
     PATIENCE_MS,
   )

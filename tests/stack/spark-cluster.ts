@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { sparkClass } from './spark-services.js'
+import { sparkClass, sparkHome } from './spark-services.js'
 
 /** Writes `started`, waits for `go`, and ends with the exit code it is given: an application that needs no Spark. */
 const JOB = `
@@ -17,14 +17,39 @@ public class Job {
 }
 `
 
+/** Appends 1,000 rows to a Delta table in four tasks and a shuffle, waits for `go`, and counts some more. */
+const WORK = `
+import java.nio.file.*;
+import org.apache.spark.sql.SparkSession;
+public class Work {
+  public static void main(String[] args) throws Exception {
+    Path folder = Path.of(args[0]);
+    SparkSession spark = SparkSession.builder().appName("a name of its own").getOrCreate();
+    String token = spark.conf().get("spark.sluice.token");
+    spark.range(0, 1000, 1, 4).selectExpr("id AS n").repartition(2).write().format("delta").mode("append")
+      .option("txnAppId", token).option("txnVersion", 1).save(args[1]);
+    Files.writeString(folder.resolve("started-" + System.nanoTime()), token);
+    while (!Files.exists(folder.resolve("go"))) Thread.sleep(50);
+    spark.range(0, 10, 1, 3).count();
+    spark.stop();
+  }
+}
+`
+
+interface MasterState {
+  activeapps: { id: string; name: string }[]
+  activedrivers: { id: string }[]
+}
+
 /** A standalone cluster of one master and one worker on free ports. */
 export class SparkCluster {
   readonly #daemons: ChildProcess[] = []
   master = ''
   submissionUrl = ''
+  #pages = ''
 
   async start(folder: string): Promise<void> {
-    const [port, rest] = [await freePort(), await freePort()]
+    const [port, rest, pages] = [await freePort(), await freePort(), await freePort()]
     this.master = `spark://127.0.0.1:${port}`
     this.submissionUrl = `http://127.0.0.1:${rest}`
     const env = {
@@ -34,14 +59,22 @@ export class SparkCluster {
       SPARK_WORKER_DIR: join(folder, 'spark-work'),
       SPARK_LOCAL_IP: '127.0.0.1',
     }
-    const own = ['--host', '127.0.0.1', '--webui-port', '0']
-    this.#daemon(['org.apache.spark.deploy.master.Master', ...own, '--port', String(port)], env)
+    this.#pages = `http://127.0.0.1:${pages}`
+    const own = ['--host', '127.0.0.1', '--webui-port']
+    const master = ['org.apache.spark.deploy.master.Master', ...own, String(pages), '--port', String(port)]
+    this.#daemon(master, env)
     await until(
       'the master answers',
       async () => (await fetch(`${this.submissionUrl}/v1/submissions/status/x`)) !== null,
     )
-    const worker = ['org.apache.spark.deploy.worker.Worker', ...own, '--cores', '2', '--memory', '2g', this.master]
+    const worker = ['org.apache.spark.deploy.worker.Worker', ...own, '0', '--cores', '3', '--memory', '3g', this.master]
     this.#daemon(worker, env)
+  }
+
+  /** What the master says is running, asked past Sluice. */
+  async running(): Promise<string[]> {
+    const { activeapps, activedrivers } = (await (await fetch(`${this.#pages}/json/`)).json()) as MasterState
+    return [...activeapps, ...activedrivers].map(({ id }) => id)
   }
 
   async stop(): Promise<void> {
@@ -59,12 +92,16 @@ export class SparkCluster {
   }
 }
 
-/** A jar whose main class is `Job`; needs a JDK. */
+/** A jar with the classes `Job` and `Work`; needs a JDK. */
 export function jobJar(folder: string): string {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'Job.java'), JOB)
-  execFileSync('javac', ['Job.java'], { cwd: folder })
-  execFileSync('jar', ['--create', '--file', 'job.jar', 'Job.class'], { cwd: folder })
+  writeFileSync(join(folder, 'Work.java'), WORK)
+  // a class made for a newer Java than Spark's own would not load
+  const options = ['--release', '17', '-classpath', `${sparkHome()}/jars/*`]
+  execFileSync('javac', [...options, 'Job.java', 'Work.java'], { cwd: folder })
+  const classes = readdirSync(folder).filter((name) => name.endsWith('.class'))
+  execFileSync('jar', ['--create', '--file', 'job.jar', ...classes], { cwd: folder })
   return join(folder, 'job.jar')
 }
 

@@ -19,5 +19,9 @@ export function sparkConnection(own: Record<string, unknown> = {}): ConnectionCo
 
 /** `bin/spark-class`, which starts Spark's own daemons. */
 export function sparkClass(): string {
-  return `${variable('SPARK_HOME')}/bin/spark-class`
+  return `${sparkHome()}/bin/spark-class`
+}
+
+export function sparkHome(): string {
+  return variable('SPARK_HOME')
 }

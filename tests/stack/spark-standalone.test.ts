@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
+import type { Lakehouse } from '../../lakehouse/lakehouse.js'
+import { openLakehouse } from '../../lakehouse/open.js'
 import { SubmissionServer } from '../../operators/spark/submission-server.js'
 import { sparkSubmit } from '../../operators/spark-submit.js'
 import { failureOf, type TestContext, TestProject } from '../operators/operator-context.js'
@@ -14,11 +16,17 @@ vi.setConfig({ testTimeout: 300_000 })
 
 const project = new TestProject()
 const cluster = new SparkCluster()
+let lakehouse: Lakehouse
 let jar = ''
 let folder = ''
 let handles: Json[] = []
 
 beforeAll(async () => {
+  lakehouse = await openLakehouse({
+    project: project.project,
+    catalogs: { lake: { format: 'delta', location: `${project.project}/lake` } },
+    connections: { lakehouse: { type: 'duckdb', memory_limit: '512MB' } },
+  })
   jar = jobJar(join(project.root, 'jar'))
   await cluster.start(project.root)
 })
@@ -27,14 +35,17 @@ beforeEach(() => {
   folder = mkdtempSync(join(project.root, 'job-'))
 })
 afterAll(async () => {
+  await lakehouse.close()
   await cluster.stop()
   project.remove()
 })
 
-function context(files: Record<string, string> = {}): TestContext {
+function context(files: Record<string, string> = {}, connection: Record<string, unknown> = {}): TestContext {
   const { master, submissionUrl } = cluster
-  const spark = sparkConnection({ master, submission_url: submissionUrl, conf: { 'spark.master.rest.enabled': true } })
-  const ctx = project.context(files, { connections: { spark }, token: 'sales/run-1/job/1' })
+  const conf = { 'spark.master.rest.enabled': true }
+  const spark = sparkConnection({ master, submission_url: submissionUrl, conf, ...connection })
+  const around = { connections: { spark }, lakehouse: () => Promise.resolve(lakehouse), token: 'sales/run-1/job/1' }
+  const ctx = project.context(files, around)
   return { ...ctx, now: Date.now, saveHandle: async (handle) => void handles.push(handle) }
 }
 
@@ -52,6 +63,17 @@ const go = () => writeFileSync(join(folder, 'go'), '')
 const state = async () =>
   (await new SubmissionServer(cluster.submissionUrl).status(String(driver()), AbortSignal.timeout(5_000))).state
 
+/** `Work`, which has a Spark session, writes a table, and gives itself another name than its task's. */
+const work = (table: string) => ({
+  ...inCluster(0),
+  class: 'Work',
+  args: [folder, `${project.project}/lake/${table.replace('.', '/')}`],
+  executor_memory: '512m',
+  total_executor_cores: 1,
+  writes: [table],
+  conf: { 'spark.ui.enabled': true, 'spark.driver.host': '127.0.0.1' },
+})
+
 describe('a standalone cluster', () => {
   it('runs a Python job in client mode on its executors', async () => {
     const job = `
@@ -67,6 +89,24 @@ print("sum", spark.range(1000).repartition(4).groupBy().sum("id").collect()[0][0
     expect(handles.at(-1)).toMatchObject({ manager: 'standalone', applicationId: result.metrics?.spark_application })
   })
 
+  it('ends the application of a Python job at a cancel', async () => {
+    const job = `
+import time
+from pyspark.sql import SparkSession
+SparkSession.builder.getOrCreate().range(10).count()
+print("up")
+time.sleep(600)
+`
+    const ctx = context({ 'jobs/job.py': job })
+    const run = failureOf(sparkSubmit.run({ application: 'jobs/job.py', executor_memory: '512m' }, ctx))
+    await until('the job is up', async () => ctx.lines.includes('info up'))
+    expect(await cluster.running()).toEqual([(handles.at(-1) as JsonObject).applicationId])
+    const reason = new SluiceError('CANCELLED', 'Cancelled by ada.')
+    ctx.controller.abort(reason)
+    expect(await run).toBe(reason)
+    await until('the master knows nothing that runs', async () => (await cluster.running()).length === 0)
+  })
+
   it('runs a driver inside the cluster; another attempt follows it instead of submitting again', async () => {
     const first = sparkSubmit.run(inCluster(0), context())
     await until('the driver is known and started', async () => driver() !== undefined && started() === 1)
@@ -74,19 +114,51 @@ print("sum", spark.range(1000).repartition(4).groupBy().sum("id").collect()[0][0
     const second = sparkSubmit.reattach?.(handles.at(-1) ?? null, inCluster(0), ctx)
     await until('the second attempt follows it', async () => ctx.lines.some((line) => line.includes('is running')))
     go()
-    expect((await first).metrics?.spark_application).toBe(driver())
-    expect((await second)?.metrics?.spark_application).toBe(driver())
+    expect((await first).metrics?.spark_driver).toBe(driver())
+    expect((await second)?.metrics?.spark_driver).toBe(driver())
     expect(started()).toBe(1)
   })
 
-  it('ends the driver in the cluster at a cancel', async () => {
+  it.each([
+    ['the pages of a driver inside', undefined],
+    ['an event log in a shared folder', join(project.root, 'events')],
+  ])('shows progress and figures from %s', async (from, eventLog) => {
+    const table = eventLog === undefined ? 'bronze.pages' : 'bronze.events'
+    const progress: JsonObject[] = []
+    const ctx = context({}, eventLog === undefined ? {} : { event_log: eventLog })
+    const task = work(table)
+    const run = sparkSubmit.run(task, { ...ctx, progress: (value) => void progress.push(value) })
+    await until('the driver has written', async () => driver() !== undefined && started() === 1)
+    await until('the application is known', async () => (handles.at(-1) as JsonObject).applicationId !== null)
+    await until('its progress is shown', async () => Number(progress.at(-1)?.done) >= 4)
+    go()
+    const { metrics, commits } = await run
+    expect(metrics).toMatchObject({
+      spark_application: expect.stringMatching(/^app-\d{14}-\d{4}$/),
+      spark_driver: driver(),
+      rows_written: 1000,
+    })
+    expect(Number(metrics?.shuffle_written_bytes)).toBeGreaterThan(0)
+    expect(Number(metrics?.task_time_ms)).toBeGreaterThan(0)
+    // the tasks after `go` are told by the event log for certain, by pages that go with their driver perhaps
+    if (from.startsWith('an event log')) {
+      expect(Number(metrics?.tasks)).toBeGreaterThanOrEqual(4 + 2 + 3)
+      expect(readdirSync(join(project.root, 'events'))).toEqual([])
+    }
+    expect(commits).toMatchObject([{ table, version: 0, rowsAdded: 1000 }])
+    expect(ctx.lines.filter((line) => /info The (driver|application) is /.test(line))).toHaveLength(2)
+  })
+
+  it('ends the driver in the cluster, and its application, at a cancel', async () => {
     const ctx = context()
-    const run = failureOf(sparkSubmit.run(inCluster(0), ctx))
+    const run = failureOf(sparkSubmit.run(work('bronze.cancelled'), ctx))
     await until('the driver is known and started', async () => driver() !== undefined && started() === 1)
+    expect(await cluster.running()).toHaveLength(2)
     const reason = new SluiceError('CANCELLED', 'Cancelled by ada.')
     ctx.controller.abort(reason)
     expect(await run).toBe(reason)
     await until('the driver is killed', async () => (await state()) === 'KILLED')
+    await until('the master knows nothing that runs', async () => (await cluster.running()).length === 0)
   })
 
   it('fails with the driver, which the next attempt then submits anew', async () => {

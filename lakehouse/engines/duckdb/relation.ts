@@ -42,15 +42,14 @@ export async function persistDataFiles(
 }
 
 /**
- * A SELECT that gives the rows of data files under the table's schema: columns by id where the format has ids, else by
+ * A SELECT that gives the rows of data files under the table's schema: columns by id where the files have ids, else by
  * name, NULL where an older file lacks one, and partition columns from the log, never from paths. The files must be
  * staged here or fetched.
  * @param fileIndex name of an extra column with the position of the row's file in `files`
  */
 export function relation(set: FileSet, fileIndex: string | null = null): string {
   if (set.files.length === 0) return emptyRelation(set.fields, fileIndex)
-  const whole = set.files.flatMap((file, index) => (file.deletes.length === 0 ? [{ file, index }] : []))
-  const parts = whole.length === 0 ? [] : [rowsOf(set, whole, fileIndex)]
+  const parts = alike(set.files).map((files) => rowsOf(set, files, fileIndex))
   for (const [index, file] of set.files.entries()) {
     if (file.deletes.length === 0) continue
     parts.push(withoutDeleted(set, file, (extra) => rowsOf(set, [{ file, index }], fileIndex, extra)))
@@ -58,22 +57,44 @@ export function relation(set: FileSet, fileIndex: string | null = null): string 
   return parts.length === 1 ? (parts[0] ?? '') : parts.map((part) => `(${part})`).join(' UNION ALL ')
 }
 
+interface PlacedFile {
+  file: DataFile
+  /** its position in the set */
+  index: number
+}
+
+/** Files that are read at once: whole ones, whose columns are found in the same way. */
+function alike(files: DataFile[]): PlacedFile[][] {
+  const groups = new Map<string, PlacedFile[]>()
+  for (const [index, file] of files.entries()) {
+    if (file.deletes.length > 0) continue
+    const way = file.columnNames === null ? '' : JSON.stringify([...file.columnNames])
+    const group = groups.get(way)
+    if (group === undefined) groups.set(way, [{ file, index }])
+    else group.push({ file, index })
+  }
+  return [...groups.values()]
+}
+
 /** @param more fields that are read besides those of the set, and the name that the row's number in its file gets */
 function rowsOf(
   set: FileSet,
-  files: { file: DataFile; index: number }[],
+  files: PlacedFile[],
   fileIndex: string | null,
   more: { fields: TableField[]; rowNumber: string } | null = null,
 ): string {
   const fields = [...set.fields, ...(more?.fields ?? [])]
+  const names = files[0]?.file.columnNames ?? null
   const inLog = (field: TableField) => field.id === undefined && set.partitionColumns.includes(field.name)
+  const inFile = (field: TableField) => names === null || names.has(field.id ?? 0)
   const columns = fields.map((field) => {
-    return inLog(field)
-      ? partitionColumn(
-          files.map(({ file }) => file),
-          field,
-        )
-      : identifier(field.name)
+    if (inLog(field)) {
+      return partitionColumn(
+        files.map(({ file }) => file),
+        field,
+      )
+    }
+    return inFile(field) ? identifier(field.name) : `NULL::${duckdbType(field.type)} AS ${identifier(field.name)}`
   })
   if (fileIndex !== null) {
     const positions = files.map(({ index }) => index)
@@ -83,14 +104,16 @@ function rowsOf(
   }
   if (more !== null) columns.push(`file_row_number AS ${identifier(more.rowNumber)}`)
   const paths = files.map(({ file }) => literal(set.table.store.localPath(file.key)))
-  const schema = fields.filter((field) => !inLog(field)).map(readColumn)
+  const schema = fields
+    .filter((field) => !inLog(field) && inFile(field))
+    .map((field) => readColumn(field, names?.get(field.id ?? 0) ?? field.id ?? field.name))
   const source = `read_parquet([${paths.join(', ')}], hive_partitioning = false, schema = MAP {${schema.join(', ')}})`
   return `SELECT ${columns.join(', ')} FROM ${source}`
 }
 
-function readColumn(field: TableField): string {
-  const key = field.id ?? literal(field.name)
-  return `${key}: {name: ${literal(field.name)}, type: ${literal(duckdbType(field.type))}, default_value: NULL}`
+/** @param key the column's id or its name in the files */
+function readColumn(field: TableField, key: number | string): string {
+  return `${typeof key === 'number' ? key : literal(key)}: {name: ${literal(field.name)}, type: ${literal(duckdbType(field.type))}, default_value: NULL}`
 }
 
 function emptyRelation(fields: TableField[], fileIndex: string | null): string {

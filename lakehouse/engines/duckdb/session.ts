@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type DuckDBConnection, DuckDBInstance, type DuckDBResult, type DuckDBValue } from '@duckdb/node-api'
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBResult,
+  DuckDBScalarFunction,
+  type DuckDBValue,
+  INTEGER,
+  VARCHAR,
+} from '@duckdb/node-api'
+import { messageOf } from '../../../errors.js'
 import type { DuckdbConnection } from '../../config.js'
 import { identifier, literal } from '../../sql.js'
 import { duckdbError } from './errors.js'
@@ -29,6 +38,7 @@ export interface SessionOptions {
  */
 export class DuckdbSession {
   private queue: Promise<unknown> = Promise.resolve()
+  private readonly defined = new Set<string>()
 
   private constructor(
     private readonly instance: DuckDBInstance,
@@ -119,6 +129,28 @@ export class DuckdbSession {
         statement.destroySync()
       }
     })
+  }
+
+  /** Teaches the session's SQL a function from texts to integers; NULL stays NULL. One name is always the same function. */
+  define(name: string, of: (text: string) => number): void {
+    if (this.defined.has(name)) return
+    const made = DuckDBScalarFunction.create({
+      name,
+      parameterTypes: [VARCHAR],
+      returnType: INTEGER,
+      mainFunction: (info, input, output) => {
+        try {
+          for (const [row, text] of input.getColumnValues(0).entries()) {
+            output.setItem(row, typeof text === 'string' ? of(text) : null)
+          }
+          output.flush()
+        } catch (error) {
+          info.setError(messageOf(error))
+        }
+      },
+    })
+    this.connection.registerScalarFunction(made)
+    this.defined.add(name)
   }
 
   async close(): Promise<void> {

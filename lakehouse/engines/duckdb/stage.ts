@@ -55,12 +55,12 @@ export async function stage(request: StageRequest): Promise<DataFile[]> {
  * What is written: partition columns stay out of the files by the engine's rules, so where a format wants them inside,
  * the files are partitioned by columns made for it.
  */
-function physicalForm({ table, select, fields, partitionColumns }: StageRequest) {
+function physicalForm({ session, table, select, fields, partitionColumns }: StageRequest) {
   const layout = table.fileLayout({ fields, partitionColumns })
   if (!layout.selfContained) return { select, partitions: partitionColumns, fieldIds: null }
   const made = layout.partitions.map((partition, index) => {
     const type = fields.find((field) => field.name === partition.column)?.type ?? 'string'
-    return { name: `__p${index}`, sql: transformed(partition, type) }
+    return { name: `__p${index}`, sql: transformed(partition, type, session) }
   })
   const columns = made.map(({ name, sql }) => `, ${sql} AS ${identifier(name)}`).join('')
   return {

@@ -7,6 +7,7 @@ import { boundsIn, nullsOf, rowsOf } from './stats.js'
 /** What all formats say of a data file, and the add action itself. */
 export class DeltaFile implements DataFile {
   readonly deletes: DeleteFile[] = []
+  readonly columnNames = null
 
   constructor(
     readonly add: AddFile,

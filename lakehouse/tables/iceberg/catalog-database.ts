@@ -1,5 +1,6 @@
 import pg from 'pg'
-import type { NamedConnection } from '../../config.js'
+import { SluiceError } from '../../../errors.js'
+import type { NamedConnection, PostgresConnection } from '../../config.js'
 import { postgresClientConfig, postgresError } from '../../postgres-connection.js'
 
 const CONNECTIONS = 4
@@ -43,11 +44,27 @@ class PostgresCatalog implements CatalogDatabase {
       const result = await this.pool.query<Record<string, unknown>>(text, values)
       return { rows: result.rows, changed: result.rowCount ?? 0 }
     } catch (error) {
-      throw postgresError(error, this.connection, 'keep the catalog')
+      throw notPrepared(error, this.connection) ?? postgresError(error, this.connection, 'keep the catalog')
     }
   }
 
   async close(): Promise<void> {
     await this.pool.end()
   }
+}
+
+/** SQLSTATE: there is no such table, no such column */
+const MISSING: Record<string, string> = {
+  '42P01': 'lacks the tables of an Iceberg JDBC catalog',
+  '42703': 'has the tables of an Iceberg JDBC catalog in an older form (V0)',
+}
+
+/** The database is there, and nobody has made it the home of a catalog yet; null for any other trouble. */
+function notPrepared(error: unknown, { name, config }: NamedConnection): SluiceError | null {
+  if (!(error instanceof pg.DatabaseError)) return null
+  const what = MISSING[error.code ?? '']
+  if (what === undefined) return null
+  const { host, port = 5432, database } = config as PostgresConnection
+  const message = `The database ${database} at ${host}:${port} (connection ${name}) ${what}: ${error.message}.`
+  return new SluiceError('CATALOG_NOT_PREPARED', message, { cause: error, retryable: false })
 }

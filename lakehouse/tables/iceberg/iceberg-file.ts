@@ -9,6 +9,8 @@ import { boundIn, textOf } from './values.js'
 /** What all formats say of a data file, and the manifest's own record of it. */
 export class IcebergFile implements DataFile {
   readonly partitionValues: Record<string, string | null>
+  /** set once the file was looked at, where its columns have no ids */
+  columnNames: ReadonlyMap<number, string> | null = null
 
   constructor(
     readonly record: FileRecord,

@@ -1,11 +1,12 @@
 import { SluiceError } from '../../../errors.js'
 import { mapBounded } from '../../objects/concurrency.js'
 import type { ObjectStore } from '../../objects/object-store.js'
-import { assertFieldIds } from './field-ids.js'
+import type { IcebergFile } from './iceberg-file.js'
 import type { JdbcCatalog } from './jdbc-catalog.js'
 import type { Locations } from './locations.js'
 import { type ManifestFile, readManifest, readManifestList } from './manifests.js'
 import { currentSnapshot, type IcebergMetadata, type IcebergSnapshotEntry, parseMetadata, specOf } from './metadata.js'
+import { mapImportedNames } from './name-mapping.js'
 import { IcebergSnapshot, type LoadedManifest } from './snapshot.js'
 import { mainSnapshots, versionOf } from './versions.js'
 
@@ -66,8 +67,13 @@ export class IcebergLog {
     const files = entry === null ? [] : await this.manifestFiles(entry)
     const manifests = await mapBounded(files, CONCURRENT_READS, (file) => this.manifest(metadata, file))
     const snapshot = new IcebergSnapshot(metadata, location, entry, manifests, this.locations, this.table, options)
-    const fresh = [...snapshot.files.values()].filter(({ path }) => !this.known?.files.has(path))
-    await assertFieldIds(this.store, metadata, fresh, this.table)
+    const fresh: IcebergFile[] = []
+    for (const file of snapshot.files.values()) {
+      const known = this.known?.files.get(file.path)
+      if (known === undefined) fresh.push(file)
+      else file.columnNames = known.columnNames
+    }
+    await mapImportedNames(this.store, metadata, fresh, this.table)
     return snapshot
   }
 

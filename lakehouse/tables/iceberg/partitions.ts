@@ -1,7 +1,9 @@
 import { SluiceError } from '../../../errors.js'
 import { type ColumnType, decimalOf, type TableField } from '../schema.js'
 import { type PartitionTransform, partitionSource } from '../table.js'
+import { bucketOf } from './bucket.js'
 import type { IcebergMetadata, PartitionSpec, PartitionSpecField } from './metadata.js'
+import { valueFrom } from './values.js'
 
 /** The first id of partition fields, by the specification. */
 const FIRST_FIELD_ID = 1000
@@ -22,8 +24,10 @@ export function transformOf(label: string, fields: TableField[], table: string):
   const column = source ?? label
   const type = fields.find((field) => field.name === column)?.type
   const transform = word ?? 'identity'
-  if (transform === 'truncate' && type !== 'string' && type !== 'integer' && type !== 'long') {
-    throw notWritten(table, label)
+  if (transform === 'truncate' && (type === undefined || !isTruncatable(type))) throw notWritten(table, label)
+  if (transform === 'bucket') {
+    if (type === undefined || type === 'binary') throw notWritten(table, label)
+    return { column, transform, width: Number(width), bucketOf: (text) => bucketOfText(text, type, Number(width)) }
   }
   switch (transform) {
     case 'identity':
@@ -37,6 +41,16 @@ export function transformOf(label: string, fields: TableField[], table: string):
     default:
       throw notWritten(table, label)
   }
+}
+
+function isTruncatable(type: ColumnType): boolean {
+  return type === 'string' || type === 'integer' || type === 'long' || decimalOf(type) !== null
+}
+
+function bucketOfText(text: string, type: ColumnType, buckets: number): number {
+  const value = valueFrom(text, type)
+  if (value === undefined) throw new Error(`${text} belongs to no bucket of Iceberg`)
+  return bucketOf(value, buckets)
 }
 
 function notWritten(table: string, label: string): SluiceError {

@@ -63,8 +63,9 @@ describe('the event log', () => {
   it('sums up all tasks; what a failed one had written was thrown away', async () => {
     writeFileSync(file, start + task(0) + task(0, 'ExceptionFailure') + task(0, 'TaskKilled'))
     await log.read()
-    expect(metricsOf(log.figures, 'app-1')).toEqual({
+    expect(metricsOf(log.figures, { applicationId: 'app-1', submissionId: 'driver-1' })).toEqual({
       spark_application: 'app-1',
+      spark_driver: 'driver-1',
       stages: 0,
       tasks: 1,
       failed_tasks: 1,

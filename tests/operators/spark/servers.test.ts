@@ -18,15 +18,23 @@ const answer = (path: string, json: unknown) => {
 }
 
 describe('the driver’s pages', () => {
+  const at = (loggedUrl: string) => ({ host: '127.0.0.1', loggedUrl })
   const pages = () => new DriverPages(1, new AbortController().signal)
   const jobs = [{ numTasks: 8, numCompletedTasks: 3 }]
 
   it('are those of the application that is sought', async () => {
     answer('/api/v1/applications', [{ id: 'app-2', name: 'sales.rfm' }])
-    expect(await pages().find({ applicationId: 'app-1', name: 'sales.rfm' }, server.origin)).toBe(false)
-    expect(await pages().find({ applicationId: null, name: 'sales.other' }, server.origin)).toBe(false)
+    answer('/api/v1/applications/app-2/environment', {
+      sparkProperties: [
+        ['spark.app.name', 'sales.rfm'],
+        ['spark.sluice.submission', 'm2'],
+      ],
+    })
+    expect(await pages().find({ applicationId: 'app-1', marker: 'm2' }, at(server.origin))).toBe(false)
+    expect(await pages().find({ applicationId: null, marker: 'm1' }, at(server.origin))).toBe(false)
+    expect(await pages().find({ applicationId: 'app-2', marker: 'm1' }, at(server.origin))).toBe(true)
     const found = pages()
-    expect(await found.find({ applicationId: null, name: 'sales.rfm' }, server.origin)).toBe(true)
+    expect(await found.find({ applicationId: null, marker: 'm2' }, at(server.origin))).toBe(true)
     expect(found.applicationId).toBe('app-2')
     answer('/api/v1/applications/app-2/jobs', jobs)
     answer('/api/v1/applications/app-2/stages', [{ status: 'ACTIVE' }])
@@ -38,11 +46,12 @@ describe('the driver’s pages', () => {
     ['more than anybody wants to read', `[{"id":"a","name":"x"},"${'x'.repeat(9_000_000)}"]`],
   ])('answer nothing when they send %s', async (_, text) => {
     server.routes.set('/api/v1/applications', (response) => response.end(text))
-    expect(await pages().find({ applicationId: null, name: 'x' }, server.origin)).toBe(false)
+    expect(await pages().find({ applicationId: null, marker: 'x' }, at(server.origin))).toBe(false)
   })
 
   it('may be gone', async () => {
-    expect(await pages().find({ applicationId: null, name: 'x' }, 'http://127.0.0.1:1')).toBe(false)
+    expect(await pages().find({ applicationId: null, marker: 'x' }, at('http://127.0.0.1:1'))).toBe(false)
+    expect(await pages().find({ applicationId: null, marker: 'x' }, { host: '127.0.0.1', loggedUrl: null })).toBe(false)
     expect(await pages().figures()).toBeNull()
   })
 })
@@ -66,10 +75,14 @@ describe('the submission server', () => {
     const states = ['SUBMITTED', 'RUNNING', null, 'FINISHED']
     server.routes.set(STATUS, (response) => {
       const state = states.shift()
-      response.end(state === null ? 'bad gateway' : JSON.stringify({ success: true, driverState: state }))
+      const host = state === 'SUBMITTED' ? {} : { workerHostPort: '10.0.0.7:40123' }
+      response.end(state === null ? 'bad gateway' : JSON.stringify({ success: true, driverState: state, ...host }))
     })
     const ctx = project.context()
-    expect(await submissions().untilEnded('driver-1', ctx)).toMatchObject({ state: 'FINISHED' })
+    const hosts: (string | null)[] = []
+    const ended = await submissions().untilEnded('driver-1', ctx, ({ host }) => hosts.push(host))
+    expect(ended).toMatchObject({ state: 'FINISHED' })
+    expect(hosts).toEqual([null, '10.0.0.7', '10.0.0.7'])
     expect(ctx.lines.map((line) => line.slice(0, 40))).toEqual([
       'info The driver driver-1 is submitted.',
       'info The driver driver-1 is running.',

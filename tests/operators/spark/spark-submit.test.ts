@@ -173,7 +173,8 @@ describe('what an earlier or cancelled attempt has started', () => {
       applicationId: 'a',
       tables: { t: 1 },
     }
-    expect(readHandle(handle)).toEqual({ ...handle, submissionId: null })
+    const unknown = { submissionId: null, eventLog: null, uiPort: null, submittedAt: 0 }
+    expect(readHandle(handle)).toEqual({ ...handle, ...unknown })
     for (const key of ['marker', 'manager', 'deployMode', 'master'])
       expect(readHandle({ ...handle, [key]: 7 })).toBeNull()
     expect(readHandle({ ...handle, tables: { t: 'x' }, applicationId: 3 })).toMatchObject({

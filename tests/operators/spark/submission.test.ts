@@ -10,7 +10,7 @@ import { TestProject } from '../operator-context.js'
 const project = new TestProject()
 afterAll(() => project.remove())
 
-const PATHS = { properties: '/attempt/spark.conf', eventLog: '/attempt/spark-events' }
+const PLACE = { properties: '/attempt/spark.conf', eventLog: '/attempt/spark-events', marker: 'm-1' }
 const LOCAL = { application: 'file:/opt/app.jar' }
 
 function submission(
@@ -31,7 +31,7 @@ function submission(
     sparkTarget(config, ctx),
     { text: '', properties: defaults },
     placeFiles(config, ctx),
-    PATHS,
+    PLACE,
     ctx,
   )
 }
@@ -157,6 +157,21 @@ describe('the command line', () => {
     expect(submission(LOCAL).eventLog).toBe('/attempt/spark-events')
   })
 
+  it('has its driver inside a cluster log into a folder of its own, where both reach one', () => {
+    const inside = { master: 'spark://m:7077', deploy_mode: 'cluster' }
+    expect(submission(LOCAL, inside).eventLog).toBeNull()
+    const made = submission(LOCAL, { ...inside, event_log: '/mnt/events' })
+    expect(made.eventLog).toBe('/mnt/events/m-1')
+    expect(parsed(made).conf).toMatchObject({
+      'spark.eventLog.enabled': 'true',
+      'spark.eventLog.dir': 'file:///mnt/events/m-1',
+      'spark.sluice.submission': 'm-1',
+    })
+    expect(() => submission(LOCAL, { ...inside, event_log: 'events' })).toThrow(
+      'expected the absolute path of a folder',
+    )
+  })
+
   it('leaves alone what somebody has set in its place', () => {
     const metadata = 'spark.databricks.delta.commitInfo.userMetadata'
     expect(parsed(submission(LOCAL, { conf: { [metadata]: 'theirs' } })).conf).not.toHaveProperty([metadata])
@@ -167,6 +182,9 @@ describe('the command line', () => {
     expect(submission(LOCAL).uiPort).toBe(4040)
     expect(submission({ ...LOCAL, conf: { 'spark.ui.port': 5050 } }).uiPort).toBe(5050)
     expect(submission(LOCAL, null, { 'spark.ui.enabled': 'false' }).uiPort).toBeNull()
+    const inside = { deploy_mode: 'cluster' }
+    expect(submission(LOCAL, { ...inside, master: 'spark://m:7077' }).uiPort).toBe(4040)
+    expect(submission(LOCAL, { ...inside, master: 'yarn' }).uiPort).toBeNull()
   })
 
   it.each([

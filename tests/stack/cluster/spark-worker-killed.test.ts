@@ -1,0 +1,147 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { AttemptShape, RunShape } from '../../../scheduler/shapes.js'
+import { eventually } from '../../e2e/eventually.js'
+import { deltaRows } from '../../e2e/faults/delta-rows.js'
+import { jobJar, SparkCluster } from '../spark-cluster.js'
+import { sparkConnection } from '../spark-services.js'
+import { Cluster } from './cluster.js'
+import { OwnRedis } from './own-redis.js'
+import { processTree, signalAll } from './process-tree.js'
+
+/** Writes once for its task, by the token; says that it has started, and waits. */
+const JOB = `
+import os, sys, time
+from pyspark.sql import SparkSession
+folder, table = sys.argv[1:3]
+spark = SparkSession.builder.getOrCreate()
+token = spark.conf.get("spark.sluice.token")
+(spark.range(0, 100, 1, 2).write.format("delta").mode("append")
+    .option("txnAppId", token).option("txnVersion", 1).save(table))
+open(os.path.join(folder, "started-" + os.environ["SLUICE_ATTEMPT"]), "w").close()
+while not os.path.exists(os.path.join(folder, "go")):
+    time.sleep(0.05)
+spark.stop()
+`
+
+let redis: OwnRedis
+const spark = new SparkCluster()
+const sparkFolder = mkdtempSync(join(tmpdir(), 'sluice-spark-'))
+let cluster: Cluster
+beforeAll(async () => {
+  if ((process.env.PG_DSN ?? '') === '') throw new Error('PG_DSN must name a PostgreSQL server')
+  redis = await OwnRedis.start()
+})
+afterAll(async () => {
+  await spark.stop()
+  rmSync(sparkFolder, { recursive: true, force: true })
+  await redis.down()
+})
+afterEach(async () => {
+  await cluster.remove()
+})
+
+async function clusterWith(connection: Record<string, unknown>, task: (cluster: Cluster) => Record<string, unknown>) {
+  const where = { postgres: process.env.PG_DSN ?? '', redis: redis.url }
+  cluster = await Cluster.create(where, {
+    'sluice.yaml': `connections: ${JSON.stringify({ spark: sparkConnection(connection) })}\n`,
+    'jobs/job.py': JOB,
+  })
+  mkdirSync(join(cluster.folder, 'signs'))
+  const dag = { dag: 'job', defaults: { retries: 3, retry_delay: '0s' }, tasks: { job: task(cluster) } }
+  await cluster.write('dags/job.yaml', JSON.stringify(dag))
+  await cluster.start('webserver')
+  await cluster.start('scheduler')
+  const worker = await cluster.start('worker')
+  await cluster.knows('job')
+  return worker
+}
+
+const signs = () => join(cluster.folder, 'signs')
+const table = () => join(cluster.folder, 'data/lake/bronze/rows')
+const started = () => readdirSync(signs()).filter((name) => name.startsWith('started'))
+const attemptsOf = (run: string) => cluster.call<AttemptShape[]>('GET', `/runs/${run}/tasks/job/attempts`)
+
+describe('a worker that is killed while its Spark job runs', () => {
+  it('takes the driver with it; the next attempt submits anew, and each row is there once', async () => {
+    const worker = await clusterWith({}, ({ folder }) => ({
+      spark_submit: {
+        application: '../jobs/job.py',
+        args: [join(folder, 'signs'), join(folder, 'data/lake/bronze/rows')],
+        writes: ['bronze.rows'],
+      },
+    }))
+    const run = await cluster.trigger('job')
+    await eventually(120_000, async () => (started().length === 1 ? true : null))
+    // the whole machine as far as the worker goes: no slot is left that could clear up
+    const tree = processTree(worker.pid)
+    expect(tree.length).toBeGreaterThan(3)
+    const [driver = 0] = tree.slice(2)
+    signalAll(tree.slice(0, 2), 'SIGKILL')
+    await worker.end('SIGKILL')
+    process.kill(driver, 0)
+    // a new worker of the same machine ends what its predecessor has left
+    await cluster.start('worker')
+    await eventually(10_000, async () => (tree.some((pid) => isAlive(pid)) ? null : true))
+    await eventually(120_000, async () => (started().length === 2 ? true : null))
+    writeFileSync(join(signs(), 'go'), '')
+    expect((await cluster.ended([run], 120_000)).get(run)).toBe('success')
+    expect(started()).toEqual(['started-1', 'started-2'])
+    const [first, second] = (await attemptsOf(run)).sort((a, b) => a.attempt - b.attempt)
+    expect(first).toMatchObject({ result: 'lost', reason: expect.stringMatching(/worker/) })
+    expect(second).toMatchObject({ result: 'success' })
+    expect(await deltaRows(table())).toHaveLength(100)
+    // the commit of the first attempt carries the token of the task: it is linked to the run all the same
+    const { tasks } = await cluster.call<RunShape>('GET', `/runs/${run}`)
+    expect(tasks).toMatchObject([{ state: 'success', attempt: 2, tables: [{ table: 'bronze.rows', version: 0 }] }])
+  }, 600_000)
+
+  it('leaves a driver inside a standalone cluster alone; the next attempt follows it to its end', async () => {
+    const jar = jobJar(sparkFolder)
+    await spark.start(sparkFolder)
+    const worker = await clusterWith(
+      { master: spark.master, submission_url: spark.submissionUrl, conf: { 'spark.master.rest.enabled': true } },
+      (made) => ({
+        spark_submit: {
+          application: jar,
+          class: 'Work',
+          args: [join(made.folder, 'signs'), join(made.folder, 'data/lake/bronze/rows')],
+          deploy_mode: 'cluster',
+          driver_memory: '512m',
+          executor_memory: '512m',
+          total_executor_cores: 1,
+          conf: { 'spark.ui.enabled': true },
+          writes: ['bronze.rows'],
+        },
+      }),
+    )
+    const run = await cluster.trigger('job')
+    await eventually(120_000, async () => (started().length === 1 ? true : null))
+    const running = (await spark.running()).sort()
+    expect(running).toHaveLength(2)
+    signalAll(processTree(worker.pid), 'SIGKILL')
+    await worker.end('SIGKILL')
+    await cluster.start('worker')
+    await eventually(90_000, async () => ((await attemptsOf(run)).length === 2 ? true : null))
+    expect((await spark.running()).sort()).toEqual(running)
+    writeFileSync(join(signs(), 'go'), '')
+    expect((await cluster.ended([run], 120_000)).get(run)).toBe('success')
+    expect(started()).toHaveLength(1)
+    expect(await spark.running()).toEqual([])
+    expect((await attemptsOf(run)).map(({ result }) => result).sort()).toEqual(['lost', 'success'])
+    expect(await deltaRows(table())).toHaveLength(1000)
+    const { tasks } = await cluster.call<RunShape>('GET', `/runs/${run}`)
+    expect(tasks).toMatchObject([{ state: 'success', attempt: 2, tables: [{ table: 'bronze.rows', version: 0 }] }])
+  }, 600_000)
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
