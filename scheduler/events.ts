@@ -6,6 +6,7 @@ export type SluiceEvent =
   | { kind: 'run'; dagId: string; runId: string; state: RunState }
   | { kind: 'progress'; runId: string; taskId: string; attempt: number }
   | { kind: 'log'; runId: string; taskId: string; attempt: number; lines: number }
+  | { kind: 'sla'; dagId: string; runId: string }
   | { kind: 'dags' }
   /** alerts were raised, or a message was sent or not */
   | { kind: 'alerts' }

@@ -5,6 +5,7 @@ import { dagOfRun, isBackfillRun } from './core/run-id.js'
 import { Alarms } from './loop/alarms.js'
 import { announceQueued, announceRun } from './loop/announce.js'
 import { Backfills } from './loop/backfills.js'
+import { DagVersions } from './loop/dag-versions.js'
 import { DueRuns } from './loop/due-runs.js'
 import type { Ports } from './loop/ports.js'
 import { type DagReading, registerReading } from './loop/registration.js'
@@ -12,6 +13,7 @@ import { RunCache } from './loop/run-cache.js'
 import { Settler } from './loop/settler.js'
 import { tellOfSilentWorkers } from './loop/silent-workers.js'
 import { SingleFlight } from './loop/single-flight.js'
+import { Slas } from './loop/slas.js'
 import { Waits } from './loop/waits.js'
 
 export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
@@ -35,6 +37,9 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
   cachedRuns: 256,
 }
 
+/** Forecasts of a run that moves are made anew after so long, together. */
+const SLAS_SOON_MS = 5_000
+
 /** Tasks or runs that one statement moves. */
 const BATCH = 500
 
@@ -54,6 +59,7 @@ export class Scheduler implements Wake {
   readonly #dueRuns: DueRuns
   readonly #backfills: Backfills
   readonly #waits: Waits
+  readonly #slas: Slas
   readonly #alarms: Alarms
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
   readonly #starts = new SingleFlight(() => this.#startAndLook())
@@ -64,15 +70,19 @@ export class Scheduler implements Wake {
   readonly #wakes = new SingleFlight(() =>
     this.#guarded('waking what waits', () => this.#waits.look((runId) => this.run(runId))),
   )
+  readonly #slaLooks = new SingleFlight(() => this.#guarded('looking at SLAs', () => this.#lookAtSlas()))
   readonly #sweeps = new SingleFlight(() => this.#sweep())
   #allAsked = false
+  #slasSoon = false
   #stopped = false
 
   constructor(ports: Ports, limits: Partial<SchedulerLimits> = {}) {
     this.#ports = ports
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#cache = new RunCache(this.#limits.cachedRuns)
-    this.#dueRuns = new DueRuns(ports)
+    const versions = new DagVersions(ports.store)
+    this.#dueRuns = new DueRuns(ports, versions)
+    this.#slas = new Slas(ports, versions)
     this.#backfills = new Backfills(ports)
     this.#waits = new Waits({ ...ports, wake: this })
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
@@ -89,6 +99,7 @@ export class Scheduler implements Wake {
         this.#request(this.#wakes)
       },
       wakeAt: (runId: string, at: Instant | null) => this.#alarms.set(`run ${runId}`, at),
+      slas: (when: 'now' | 'soon') => this.#slasAsked(when),
     }
     this.#settler = new Settler(ports, this.#cache, signals, this.#limits.parallelRuns)
   }
@@ -144,16 +155,8 @@ export class Scheduler implements Wake {
   }
 
   #flights(): SingleFlight[] {
-    return [
-      this.#sweeps,
-      this.#reaps,
-      this.#ticks,
-      this.#slots,
-      this.#starts,
-      this.#retries,
-      this.#wakes,
-      this.#dispatch,
-    ]
+    const looks = [this.#sweeps, this.#reaps, this.#retries, this.#wakes, this.#slaLooks]
+    return [...looks, this.#ticks, this.#slots, this.#starts, this.#dispatch]
   }
 
   #request(flight: SingleFlight): void {
@@ -165,6 +168,7 @@ export class Scheduler implements Wake {
     else if (name === 'tick') this.#request(this.#ticks)
     else if (name === 'retry') this.#request(this.#retries)
     else if (name === 'lease') this.#request(this.#reaps)
+    else if (name === 'sla' || name === 'sla soon') this.#slasAsked('now')
     else this.run(name.slice('run '.length))
   }
 
@@ -180,10 +184,25 @@ export class Scheduler implements Wake {
   async #makeDueRuns(): Promise<void> {
     await this.#dueRuns.make(() => this.#request(this.#starts))
     this.#alarms.set('tick', this.#notBefore(await this.#ports.store.nextDueAt(), 100))
+    this.#request(this.#slaLooks)
   }
 
   async #makeSlots(): Promise<void> {
     if (await this.#backfills.make(() => this.#request(this.#starts))) this.#request(this.#slots)
+  }
+
+  #slasAsked(when: 'now' | 'soon'): void {
+    if (when === 'now') this.#request(this.#slaLooks)
+    else if (!this.#slasSoon) {
+      this.#slasSoon = true
+      this.#alarms.set('sla soon', this.now() + SLAS_SOON_MS)
+    }
+  }
+
+  async #lookAtSlas(): Promise<void> {
+    this.#slasSoon = false
+    await this.#slas.look()
+    this.#alarms.set('sla', this.#notBefore(await this.#ports.store.nextSlaLook(), 1_000))
   }
 
   /** An instant that has come although all due work was done is not looked at in a tight loop. */

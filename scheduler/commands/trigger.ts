@@ -3,10 +3,11 @@ import { SluiceError } from '../../errors.js'
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { Actor } from '../commands.js'
 import type { ManualRunOptions, ParentTask } from '../core/model.js'
-import { newRun } from '../core/new-run.js'
+import { newRun, type RunOrigin } from '../core/new-run.js'
 import { manualRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
 import { paramFromText } from '../dag/params.js'
+import { zoneClockOf } from '../dag/schedule.js'
 import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
 import { currentDag } from './current-dag.js'
@@ -33,7 +34,7 @@ export async function trigger(
   const idempotency =
     idempotencyKey === null ? {} : { idempotency: { key: idempotencyKey, requestHash: requestHash(dagId, options) } }
   for (let dueAt = triggeredAt; dueAt < triggeredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
-    const made = newRun(dag, {
+    const origin: RunOrigin = {
       id: manualRunId(dagId, dueAt),
       kind: 'manual',
       dueAt,
@@ -42,7 +43,8 @@ export async function trigger(
       triggeredBy: actor.user,
       onlyTasks,
       noChecks: options.noChecks,
-    })
+    }
+    const made = newRun(dag, origin, zoneClockOf(dag), triggeredAt)
     const run = parent === undefined ? made : { ...made, parent }
     await audit(ports, actor, 'trigger', dagId, { run: run.id, params })
     await ports.debugPoint('command:decided')

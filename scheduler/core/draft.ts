@@ -2,6 +2,8 @@ import type { Instant, Json } from '../../json.js'
 import type { Dag, Task } from '../dag/model.js'
 import { declaredId, isItem, itemId, itemIndex } from './items.js'
 import type { Decision, Expansion, Run, RunChange, RunSnapshot, TaskChange, TaskRun } from './model.js'
+import { hasSlas } from './sla-new.js'
+import { isFinal } from './states.js'
 
 /**
  * A decision in the making: a copy of the run on which steps build on one another, and from which only what really
@@ -121,7 +123,8 @@ export class RunDraft {
       }
     }
     const run = runChange(this.#snapshot.run, this.run)
-    return { tasks, expand: this.#expansions(), run, settled: this.#settled, stop: this.#stop, wakeAt }
+    const slas = hasSlas(this.dag) ? { slas: subjectsOfSlas(tasks, run) } : {}
+    return { tasks, expand: this.#expansions(), run, settled: this.#settled, stop: this.#stop, wakeAt, ...slas }
   }
 
   #expansions(): Expansion[] {
@@ -155,6 +158,14 @@ export function newItem(taskId: string, since: Instant): TaskRun {
 /** True when applying the decision would write nothing. */
 export function isEmpty(decision: Decision): boolean {
   return decision.tasks.length === 0 && decision.run === null && decision.settled.length === 0
+}
+
+/** What has come to its end, or goes on after it, is to be judged by its deadline at once. */
+function subjectsOfSlas(tasks: readonly TaskChange[], run: RunChange | null): (string | null)[] {
+  const ended = tasks.filter(({ set }) => set.endedAt !== undefined || isFinal(set.state))
+  const subjects: (string | null)[] = ended.map(({ taskId }) => taskId)
+  if (run?.state !== undefined) subjects.push(null)
+  return subjects
 }
 
 const WAITS_FOR_AN_INSTANT: readonly TaskRun['state'][] = ['up_for_retry', 'deferred']

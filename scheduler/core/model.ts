@@ -166,6 +166,9 @@ export interface Decision {
   wakeAt: Instant | null
   /** what people are to be told of it (alerts.ts); absent for nothing */
   alerts?: readonly AlertEvent[]
+  /** tasks (null: the run) that have ended or go on after their end: their SLAs are to be looked at now, others of the run
+   *  soon; absent when the DAG has none */
+  slas?: readonly (string | null)[]
 }
 
 /** Something in a web form or an API body that a run by hand may set. */

@@ -1,6 +1,8 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
 import type { RunKind } from './model.js'
+import type { ZoneClock } from './sla.js'
+import { newSlas } from './sla-new.js'
 
 /** What a new run is made of, besides its DAG. */
 export interface RunOrigin {
@@ -14,8 +16,11 @@ export interface RunOrigin {
   noChecks: boolean
 }
 
-/** The rows of a new run, pinned to this version of the DAG. Its type is the store's `NewRun`. */
-export function newRun(dag: Dag, origin: RunOrigin) {
+/**
+ * The rows of a new run, pinned to this version of the DAG. Its type is the store's `NewRun`.
+ * @param zone the clock of the DAG's time zone
+ */
+export function newRun(dag: Dag, origin: RunOrigin, zone: ZoneClock, now: Instant) {
   const only = origin.onlyTasks === null ? null : new Set(origin.onlyTasks)
   return {
     id: origin.id,
@@ -32,6 +37,7 @@ export function newRun(dag: Dag, origin: RunOrigin) {
     tasks: dag.tasks
       .filter((task) => only === null || only.has(task.id))
       .map((task) => ({ taskId: task.id, pool: task.pool, queue: task.queue, priority: task.priority })),
+    slas: newSlas(dag, origin, zone, now),
     maxActiveRuns: dag.maxActiveRuns,
     maxActiveTasks: dag.maxActiveTasks,
   }

@@ -21,25 +21,69 @@ export interface RemainingTask {
 
 /** With fewer runs to go by nothing is forecast: an early warning that is a guess teaches people to ignore it. */
 export const MIN_HISTORY = 5
-/** What an early warning goes by. */
-export const WARNING_QUANTILE = 0.9
+
+/** When what is left will have ended, half of the times and nine times in ten. */
+export interface Forecast {
+  p50: Instant
+  p90: Instant
+}
 
 /**
  * When the run will have ended with a given probability, as its history says: what is left of its critical path,
  * with the waits, is laid out once with the times of each earlier run, and a quantile of the ends is taken. Times
  * of one run stay together, so that what makes all its tasks slow (a large day) is not evened out.
  * Earlier runs in which a task took less than it has taken now say nothing any more and are left out.
- * @param share the probability, above 0 and at most 1
  * @returns null with fewer than MIN_HISTORY runs that still say something
  */
-export function forecastEnd(
+export function forecast(tasks: readonly RemainingTask[], history: readonly PastRun[], now: Instant): Forecast | null {
+  const ends = history
+    .filter((past) => stillPossible(tasks, past, now))
+    .map((past) => endWith(tasks, past, now))
+    .sort((a, b) => a - b)
+  return ends.length < MIN_HISTORY ? null : { p50: quantile(ends, 0.5), p90: quantile(ends, 0.9) }
+}
+
+/** Instants at which `nextCrossing` looks, beside those at which an earlier run stops saying something. */
+const LOOKS = 16
+const SHORTEST_STEP_MS = 1_000
+
+/**
+ * When a forecast may come to lie behind the deadline although nothing happens: tasks that go on running, others that go
+ * on waiting. Found to a sixteenth of the time that is left, so looking again then finds it more and more exactly.
+ * @param share which quantile is meant
+ * @returns an instant in `(now, deadline)`; null when it stays in front of the deadline or cannot be known
+ */
+export function nextCrossing(
   tasks: readonly RemainingTask[],
   history: readonly PastRun[],
   now: Instant,
-  share: number = WARNING_QUANTILE,
+  deadline: Instant,
+  share: keyof Forecast,
 ): Instant | null {
-  const ends = history.filter((past) => stillPossible(tasks, past, now)).map((past) => endWith(tasks, past, now))
-  return ends.length < MIN_HISTORY ? null : quantile(ends, share)
+  const step = Math.max(SHORTEST_STEP_MS, (deadline - now) / LOOKS)
+  const drops = dropInstants(tasks, history)
+  let at = now
+  while (at < deadline) {
+    const end = forecast(tasks, history, at)?.[share]
+    if (end === undefined) return null
+    if (end > deadline && at > now) return at
+    // between two drops a forecast slips no faster than time goes by
+    const drop = drops.find((instant) => instant > at) ?? deadline
+    at = Math.ceil(Math.max(at + step, Math.min(drop, at + deadline - end + 1)))
+  }
+  return null
+}
+
+/** When each earlier run will have been quicker with a running task than this one. */
+function dropInstants(tasks: readonly RemainingTask[], history: readonly PastRun[]): Instant[] {
+  const drops = tasks.flatMap(({ id, phase, since }) => {
+    if (phase !== 'running' || since === null) return []
+    return history.flatMap((past) => {
+      const known = past.get(id)
+      return known === undefined ? [] : [since + known.durationMs + 1]
+    })
+  })
+  return drops.sort((a, b) => a - b)
 }
 
 function stillPossible(tasks: readonly RemainingTask[], past: PastRun, now: Instant): boolean {
@@ -69,9 +113,8 @@ function endOf(task: RemainingTask, past: PastTask, ends: ReadonlyMap<string, In
   return Math.max(now, upstream + past.waitMs) + past.durationMs
 }
 
-/** The smallest value that at least the share `share` of all values do not exceed (nearest rank). */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
+/** The smallest of the sorted values that at least the share `share` of all do not exceed (nearest rank). */
+function quantile(sorted: readonly number[], share: number): number {
   const value = sorted[Math.ceil(share * sorted.length) - 1]
   if (value === undefined) throw new Error('a quantile of nothing')
   return value

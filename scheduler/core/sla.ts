@@ -1,21 +1,30 @@
 import type { Instant } from '../../json.js'
-import type { Run, RunState, TaskState } from './model.js'
+import type { Sla, SlaRule } from '../dag/model.js'
+import type { Run, RunState, TaskRun, TaskState } from './model.js'
 
 /** What a notice about an SLA says. There is one of each kind at most for a (run, task, SLA). */
 export const SLA_KINDS = ['at_risk', 'missed', 'recovered'] as const
 export type SlaKind = (typeof SLA_KINDS)[number]
 
-/** When a run or a task of it has to be done. */
-export type SlaRule =
-  /** a clock time in the DAG's zone: `07:00`, or `07:00 +1d` with `days` 1; `days` null when the file names none */
-  | { kind: 'by'; timeOfDayMs: number; days: number | null }
-  /** a length of time from the due instant of the run, or from its start */
-  | { kind: 'within'; withinMs: number; from: 'due' | 'start' }
-
-export interface Sla {
-  rule: SlaRule
-  /** what to do about a run that failed before its deadline, and so cannot be done by then unless it is cleared */
-  afterFailure: 'fire' | 'drop'
+/** One SLA of one run as the store has it. */
+export interface OpenSla {
+  runId: string
+  dagId: string
+  version: string
+  /** null for the run itself */
+  taskId: string | null
+  /** `Sla.name` */
+  sla: string
+  /** grows with every change: the compare-and-set */
+  revision: number
+  deadlineAt: Instant | null
+  lookAt: Instant
+  /** kinds that were told */
+  sent: SlaKind[]
+  dagPaused: boolean
+  run: Pick<Run, 'state' | 'dueAt' | 'createdAt' | 'startedAt' | 'endedAt'>
+  /** null for the run itself */
+  task: Pick<TaskRun, 'state' | 'endedAt'> | null
 }
 
 /** Wall clocks of a zone, as zone.ts has them; a wall time is the instant at which UTC's clock shows it. */
@@ -41,6 +50,8 @@ export interface SlaDecision {
   notices: SlaKind[]
   /** the next instant at which to look although nothing happens; null for none */
   wakeAt: Instant | null
+  /** there is nothing more to tell, whatever happens */
+  closed: boolean
 }
 
 const DAY_MS = 86_400_000
@@ -71,20 +82,34 @@ export function slaDeadline(rule: SlaRule, run: Pick<Run, 'dueAt' | 'startedAt'>
 /**
  * What is to be told about one SLA now. The deadline itself belongs to those who are late: who ends at it is in time.
  * Whoever calls it late (Sluice was down at the deadline) is told of the miss at once, and of the recovery with it when the
- * run has ended well since. Nothing is told about a paused DAG.
+ * run has ended well since. Of a paused DAG neither misses nor warnings are told: what is unfinished is looked at again when
+ * the pause ends, what has ended is let go. Whoever was told of a miss is always told of the recovery.
+ * What has failed or was cancelled may be cleared, so after a miss it stays open for its recovery.
  */
-export function decideSla(sla: Sla, deadline: Instant, subject: SlaSubject, now: Instant): SlaDecision {
-  const { state, endedAt } = subject
-  if (subject.dagPaused || state === GIVEN_UP) return { notices: [], wakeAt: null }
+export function decideSla(
+  sla: Pick<Sla, 'afterFailure'>,
+  deadline: Instant,
+  subject: SlaSubject,
+  now: Instant,
+): SlaDecision {
+  const { state, endedAt, sent } = subject
   const well = WELL.includes(state)
+  if (well && sent.includes('missed')) {
+    return { notices: sent.includes('recovered') ? [] : ['recovered'], wakeAt: null, closed: true }
+  }
+  if (now < deadline) return beforeDeadline(deadline, subject)
   const inTime = well && endedAt !== null && endedAt <= deadline
   const dropped = endedAt !== null && !well && endedAt <= deadline && sla.afterFailure === 'drop'
-  if (inTime || dropped) return { notices: [], wakeAt: null }
-  const isNew = (kind: SlaKind) => !subject.sent.includes(kind)
-  if (now < deadline) {
-    const atRisk = endedAt === null && subject.forecast !== null && subject.forecast > deadline
-    return { notices: atRisk && isNew('at_risk') ? ['at_risk'] : [], wakeAt: deadline }
-  }
+  const mayRecover = sent.includes('missed')
+  if (inTime || dropped || state === GIVEN_UP) return { notices: [], wakeAt: null, closed: !mayRecover }
+  if (subject.dagPaused) return { notices: [], wakeAt: null, closed: endedAt !== null && !mayRecover }
   const kinds: SlaKind[] = well ? ['missed', 'recovered'] : ['missed']
-  return { notices: kinds.filter(isNew), wakeAt: null }
+  return { notices: kinds.filter((kind) => !sent.includes(kind)), wakeAt: null, closed: well }
+}
+
+/** What has ended may still be cleared before the deadline, so it stays open until then. */
+function beforeDeadline(deadline: Instant, { endedAt, dagPaused, sent, forecast }: SlaSubject): SlaDecision {
+  if (dagPaused) return { notices: [], wakeAt: null, closed: false }
+  const atRisk = endedAt === null && forecast !== null && forecast > deadline && !sent.includes('at_risk')
+  return { notices: atRisk ? ['at_risk'] : [], wakeAt: deadline, closed: false }
 }

@@ -29,24 +29,27 @@ export const EMAIL_SCHEMA: JsonSchema = {
   examples: [['sales-data@example.com']],
 }
 
+/** Keys that name whom something goes to. */
+export const RECIPIENT_KEYS: JsonSchema = {
+  email: EMAIL_SCHEMA,
+  webhook: {
+    title: 'Webhook',
+    description: 'Name of a connection of type webhook in sluice.yaml.',
+    type: 'string',
+    minLength: 1,
+    maxLength: 100,
+    'x-template': 'none',
+    examples: ['chat'],
+  },
+}
+
 function recipients(title: string, description: string): JsonSchema {
   return {
     title,
     description,
     type: 'object',
     additionalProperties: false,
-    properties: {
-      email: EMAIL_SCHEMA,
-      webhook: {
-        title: 'Webhook',
-        description: 'Name of a connection of type webhook in sluice.yaml.',
-        type: 'string',
-        minLength: 1,
-        maxLength: 100,
-        'x-template': 'none',
-        examples: ['chat'],
-      },
-    },
+    properties: RECIPIENT_KEYS,
     'x-expects': 'a map such as { email: [data@example.com], webhook: chat }',
     examples: [{ email: ['sales-data@example.com'] }],
   }
@@ -90,7 +93,8 @@ export function alertRulesOf(owner: JsonObject): AlertRules {
   }
 }
 
-function recipientsOf(value: unknown): Recipients | null {
+/** Null where the file does not say. */
+export function recipientsOf(value: unknown): Recipients | null {
   if (!isMap(value)) return null
   return {
     email: Array.isArray(value.email) ? value.email.map(String) : [],
@@ -104,7 +108,7 @@ function recipientsOf(value: unknown): Recipients | null {
  */
 export function checkWebhooks(owner: unknown, path: Path, webhooks: ReadonlySet<string> | null, report: Report): void {
   if (webhooks === null || !isMap(owner)) return
-  for (const key of Object.keys(DAG_ALERT_KEYS)) {
+  for (const key of [...Object.keys(DAG_ALERT_KEYS), 'sla']) {
     const told = owner[key]
     if (!isMap(told) || typeof told.webhook !== 'string' || webhooks.has(told.webhook)) continue
     const there = webhooks.size === 0 ? 'there is none' : `there are ${listed([...webhooks], 'and')}`

@@ -11,6 +11,7 @@ import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
 import { type Calendars, catchupOf, scheduleOf, usedCalendars } from './schedule-spec.js'
 import { DAG_DEFAULTS } from './schema.js'
+import { slasOf } from './sla-spec.js'
 import { startInstant } from './start.js'
 import type { TaskFacts } from './task-checks.js'
 import { TASK_DEFAULTS } from './task-schema.js'
@@ -43,6 +44,7 @@ export function buildDag(
     maxActiveRuns: numberOf(dag.max_active_runs, DAG_DEFAULTS.max_active_runs),
     maxActiveTasks: numberOf(dag.max_active_tasks, DAG_DEFAULTS.max_active_tasks),
     alerts: alertRulesOf(dag),
+    slas: slasOf(dag.sla),
     params: mapOf(dag.params) as unknown as Record<string, ParamSpec>,
     tasks: order.map((id) => {
       const fact = facts.get(id)
@@ -80,6 +82,7 @@ function buildTask(
     priority: numberOf(task.priority, TASK_DEFAULTS.priority),
     queue: String(task.queue),
     alerts: alertRulesOf(task),
+    slas: slasOf(task.sla),
     checks: task.checks === undefined ? [] : (parseChecks(task.checks) as CheckSpec[]),
     outputs: textsOf(task.outputs),
     env: textsOf(task.env),

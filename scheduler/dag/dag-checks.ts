@@ -5,6 +5,7 @@ import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { checkSchedule } from './schedule-checks.js'
 import type { Calendars } from './schedule-spec.js'
+import { checkSlas } from './sla-spec.js'
 
 /** Names that JavaScript gives to every object; as ids they would be mistaken for what is always there. */
 const RESERVED_IDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
@@ -16,6 +17,7 @@ export function checkDag(dag: JsonObject, calendars: Calendars | null, report: R
     for (const id of Object.keys(dag.tasks)) if (RESERVED_IDS.has(id)) reserved(['tasks', id], 'key', id, report)
   }
   checkSchedule(dag, calendars, report)
+  checkSlas(dag, report)
   if (isMap(dag.params)) checkParams(dag.params, dag.schedule !== undefined, report)
 }
 

@@ -55,6 +55,26 @@ export interface Schedule {
  */
 export type Catchup = 'none' | 'last' | 'all' | { windowMs: number }
 
+/** When a run or a task of it has to be done. */
+export type SlaRule =
+  /** a clock time in the DAG's zone: `07:00`, or `07:00 +1d` with `days` 1; `days` null when the file names none */
+  | { kind: 'by'; timeOfDayMs: number; days: number | null }
+  /** a length of time from the due instant of the run, or from its start */
+  | { kind: 'within'; withinMs: number; from: 'due' | 'start' }
+
+/** One promise about when a run, or a task of it, is done. */
+export interface Sla {
+  /** how pages, mails and the store name it, unique in its DAG or task: `by 07:00 +1d`, `within 1h from start` */
+  name: string
+  rule: SlaRule
+  /** what to do about a run that failed before its deadline, and so cannot be done by then unless it is cleared */
+  afterFailure: 'fire' | 'drop'
+  /** the share of earlier runs that an early warning goes by; `off` for none */
+  earlyWarning: 'p50' | 'p90' | 'off'
+  /** who is told of it; null where the file does not say: those who are told of the project's failures */
+  to: Recipients | null
+}
+
 /** One check on a table or a staged result; `kind` is the key used in YAML, `options` what stands below it. */
 export interface CheckSpec {
   kind: CheckKind
@@ -107,6 +127,8 @@ export interface Task {
   priority: number
   queue: string
   alerts: AlertRules
+  /** deadlines of the task, by clock or by duration */
+  slas: Sla[]
   checks: CheckSpec[]
   /** declared outputs: name -> type or what it means; empty when the task declares none (any output is then accepted) */
   outputs: Record<string, string>
@@ -138,6 +160,8 @@ export interface Dag {
   maxActiveRuns: number
   maxActiveTasks: number
   alerts: AlertRules
+  /** deadlines of its runs, by clock or by duration */
+  slas: Sla[]
   params: Record<string, ParamSpec>
   /** in topological order; ties keep the order of the file */
   tasks: Task[]

@@ -36,8 +36,8 @@ line and column, all of all files at once. \`sluice check\` shows them.
 Ids of DAGs and tasks are lower-case letters, digits and underscores, beginning with a letter, at most 100 characters;
 \`constructor\` and \`prototype\` are reserved. An id belongs to one file: two files with the same \`dag\` are both in error.
 
-\`needs\` is always a list, also for one task. \`sla\`, \`on_failure\`, \`for_each\` and schedules by table or file come in a later
-version; until then they are refused rather than ignored.
+\`needs\` is always a list, also for one task. Schedules by table or file come in a later version; until then they are refused
+rather than ignored.
 
 Anchors and aliases may be used; the merge key \`<<\` may not (it is not part of YAML 1.2): \`defaults\` is for what tasks share.
 `

@@ -2,7 +2,8 @@ import type { Instant } from '../../json.js'
 import { nextCron, previousCron } from './cron.js'
 import type { Dag, Schedule } from './model.js'
 import { remembered } from './remembered.js'
-import { DAY_MS, firstInstant, type Wall, wallAt } from './zone.js'
+import { DEFAULT_TIMEZONE } from './schedule-schema.js'
+import { DAY_MS, firstInstant, type Wall, wallAt, zoneClock } from './zone.js'
 
 /**
  * When schedules are due: the earliest of their crons, or every so often, but never on a day that their calendar leaves out
@@ -86,6 +87,11 @@ export function upcomingIntervals(
     due = nextDue(schedule, due)
   }
   return intervals
+}
+
+/** The wall clock that the DAG goes by: that of its schedule, or UTC. */
+export function zoneClockOf({ schedule }: Pick<Dag, 'schedule'>): ReturnType<typeof zoneClock> {
+  return zoneClock(schedule?.timezone ?? DEFAULT_TIMEZONE)
 }
 
 /** True for the names of time zones that this Node knows, e.g. `Europe/Paris`. */

@@ -5,6 +5,7 @@ import type { Operator } from '../../operators/operator.js'
 import { TASK_ALERT_KEYS } from './alert-schema.js'
 import { FOR_EACH_SCHEMA } from './for-each.js'
 import { TRIGGER_RULES } from './model.js'
+import { slaSchema } from './sla-schema.js'
 
 /** Ids of DAGs and tasks: they are part of run ids, file names, URLs and SQL, so they stay plain. */
 export const ID_PATTERN = '^[a-z][a-z0-9_]*$'
@@ -123,6 +124,7 @@ export const TASK_KEYS: JsonSchema = {
   },
   for_each: FOR_EACH_SCHEMA,
   ...SHARED_TASK_KEYS,
+  sla: slaSchema('the task'),
   checks: CHECKS_SCHEMA,
   outputs: {
     title: 'Outputs',

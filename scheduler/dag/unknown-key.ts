@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv/dist/2020.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Finding } from './explain.js'
 import { isMap } from './phrases.js'
-import { LATER_DAG_KEYS, LATER_SCHEDULE_KEYS, LATER_TASK_KEYS } from './schema.js'
+import { LATER_SCHEDULE_KEYS } from './schema.js'
 import { didYouMean, listed } from './suggest.js'
 import { TASK_KEYS } from './task-schema.js'
 import type { Path } from './tree.js'
@@ -63,9 +63,7 @@ export function unknownKey(
 }
 
 function isLater(parent: Path, key: string): boolean {
-  if (parent.length === 0) return LATER_DAG_KEYS.has(key)
-  if (parent.length === 1 && parent[0] === 'schedule') return LATER_SCHEDULE_KEYS.has(key)
-  return parent.length === 2 && parent[0] === 'tasks' && LATER_TASK_KEYS.has(key)
+  return parent.length === 1 && parent[0] === 'schedule' && LATER_SCHEDULE_KEYS.has(key)
 }
 
 function hintFor(

@@ -53,6 +53,14 @@ export function firstInstant(timezone: string, wall: Wall): Instant {
   return Math.max(segment.from, wall - segment.offset)
 }
 
+/** The wall clock of one zone, for rules that must not know where clocks come from. */
+export function zoneClock(timezone: string): { wallAt(instant: Instant): Wall; firstInstant(wall: Wall): Instant } {
+  return {
+    wallAt: (instant) => wallAt(timezone, instant),
+    firstInstant: (wall) => firstInstant(timezone, wall),
+  }
+}
+
 /** The furthest that the wall clock has come up to an instant: more than it shows then, when it was set back lately. */
 export function furthestWall(timezone: string, instant: Instant): Wall {
   let segment = segmentAt(timezone, instant)

@@ -1,9 +1,12 @@
-import { defaultParams, newRun } from '../core/new-run.js'
+import type { Instant } from '../../json.js'
+import { defaultParams, newRun, type RunOrigin } from '../core/new-run.js'
 import { backfillRunId } from '../core/run-id.js'
 import type { Dag } from '../dag/model.js'
+import { zoneClockOf } from '../dag/schedule.js'
 import type { Backfill } from '../store/backfill-store.js'
 import { announceRun } from './announce.js'
 import { backfillStep, slotAfter } from './backfill-slots.js'
+import type { Slot } from './catchup.js'
 import type { Ports } from './ports.js'
 
 const BACKFILLS_AT_ONCE = 20
@@ -55,7 +58,7 @@ export class Backfills {
     for (let steps = 0; steps < STEPS_AT_ONCE; steps += 1) {
       const at = { ...backfill, nextDueAt }
       const step = backfillStep(timetable, planned, at, await this.#there(planned, at), room, SLOTS_AT_ONCE)
-      const runs = step.slots.map((slot) => backfillRun(dag, backfill, slot))
+      const runs = step.slots.map((slot) => backfillRun(dag, backfill, slot, clock.now()))
       await debugPoint('slots:decided')
       const answer = await store.advanceBackfill(backfill.id, nextDueAt, { ...step, runs }, clock.now())
       if (answer.outcome === 'moved') return false
@@ -84,12 +87,8 @@ export class Backfills {
   }
 }
 
-function backfillRun(
-  dag: Dag,
-  backfill: Backfill,
-  { dueAt, interval }: { dueAt: number; interval: { start: number; end: number } },
-) {
-  return newRun(dag, {
+function backfillRun(dag: Dag, backfill: Backfill, { dueAt, interval }: Slot, now: Instant) {
+  const origin: RunOrigin = {
     id: backfillRunId(dag.id, dueAt, backfill.id),
     kind: 'backfill',
     dueAt,
@@ -98,5 +97,6 @@ function backfillRun(
     triggeredBy: backfill.createdBy,
     onlyTasks: null,
     noChecks: false,
-  })
+  }
+  return newRun(dag, origin, zoneClockOf(dag), now)
 }

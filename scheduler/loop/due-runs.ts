@@ -1,25 +1,24 @@
-import { defaultParams, newRun } from '../core/new-run.js'
+import { defaultParams, newRun, type RunOrigin } from '../core/new-run.js'
 import { dagOfRun, scheduledRunId } from '../core/run-id.js'
-import type { Dag } from '../dag/model.js'
-import type { DueAdvance, RegisteredDag, Store } from '../store/store.js'
+import { zoneClockOf } from '../dag/schedule.js'
+import type { DueAdvance, RegisteredDag } from '../store/store.js'
 import { announceRun } from './announce.js'
 import { dueSlots } from './catchup.js'
+import type { DagVersions } from './dag-versions.js'
 import type { Ports } from './ports.js'
 
 const DAGS_AT_ONCE = 100
 /** Runs that a DAG with many missed slots gets before the others have their turn. */
 const SLOTS_AT_ONCE = 100
-/** Stored versions never change, so the DAGs of the last ticks are kept. */
-const CACHED_VERSIONS = 1_024
 
 /** Makes the runs that are due. Any number of schedulers may do so: a tick yields one run. */
 export class DueRuns {
   readonly #ports: Ports
   readonly #versions: DagVersions
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, versions: DagVersions) {
     this.#ports = ports
-    this.#versions = new DagVersions(ports.store)
+    this.#versions = versions
   }
 
   /**
@@ -51,9 +50,11 @@ export class DueRuns {
     const { id: dagId, nextDueAt: expect } = registered
     const dag = await this.#versions.get(registered.version)
     if (dag === null || expect === null) return null
-    const { slots, nextDueAt } = dueSlots(timetable, dag, expect, clock.now(), SLOTS_AT_ONCE)
-    const runs = slots.map(({ dueAt, interval }) =>
-      newRun(dag, {
+    const now = clock.now()
+    const { slots, nextDueAt } = dueSlots(timetable, dag, expect, now, SLOTS_AT_ONCE)
+    const zone = zoneClockOf(dag)
+    const runs = slots.map(({ dueAt, interval }) => {
+      const origin: RunOrigin = {
         id: scheduledRunId(dagId, dueAt),
         kind: 'scheduled',
         dueAt,
@@ -62,8 +63,9 @@ export class DueRuns {
         triggeredBy: 'schedule',
         onlyTasks: null,
         noChecks: false,
-      }),
-    )
+      }
+      return newRun(dag, origin, zone, now)
+    })
     return { dagId, expect, nextDueAt, runs }
   }
 
@@ -82,24 +84,5 @@ export class DueRuns {
       announceRun(events, runId, 'queued')
     }
     return advanced.length > 0
-  }
-}
-
-class DagVersions {
-  readonly #store: Store
-  readonly #dags = new Map<string, Dag>()
-
-  constructor(store: Store) {
-    this.#store = store
-  }
-
-  async get(version: string): Promise<Dag | null> {
-    const known = this.#dags.get(version)
-    if (known !== undefined) return known
-    const dag = await this.#store.dagVersion(version)
-    if (dag !== null) this.#dags.set(version, dag)
-    const oldest = this.#dags.keys().next()
-    if (this.#dags.size > CACHED_VERSIONS && !oldest.done) this.#dags.delete(oldest.value)
-    return dag
   }
 }

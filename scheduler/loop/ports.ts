@@ -38,6 +38,7 @@ export type DebugPoint =
   | 'run:applied'
   | 'ready:queued'
   | 'sweep:reaped'
+  | 'slas:decided'
   | 'command:decided'
   | 'command:applied'
   | 'resume:moved'

@@ -28,6 +28,8 @@ export interface SettlerSignals {
   waits(runId: string): void
   /** look at the run again at `at`; null for no such need */
   wakeAt(runId: string, at: number | null): void
+  /** SLAs of a run may be due to be looked at: at once, or soon */
+  slas(when: 'now' | 'soon'): void
 }
 
 /**
@@ -152,8 +154,14 @@ export class Settler {
     announceDecision(events, before, decision)
     this.#signals.wakeAt(runId, decision.wakeAt)
     this.#signals.ready()
+    if (decision.slas !== undefined) this.#signals.slas(isUrgent(before, decision.slas) ? 'now' : 'soon')
     if (ended) this.#signals.ended(runId)
     if (decision.tasks.some(({ set }) => set.waitsFor != null || set.state === 'cancelled')) this.#signals.waits(runId)
     if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
   }
+}
+
+/** Ends are judged at once, and so is a run that has just started, whose deadlines may count from there. */
+function isUrgent(before: RunSnapshot, ended: readonly (string | null)[]): boolean {
+  return ended.length > 0 || before.tasks.every(({ state }) => state === 'none')
 }

@@ -2,7 +2,7 @@ import type { Instant } from '../../json.js'
 import type { RunState } from '../core/model.js'
 import type { Backfill, BackfillChoice, BackfillState, BackfillStore, NewBackfill, SlotRuns } from './backfill-store.js'
 import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
-import { INSERT_RUNS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
+import { INSERT_RUNS, INSERT_SLAS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json } from './rows.js'
 
 const COLUMNS = `b.backfill_id, b.dag_id, b.version, b.state, b.which, b.from_at, b.to_at, b.reverse, b.max_active, b.next_due_at,
@@ -34,6 +34,7 @@ with backfill as materialized (
         and (slot.which = 'missing' or r.state not in ('failed', 'cancelled')))`,
 )}
 ), tasks as (${INSERT_TASKS}
+), promised as (${INSERT_SLAS}
 ), advanced as (
   update backfills b set next_due_at = $4, passed = b.passed + $5,
     state = case when $3::timestamptz is null then 'done' else b.state end,

@@ -4,6 +4,7 @@ import type { Dag, Problem } from '../dag/model.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { json, jsonInstant } from './rows.js'
+import { makingSlasDue } from './slas.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from './store.js'
 
 /** Versions kept in memory; a version never changes. */
@@ -29,7 +30,7 @@ with event as (
     paused = d.paused and d.pause_reason <> $5,
     pause_reason = case when d.pause_reason = $5 then '' else d.pause_reason end,
     changed_at = case when d.version = excluded.version then d.changed_at else $4 end
-), vanished as (
+), ${makingSlasDue('join dags d on d.dag_id = s.dag_id', 'd.paused and d.pause_reason = $5 and d.dag_id in (select dag_id from input)', '$4')}, vanished as (
   update dags set present = false, paused = true, pause_reason = case when paused then pause_reason else $5 end
   where present and file <> all ($2::text[]) and dag_id not in (select dag_id from input)
 ), forgotten as (
@@ -116,14 +117,15 @@ export class DagQueries implements DagStore {
     dagId: string,
     paused: boolean,
     reason: string,
-    _now: Instant,
+    now: Instant,
   ): Promise<'changed' | 'unchanged' | 'unknown'> {
     const [row] = await this.#database.query<{ known: boolean; changed: boolean }>(
       `with changed as (
         update dags set paused = $2, pause_reason = case when $2 then $3 else '' end
-        where dag_id = $1 and paused <> $2 returning 1
-      ) select exists (select 1 from dags where dag_id = $1) as known, exists (select 1 from changed) as changed`,
-      [dagId, paused, reason],
+        where dag_id = $1 and paused <> $2 returning dag_id
+      ), ${makingSlasDue('join changed using (dag_id)', 'not $2', '$4::timestamptz')}
+      select exists (select 1 from dags where dag_id = $1) as known, exists (select 1 from changed) as changed`,
+      [dagId, paused, reason, sqlInstant(now)],
     )
     if (row?.known !== true) return 'unknown'
     return row.changed ? 'changed' : 'unchanged'
@@ -182,5 +184,5 @@ function withDefaults(dag: Dag): Dag {
   return { ...LATER_DAG_FIELDS, ...dag, tasks: dag.tasks.map((task) => ({ ...LATER_TASK_FIELDS, ...task })) }
 }
 
-const LATER_DAG_FIELDS = { alerts: NO_ALERTS }
-const LATER_TASK_FIELDS = { forEach: null, alerts: NO_ALERTS }
+const LATER_DAG_FIELDS = { alerts: NO_ALERTS, slas: [] }
+const LATER_TASK_FIELDS = { forEach: null, alerts: NO_ALERTS, slas: [] }

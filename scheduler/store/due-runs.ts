@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import { type Database, sqlInstant } from './database.js'
-import { INSERT_RUNS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
+import { INSERT_RUNS, INSERT_SLAS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json, jsonInstant } from './rows.js'
 import type { DueAdvance, RunStore } from './store.js'
 
@@ -24,6 +24,7 @@ with input as materialized (
   select r.* from due join input i using (dag_id), jsonb_to_recordset(i.runs) as r(${NEW_RUN_COLUMNS})
 ), made as (${INSERT_RUNS('null::int')}
 ), tasks as (${INSERT_TASKS}
+), promised as (${INSERT_SLAS}
 ), advanced as (
   update dags set next_due_at = due.next_due_at from due where dags.dag_id = due.dag_id
 )

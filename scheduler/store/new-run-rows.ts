@@ -1,10 +1,11 @@
 import { jsonInstant } from './rows.js'
+import { insertingSlas, newSlaRow } from './slas.js'
 import type { NewRun } from './store.js'
 
 /** Columns of a run as `newRunRow` gives them, for `jsonb_to_recordset`. */
 export const NEW_RUN_COLUMNS = `run_id text, dag_id text, version text, kind text, due_at timestamptz,
   interval_start timestamptz, interval_end timestamptz, params jsonb, triggered_by text, only_tasks text[], no_checks boolean,
-  max_active_runs int, max_active_tasks int, tasks jsonb`
+  max_active_runs int, max_active_tasks int, tasks jsonb, slas jsonb`
 
 /** Inserts runs from `slot` (rows of `newRunRow`); the instant is $2, `made` has their ids. */
 export const INSERT_RUNS = (backfillId: string, where = 'true') => `
@@ -20,6 +21,12 @@ export const INSERT_TASKS = `
   select made.run_id, t."taskId", made.dag_id, t.position, 'none', t.pool, t.queue, t.priority, $2, 'waits for the run to start'
   from made join slot using (run_id),
     jsonb_to_recordset(slot.tasks) as t("taskId" text, position int, pool text, queue text, priority int)`
+
+/** Inserts the SLAs of the runs that were made. */
+export const INSERT_SLAS = insertingSlas(
+  '(select made.run_id, made.dag_id, slot.slas from made join slot using (run_id))',
+  '$2',
+)
 
 export function newRunRow(run: NewRun): object {
   return {
@@ -37,5 +44,6 @@ export function newRunRow(run: NewRun): object {
     max_active_runs: run.maxActiveRuns,
     max_active_tasks: run.maxActiveTasks,
     tasks: run.tasks.map((task, position) => ({ ...task, position })),
+    slas: run.slas.map(newSlaRow),
   }
 }

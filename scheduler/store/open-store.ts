@@ -14,6 +14,7 @@ import { PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
 import { RetentionQueries } from './retention.js'
 import { RunQueries } from './runs.js'
+import { SlaQueries } from './slas.js'
 import type { Store } from './store.js'
 import { WaitQueries } from './waits.js'
 
@@ -63,6 +64,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     accounts: new AccountQueries(database),
     alerts: new AlertQueries(database),
     messages: new AlertMessageQueries(database),
+    slas: new SlaQueries(database),
   }
   return joined(parts, close)
 }
@@ -114,12 +116,13 @@ interface Parts {
   accounts: AccountQueries
   alerts: AlertQueries
   messages: AlertMessageQueries
+  slas: SlaQueries
 }
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
   const { dags, dueRuns, backfills, waits, runs, retention, queueing, claims, lineage, accounts } = parts
-  const { alerts, messages } = parts
+  const { alerts, messages, slas } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -197,6 +200,10 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     releaseMessages: () => messages.releaseMessages(),
     retryMessage: (...args) => messages.retryMessage(...args),
     listMessages: (...args) => messages.listMessages(...args),
+    dueSlas: (...args) => slas.dueSlas(...args),
+    nextSlaLook: () => slas.nextSlaLook(),
+    settleSlas: (...args) => slas.settleSlas(...args),
+    pastRuns: (...args) => slas.pastRuns(...args),
     close,
   }
 }

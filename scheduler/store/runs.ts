@@ -15,6 +15,7 @@ import {
   toRun,
   toTaskRun,
 } from './rows.js'
+import { insertingSlas, lookingAtSlas, makingSlasDue, newSlaRow } from './slas.js'
 import type { NewRun, RunStore } from './store.js'
 
 const CREATE_RUN = `
@@ -34,6 +35,7 @@ with known_key as (
   insert into task_runs (run_id, task_id, dag_id, position, state, pool, queue, priority, since, reason)
   select run.run_id, t."taskId", $4, t.position, 'none', t.pool, t.queue, t.priority, $1, 'waits for the run to start'
   from run, jsonb_to_recordset($16::jsonb) as t("taskId" text, position int, pool text, queue text, priority int)
+), promised as (${insertingSlas('(select run_id, $4::text as dag_id, $22::jsonb as slas from run)', '$1::timestamptz')}
 ), key as (
   insert into idempotency_keys (key, request_hash, run_id, created_at)
   select $2, $17, run.run_id, $1 from run where $2::text is not null
@@ -114,13 +116,22 @@ with change as (
   from run, jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int)
   where a.run_id = run.run_id and a.task_id = s."taskId" and a.attempt = s.attempt and a.result is not null
 )`
-const APPLY_DECISION = `${APPLYING_DECISION}
-select run_id from run`
-/** Most decisions raise no alert, and those do without. */
-const APPLY_AND_RAISE = `${APPLYING_DECISION}, event as (
+/** Most decisions raise no alert, and most DAGs have no SLA: those do without. */
+function applyStatement(raises: boolean, looks: boolean): string {
+  const raising = `, event as (
   select * from jsonb_to_recordset($9::jsonb) as i(${ALERT_EVENTS})
-), ${raisingAlerts('run cross join event e', '$3::timestamptz')}
-select run_id from run`
+), ${raisingAlerts('run cross join event e', '$3::timestamptz')}`
+  const looking = `, ${lookingAtSlas(raises ? '$10' : '$9', '$3::timestamptz')}`
+  return `${APPLYING_DECISION}${raises ? raising : ''}${looks ? looking : ''}\nselect run_id from run`
+}
+
+/** The texts are made once, and so are their plans. */
+const APPLY_DECISION = {
+  alone: applyStatement(false, false),
+  raising: applyStatement(true, false),
+  looking: applyStatement(false, true),
+  both: applyStatement(true, true),
+}
 
 /** One starter at a time, so that the counts of active runs stay true until the write. The number is any but that of migrations. */
 const LOCK_STARTERS = 'select pg_advisory_xact_lock(7158302)'
@@ -140,7 +151,7 @@ with dag as materialized (
 ), started as (
   update runs r set state = 'running', started_at = $1, reason = '', revision = revision + 1
   from chosen c where r.run_id = c.run_id and r.state = c.state returning r.run_id
-), after as materialized (
+), ${makingSlasDue('join started using (run_id)', 's.deadline_at is null', '$1')}, after as materialized (
   select dag_id, paused, active + (select count(*) from chosen where chosen.dag_id = dag.dag_id) as active from dag
 ), told as (
   update runs set reason = w.sentence
@@ -211,6 +222,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         run.parent?.taskId ?? null,
         run.parent?.generation ?? null,
         run.parent?.waits ?? null,
+        json(run.slas.map(newSlaRow)),
       ])
       switch (row?.outcome) {
         case 'created':
@@ -288,9 +300,9 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
     now: Instant,
   ): Promise<'applied' | 'conflict'> {
     const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
-    const { alerts = [] } = decision
+    const { alerts = [], slas } = decision
     const apply: SqlStatement = {
-      sql: alerts.length === 0 ? APPLY_DECISION : APPLY_AND_RAISE,
+      sql: APPLY_DECISION[alerts.length === 0 ? (slas ? 'looking' : 'alone') : slas ? 'both' : 'raising'],
       params: [
         runId,
         revision,
@@ -301,6 +313,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         json(decision.expand.flatMap(({ taskId, items }) => items.map((item, index) => ({ taskId, index, ...item })))),
         decision.expand.map(({ taskId }) => taskId),
         ...(alerts.length === 0 ? [] : [json(alerts)]),
+        ...(slas === undefined ? [] : [slas.map((taskId) => taskId ?? '')]),
       ],
     }
     const locks = [

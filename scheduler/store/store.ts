@@ -4,6 +4,7 @@ import type { AttemptOutcome, Decision, ParentTask, Run, RunKind, RunSnapshot, T
 import type { Dag, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
+import type { NewSla, SlaStore } from './sla-store.js'
 import type { WaitStore } from './wait-store.js'
 
 /**
@@ -23,7 +24,8 @@ export interface Store
     LineageStore,
     AccountStore,
     AlertStore,
-    AlertMessageStore {
+    AlertMessageStore,
+    SlaStore {
   close(): Promise<void>
 }
 
@@ -70,6 +72,7 @@ export interface DagStore {
   /** a version once stored never changes, so callers may cache it for ever */
   dagVersion(version: string): Promise<Dag | null>
   problems(): Promise<Problem[]>
+  /** the SLAs of a DAG whose pause ends are due to be looked at */
   setPaused(dagId: string, paused: boolean, reason: string, now: Instant): Promise<'changed' | 'unchanged' | 'unknown'>
   /** moves the next due instant without making a run (catchup, resume); compare-and-set on `expect` */
   setNextDue(dagId: string, expect: Instant | null, nextDueAt: Instant | null): Promise<'changed' | 'moved'>
@@ -97,6 +100,8 @@ export interface NewRun {
   /** one row per task of the version, in its order; a task outside `onlyTasks` is not made. They begin as `none`, with
    *  the reason `waits for the run to start`. */
   tasks: { taskId: string; pool: string; queue: string; priority: number }[]
+  /** deadlines of the run and its tasks, inserted with it */
+  slas: NewSla[]
   maxActiveRuns: number
   maxActiveTasks: number
   /** the task that starts it; absent when none does */
@@ -147,7 +152,7 @@ export interface RunStore {
    * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first but those of
    * backfills after all others, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused
    * DAGs start too when they were made by hand, those of paused backfills do not. Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
-   * Returns the ids of the runs it started.
+   * SLAs that count from the start are due to be looked at. Returns the ids of the runs it started.
    */
   startRuns(now: Instant, limit: number): Promise<string[]>
   run(runId: string): Promise<Run | null>
@@ -162,6 +167,8 @@ export interface RunStore {
    * conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
    * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. `since` becomes `now` when the state changes.
+   * `slas` makes SLAs of the run due: at once those of the subjects it names, not before five seconds after their last look
+   * the others that may warn.
    * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an
    * earlier generation; items of the task that it does not name are removed, their attempts stay.
    * `alerts` are raised as by `raiseAlerts`, in the same step.

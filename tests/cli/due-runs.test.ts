@@ -18,6 +18,7 @@ const dag = (cron: string): Dag => ({
   maxActiveRuns: 1,
   maxActiveTasks: 1,
   alerts: NO_ALERTS,
+  slas: [],
   params: {},
   tasks: [],
   source: '',

@@ -48,6 +48,11 @@ export function describeCall(call: StoreCall): string {
           })}`
     case 'beginEpoch':
       return `beginEpoch -> ${JSON.stringify(call.result)}`
+    case 'settleSlas':
+      return list(
+        'settleSlas',
+        call.result.map(({ runId, taskId, sla }) => `${runId}/${taskId ?? ''} ${sla}`),
+      )
     case 'setPaused':
     case 'setNextDue':
       return `${call.method} ${JSON.stringify(call.args)} -> ${call.result}`

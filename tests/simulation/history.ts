@@ -24,6 +24,10 @@ export class History {
     this.#start = time.now
   }
 
+  get now(): number {
+    return this.#time.now
+  }
+
   record(who: string, what: string): void {
     this.lines.push(`${((this.#time.now - this.#start) / 1_000).toFixed(3)} ${who} ${what}`)
   }

@@ -5,6 +5,7 @@ import {
   type Dag,
   type ForEach,
   type Schedule,
+  type Sla,
   type Task,
   TRIGGER_RULES,
 } from '../../scheduler/dag/model.js'
@@ -31,6 +32,7 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
         maxDelayMs: 10_000,
         pool: random.chance(0.2) ? 'narrow' : 'default',
         priority: random.int(0, 2),
+        slas: random.chance(0.1) ? [anySla(random)] : [],
         forEach: random.chance(0.15) ? anyItems(random) : null,
         alerts: { ...NO_ALERTS, onFailure: anyRecipients(random), onRetry: anyRecipients(random) },
       }),
@@ -40,6 +42,7 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
     version: `${id}-v${version}`,
     schedule: random.chance(0.7) ? randomSchedule(random) : null,
     catchup: random.chance(0.4) ? 'all' : random.pick<Catchup>(['none', 'last', { windowMs: 90_000 }]),
+    slas: random.chance(0.5) ? [anySla(random)] : [],
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
     alerts: { ...NO_ALERTS, onFailure: anyRecipients(random), onRecovery: anyRecipients(random) },
@@ -50,6 +53,19 @@ function anyRecipients(random: Prng): Recipients | null {
   if (random.chance(0.4)) return null
   const email = random.some(['team@example.com', 'ops@example.com'], 0.6)
   return { email, webhook: random.chance(0.3) ? 'chat' : null }
+}
+
+/** Deadlines that some runs keep and others miss. */
+function anySla(random: Prng): Sla {
+  const withinMs = random.pick([5_000, 15_000, 40_000, 90_000])
+  const from = random.pick(['due', 'start'] as const)
+  return {
+    name: `within ${withinMs} from ${from}`,
+    rule: { kind: 'within', withinMs, from },
+    afterFailure: random.pick(['fire', 'drop']),
+    earlyWarning: random.pick(['p50', 'p90', 'off']),
+    to: anyRecipients(random),
+  }
 }
 
 function anyItems(random: Prng): ForEach {

@@ -93,7 +93,7 @@ class World {
     let ended = false
     const look = () => {
       this.#endTicks()
-      ended = this.#everyRunHasEnded()
+      ended = this.#everythingHasEnded()
       this.#time.schedule(this.#time.now + 5_000, look)
     }
     look()
@@ -272,13 +272,17 @@ class World {
   /** Again and again, because a version that was committed at last gives a DAG its next tick when it is registered. */
   #endTicks(): void {
     const { dags } = this.#store.tables
-    for (const [id, dag] of dags) dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
+    for (const [id, dag] of dags) {
+      void this.#store.setPaused(id, false, '', this.#time.now)
+      dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
+    }
   }
 
-  #everyRunHasEnded(): boolean {
-    const { runs, backfills } = this.#store.tables
+  #everythingHasEnded(): boolean {
+    const { runs, backfills, slas } = this.#store.tables
     const backfilled = [...backfills.values()].every(({ state }) => state !== 'running')
-    return backfilled && [...runs.values()].every(({ run }) => isFinalRun(run.state))
+    const judged = [...slas.values()].every(({ lookAt }) => lookAt === null)
+    return backfilled && judged && [...runs.values()].every(({ run }) => isFinalRun(run.state))
   }
 
   #tellScheduler(what: string, tell: (scheduler: Scheduler) => void): void {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
+import { DagVersions } from '../../scheduler/loop/dag-versions.js'
 import { DueRuns } from '../../scheduler/loop/due-runs.js'
 import { percentile } from '../bench/figure.js'
 import { cronSchedule, dag, task } from '../scheduler/core/dags.js'
@@ -19,7 +20,7 @@ const quiet = () => undefined
 
 /** Makes what is due in the store of the web view, as a scheduler that comes back at `NOW` does. */
 async function comeBack(): Promise<void> {
-  const due = new DueRuns({
+  const ports = {
     store: web.store,
     queue: { dispatch: async () => {}, stop: async () => {}, close: async () => {} },
     clock: { now: () => NOW, at: () => quiet },
@@ -27,9 +28,10 @@ async function comeBack(): Promise<void> {
     timetable,
     random: () => 0,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-    projectAlerts: null,
     debugPoint: quiet,
-  })
+    projectAlerts: null,
+  }
+  const due = new DueRuns(ports, new DagVersions(web.store))
   await due.make(quiet)
 }
 

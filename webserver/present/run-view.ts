@@ -3,6 +3,7 @@ import type { Run, TaskState } from '../../scheduler/core/model.js'
 import { FINAL_TASK_STATES, TASK_STATES } from '../../scheduler/core/model.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import type { RunAttempt, RunTask } from '../../scheduler/store/reads/run-page.js'
+import type { RunSla } from '../../scheduler/store/reads/slas.js'
 import type { CheckRecord, TableRead, TableWrite } from '../../scheduler/store/store.js'
 import { runMs } from './bars.js'
 import { duration } from './duration.js'
@@ -13,6 +14,7 @@ import { groupBy } from './group-by.js'
 import { links } from './links.js'
 import { countOf, rowChanges, spread } from './numbers.js'
 import { richText, type TextPart } from './rich-text.js'
+import { runSlaView } from './sla-view.js'
 import { day, isUtc, timeTwice, wallTime, zoneName } from './time.js'
 
 export interface Lineage {
@@ -31,6 +33,7 @@ export interface RunFacts {
   attempts: RunAttempt[]
   lineage: Lineage[]
   past: number[]
+  slas: RunSla[]
   now: Instant
 }
 
@@ -61,7 +64,7 @@ export function timezoneOf(dag: Dag): string {
 }
 
 /** How far the run is: the bar, the counts and how long it takes beside earlier ones. */
-export function headView({ run, tasks, past, now, dag }: RunFacts) {
+export function headView({ run, tasks, past, slas, now, dag }: RunFacts) {
   const counts = new Map<TaskState, number>()
   for (const task of tasks) counts.set(task.state, (counts.get(task.state) ?? 0) + 1)
   const done = tasks.filter((task) => FINAL_TASK_STATES.includes(task.state)).length
@@ -91,6 +94,7 @@ export function headView({ run, tasks, past, now, dag }: RunFacts) {
     endLabel: isOver(run) ? 'Ended' : 'Waiting',
     ...endView(run, tasks, timezone, now),
     ...attemptsView(tasks),
+    sla: runSlaView(run, slas, timezone, now),
   }
 }
 

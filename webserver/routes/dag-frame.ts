@@ -4,13 +4,18 @@ import type { Instant } from '../../json.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import type { Missed } from '../../scheduler/loop/catchup.js'
 import { type DagHead, dagHead } from '../../scheduler/store/reads/dag-page.js'
+import { slaRecord as readSlaRecord, type SlaRecord } from '../../scheduler/store/reads/slas.js'
 import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { count, countOf } from '../present/numbers.js'
 import { scheduleWords } from '../present/schedule.js'
+import { dagSlaWords, recordWords } from '../present/sla-view.js'
 import { timeLine, zoneName } from '../present/time.js'
 import { href } from '../query.js'
 import type { Web } from '../web.js'
+
+/** How far back it is told how deadlines were kept. */
+const RECORD_MS = 30 * 86_400_000
 
 export const DAG_TABS = ['grid', 'graph', 'runs', 'schedule', 'tables', 'code', 'versions', 'audit'] as const
 export type DagTab = (typeof DAG_TABS)[number]
@@ -22,6 +27,8 @@ export interface DagFrame {
   now: Instant
   /** what was due while it was paused; null when it is not */
   missed: Missed | null
+  /** null for a DAG whose runs have no deadline */
+  slaRecord: SlaRecord | null
 }
 
 /** @throws SluiceError DAG_UNKNOWN */
@@ -31,11 +38,13 @@ export async function loadDagFrame(web: Web, req: Request): Promise<DagFrame> {
   if (head === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${dagId}.`)
   const dag = await web.dagVersion(head.version)
   const missed = head.paused && head.present ? await web.deps.commands.missed(dagId) : null
-  return { head, dag, timezone: dag.schedule?.timezone ?? 'UTC', now: web.deps.now(), missed }
+  const now = web.deps.now()
+  const slaRecord = dag.slas.length === 0 ? null : await readSlaRecord(web.deps.database, dagId, now - RECORD_MS)
+  return { head, dag, timezone: dag.schedule?.timezone ?? 'UTC', now, missed, slaRecord }
 }
 
 /** Title, facts and tabs that all pages of a DAG begin with. */
-export function frameView({ head, dag, timezone, now, missed }: DagFrame, tab: DagTab) {
+export function frameView({ head, dag, timezone, now, missed, slaRecord }: DagFrame, tab: DagTab) {
   const counts: Partial<Record<DagTab, number>> = { tables: head.tables, versions: head.versions }
   return {
     dagId: head.dagId,
@@ -59,6 +68,7 @@ export function frameView({ head, dag, timezone, now, missed }: DagFrame, tab: D
             wait: head.nextDueAt <= now ? 'due now' : `in ${duration(head.nextDueAt - now)}`,
           },
     owner: head.owner,
+    sla: slaRecord === null ? null : { words: dagSlaWords(dag.slas, timezone), record: recordWords(slaRecord) },
     version: {
       short: head.version.slice(0, 7),
       href: links.dagTab(head.dagId, 'code'),

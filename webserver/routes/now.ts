@@ -12,6 +12,7 @@ import {
   unservedTasks,
 } from '../../scheduler/store/reads/now.js'
 import { listRuns } from '../../scheduler/store/reads/run-list.js'
+import { lateSlas } from '../../scheduler/store/reads/slas.js'
 import { openApprovals } from '../../scheduler/store/reads/waits.js'
 import { sendPage } from '../page.js'
 import { runMs } from '../present/bars.js'
@@ -21,30 +22,34 @@ import { links } from '../present/links.js'
 import { count, countOf } from '../present/numbers.js'
 import { problemsView } from '../present/problems.js'
 import { richText } from '../present/rich-text.js'
+import { lateView } from '../present/sla-view.js'
 import { timeLine } from '../present/time.js'
 import { approvalView } from '../present/wait-view.js'
 import { WORKER_ALIVE_MS, workersView } from '../present/workers.js'
 import type { Web } from '../web.js'
 
 const SHOWN = 10
+const LATE_SHOWN = 20
 const DAY_MS = 86_400_000
 
 /** What is wrong now, what comes next, and whether there is room to work. */
 export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
   const { database, store } = web.deps
   const now = web.deps.now()
-  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately, approvals] = await Promise.all([
-    nowCounts(database, now - DAY_MS),
-    failedDags(database, SHOWN),
-    store.problems(),
-    unservedTasks(database, now - WORKER_ALIVE_MS, SHOWN),
-    nextRuns(database, SHOWN),
-    listRuns(database, { dagId: null, state: 'running', after: null, limit: SHOWN }),
-    store.workers(now),
-    pools(database),
-    latelyRuns(database, SHOWN),
-    openApprovals(database, SHOWN),
-  ])
+  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately, approvals, late] =
+    await Promise.all([
+      nowCounts(database, now - DAY_MS),
+      failedDags(database, SHOWN),
+      store.problems(),
+      unservedTasks(database, now - WORKER_ALIVE_MS, SHOWN),
+      nextRuns(database, SHOWN),
+      listRuns(database, { dagId: null, state: 'running', after: null, limit: SHOWN }),
+      store.workers(now),
+      pools(database),
+      latelyRuns(database, SHOWN),
+      openApprovals(database, SHOWN),
+      lateSlas(database, LATE_SHOWN + 1),
+    ])
   const written = await latelyTables(
     database,
     lately.map((run) => run.runId),
@@ -54,7 +59,12 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
   const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
   const workerList = workersView(workers, now)
   const model = {
-    summary: wrong === 0 ? 'nothing needs a look' : `${countOf(wrong, 'thing needs', 'things need')} a look`,
+    summary: [
+      wrong === 0 ? 'nothing needs a look' : `${countOf(wrong, 'thing needs', 'things need')} a look`,
+      late.length === 0 ? '' : `${lateCount(late.length)} late or at risk`,
+    ]
+      .filter((words) => words !== '')
+      .join(', '),
     counts: [
       { state: 'running', href: '/runs?state=running', value: count(counts.running), label: 'runs going' },
       {
@@ -64,6 +74,9 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
         label: waitingLabel(counts.oldestWait, now),
       },
       { state: 'failed', href: '/dags?state=failed', value: count(failed.length), label: 'DAGs whose last run failed' },
+      ...(late.length === 0
+        ? []
+        : [{ state: 'risk', href: '#late', value: lateCount(late.length), label: 'late or at risk' }]),
       { state: 'queued', href: '/runs?state=queued', value: count(counts.queuedRuns), label: 'runs waiting to start' },
       { state: 'success', href: '/runs?state=success', value: count(counts.doneToday), label: 'runs done in 24 h' },
       { state: 'failed', href: '/runs?state=failed', value: count(counts.failedToday), label: 'runs failed in 24 h' },
@@ -79,6 +92,8 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
     })),
     quiet: wrong === 0,
     approvals: approvals.map((approval) => approvalView(approval, now)),
+    late: late.slice(0, LATE_SHOWN).map((sla) => lateView(sla, now)),
+    moreLate: late.length > LATE_SHOWN,
     running: running.map((run) => ({
       href: links.run(run.runId),
       dagId: run.dagId,
@@ -99,6 +114,8 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
   ]
   await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys }, model)
 }
+
+const lateCount = (found: number): string => (found > LATE_SHOWN ? `more than ${LATE_SHOWN}` : count(found))
 
 function waitingLabel(oldest: Instant | null, now: Instant): string {
   return oldest === null ? 'tasks waiting for a slot' : `tasks waiting, oldest ${roughDuration(now - oldest)}`

@@ -8,6 +8,7 @@ import {
   runAttempts,
   runTasks,
 } from '../../scheduler/store/reads/run-page.js'
+import { runSlas } from '../../scheduler/store/reads/slas.js'
 import { childRuns } from '../../scheduler/store/reads/waits.js'
 import { type Fragment, markOf } from '../live/fragments.js'
 import { sendPage } from '../page.js'
@@ -40,14 +41,15 @@ export async function loadRunFacts(web: Web, runId: string): Promise<RunFacts> {
   const { store, database } = web.deps
   const run = await store.run(runId)
   if (run === null) throw new SluiceError('RUN_UNKNOWN', `There is no run ${runId}.`)
-  const [dag, tasks, attempts, lineage, past] = await Promise.all([
+  const [dag, tasks, attempts, lineage, past, slas] = await Promise.all([
     web.dagVersion(run.version),
     runTasks(database, runId),
     runAttempts(database, runId, ATTEMPT_LIMIT),
     store.runLineage(runId),
     pastDurations(database, run.dagId, PAST_RUNS, run.id),
+    runSlas(database, runId),
   ])
-  return { run, dag, tasks, attempts, lineage, past, now: web.deps.now() }
+  return { run, dag, tasks, attempts, lineage, past, slas, now: web.deps.now() }
 }
 
 export interface RunPageOptions {

@@ -1,4 +1,10 @@
-import { forecastEnd, type PastRun, type PastTask, type RemainingTask } from '../../../scheduler/core/sla-forecast.js'
+import {
+  type Forecast,
+  forecast,
+  type PastRun,
+  type PastTask,
+  type RemainingTask,
+} from '../../../scheduler/core/sla-forecast.js'
 
 const MINUTE = 60_000
 const HISTORY = 60
@@ -61,7 +67,7 @@ export interface BackTestOptions {
   runs: number
   deadlineMinutes: number
   /** quantile of the forecast that a warning goes by */
-  share: number
+  share: keyof Forecast
 }
 
 export interface BackTest {
@@ -89,8 +95,8 @@ export function backTest({ seed, runs, deadlineMinutes, share }: BackTestOptions
     const end = Math.max(...[...laid.values()].map((task) => task.end))
     if (end > deadline) misses += 1
     for (let now = 0; now < Math.min(deadline, end); now += MINUTE) {
-      const forecast = forecastEnd(tasksAt(laid, now), history, now, share)
-      if (forecast === null || forecast <= deadline) continue
+      const predicted = forecast(tasksAt(laid, now), history, now)?.[share] ?? null
+      if (predicted === null || predicted <= deadline) continue
       warnings += 1
       if (end > deadline) leads.push((deadline - now) / MINUTE)
       break

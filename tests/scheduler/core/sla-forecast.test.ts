@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  forecastEnd,
+  forecast,
   MIN_HISTORY,
+  nextCrossing,
   type PastRun,
   type PastTask,
   type RemainingTask,
@@ -11,6 +13,8 @@ import { backTest } from './sla-back-test.js'
 const past = (tasks: Record<string, PastTask>): PastRun => new Map(Object.entries(tasks))
 const same = (run: PastRun, times = MIN_HISTORY): PastRun[] => Array.from({ length: times }, () => run)
 const took = (durationMs: number, waitMs = 0): PastTask => ({ waitMs, durationMs })
+/** The 90th percentile, which early warnings go by unless the file says otherwise. */
+const forecastEnd = (...args: Parameters<typeof forecast>) => forecast(...args)?.p90 ?? null
 const waiting = (id: string, needs: string[] = []): RemainingTask => ({ id, needs, phase: 'waiting', since: null })
 
 describe('the forecast of a run', () => {
@@ -52,10 +56,66 @@ describe('the forecast of a run', () => {
   })
 })
 
+describe('the next look at a forecast', () => {
+  const MINUTE = 60_000
+  /** What looking at every ten seconds finds: the first instant from which on it lies behind the deadline for `ms`. */
+  const firstCrossing = (tasks: RemainingTask[], history: PastRun[], deadline: number, ms: number) => {
+    let since: number | null = null
+    for (let now = 10_000; now < deadline; now += 10_000) {
+      const isBehind = (forecast(tasks, history, now)?.p90 ?? 0) > deadline
+      since = isBehind ? (since ?? now) : null
+      if (since !== null && now - since >= ms) return since
+    }
+    return null
+  }
+  /** Looks when told to, as the scheduler does. */
+  const foundBy = (tasks: RemainingTask[], history: PastRun[], deadline: number) => {
+    for (let [now, looks] = [0, 0]; looks < 100; looks += 1) {
+      const next = nextCrossing(tasks, history, now, deadline, 'p90')
+      if (next === null) return { at: null, looks }
+      expect(next).toBeGreaterThan(now)
+      if ((forecast(tasks, history, next)?.p90 ?? 0) > deadline) return { at: next, looks }
+      now = next
+    }
+    throw new Error('it looks too often')
+  }
+
+  it('is when a wait has used up what there was to spare', () => {
+    const history = same(past({ a: took(20 * MINUTE, 5 * MINUTE) }))
+    const { at } = foundBy([waiting('a')], history, 60 * MINUTE)
+    expect(at).toBe(35 * MINUTE + 1)
+  })
+
+  it('is never for what will be in time whatever happens', () => {
+    const running: RemainingTask = { id: 'a', needs: [], phase: 'running', since: 0 }
+    expect(nextCrossing([running], same(past({ a: took(10 * MINUTE) })), 0, 60 * MINUTE, 'p90')).toBeNull()
+    expect(nextCrossing([running], [], 0, 60 * MINUTE, 'p90')).toBeNull()
+  })
+
+  it('finds every crossing soon after it comes about, with few looks', () => {
+    const times = fc.record({ waitMs: fc.nat(20 * MINUTE), durationMs: fc.nat(40 * MINUTE) })
+    const runs = fc.array(fc.record({ a: times, b: times }).map(past), { minLength: MIN_HISTORY, maxLength: 12 })
+    const running = fc.boolean()
+    fc.assert(
+      fc.property(runs, running, fc.integer({ min: 30, max: 120 }), (history, isRunning, minutes) => {
+        const deadline = minutes * MINUTE
+        const first: RemainingTask = isRunning ? { id: 'a', needs: [], phase: 'running', since: 0 } : waiting('a')
+        const tasks = [first, waiting('b', ['a'])]
+        fc.pre((forecast(tasks, history, 0)?.p90 ?? deadline + 1) <= deadline)
+        const step = deadline / 16 + 1_000
+        const crossing = firstCrossing(tasks, history, deadline, step)
+        const { at, looks } = foundBy(tasks, history, deadline)
+        expect(looks).toBeLessThan(20)
+        if (crossing !== null) expect(at ?? deadline).toBeLessThanOrEqual(crossing + step)
+      }),
+    )
+  })
+})
+
 describe('early warnings, back-tested on made-up histories', () => {
   it.each([
-    { share: 0.9, precision: 0.09, recall: 1, lead: 40 },
-    { share: 0.5, precision: 0.5, recall: 0.9, lead: 5 },
+    { share: 'p90' as const, precision: 0.09, recall: 1, lead: 40 },
+    { share: 'p50' as const, precision: 0.5, recall: 0.9, lead: 5 },
   ])('hold the figures of the decision at quantile $share', ({ share, precision, recall, lead }) => {
     const found = backTest({ seed: 7, runs: 300, deadlineMinutes: 60, share })
     expect(found.misses).toBeGreaterThan(10)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decideSla, type Sla, type SlaKind, type SlaSubject, slaDeadline } from '../../../scheduler/core/sla.js'
+import { decideSla, type SlaKind, type SlaSubject, slaDeadline } from '../../../scheduler/core/sla.js'
 import { firstInstant, wallAt } from '../../../scheduler/dag/zone.js'
 
 const HOUR = 3_600_000
@@ -56,8 +56,10 @@ describe('the deadline of an SLA', () => {
 })
 
 const DEADLINE = 10_000
-const FIRE: Sla = { rule: { kind: 'within', withinMs: 1, from: 'due' }, afterFailure: 'fire' }
-const DROP: Sla = { ...FIRE, afterFailure: 'drop' }
+const FIRE = { afterFailure: 'fire' } as const
+const DROP = { afterFailure: 'drop' } as const
+const OPEN = false
+const CLOSED = true
 const subject = (fields: Partial<SlaSubject> = {}): SlaSubject => ({
   state: 'running',
   endedAt: null,
@@ -68,32 +70,71 @@ const subject = (fields: Partial<SlaSubject> = {}): SlaSubject => ({
 })
 
 describe('notices of an SLA', () => {
-  it.each<[string, Partial<SlaSubject>, number, SlaKind[], number | null]>([
-    ['nothing before the deadline', {}, DEADLINE - 1, [], DEADLINE],
-    ['a miss at the deadline', {}, DEADLINE, ['missed'], null],
-    ['a miss of a run that never started', { state: 'queued' }, DEADLINE, ['missed'], null],
-    ['nothing twice', { sent: ['missed'] }, DEADLINE + 5, [], null],
-    ['nothing when it ended in time', { state: 'success', endedAt: DEADLINE }, DEADLINE + 5, [], null],
-    ['nothing when it was skipped', { state: 'skipped', endedAt: 5 }, DEADLINE + 5, [], null],
-    ['a recovery', { state: 'success', endedAt: DEADLINE + 1, sent: ['missed'] }, DEADLINE + 1, ['recovered'], null],
-    ['both after downtime', { state: 'success', endedAt: DEADLINE + 1 }, DEADLINE + 9, ['missed', 'recovered'], null],
+  it.each<[string, Partial<SlaSubject>, number, SlaKind[], number | null, boolean]>([
+    ['nothing before the deadline', {}, DEADLINE - 1, [], DEADLINE, OPEN],
+    ['a miss at the deadline', {}, DEADLINE, ['missed'], null, OPEN],
+    ['a miss of a run that never started', { state: 'queued' }, DEADLINE, ['missed'], null, OPEN],
+    ['nothing twice', { sent: ['missed'] }, DEADLINE + 5, [], null, OPEN],
+    ['nothing when it ended in time', { state: 'success', endedAt: DEADLINE }, DEADLINE + 5, [], null, CLOSED],
+    ['nothing yet when it ended early: it may be cleared', { state: 'success', endedAt: 5 }, 6, [], DEADLINE, OPEN],
+    ['nothing when it was skipped', { state: 'skipped', endedAt: 5 }, DEADLINE + 5, [], null, CLOSED],
+    [
+      'a recovery',
+      { state: 'success', endedAt: DEADLINE + 1, sent: ['missed'] },
+      DEADLINE + 1,
+      ['recovered'],
+      null,
+      CLOSED,
+    ],
+    [
+      'a recovery in a pause that began after the miss',
+      { state: 'success', endedAt: DEADLINE + 1, sent: ['missed'], dagPaused: true },
+      DEADLINE + 1,
+      ['recovered'],
+      null,
+      CLOSED,
+    ],
+    [
+      'both after downtime',
+      { state: 'success', endedAt: DEADLINE + 1 },
+      DEADLINE + 9,
+      ['missed', 'recovered'],
+      null,
+      CLOSED,
+    ],
     [
       'no recovery of one that fails late',
       { state: 'failed', endedAt: DEADLINE + 1, sent: ['missed'] },
       20_000,
       [],
       null,
+      OPEN,
     ],
-    ['a miss of one that failed before', { state: 'failed', endedAt: 5 }, DEADLINE, ['missed'], null],
-    ['nothing after it was cancelled', { state: 'cancelled', endedAt: 5 }, DEADLINE, [], null],
-    ['nothing while the DAG is paused', { dagPaused: true }, DEADLINE, [], null],
-    ['an early warning', { forecast: DEADLINE + 1 }, 5, ['at_risk'], DEADLINE],
-    ['no warning when it will be in time', { forecast: DEADLINE }, 5, [], DEADLINE],
-    ['no second warning', { forecast: DEADLINE + 1, sent: ['at_risk'] }, 5, [], DEADLINE],
-    ['no warning about what has failed', { state: 'failed', endedAt: 4, forecast: DEADLINE + 1 }, 5, [], DEADLINE],
-    ['no warning about a paused DAG', { forecast: DEADLINE + 1, dagPaused: true }, 5, [], null],
-  ])('are %s', (_, fields, now, notices, wakeAt) => {
-    expect(decideSla(FIRE, DEADLINE, subject(fields), now)).toEqual({ notices, wakeAt })
+    ['a miss of one that failed before', { state: 'failed', endedAt: 5 }, DEADLINE, ['missed'], null, OPEN],
+    ['nothing after it was cancelled', { state: 'cancelled', endedAt: 5 }, DEADLINE, [], null, CLOSED],
+    ['nothing while the DAG is paused', { dagPaused: true }, DEADLINE, [], null, OPEN],
+    [
+      'nothing of what ended late in a pause',
+      { dagPaused: true, state: 'failed', endedAt: 5 },
+      DEADLINE,
+      [],
+      null,
+      CLOSED,
+    ],
+    ['an early warning', { forecast: DEADLINE + 1 }, 5, ['at_risk'], DEADLINE, OPEN],
+    ['no warning when it will be in time', { forecast: DEADLINE }, 5, [], DEADLINE, OPEN],
+    ['no second warning', { forecast: DEADLINE + 1, sent: ['at_risk'] }, 5, [], DEADLINE, OPEN],
+    [
+      'no warning about what has failed',
+      { state: 'failed', endedAt: 4, forecast: DEADLINE + 1 },
+      5,
+      [],
+      DEADLINE,
+      OPEN,
+    ],
+    ['no warning about a paused DAG', { forecast: DEADLINE + 1, dagPaused: true }, 5, [], null, OPEN],
+  ])('are %s', (_, fields, now, notices, wakeAt, closed) => {
+    expect(decideSla(FIRE, DEADLINE, subject(fields), now)).toEqual({ notices, wakeAt, closed })
   })
 
   it('drop a run that failed before its deadline when asked to, and not one that failed after it', () => {

@@ -22,6 +22,7 @@ describe('a compiled DAG', () => {
       maxActiveRuns: 1,
       maxActiveTasks: 64,
       alerts: NO_ALERTS,
+      slas: [],
       params: {},
       files: {},
     })
@@ -33,6 +34,7 @@ describe('a compiled DAG', () => {
         config: { command: 'x' },
         when: null,
         forEach: null,
+        slas: [],
         triggerRule: 'all_success',
         retries: 0,
         retryDelayMs: 30_000,
@@ -97,6 +99,30 @@ describe('a compiled DAG', () => {
     expect(dag).toMatchObject({ schedule: everySchedule(3_600_000, bounds), catchup: 'last' })
     expect(goodDag(dagWith(['catchup: { window: 7d }'])).catchup).toEqual({ windowMs: 7 * 86_400_000 })
     expect(goodDag(dagWith(['catchup: false'])).catchup).toBe('none')
+  })
+
+  it('keeps its deadlines, and those of its tasks', () => {
+    const dag = goodDag(
+      dagWith(
+        ['sla: { by: "02:30 +1d", within: 90m, email: [a@example.com], after_failure: drop, early_warning: off }'],
+        ['bash: x', 'sla: { within: 40m, from: start }'],
+      ),
+    )
+    const common = { afterFailure: 'drop', earlyWarning: 'off', to: { email: ['a@example.com'], webhook: null } }
+    expect(dag.slas).toEqual([
+      { name: 'by 02:30 +1d', rule: { kind: 'by', timeOfDayMs: 9_000_000, days: 1 }, ...common },
+      { name: 'within 90m', rule: { kind: 'within', withinMs: 5_400_000, from: 'due' }, ...common },
+    ])
+    expect(dag.tasks[0]?.slas).toEqual([
+      {
+        name: 'within 40m from start',
+        rule: { kind: 'within', withinMs: 2_400_000, from: 'start' },
+        afterFailure: 'fire',
+        earlyWarning: 'p90',
+        to: null,
+      },
+    ])
+    expect(goodDag(dagWith(['sla: { by: 07:00 }'])).slas).toMatchObject([{ name: 'by 07:00', rule: { days: null } }])
   })
 
   it('has another version when a calendar it uses has other days', () => {

@@ -110,8 +110,41 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   ['a task of nothing', 'dag: a\ntasks:\n  load:\n', [/^3:3 task `load` must be a map, not empty/]],
   [
     'what comes in a later version',
-    dagWith(['sla: { by: "07:00" }', 'schedule: { files: "*.csv" }'], ['bash: x']),
-    [/^2:1 `sla` is not there yet/, /^3:13 `files` is not there yet/],
+    dagWith(['schedule: { files: "*.csv" }'], ['bash: x']),
+    [/^2:13 `files` is not there yet/],
+  ],
+  [
+    'an SLA without a deadline',
+    dagWith(['sla: { email: [a@example.com] }'], ['bash: x', 'sla: {}']),
+    [
+      '2:1 `sla` names no deadline: it needs `by` or `within` (for example { by: "07:00" } or { within: 1h })',
+      /^6:5 `sla` names no deadline/,
+    ],
+  ],
+  [
+    'clock times that are none',
+    dagWith(['sla: { by: 7am }'], ['bash: x', 'sla: { by: "25:00" }']),
+    [
+      '2:12 `by` must be a clock time such as "07:00", or with days "07:00 +1d", not the text "7am"',
+      /^6:16 `by` must be a clock time .* not the text "25:00"/,
+    ],
+  ],
+  [
+    'an SLA of no time',
+    dagWith(['sla: { within: 0s }']),
+    ['2:16 `within` is not a duration longer than nothing: 0s (write each unit once, the greatest first: 1h30m)'],
+  ],
+  [
+    'a clock time that counts from something',
+    dagWith(['sla: { by: "07:00", from: start }']),
+    [
+      /^2:21 `from` says what `within` counts from, but there is no `within` \(remove it: a clock time counts from the day/,
+    ],
+  ],
+  [
+    'an SLA that tells no address',
+    dagWith(['sla: { within: 1h, email: ["Sales <a@example.com>"], on: x }']),
+    [/^2:28 item 1 of `email` must be an e-mail address/, /^2:54 unknown key `on`; accepted are `by`/],
   ],
   [
     'ids that are none',

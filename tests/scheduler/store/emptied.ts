@@ -15,6 +15,7 @@ const TABLES = [
   'idempotency_keys',
   'attempts',
   'task_runs',
+  'slas',
   'runs',
   'backfills',
   'pools',

@@ -89,6 +89,9 @@ describe('PGlite', () => {
     const ran = await database().query<{ statement: string }>('select statement from pg_prepared_statements')
     const statements = ran.map((row) => row.statement).filter((text) => MENTIONS_GROWING.test(text))
     expect(statements.length).toBeGreaterThan(15)
+    // what was small when its statistics were taken would be read whole though an index fits
+    const forget = 'update pg_class set relpages = 0, reltuples = -1 where relname = any($1::text[]) or relname like $2'
+    for (const table of GROWING) await database().query(forget, [[table], `${table}\\_%`])
     const whole: string[] = []
     for (const statement of statements) {
       const params = Array.from({ length: paramCount(statement) }, () => null)
@@ -100,7 +103,16 @@ describe('PGlite', () => {
 })
 
 /** Tables with a row or more for each run; those of DAGs and people stay small. */
-const GROWING = new Set(['runs', 'task_runs', 'attempts', 'table_versions', 'table_reads', 'check_results', 'audit'])
+const GROWING = new Set([
+  'slas',
+  'runs',
+  'task_runs',
+  'attempts',
+  'table_versions',
+  'table_reads',
+  'check_results',
+  'audit',
+])
 const MENTIONS_GROWING = new RegExp(`^(?!delete).*\\b(${[...GROWING].join('|')})\\b`, 's')
 
 function paramCount(statement: string): number {

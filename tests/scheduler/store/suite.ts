@@ -10,6 +10,7 @@ import { dueRunsSuite } from './suite/due-runs.js'
 import { queueingSuite } from './suite/queueing.js'
 import { retentionSuite } from './suite/retention.js'
 import { runsSuite } from './suite/runs.js'
+import { slasSuite } from './suite/slas.js'
 import type { FreshStore } from './suite/subject.js'
 import { waitsSuite } from './suite/waits.js'
 
@@ -27,6 +28,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     claimsSuite(fresh)
     waitsSuite(fresh)
     retentionSuite(fresh)
+    slasSuite(fresh)
     accountsSuite(fresh)
     alertsSuite(fresh)
     alertMessagesSuite(fresh)

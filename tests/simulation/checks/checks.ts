@@ -10,6 +10,7 @@ import { ClaimsCheck } from './claims.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { RunsCheck } from './runs.js'
+import { SlasCheck } from './slas.js'
 import { TransitionsCheck } from './transitions.js'
 import { WaitsCheck } from './waits.js'
 
@@ -21,6 +22,7 @@ export class Checks {
   readonly #claims: ClaimsCheck
   readonly #runs: RunsCheck
   readonly #backfills: BackfillsCheck
+  readonly #slas: SlasCheck
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
@@ -35,6 +37,7 @@ export class Checks {
     this.#claims = new ClaimsCheck(history)
     this.#runs = new RunsCheck(history)
     this.#backfills = new BackfillsCheck(history)
+    this.#slas = new SlasCheck(history, (dagId) => store.tables.dags.get(dagId)?.paused === true)
     this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
@@ -45,6 +48,7 @@ export class Checks {
     this.#claims.observe(call)
     this.#runs.observe(call)
     this.#backfills.observe(call)
+    this.#slas.observe(call)
     this.acknowledged.observe(call)
     this.#mirror.observe(call)
     this.#limits.observe(call)
@@ -81,5 +85,6 @@ export class Checks {
       this.#runs.end(id, (tick) => nextDue(schedule, tick))
     }
     this.#backfills.end(tables.backfills.values())
+    this.#slas.end([...tables.runs.values()].map(({ run }) => ({ run, dag: tables.versions.get(run.version) })))
   }
 }

@@ -1,13 +1,14 @@
 import type { Instant } from '../../../json.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from '../../../scheduler/store/store.js'
 import { raiseAlerts } from './alerts.js'
+import { makeSlasDue } from './slas.js'
 import { byInstant, type Tables } from './tables.js'
 
 export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
     async registerDags(input, now) {
-      registerDags(tables, input)
+      registerDags(tables, input, now)
       raiseAlerts(tables, input.alerts ?? [], now)
     },
     async dags() {
@@ -22,11 +23,12 @@ export function dagStore(tables: Tables): DagStore {
     async problems() {
       return tables.problems
     },
-    async setPaused(dagId, paused, reason) {
+    async setPaused(dagId, paused, reason, now) {
       const dag = tables.dags.get(dagId)
       if (dag === undefined) return 'unknown'
       if (dag.paused === paused) return 'unchanged'
       tables.dags.set(dagId, { ...dag, paused, pauseReason: paused ? reason : '' })
+      if (!paused) makeSlasDue(tables, (sla) => sla.dagId === dagId, now)
       return 'changed'
     },
     async setNextDue(dagId, expect, nextDueAt) {
@@ -54,12 +56,13 @@ export function dagStore(tables: Tables): DagStore {
 
 const dueOf = ({ nextDueAt }: RegisteredDag): Instant => nextDueAt ?? 0
 
-function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0]): void {
+function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0], now: Instant): void {
   const read = new Set(input.dags.map(({ id }) => id))
   for (const dag of input.dags) {
     if (!tables.versions.has(dag.version)) tables.versions.set(dag.version, dag)
     const known = tables.dags.get(dag.id)
     const resumed = known !== undefined && !known.present && known.pauseReason === FILE_DISAPPEARED
+    if (resumed) makeSlasDue(tables, (sla) => sla.dagId === dag.id, now)
     tables.dags.set(dag.id, {
       id: dag.id,
       file: dag.file,

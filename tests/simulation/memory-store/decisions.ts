@@ -2,6 +2,7 @@ import type { Instant } from '../../../json.js'
 import { newItem } from '../../../scheduler/core/draft.js'
 import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
 import { raiseAlerts } from './alerts.js'
+import { lookAtSlas } from './slas.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
 
 export function applyDecision(
@@ -26,6 +27,7 @@ export function applyDecision(
     if (settled !== undefined) settled.settled = true
   }
   raiseAlerts(tables, decision.alerts ?? [], now)
+  lookAtSlas(tables, runId, decision.slas, now)
   return 'applied'
 }
 

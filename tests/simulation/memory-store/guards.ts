@@ -29,5 +29,8 @@ export const STORE_GUARDS = [
   'message_lease',
   'message_token',
   'mute',
+  'sla_revision',
+  'sla_pause',
+  'sla_look',
 ] as const
 export type StoreGuard = (typeof STORE_GUARDS)[number]

@@ -8,6 +8,7 @@ import { dagStore } from './dags.js'
 import type { StoreGuard } from './guards.js'
 import { retentionStore } from './retention.js'
 import { runStore } from './runs.js'
+import { slaStore } from './slas.js'
 import { Tables } from './tables.js'
 import { waitStore } from './waits.js'
 
@@ -35,6 +36,7 @@ export function createMemoryStore(
     ...accountStore(tables),
     ...alertStore(tables),
     ...alertMessageStore(tables),
+    ...slaStore(tables),
     async close() {},
   }
 }

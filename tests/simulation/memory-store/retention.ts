@@ -16,6 +16,7 @@ export function retentionStore(tables: Tables): RetentionStore {
       })
       for (const id of removed) {
         tables.runs.delete(id)
+        for (const [key, sla] of tables.slas) if (sla.runId === id) tables.slas.delete(key)
         keepWritesOnly(tables, id)
       }
       for (const [key, { runId }] of tables.keys) if (removed.includes(runId)) tables.keys.delete(key)

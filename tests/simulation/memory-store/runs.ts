@@ -2,6 +2,7 @@ import type { Instant } from '../../../json.js'
 import type { Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
+import { insertSlas, makeSlasDue } from './slas.js'
 import { byInstant, type RunRow, type Tables } from './tables.js'
 
 export function runStore(tables: Tables): RunStore {
@@ -93,11 +94,12 @@ export function insertRun(tables: Tables, run: NewRun, now: Instant, backfillId:
   let id = run.id
   while (tables.runs.has(id)) id += '-again'
   tables.runs.set(id, { ...newRow({ ...run, id }, now), backfillId })
+  insertSlas(tables, id, run.dagId, run.slas, now)
   return id
 }
 
 function newRow(run: NewRun, now: Instant): RunRow {
-  const { tasks, maxActiveRuns, maxActiveTasks, ...declared } = run
+  const { tasks, slas: _, maxActiveRuns, maxActiveTasks, ...declared } = run
   return {
     run: {
       ...declared,
@@ -171,6 +173,7 @@ function startRuns(tables: Tables, now: Instant, limit: number): string[] {
     row.run = { ...row.run, state: 'running', startedAt: now, reason: '', revision: row.run.revision + 1 }
     running.set(dagId, active + 1)
     started.push(row.run.id)
+    makeSlasDue(tables, ({ runId, deadlineAt }) => runId === row.run.id && deadlineAt === null, now)
   }
   return started
 }

@@ -1,9 +1,11 @@
 import type { Instant, Json, JsonObject } from '../../../json.js'
 import type { LookWait } from '../../../operators/wait.js'
 import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
+import type { SlaKind } from '../../../scheduler/core/sla.js'
 import type { Dag, Problem } from '../../../scheduler/dag/model.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
+import type { NewSla } from '../../../scheduler/store/sla-store.js'
 import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
 import type { StoreGuard } from './guards.js'
 
@@ -67,6 +69,17 @@ export interface AttemptRow {
 
 export type BackfillRow = Omit<Backfill, 'runs'>
 
+export interface SlaRow extends NewSla {
+  runId: string
+  dagId: string
+  revision: number
+  lookedAt: Instant
+  p50At: Instant | null
+  p90At: Instant | null
+  sent: SlaKind[]
+  closedAt: Instant | null
+}
+
 export interface SecretRow {
   kind: 'login_link' | 'session' | 'api_token'
   user: string
@@ -108,6 +121,7 @@ export class Tables {
   readonly keys = new Map<string, { requestHash: string; runId: string }>()
   /** by run, then by `task/attempt` */
   readonly attempts = new Map<string, Map<string, AttemptRow>>()
+  readonly slas = new Map<string, SlaRow>()
   readonly workers = new Map<string, WorkerInfo>()
   readonly users = new Map<string, { role: Role; createdAt: Instant }>()
   readonly secrets = new Map<string, SecretRow>()
