@@ -89,9 +89,13 @@ export class Reporter {
         // one that the store cannot take must not keep the others from being recorded
         if (reports.length > 1 && tries > 1) return this.#writeEach(reports)
         if (tries === PLAIN_AFTER) reports = reports.map(plain)
-        await delay(RETRY_MS)
+        await this.#pause()
       }
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#clock.at(this.#clock.now() + RETRY_MS, resolve))
   }
 
   async #writeEach(reports: Report[]): Promise<void> {
