@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration.js'
 import { SluiceError } from '../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../json.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
@@ -35,28 +36,34 @@ export const waitFor: Operator<WaitForConfig> = {
 async function goOn(span: Span, config: WaitForConfig, ctx: OperatorContext): Promise<OperatorResult> {
   ctx.signal.throwIfAborted()
   const what = subject(config, ctx)
-  if (ctx.woken !== null) return over(ctx.woken as JsonObject, what, ctx)
+  if (ctx.woken !== null) return over(ctx.woken as JsonObject, what, span, ctx)
   const tried = await tryOnce(config, ctx)
-  if (tried.met !== null) return over(tried.met, what, ctx)
+  if (tried.met !== null) return over(tried.met, what, span, ctx)
   const detail = tried.detail === '' ? '' : `: ${tried.detail}`
   if (ctx.now() >= span.deadline) {
-    const reason = `waited in vain for ${what} since ${isoInstant(span.since)}${detail}`
+    const reason = `waited in vain for ${what} since ${minute(span.since)}${detail}`
     if (config.soft_fail === true) return { skipped: { reason } }
     throw new SluiceError('TIMED_OUT', reason, {
       hint: 'Raise `timeout` of the wait, or clear the task to wait anew.',
       retryable: false,
     })
   }
-  const reason = `waits for ${what} since ${isoInstant(span.since)}, at most until ${isoInstant(span.deadline)}${detail}`
-  ctx.log('info', reason)
+  const reason = `waits for ${what} since ${minute(span.since)}${detail}`
+  ctx.log('info', `${reason}; at most until ${isoInstant(span.deadline)}`)
   const until = Math.min(tried.until ?? span.deadline, span.deadline)
   return { deferred: { until, reason, ...(tried.waitsFor === undefined ? {} : { waitsFor: tried.waitsFor }) } }
 }
 
+/** `2026-11-20 06:00Z` */
+function minute(instant: number): string {
+  return `${isoInstant(instant).slice(0, 16).replace('T', ' ')}Z`
+}
+
 /** What has been looked at outside may have failed for good; the look says so in place of what it found. */
-function over(found: JsonObject, what: string, ctx: OperatorContext): OperatorResult {
+function over(found: JsonObject, what: string, { since }: Span, ctx: OperatorContext): OperatorResult {
   if (typeof found.failed === 'string') throw new SluiceError('OPERATOR_FAILED', found.failed, { retryable: false })
-  const summary = `${what}: it is there`
+  const seconds = Math.round((ctx.now() - since) / 1_000) * 1_000
+  const summary = `${what}: there ${seconds === 0 ? 'at once' : `after ${formatDuration(seconds)}`}`
   ctx.log('info', summary)
   return { outputs: found, summary }
 }

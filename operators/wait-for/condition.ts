@@ -92,15 +92,26 @@ function tryTime(config: WaitForConfig, ctx: OperatorContext): Tried {
   return ctx.now() >= at ? { met: {} } : { met: null, detail: '', until: at }
 }
 
+/** What the next look may find otherwise; any other failure of a query is one of its author. */
+const NOT_YET: readonly string[] = ['TABLE_UNKNOWN', 'UNREACHABLE', 'OBJECT_STORE_FAILED']
+
 /** A query needs an engine, so each look at it is an attempt of its own. */
 async function tryQuery(config: WaitForConfig, sql: string, ctx: OperatorContext): Promise<Tried> {
   const lakehouse = await ctx.lakehouse(config.connection)
   const log = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => ctx.log(level, message)
-  const { rows } = await lakehouse.query(sql, { maxRows: 1, truncate: true, signal: ctx.signal, log })
+  const until = ctx.now() + everyMs(config)
+  let rows: JsonObject[]
+  try {
+    rows = (await lakehouse.query(sql, { maxRows: 1, truncate: true, signal: ctx.signal, log })).rows
+  } catch (error) {
+    ctx.signal.throwIfAborted()
+    if (!isSluiceError(error) || !NOT_YET.includes(error.code)) throw error
+    return { met: null, detail: error.message, until }
+  }
   const value = Object.values(rows[0] ?? {})[0] ?? null
   if (isTrue(value)) return { met: { value } }
   const detail = rows.length === 0 ? 'the query gives no row' : `the query gives ${JSON.stringify(value).slice(0, 100)}`
-  return { met: null, detail, until: ctx.now() + everyMs(config) }
+  return { met: null, detail, until }
 }
 
 /** Numbers that may lose digits come as text. */

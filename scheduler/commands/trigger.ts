@@ -30,7 +30,9 @@ export async function trigger(
   const params = checkedParams(dag, parent === undefined ? options.params : typedParams(dag, options.params))
   const onlyTasks = checkedTasks(dag, options.onlyTasks)
   const triggeredAt = ports.wake.now()
-  const interval = checkedInterval(options.interval) ?? latestInterval(ports.timetable, dag, triggeredAt)
+  const interval =
+    (parent === undefined ? checkedInterval(options.interval) : options.interval) ??
+    latestInterval(ports.timetable, dag, triggeredAt)
   const idempotency =
     idempotencyKey === null ? {} : { idempotency: { key: idempotencyKey, requestHash: requestHash(dagId, options) } }
   for (let dueAt = triggeredAt; dueAt < triggeredAt + SAME_INSTANT_LIMIT; dueAt += 1) {

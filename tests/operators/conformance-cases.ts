@@ -99,7 +99,7 @@ export const CASES: Record<string, ConformanceCase> = {
     success: {
       config: { until: '2026-01-01' },
       outputs: {},
-      logs: /info 2026-01-01T00:00:00.000Z: it is there/,
+      logs: /info 2026-01-01T00:00:00.000Z: there at once/,
     },
     failure: {
       config: { until: 'tomorrow' },
