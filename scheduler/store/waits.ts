@@ -45,7 +45,8 @@ const WAKE_WAITING = `, met as (
   select distinct on (w ->> 'key') w ->> 'key', queue,
     jsonb_build_object('operator', w -> 'operator', 'condition', w -> 'condition', 'folder', w -> 'folder'),
     w ->> 'table', (w ->> 'everyMs')::bigint, w -> 'seen', $1::timestamptz + (w ->> 'everyMs')::bigint * interval '1 ms'
-  from waiting where w ->> 'kind' = 'look' order by w ->> 'key'
+  from waiting where w ->> 'kind' = 'look' and not exists (select 1 from looks l where l.key = w ->> 'key')
+  order by w ->> 'key'
   on conflict (key) do nothing
 ), locked as materialized (
   -- rows are locked in one order everywhere, so that two writers cannot wait for each other

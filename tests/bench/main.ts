@@ -8,6 +8,7 @@ import { hostileFiles } from './figures/hostile-files.js'
 import { idle } from './figures/idle.js'
 import { kills } from './figures/kills.js'
 import { parse } from './figures/parse.js'
+import { sensors } from './figures/sensors.js'
 import { start } from './figures/start.js'
 import { trigger } from './figures/trigger.js'
 
@@ -22,6 +23,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   cronAmongMany,
   backfill,
   idle,
+  sensors,
   kills,
 ]
 

@@ -124,6 +124,15 @@ export class Subject {
     return this.get(`/runs?${query}`)
   }
 
+  /** The metrics as Prometheus reads them. */
+  async metrics(): Promise<string> {
+    const instance = this.#instance
+    if (instance === null) throw new Error('the subject is not up')
+    const response = await fetch(`${instance.url}/metrics`, { headers: { authorization: `Bearer ${instance.token}` } })
+    if (!response.ok) throw new Error(`the metrics answer ${response.status}`)
+    return response.text()
+  }
+
   async #call<T>(method: string, path: string, body: unknown): Promise<T> {
     const instance = this.#instance
     if (instance === null) throw new Error('the subject is not up')

@@ -24,7 +24,9 @@ export async function metricCounts(db: Database, now: Instant, aliveSince: Insta
          select 'scheduled' as state, count(*) as n from task_runs where state = 'scheduled'
          union all select 'queued', count(*) from task_runs where state = 'queued'
          union all select 'running', count(*) from task_runs where state = 'running'
-         union all select 'up_for_retry', count(*) from task_runs where state = 'up_for_retry') t) as tasks,
+         union all select 'up_for_retry', count(*) from task_runs where state = 'up_for_retry'
+         union all select 'deferred', (select count(*) from task_runs where state = 'deferred' and waits_for is not null)
+           + (select count(*) from task_runs where state = 'deferred' and not_before is not null and waits_for is null)) t) as tasks,
        (select count(*) from dags where present) as dags,
        (select count(*) from dags where present and paused) as paused,
        (select count(*) from dag_problems where problem->>'severity' = 'error') as problems,

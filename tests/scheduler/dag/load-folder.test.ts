@@ -3,6 +3,7 @@ import { chmodSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync } 
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isSluiceError } from '../../../errors.js'
+import { operators } from '../../../operators/index.js'
 import type { CompileOptions } from '../../../scheduler/dag/compile.js'
 import { DagFolder, loadFolder } from '../../../scheduler/dag/load-folder.js'
 import { fileStamp } from '../../../scheduler/dag/named-files.js'
@@ -74,6 +75,60 @@ describe('a folder of DAGs', () => {
       message: 'the id `x` is also that of a.yaml',
       hint: 'give each DAG an id of its own',
     })
+  })
+
+  it('refuses DAGs that start each other in a circle, wait for their own run, or name no DAG', async () => {
+    const starts = (id: string, ...others: string[]) =>
+      `dag: ${id}\ntasks:\n${others.map((other, index) => `  t${index}: { trigger_dag: ${other} }\n`).join('')}`
+    const root = project({
+      'dags/a.yaml': starts('a', 'b', 'good'),
+      'dags/b.yaml': starts('b', 'c'),
+      'dags/c.yaml': starts('c', 'a'),
+      'dags/self.yaml': starts('self', 'self'),
+      'dags/good.yaml': starts('good', 'plain'),
+      'dags/plain.yaml': dag('plain'),
+      'dags/typo.yaml': starts('typo', 'plian'),
+      'dags/own.yaml': 'dag: own\ntasks: { t: { wait_for: { dag: own } } }\n',
+      'dags/last.yaml': 'dag: last\ntasks: { t: { wait_for: { dag: last, interval: last } } }\n',
+    })
+    const reading = await loadFolder({ ...optionsFor(root), operators })
+    expect(idsIn(reading.dags)).toEqual(['good', 'last', 'plain'])
+    expect(reading.broken).toEqual(['own.yaml', 'typo.yaml', 'a.yaml', 'b.yaml', 'c.yaml', 'self.yaml'])
+    expect(reading.problems.map(({ file, line, path, message, hint }) => [file, line, path, message, hint])).toEqual([
+      [
+        'a.yaml',
+        3,
+        'tasks.t0.trigger_dag',
+        'DAGs start each other in a circle: a -> b -> c -> a',
+        'remove one of these tasks',
+      ],
+      [
+        'b.yaml',
+        3,
+        'tasks.t0.trigger_dag',
+        'DAGs start each other in a circle: a -> b -> c -> a',
+        'remove one of these tasks',
+      ],
+      [
+        'c.yaml',
+        3,
+        'tasks.t0.trigger_dag',
+        'DAGs start each other in a circle: a -> b -> c -> a',
+        'remove one of these tasks',
+      ],
+      ['own.yaml', 2, 'tasks.t.wait_for', 'task `t` waits for its own run', 'name another DAG'],
+      [
+        'self.yaml',
+        3,
+        'tasks.t0.trigger_dag',
+        'DAGs start each other in a circle: self -> self',
+        'remove one of these tasks',
+      ],
+      ['typo.yaml', 3, 'tasks.t0.trigger_dag', 'there is no DAG `plian`', 'did you mean `plain`?'],
+    ])
+    // a file whose id nobody can read may be the one that is missing
+    write(root, 'dags/broken.yaml', 'dag: [')
+    expect(idsIn((await loadFolder({ ...optionsFor(root), operators })).dags)).toContain('typo')
   })
 
   it('names files that cannot be read or are none', async () => {
