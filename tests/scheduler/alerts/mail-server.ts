@@ -11,9 +11,10 @@ export interface ReceivedMail {
   raw: string
 }
 
-/** A real SMTP server on a free port, which parses what arrives. */
+/** A real SMTP server, which parses what arrives. @param at its port, 0 for any free one */
 export async function startMailServer(
   options: SMTPServerOptions = {},
+  at = 0,
 ): Promise<{ port: number; received: ReceivedMail[]; stop: () => Promise<void> }> {
   const received: ReceivedMail[] = []
   const server = new SMTPServer({
@@ -37,7 +38,7 @@ export async function startMailServer(
   })
   // A client that turns away from a certificate is an error of the connection here, and what the test asks for.
   server.on('error', () => undefined)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve))
   const { port } = server.server.address() as AddressInfo
   return { port, received, stop: () => new Promise((resolve) => server.close(resolve)) }
 }

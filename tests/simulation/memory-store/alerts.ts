@@ -53,6 +53,7 @@ export function alertStore(tables: Tables): AlertStore {
       }
       tables.deliveries = kept
       tables.alerts = tables.alerts.filter(({ id }) => !ids.has(id))
+      for (const { key } of old) tables.alertKeys.delete(key)
       return old.length
     },
   }
@@ -66,7 +67,8 @@ export function raiseAlerts(tables: Tables, events: readonly AlertEvent[], now: 
       after === null ? null : before.findLast((alert) => isPair(alert, event.subject, [after, event.kind]))
     if (answered === undefined || (answered !== null && answered.kind !== after)) return []
     const key = answered === null ? event.key : `${event.key} ${answered.id}`
-    if (tables.alerts.some((alert) => alert.key === key) && tables.guards('alert_key')) return []
+    if (tables.alertKeys.has(key) && tables.guards('alert_key')) return []
+    tables.alertKeys.add(key)
     tables.lastAlert += 1
     const id = tables.lastAlert
     tables.alerts.push({ ...event, key, id, raisedAt: now, acknowledgedBy: null })

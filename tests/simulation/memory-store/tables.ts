@@ -128,6 +128,7 @@ export class Tables {
   readonly audit: { user: string; action: string; target: string; at: Instant }[] = []
   readonly tableWrites: (TableWrite & { user: string; reason: string })[] = []
   alerts: Alert[] = []
+  readonly alertKeys = new Set<string>()
   lastAlert = 0
   lastMessage = 0
   readonly messages = new Map<number, AlertMessage>()

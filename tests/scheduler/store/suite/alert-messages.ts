@@ -51,6 +51,23 @@ export function alertMessagesSuite(fresh: FreshStore): void {
       expect(await carried(store, NOW + 4)).toEqual([['run_failed b']])
     })
 
+    it('are one for a storm', async () => {
+      const many = Array.from({ length: 14_000 }, (_, index) => failure(`miss ${index}`, { dagId: `dag${index % 3}` }))
+      expect(await store.raiseAlerts(many, NOW)).toHaveLength(14_000)
+      expect(await store.makeMessages(TEAM, NOW)).toBe(1)
+      const storm = await claimOne(NOW)
+      const { alerts, counts } = await store.messageContent(storm.id, 50)
+      expect(alerts.map(({ key }) => key)).toEqual(many.slice(0, 50).map(({ key }) => key))
+      expect(counts.map(({ dagId, count }) => [dagId, count])).toEqual([
+        ['dag0', 4_667],
+        ['dag1', 4_667],
+        ['dag2', 4_666],
+      ])
+      expect((await store.listMessages({ state: null, before: null, limit: 9 })).map(({ alerts: n }) => n)).toEqual([
+        14_000,
+      ])
+    })
+
     it('are made of nothing for nobody', async () => {
       expect(await store.makeMessages([], NOW)).toBe(0)
       expect(await store.makeMessages(TEAM, NOW)).toBe(0)
