@@ -64,6 +64,12 @@ export const ERRORS = {
   BACKFILL_INVALID: { status: 422, exit: 2, hint: 'Look with --dry-run, then give another range or another choice.' },
   BACKFILL_UNKNOWN: { status: 404, exit: 1, hint: '`sluice backfill --list` shows the backfills.' },
   INTERVAL_INVALID: { status: 422, exit: 2, hint: 'Give START/END as ISO 8601 dates or instants, START before END.' },
+  ALERT_INVALID: { status: 422, exit: 2, hint: 'Give what is missing and ask again.' },
+  ALERT_UNKNOWN: {
+    status: 404,
+    exit: 1,
+    hint: '`sluice alerts list` and `sluice alerts messages` show those there are.',
+  },
   STATE_CONFLICT: { status: 409, exit: 1, hint: 'The state has changed meanwhile: look again and decide anew.' },
   IDEMPOTENCY_CONFLICT: {
     status: 409,

@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'pause', summary: 'stop scheduling a DAG', load: () => import('./commands/pause.js') },
   { name: 'resume', summary: 'schedule a paused DAG again', load: () => import('./commands/resume.js') },
   { name: 'backfill', summary: 'runs for intervals of the past', load: () => import('./commands/backfill.js') },
+  {
+    name: 'alerts',
+    summary: 'alerts: list, acknowledge, mute, send again, test',
+    load: () => import('./commands/alerts.js'),
+  },
   { name: 'query', summary: 'run a SELECT on the lakehouse', load: () => import('./commands/query.js') },
   { name: 'tables', summary: 'tables, their versions, roll back', load: () => import('./commands/tables.js') },
   { name: 'schema', summary: 'the JSON Schema of DAG files', load: () => import('./commands/schema.js') },

@@ -1,7 +1,9 @@
 import type { Instant } from '../json.js'
+import type { Recipients } from './core/alert.js'
 import type { Verdict } from './core/approval.js'
 import type { ManualRunOptions, TaskState } from './core/model.js'
 import type { Missed } from './loop/catchup.js'
+import type { AlertChoice } from './store/alert-store.js'
 import type { BackfillChoice } from './store/backfill-store.js'
 import type { Role } from './store/store.js'
 
@@ -60,6 +62,14 @@ export interface Commands {
   ): Promise<{ id: number; preview: BackfillPreview }>
   pauseBackfill(id: number, actor: Actor): Promise<void>
   resumeBackfill(id: number, actor: Actor): Promise<void>
+  /** takes note of alerts; what was not sent yet is not sent any more */
+  acknowledgeAlerts(choice: AlertChoice, actor: Actor): Promise<{ acknowledged: number }>
+  muteAlerts(request: MuteRequest, actor: Actor): Promise<{ mute: number }>
+  endMute(muteId: number, actor: Actor): Promise<void>
+  /** sends a message again that was given up */
+  retryMessage(messageId: number, actor: Actor): Promise<void>
+  /** raises an alert to these, or to those in sluice.yaml when null; `key` finds it again */
+  testAlert(recipients: Recipients | null, actor: Actor): Promise<{ key: string }>
   /** ends it and cancels its runs under way */
   cancelBackfill(id: number, actor: Actor): Promise<{ cancelled: string[] }>
 }
@@ -89,6 +99,15 @@ export interface BackfillPreview {
   first: Instant | null
   last: Instant | null
   maxActive: number
+}
+
+/** Alerts of a DAG, or of one of its tasks, that are not to be sent for a while. */
+export interface MuteRequest {
+  dagId: string
+  /** null for the whole DAG */
+  taskId: string | null
+  until: Instant
+  reason: string
 }
 
 /** What of the scheduler the commands need: a place to write and a bell to ring. */

@@ -1,3 +1,7 @@
+import type { JsonObject } from '../json.js'
+import type { AlertKind } from './core/alert.js'
+import type { DeliveryState, MessageState } from './store/alert-store.js'
+
 /**
  * The JSON shapes of DESIGN 10, shared by the REST API and the command line. Instants are ISO 8601 with milliseconds.
  * REST paths (all below /api/v1; problems are RFC 9457 documents with our `code` and `hint`):
@@ -16,6 +20,9 @@
  *   GET  /runs/{run}/events             server-sent events: `task` with TaskShape, `run` with RunListEntry; ends when the run ends
  *   GET  /tables                        TableShape[]        GET  /tables/{table}/versions       TableVersionShape[]
  *   POST /tables/{table}/rollback {version, reason}         TableVersionShape
+ *   GET  /alerts?dag=&which=&before=&limit=   AlertShape[]  POST /alerts/acknowledge {alerts | message | dag} -> { acknowledged }
+ *   GET  /alert-messages?state=&before=  MessageShape[]     POST /alert-messages/{n}/retry, POST /alerts/test {email, webhook} -> { key }
+ *   GET  /alert-mutes                   MuteShape[]         POST /alert-mutes {dag, task, until, reason} -> { mute }, POST /alert-mutes/{n}/end
  *   GET  /workers                       WorkerShape[]       GET  /openapi.json
  */
 export interface RunListEntry {
@@ -145,6 +152,44 @@ export interface MissedShape {
   first_due: string | null
   last_due: string | null
   makes: number
+}
+
+/** An alert, and what has become of it for each destination (`email a@b.c`, `webhook chat`). */
+export interface AlertShape {
+  alert: number
+  key: string
+  kind: AlertKind
+  dag: string | null
+  run: string | null
+  task: string | null
+  subject: string
+  raised_at: string
+  payload: JsonObject
+  acknowledged_by: string | null
+  deliveries: { to: string; state: DeliveryState; message: number | null }[]
+}
+
+export interface MessageShape {
+  message: number
+  to: string
+  state: MessageState
+  alerts: number
+  attempts: number
+  next_attempt_at: string | null
+  /** why it was not sent, or not to all */
+  problem: string
+  created_at: string
+  ended_at: string | null
+}
+
+export interface MuteShape {
+  mute: number
+  dag: string
+  task: string | null
+  until: string
+  reason: string
+  created_by: string
+  created_at: string
 }
 
 export interface BackfillPreviewShape {

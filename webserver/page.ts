@@ -11,13 +11,14 @@ import { cookieOf, hasRole, identityOf } from './auth/session.js'
 import { day, wallTime } from './present/time.js'
 import type { Web } from './web.js'
 
-export type Section = 'now' | 'dags' | 'runs' | 'tables' | 'workers' | 'audit'
+export type Section = 'now' | 'dags' | 'runs' | 'tables' | 'alerts' | 'workers' | 'audit'
 
 const SECTIONS: { section: Section; href: string; label: string }[] = [
   { section: 'now', href: '/', label: 'Now' },
   { section: 'dags', href: '/dags', label: 'DAGs' },
   { section: 'runs', href: '/runs', label: 'Runs' },
   { section: 'tables', href: '/tables', label: 'Tables' },
+  { section: 'alerts', href: '/alerts', label: 'Alerts' },
   { section: 'workers', href: '/workers', label: 'Workers' },
   { section: 'audit', href: '/audit', label: 'Audit' },
 ]

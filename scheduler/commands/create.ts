@@ -3,6 +3,7 @@ import type { Actor, Commands } from '../commands.js'
 import { cancelRun, cancelTask } from '../core/cancel.js'
 import { clear } from '../core/clear.js'
 import { mark } from '../core/mark.js'
+import { acknowledgeAlerts, endMute, muteAlerts, retryMessage, testAlert } from './alerts.js'
 import { approve } from './approve.js'
 import { cancelBackfill, pauseBackfill, previewBackfill, resumeBackfill, startBackfill } from './backfills.js'
 import { changeRun, knownTasks } from './change-run.js'
@@ -33,6 +34,11 @@ export function createCommands(
     startBackfill: (dagId, request, actor) => startBackfill(ports, dagId, request, actor),
     pauseBackfill: (id, actor) => pauseBackfill(ports, id, actor),
     resumeBackfill: (id, actor) => resumeBackfill(ports, id, actor),
+    acknowledgeAlerts: (choice, actor) => acknowledgeAlerts(ports, choice, actor),
+    muteAlerts: (request, actor) => muteAlerts(ports, request, actor),
+    endMute: (id, actor) => endMute(ports, id, actor),
+    retryMessage: (id, actor) => retryMessage(ports, id, actor),
+    testAlert: (recipients, actor) => testAlert(ports, recipients, actor),
     cancelBackfill: (id, actor) => cancelBackfill(ports, id, actor, (runId) => cancelWhole(ports, runId, actor)),
   }
 }

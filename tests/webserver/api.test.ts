@@ -49,6 +49,17 @@ const EXAMPLES: Record<string, { path: string; body?: JsonObject }> = {
   'post /dags/{dag}/pause': { path: '/dags/orders_daily/pause', body: { reason: 'a feed is late' } },
   'post /dags/{dag}/resume': { path: '/dags/orders_daily/resume', body: {} },
   'get /dags/{dag}/schedule': { path: '/dags/orders_daily/schedule?limit=3' },
+  'get /alerts': { path: '/alerts?which=open' },
+  'post /alerts/acknowledge': { path: '/alerts/acknowledge', body: { alerts: [1] } },
+  'post /alerts/test': { path: '/alerts/test', body: { email: ['ops@example.com'] } },
+  'get /alert-messages': { path: '/alert-messages' },
+  'post /alert-messages/{message}/retry': { path: '/alert-messages/2/retry', body: {} },
+  'get /alert-mutes': { path: '/alert-mutes' },
+  'post /alert-mutes': {
+    path: '/alert-mutes',
+    body: { dag: 'orders_daily', task: null, until: '2026-11-21T00:00:00Z', reason: 'moving house' },
+  },
+  'post /alert-mutes/{mute}/end': { path: '/alert-mutes/1/end', body: {} },
   'post /dags/{dag}/backfills': {
     path: '/dags/orders_daily/backfills',
     body: { from: '2026-11-01', to: '2026-11-05T00:00:00Z', which: 'missing', dry_run: true },

@@ -70,7 +70,9 @@ describe('every page', () => {
 
   /** What is only posted to, and what would stream for ever. */
   function isAction(address: string): boolean {
-    return /\/(active|backfill|cancel|clear|mark|pause|resume|rollback)$|^\/logout|^\/live/.test(address)
+    return /\/(acknowledge|active|backfill|cancel|clear|end|mark|mutes|pause|resume|retry|rollback)$|^\/logout|^\/live/.test(
+      address,
+    )
   }
 
   /** Of the many cells of the grid some are enough. */

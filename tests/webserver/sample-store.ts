@@ -1,5 +1,7 @@
 import type { Instant, JsonObject } from '../../json.js'
+import type { AlertEvent } from '../../scheduler/core/alert.js'
 import type { Dag } from '../../scheduler/dag/model.js'
+import type { MessageEnd } from '../../scheduler/store/alert-store.js'
 import type { Database } from '../../scheduler/store/database.js'
 import type { Store } from '../../scheduler/store/store.js'
 import { CATALOG, LEDGER, ORDERS, STREAM, WEATHER } from './sample-dags.js'
@@ -403,4 +405,26 @@ export async function fillStore(store: Store, db: Database): Promise<void> {
     { user: 'mira', action: 'trigger', target: runIdOf(byHand), detail: { dag: 'catalog_sync' } },
     NOW - 3 * HOUR,
   )
+  await raiseSampleAlerts(store)
+}
+
+/** One that was sent (message 1), one that was given up (message 2), one that waits, and one that belongs to no DAG. */
+async function raiseSampleAlerts(store: Store): Promise<void> {
+  const event = (key: string, set: Partial<AlertEvent>): AlertEvent => ({
+    ...{ key, kind: 'task_failed', subject: 'weather_hourly.silver_weather', dagId: 'weather_hourly' },
+    ...{ runId: null, taskId: 'silver_weather', payload: { reason: 'no such column: <b>wind</b>' } },
+    ...{ destinations: ['email data@example.com'], after: null },
+    ...set,
+  })
+  const settle = async (destination: string, end: MessageEnd) => {
+    await store.makeMessages([destination], NOW - 3 * MINUTE)
+    const claimed = await store.claimMessages({ now: NOW - 3 * MINUTE, leaseMs: MINUTE, limit: 1 })
+    for (const message of claimed) await store.settleMessage(message, end, NOW - 2 * MINUTE)
+  }
+  await store.raiseAlerts([event('sent', {})], NOW - 4 * MINUTE)
+  await settle('email data@example.com', { state: 'sent', refused: null, problem: '' })
+  await store.raiseAlerts([event('dead', { destinations: ['email gone@example.com'] })], NOW - 4 * MINUTE)
+  await settle('email gone@example.com', { state: 'dead', problem: '550 no such user' })
+  const file = { kind: 'file_broken', subject: 'returns_daily.yaml', dagId: null, taskId: null } as const
+  await store.raiseAlerts([event('file', { ...file, destinations: ['webhook chat'] })], NOW - MINUTE)
 }

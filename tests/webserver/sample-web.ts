@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { TableSummary, Tables, TableVersion } from '../../lakehouse/lakehouse.js'
+import { createCommands } from '../../scheduler/commands/create.js'
 import type { Commands } from '../../scheduler/commands.js'
+import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
 import type { Missed } from '../../scheduler/loop/catchup.js'
 import { RecordedTables } from '../../scheduler/recorded-tables.js'
@@ -130,6 +132,19 @@ export class SampleWeb {
     })
   }
 
+  /** Those about alerts are the real ones: all they touch is the store. */
+  #alertCommands() {
+    const { acknowledgeAlerts, muteAlerts, endMute, retryMessage, testAlert } = createCommands({
+      store: this.store,
+      wake: { run: () => {}, all: () => {}, now: () => this.now },
+      queue: { stop: async () => {} },
+      events: this.events,
+      timetable,
+      random: () => 0,
+    })
+    return { acknowledgeAlerts, muteAlerts, endMute, retryMessage, testAlert }
+  }
+
   #commands(): Commands {
     const record = (name: string, args: unknown[]) => this.calls.push([name, ...args])
     return {
@@ -170,6 +185,7 @@ export class SampleWeb {
         record('cancelBackfill', args)
         return { cancelled: [] }
       },
+      ...this.#alertCommands(),
     }
   }
 

@@ -9,6 +9,7 @@ import { logDefect } from '../log.js'
 import type { Web } from '../web.js'
 import { openApi } from './openapi.js'
 import type { ApiRoute } from './route.js'
+import { ALERT_ROUTES } from './routes-alerts.js'
 import { APPROVAL_ROUTES } from './routes-approvals.js'
 import { BACKFILL_ROUTES } from './routes-backfills.js'
 import { DAG_ROUTES } from './routes-dags.js'
@@ -24,6 +25,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
   ...RUN_ROUTES,
   ...APPROVAL_ROUTES,
   ...TABLE_ROUTES,
+  ...ALERT_ROUTES,
 ]
 
 /** The REST API below /api/v1, one handler for each entry of the table that `openapi.json` is made from. */

@@ -1,5 +1,7 @@
 import type { JsonSchema } from '../../json.js'
+import { ALERT_KINDS } from '../../scheduler/core/alert.js'
 import { RUN_STATES, TASK_STATES } from '../../scheduler/core/model.js'
+import { MESSAGE_STATES } from '../../scheduler/store/alert-store.js'
 import { BACKFILL_CHOICES, BACKFILL_STATES } from '../../scheduler/store/backfill-store.js'
 
 const text: JsonSchema = { type: 'string' }
@@ -173,6 +175,39 @@ export const SCHEMAS = {
     busy: whole,
     started_at: instant,
     heartbeat_at: instant,
+  }),
+  Alert: exactly({
+    alert: whole,
+    key: text,
+    kind: { enum: [...ALERT_KINDS] },
+    dag: orNull(text),
+    run: orNull(text),
+    task: orNull(text),
+    subject: text,
+    raised_at: instant,
+    payload: { type: 'object' },
+    acknowledged_by: orNull(text),
+    deliveries: list(exactly({ to: text, state: text, message: orNull(whole) })),
+  }),
+  AlertMessage: exactly({
+    message: whole,
+    to: text,
+    state: { enum: [...MESSAGE_STATES] },
+    alerts: whole,
+    attempts: whole,
+    next_attempt_at: orNull(instant),
+    problem: text,
+    created_at: instant,
+    ended_at: orNull(instant),
+  }),
+  AlertMute: exactly({
+    mute: whole,
+    dag: text,
+    task: orNull(text),
+    until: instant,
+    reason: text,
+    created_by: text,
+    created_at: instant,
   }),
   Backfill: exactly({
     backfill: whole,

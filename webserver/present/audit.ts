@@ -26,6 +26,7 @@ export function auditView(entries: readonly AuditEntry[], limit: number, base: s
 function targetHref({ action, target }: AuditEntry): string {
   if (action === 'login' || action === 'logout') return ''
   if (action === 'rollback') return links.table(target)
+  if (target === 'alerts') return '/alerts'
   const [run = '', task] = target.split('/')
   if (!run.includes('-')) return links.dag(target)
   return task === undefined ? links.run(run) : links.task(run, task)

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
 import type { Web } from '../web.js'
 import { actionRoutes } from './actions.js'
+import { alertActions, alertsPage } from './alerts.js'
 import { attemptPage, rawLog } from './attempt.js'
 import { dagGridPage } from './dag-grid.js'
 import { backfillPost, dagSchedulePage } from './dag-schedule.js'
@@ -36,6 +37,7 @@ const PAGES: Record<string, Page> = {
   '/tables/:table': (web, req, res) => tablePage(web, req, res),
   '/tables/:table/schema': tableSchemaPage,
   '/workers': workersPage,
+  '/alerts': alertsPage,
   '/audit': auditPage,
 }
 
@@ -46,6 +48,7 @@ export function pageRoutes(web: Web): Router {
   router.post('/dags/:dag/backfill', (req, res) => backfillPost(web, req, res))
   router.post('/dags/:dag/trigger', (req, res) => triggerPost(web, req, res))
   router.post('/tables/:table/rollback', (req, res) => rollbackPost(web, req, res))
+  router.use(alertActions(web))
   router.use(actionRoutes(web))
   router.use((req: Request) => {
     throw new SluiceError('NOT_FOUND', `There is no page ${req.path}.`)

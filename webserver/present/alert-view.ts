@@ -1,0 +1,85 @@
+import type { Instant } from '../../json.js'
+import { KIND_WORDS } from '../../scheduler/alerts/content.js'
+import { parseDestination } from '../../scheduler/core/alert.js'
+import type { DeliveryState, ListedAlert, ListedMessage, Mute } from '../../scheduler/store/alert-store.js'
+import { roughDuration } from './duration.js'
+import { links } from './links.js'
+import { countOf } from './numbers.js'
+import { timeLine } from './time.js'
+
+const SEVERITY_GLYPHS = { bad: 'failed', risk: 'warn', good: 'success' } as const
+/** The colours of task states stand for those of messages too. */
+const DELIVERY_STATES: Record<DeliveryState, string> = {
+  waiting: 'queued',
+  sent: 'success',
+  dead: 'failed',
+  muted: 'skipped',
+  acknowledged: 'skipped',
+  off: 'skipped',
+}
+
+export function alertView(alert: ListedAlert, now: Instant) {
+  const { severity, title } = KIND_WORDS[alert.kind]
+  const reason = alert.payload.reason
+  return {
+    id: alert.id,
+    title,
+    glyph: SEVERITY_GLYPHS[severity],
+    state: severity === 'risk' ? 'up_for_retry' : SEVERITY_GLYPHS[severity],
+    name: nameOf(alert),
+    href: hrefOf(alert),
+    reason: typeof reason === 'string' ? reason : '',
+    raised: timeLine(alert.raisedAt, 'UTC', now, { seconds: true }),
+    acknowledgedBy: alert.acknowledgedBy ?? '',
+    deliveries: alert.deliveries.map(({ destination, state }) => {
+      return { to: destinationText(destination), text: state, state: DELIVERY_STATES[state] }
+    }),
+  }
+}
+
+function nameOf({ dagId, taskId, subject }: ListedAlert): string {
+  if (dagId === null) return subject
+  return taskId === null ? dagId : `${dagId}.${taskId}`
+}
+
+function hrefOf({ kind, dagId, runId, taskId }: ListedAlert): string {
+  if (runId !== null) return taskId === null ? links.run(runId) : links.task(runId, taskId)
+  if (kind === 'worker_gone') return '/workers'
+  return dagId === null ? '' : links.dag(dagId)
+}
+
+/** A message that is still to be sent, or was given up. */
+export function messageView(message: ListedMessage, now: Instant) {
+  const dead = message.state === 'dead'
+  const wait = message.nextAttemptAt - now
+  return {
+    id: message.id,
+    to: destinationText(message.destination),
+    alerts: countOf(message.alerts, 'alert'),
+    state: DELIVERY_STATES[message.state],
+    text: dead ? 'given up' : message.state,
+    tries: countOf(message.attempts, 'try', 'tries'),
+    next: message.state !== 'waiting' ? '' : wait <= 0 ? 'now' : `again in ${roughDuration(wait)}`,
+    made: timeLine(message.createdAt, 'UTC', now),
+    problem: message.problem,
+    retry: dead ? `/alerts/messages/${message.id}/retry` : '',
+  }
+}
+
+export function muteView(mute: Mute, now: Instant) {
+  return {
+    name: mute.taskId === null ? mute.dagId : `${mute.dagId}.${mute.taskId}`,
+    href: links.dag(mute.dagId),
+    left: roughDuration(mute.until - now),
+    until: timeLine(mute.until, 'UTC', now),
+    by: mute.createdBy,
+    reason: mute.reason,
+    end: `/alerts/mutes/${mute.id}/end`,
+  }
+}
+
+/** `ops@example.com, data@example.com`, `webhook chat` */
+function destinationText(destination: string): string {
+  const parsed = parseDestination(destination)
+  return parsed.kind === 'email' ? parsed.to.join(', ') : `webhook ${parsed.name}`
+}
