@@ -76,6 +76,12 @@ export const ERRORS = {
     exit: 1,
     hint: 'An Idempotency-Key stands for one request: use a new key for another.',
   },
+  TRIGGER_FAILED: {
+    status: 500,
+    exit: 1,
+    hint: 'Mend what the DAG waits for: its schedule page says what was seen last.',
+  },
+  DELIVERY_REFUSED: { status: 401, exit: 1, hint: 'Sign the delivery anew with the secret of the connection.' },
   // login and rights
   LOGIN_REQUIRED: { status: 401, exit: 3, hint: 'Log in, or send a token as `Authorization: Bearer`.' },
   FORBIDDEN: { status: 403, exit: 1, hint: 'Ask an admin for a role that may do this.' },

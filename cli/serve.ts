@@ -5,6 +5,7 @@ import pino from 'pino'
 import { SluiceError } from '../errors.js'
 import type { Config } from '../scheduler/config.js'
 import { type Embedded, startEmbedded } from '../scheduler/embedded.js'
+import { resolveSecrets } from '../scheduler/secrets.js'
 import type { Store } from '../scheduler/store/store.js'
 import { startWeb } from '../webserver/app.js'
 import { createApiToken, createLoginLink, hashSecret, revokeApiToken } from '../webserver/auth/secrets.js'
@@ -103,7 +104,17 @@ export function webDeps(
   const { baseUrl, project } = config
   const metricsToken = process.env.SLUICE_METRICS_TOKEN
   const web = { baseUrl, project, ...(metricsToken ? { metricsToken } : {}) }
-  return { store, database, commands, events, logs, tables, config: web, now: Date.now }
+  const webhookSecret = (name: string) => secretOfWebhook(config, name)
+  return { store, database, commands, events, logs, tables, webhookSecret, config: web, now: Date.now }
+}
+
+/** The secret that deliveries over a connection are signed with, from this process's environment. */
+function secretOfWebhook({ project, connections }: Config, name: string): string | null {
+  const connection = Object.hasOwn(connections, name) ? connections[name] : undefined
+  if (connection?.type !== 'incoming_webhook') return null
+  const source = { env: process.env, folder: project }
+  const resolved = resolveSecrets(connection, source, `sluice.yaml: connections.${name}`, () => undefined)
+  return String(resolved.secret)
 }
 
 /** JSON lines on stderr, apart from what the command prints. */

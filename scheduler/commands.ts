@@ -1,4 +1,4 @@
-import type { Instant } from '../json.js'
+import type { Instant, Json } from '../json.js'
 import type { Recipients } from './core/alert.js'
 import type { Verdict } from './core/approval.js'
 import type { ManualRunOptions, TaskState } from './core/model.js'
@@ -30,6 +30,11 @@ export interface Commands {
     actor: Actor,
     idempotencyKey: string | null,
   ): Promise<{ run: string; repeated: boolean }>
+  /**
+   * Makes the run of a delivery to a webhook whose sender is proven; the same delivery again finds the first one's run.
+   * While the DAG is paused the run waits.
+   */
+  deliver(dagId: string, delivery: Delivery): Promise<{ run: string; repeated: boolean }>
   /** new generation for these tasks (all when null); with `downstream` also for everything that needs them */
   clear(
     runId: string,
@@ -72,6 +77,16 @@ export interface Commands {
   testAlert(recipients: Recipients | null, actor: Actor): Promise<{ key: string }>
   /** ends it and cancels its runs under way */
   cancelBackfill(id: number, actor: Actor): Promise<{ cancelled: string[] }>
+}
+
+/** One delivery to a webhook. */
+export interface Delivery {
+  webhook: string
+  /** the sender's id of it; the same for every attempt to deliver it */
+  id: string
+  /** SHA-256 of the body, hex */
+  bodyHash: string
+  payload: Json
 }
 
 /** Which intervals of the past get a run. */

@@ -236,6 +236,20 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       headers: { type: 'object', additionalProperties: { type: 'string' } },
     },
   },
+  incoming_webhook: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['secret'],
+    properties: {
+      type: { const: 'incoming_webhook' },
+      // short secrets are guessed; one that is named is looked at when it is used
+      secret: {
+        type: 'string',
+        pattern: '^(.{16,}|\\$\\{.*)$',
+        'x-expects': 'a named secret, or a text of at least 16 characters',
+      },
+    },
+  },
   http: {
     type: 'object',
     additionalProperties: false,

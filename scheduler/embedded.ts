@@ -17,6 +17,7 @@ import type { Scheduler } from './scheduler.js'
 import type { Database } from './store/database.js'
 import type { OpenStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
+import { openWatches } from './triggers/watches.js'
 import { AttemptLogs } from './worker/log-reader.js'
 import { openLogStore } from './worker/open-log-store.js'
 import { endLeftProcesses } from './worker/orphans.js'
@@ -190,7 +191,13 @@ async function joined(
     return store.reapExpired(now)
   }
   const seen = schedules ? store : withoutSchedules(store)
-  const scheduler = createScheduler({ ...ports, store: { ...seen, reapExpired } })
+  const tables = new RecordedTables(
+    await openTables(ownLakehouseConfig(config)),
+    database,
+    Object.keys(config.catalogs),
+  )
+  const watches = openWatches(config, tables, clock)
+  const scheduler = createScheduler({ ...ports, watches, store: { ...seen, reapExpired } })
   const commands = createCommands({ ...ports, store, wake: scheduler })
   const { project, dags, logs, catalogs, connections, cache, vars } = config
   const worker = new Supervisor({
@@ -212,7 +219,6 @@ async function joined(
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
   })
-  const tables = new RecordedTables(await openTables(ownLakehouseConfig(config)), database, Object.keys(catalogs))
   await first
   worker.start()
   scheduler.start()
@@ -228,6 +234,7 @@ async function joined(
     await worker.close(WHY_STOPPED)
     await scheduler.idle()
     await scheduler.stop()
+    watches.close()
     await outbox.stop()
     await queue.close()
     await logStore.close()
@@ -265,5 +272,12 @@ function instanceOf(store: string): string {
 
 /** The store for a scheduler that makes no runs by itself. */
 function withoutSchedules(store: Store): Store {
-  return { ...store, dueDags: async () => [], nextDueAt: async () => null, backfillsToAdvance: async () => [] }
+  return {
+    ...store,
+    dueDags: async () => [],
+    nextDueAt: async () => null,
+    backfillsToAdvance: async () => [],
+    triggerSources: async () => [],
+    pendingTriggers: async () => [],
+  }
 }

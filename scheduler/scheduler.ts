@@ -7,13 +7,14 @@ import { announceQueued, announceRun } from './loop/announce.js'
 import { Backfills } from './loop/backfills.js'
 import { DagVersions } from './loop/dag-versions.js'
 import { DueRuns } from './loop/due-runs.js'
-import type { Ports } from './loop/ports.js'
+import type { Ports, Watches } from './loop/ports.js'
 import { type DagReading, registerReading } from './loop/registration.js'
 import { RunCache } from './loop/run-cache.js'
 import { Settler } from './loop/settler.js'
 import { tellOfSilentWorkers } from './loop/silent-workers.js'
 import { SingleFlight } from './loop/single-flight.js'
 import { Slas } from './loop/slas.js'
+import { Triggers } from './loop/triggers.js'
 import { Waits } from './loop/waits.js'
 
 export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
@@ -60,10 +61,13 @@ export class Scheduler implements Wake {
   readonly #backfills: Backfills
   readonly #waits: Waits
   readonly #slas: Slas
+  readonly #triggers: Triggers
   readonly #alarms: Alarms
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
   readonly #starts = new SingleFlight(() => this.#startAndLook())
   readonly #slots = new SingleFlight(() => this.#guarded('making the runs of backfills', () => this.#makeSlots()))
+  readonly #looks = new SingleFlight(() => this.#guarded('looking for triggers', () => this.#look()))
+  readonly #fires = new SingleFlight(() => this.#guarded('making triggered runs', () => this.#fire()))
   readonly #dispatch = new SingleFlight(() => this.#guarded('queueing ready tasks', () => this.#queueReady()))
   readonly #retries = new SingleFlight(() => this.#guarded('looking for runs to settle', () => this.#findRuns()))
   readonly #reaps = new SingleFlight(() => this.#guarded('reaping expired leases', () => this.#reap()))
@@ -85,11 +89,13 @@ export class Scheduler implements Wake {
     this.#slas = new Slas(ports, versions)
     this.#backfills = new Backfills(ports)
     this.#waits = new Waits({ ...ports, wake: this })
+    this.#triggers = new Triggers(ports)
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
     const signals = {
       ready: () => this.#request(this.#dispatch),
       ended: (runId: string) => {
         this.#request(this.#starts)
+        this.#happened()
         if (isBackfillRun(runId)) this.#request(this.#slots)
         this.#waits.ended(dagOfRun(runId))
         this.#request(this.#wakes)
@@ -136,12 +142,14 @@ export class Scheduler implements Wake {
   recorded(outcomes: readonly { runId: string; outcome: AttemptOutcome }[]): void {
     if (this.#stopped) return
     for (const { runId, outcome } of outcomes) this.#settler.recorded(runId, outcome)
+    this.#happened()
   }
 
   /** Takes over one reading of the DAGs folder. */
   async register(reading: DagReading): Promise<void> {
     await registerReading(this.#ports, reading)
     this.#request(this.#ticks)
+    this.#request(this.#looks)
   }
 
   /** Resolves once everything asked for so far has been done; timers may still be set. */
@@ -155,8 +163,8 @@ export class Scheduler implements Wake {
   }
 
   #flights(): SingleFlight[] {
-    const looks = [this.#sweeps, this.#reaps, this.#retries, this.#wakes, this.#slaLooks]
-    return [...looks, this.#ticks, this.#slots, this.#starts, this.#dispatch]
+    const looks = [this.#sweeps, this.#reaps, this.#retries, this.#wakes, this.#slaLooks, this.#looks]
+    return [...looks, this.#ticks, this.#slots, this.#fires, this.#starts, this.#dispatch]
   }
 
   #request(flight: SingleFlight): void {
@@ -166,6 +174,7 @@ export class Scheduler implements Wake {
   #ring(name: string): void {
     if (name === 'sweep') this.#request(this.#sweeps)
     else if (name === 'tick') this.#request(this.#ticks)
+    else if (name === 'look') this.#request(this.#looks)
     else if (name === 'retry') this.#request(this.#retries)
     else if (name === 'lease') this.#request(this.#reaps)
     else if (name === 'sla' || name === 'sla soon') this.#slasAsked('now')
@@ -205,6 +214,21 @@ export class Scheduler implements Wake {
     this.#alarms.set('sla', this.#notBefore(await this.#ports.store.nextSlaLook(), 1_000))
   }
 
+  /** What has just been written may be what a DAG waits for. */
+  #happened(): void {
+    if (this.#triggers.isNeeded) this.#request(this.#fires)
+  }
+
+  async #look(): Promise<void> {
+    const next = await this.#triggers.look()
+    this.#alarms.set('look', this.#notBefore(next, 100))
+    this.#happened()
+  }
+
+  async #fire(): Promise<void> {
+    await this.#triggers.fire(() => this.#request(this.#starts))
+  }
+
   /** An instant that has come although all due work was done is not looked at in a tight loop. */
   #notBefore(at: Instant | null, pauseMs: number): Instant | null {
     return at === null ? null : at > this.now() ? at : this.now() + pauseMs
@@ -215,6 +239,7 @@ export class Scheduler implements Wake {
     await this.#guarded('starting runs', () => this.#startRuns())
     if (!this.#allAsked) return
     this.#allAsked = false
+    this.#happened()
     this.#request(this.#dispatch)
     this.#request(this.#ticks)
     this.#request(this.#slots)
@@ -233,6 +258,8 @@ export class Scheduler implements Wake {
         this.run(runId)
       }
     } while (started.length === BATCH)
+    // a batch waits for the one before it to start
+    if (started.length > 0) this.#happened()
   }
 
   async #queueReady(): Promise<void> {
@@ -263,6 +290,7 @@ export class Scheduler implements Wake {
     await this.#guarded('looking for silent workers', () => tellOfSilentWorkers(this.#ports))
     this.#request(this.#retries)
     this.#waits.all()
+    this.#request(this.#looks)
     this.all()
     const { sweepMs } = this.#limits
     this.#alarms.set('sweep', this.now() + (typeof sweepMs === 'number' ? sweepMs : sweepMs()))
@@ -285,10 +313,18 @@ export class Scheduler implements Wake {
   }
 }
 
-/** Ports that tests replace have quiet defaults: no debug points, and nobody who is told what nobody asked for. */
+type QuietPort = 'debugPoint' | 'watches' | 'projectAlerts'
+
+/** A scheduler without them looks at nothing: events come from what Sluice itself does. */
+const NO_WATCHES: Watches = {
+  versions: () => Promise.reject(new Error('this scheduler looks at no tables')),
+  files: () => Promise.reject(new Error('this scheduler looks at no files')),
+}
+
+/** Ports that tests replace have quiet defaults: no debug points, no looks, and nobody who is told what nobody asked for. */
 export function createScheduler(
-  ports: Omit<Ports, 'debugPoint' | 'projectAlerts'> & Partial<Pick<Ports, 'debugPoint' | 'projectAlerts'>>,
+  ports: Omit<Ports, QuietPort> & Partial<Pick<Ports, QuietPort>>,
   limits: Partial<SchedulerLimits> = {},
 ): Scheduler {
-  return new Scheduler({ debugPoint: () => undefined, projectAlerts: null, ...ports }, limits)
+  return new Scheduler({ debugPoint: () => undefined, watches: NO_WATCHES, projectAlerts: null, ...ports }, limits)
 }

@@ -44,6 +44,8 @@ export interface RunShape {
   interval: { start: string; end: string }
   params: Record<string, unknown>
   triggered_by: string
+  /** what started it; null for a run that no trigger started */
+  trigger: object | null
   reason: string
   started_at: string | null
   ended_at: string | null

@@ -10,6 +10,7 @@ import { pageErrors, requireLogin } from './errors.js'
 import { Live } from './live/live.js'
 import { PUBLIC } from './page.js'
 import { healthRoutes } from './routes/health.js'
+import { hookRoutes } from './routes/hooks.js'
 import { loginRoutes } from './routes/login.js'
 import { pageRoutes } from './routes/pages.js'
 import { loadViews } from './views.js'
@@ -39,6 +40,7 @@ export function createApp(deps: WebDeps, host = '127.0.0.1'): { app: Express; cl
     }),
   )
   app.use(healthRoutes(web))
+  app.use('/hooks', hookRoutes(web))
   app.use(authenticate(deps))
   app.use('/api/v1', apiRoutes(web, live))
   app.use(express.urlencoded({ extended: false, limit: FORM_LIMIT, parameterLimit: 5_000 }))

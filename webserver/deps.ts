@@ -15,6 +15,11 @@ export interface WebDeps {
   events: Events
   logs: Pick<AttemptLogs, 'read' | 'tail' | 'follow'>
   tables: Tables
+  /**
+   * The secret of a connection of type incoming_webhook; null when there is no such connection.
+   * @throws SluiceError SECRET_MISSING
+   */
+  webhookSecret?(connection: string): string | null
   config: {
     /** address under which people reach Sluice; null when nobody has said */
     baseUrl: string | null

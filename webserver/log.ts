@@ -7,3 +7,8 @@ const log = pino({ name: 'web', level: process.env.SLUICE_LOG_LEVEL ?? 'warn' },
 export function logDefect(error: unknown, place: string): void {
   log.error({ err: error, place }, 'defect')
 }
+
+/** A delivery to a webhook that nobody was let in by; its sender is told only that. */
+export function logRefused(dag: string, webhook: string, fault: string): void {
+  log.warn({ dag: dag.slice(0, 100), webhook: webhook.slice(0, 100), fault }, 'a delivery was refused')
+}

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import type { Dag } from '../../scheduler/dag/model.js'
+import { triggerWords } from '../../scheduler/dag/trigger-words.js'
 import { checkDags } from '../dag-files.js'
 import { type DueRun, dueRuns, nextRuns } from '../due-runs.js'
 import { instantOption } from '../instants.js'
@@ -41,8 +42,10 @@ async function schedule(dagIds: string[], options: ScheduleOptions): Promise<voi
   const out = terminal()
   if (options.json === true) return printJson(due.flat(), out)
   const rows = chosen.flatMap((dag, index) => (due[index] ?? []).map((run) => rowOf(dag, run)))
-  if (rows.length === 0) return out.print('Nothing is due.')
-  printTable(COLUMNS, rows, out)
+  const besides = chosen.flatMap(({ id, triggers }) => triggers.map((one) => `${id} runs on ${triggerWords(one)}.`))
+  if (rows.length > 0) printTable(COLUMNS, rows, out)
+  else if (besides.length === 0) out.print('Nothing is due.')
+  for (const line of besides) out.print(line)
 }
 
 function dagOf(dags: readonly Dag[], id: string): Dag {

@@ -1,11 +1,15 @@
+import { openTables } from '../../lakehouse/open.js'
 import { operators } from '../../operators/index.js'
 import { startOutbox } from '../alerts/start-outbox.js'
 import { projectRecipients, webhookNames } from '../config.js'
 import { DagFolder } from '../dag/load-folder.js'
 import * as timetable from '../dag/schedule.js'
+import { ownLakehouseConfig } from '../lakehouse-config.js'
 import { RedisQueue } from '../queue/redis.js'
 import { listenForBell } from '../queue/redis-wakes.js'
+import { RecordedTables } from '../recorded-tables.js'
 import { createScheduler } from '../scheduler.js'
+import { openWatches } from '../triggers/watches.js'
 import { AttemptLogs } from '../worker/log-reader.js'
 import { openLogStore } from '../worker/open-log-store.js'
 import { joinCluster, type PartOptions } from './part.js'
@@ -31,6 +35,9 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
   const part = await joinCluster(options)
   const { config, store, database, clock, log, link, events } = part
   await store.setPools(config.pools)
+  const opened = await openTables(ownLakehouseConfig(config))
+  const tables = new RecordedTables(opened, database, Object.keys(config.catalogs))
+  const watches = openWatches(config, tables, clock)
   const projectAlerts = projectRecipients(config)
   const ports = {
     store,
@@ -38,6 +45,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
     clock,
     events,
     timetable,
+    watches,
     random: Math.random,
     log,
     projectAlerts,
@@ -72,6 +80,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
       await stopListening()
       await scheduler.idle()
       await scheduler.stop()
+      watches.close()
       await outbox.stop()
       await logStore.close()
       await part.release()

@@ -7,6 +7,7 @@ import { acknowledgeAlerts, endMute, muteAlerts, retryMessage, testAlert } from 
 import { approve } from './approve.js'
 import { cancelBackfill, pauseBackfill, previewBackfill, resumeBackfill, startBackfill } from './backfills.js'
 import { changeRun, knownTasks } from './change-run.js'
+import { deliver } from './deliver.js'
 import { missedBy, pause, resume } from './pausing.js'
 import { audit, type CommandPorts } from './ports.js'
 import { trigger } from './trigger.js'
@@ -22,6 +23,7 @@ export function createCommands(
   const ports: CommandPorts = { debugPoint: () => undefined, projectAlerts: null, ...given }
   return {
     trigger: (dagId, options, actor, idempotencyKey) => trigger(ports, dagId, options, actor, idempotencyKey),
+    deliver: (dagId, delivery) => deliver(ports, dagId, delivery),
     clear: (runId, tasks, options, actor) => clearTasks(ports, runId, tasks, options, actor),
     mark: (runId, tasks, state, actor) => markTasks(ports, runId, tasks, state, actor),
     cancel: (runId, actor) => cancelWhole(ports, runId, actor),

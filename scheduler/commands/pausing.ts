@@ -1,5 +1,8 @@
 import { SluiceError } from '../../errors.js'
+import type { Instant } from '../../json.js'
 import type { Actor } from '../commands.js'
+import { keptEvents } from '../core/triggers.js'
+import type { Dag } from '../dag/model.js'
 import { type Missed, missedSlots, resumedDue } from '../loop/catchup.js'
 import type { RegisteredDag } from '../store/store.js'
 import { audit, type CommandPorts } from './ports.js'
@@ -48,6 +51,7 @@ export async function resume(
     const { timetable, wake } = ports
     const dueSince = skipMissed ? null : registered.nextDueAt
     const nextDue = dag === null ? null : resumedDue(timetable, dag, dueSince, wake.now())
+    if (dag !== null && dag.triggers.length > 0) await dropMissed(ports, dag, skipMissed)
     if ((await ports.store.setNextDue(dagId, registered.nextDueAt, nextDue)) === 'moved') continue
     await ports.debugPoint('resume:moved')
     await ports.store.setPaused(dagId, false, '', wake.now())
@@ -67,5 +71,28 @@ async function registeredDag(ports: CommandPorts, dagId: string): Promise<Regist
 async function missedByRegistered(ports: CommandPorts, registered: RegisteredDag): Promise<Missed> {
   const dag = registered.paused && registered.present ? await ports.store.dagVersion(registered.version) : null
   if (dag === null) return { count: 0, first: null, last: null, makes: 0 }
-  return missedSlots(ports.timetable, dag, registered.nextDueAt, ports.wake.now(), MISSED_LIMIT)
+  const now = ports.wake.now()
+  const slots = missedSlots(ports.timetable, dag, registered.nextDueAt, now, MISSED_LIMIT)
+  if (dag.triggers.length === 0) return slots
+  const events = await ports.store.pendingEvents(dag.id)
+  return together(slots, events, keptEvents(dag.catchup, events, now).length)
+}
+
+/** Slots and events are counted as one: each is a run that was not made. */
+function together(slots: Missed, events: readonly { seenAt: Instant }[], kept: number): Missed {
+  const [first, last] = [events[0]?.seenAt ?? null, events.at(-1)?.seenAt ?? null]
+  const instants = [slots.first, slots.last, first, last].filter((instant) => instant !== null)
+  return {
+    count: slots.count + events.length,
+    makes: slots.makes + kept,
+    first: instants.length === 0 ? null : Math.min(...instants),
+    last: instants.length === 0 ? null : Math.max(...instants),
+  }
+}
+
+async function dropMissed({ store, wake }: CommandPorts, dag: Dag, all: boolean): Promise<void> {
+  const events = await store.pendingEvents(dag.id)
+  const kept = new Set(all ? [] : keptEvents(dag.catchup, events, wake.now()).map(({ id }) => id))
+  const dropped = events.flatMap(({ id }) => (kept.has(id) ? [] : id))
+  if (dropped.length > 0) await store.dropEvents(dag.id, dropped, wake.now())
 }

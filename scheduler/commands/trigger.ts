@@ -15,7 +15,7 @@ import { validateParams } from './params.js'
 import { audit, type CommandPorts } from './ports.js'
 
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
-const SAME_INSTANT_LIMIT = 100
+export const SAME_INSTANT_LIMIT = 100
 
 /** @param parent the task that starts the run; absent for a person */
 export async function trigger(
@@ -63,7 +63,7 @@ export async function trigger(
   throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
 }
 
-async function created(ports: CommandPorts, runId: string): Promise<{ run: string; repeated: boolean }> {
+export async function created(ports: CommandPorts, runId: string): Promise<{ run: string; repeated: boolean }> {
   await ports.debugPoint('command:applied')
   announceRun(ports.events, runId, 'queued')
   ports.wake.all()
@@ -106,7 +106,7 @@ function checkedInterval(interval: ManualRunOptions['interval']): ManualRunOptio
 }
 
 /** The latest interval that is complete; a DAG without a schedule works on the instant of its trigger. */
-function latestInterval(timetable: Timetable, dag: Dag, now: Instant): { start: Instant; end: Instant } {
+export function latestInterval(timetable: Timetable, dag: Dag, now: Instant): { start: Instant; end: Instant } {
   const end = dag.schedule === null ? null : timetable.previousDue(dag.schedule, now)
   return dag.schedule === null || end === null ? { start: now, end: now } : timetable.intervalOf(dag.schedule, end)
 }

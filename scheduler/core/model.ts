@@ -21,13 +21,13 @@ export const FINAL_TASK_STATES: readonly TaskState[] = ['success', 'failed', 'sk
 
 export const RUN_STATES = ['queued', 'running', 'success', 'failed', 'cancelled'] as const
 export type RunState = (typeof RUN_STATES)[number]
-export type RunKind = 'scheduled' | 'manual' | 'backfill'
+export type RunKind = 'scheduled' | 'manual' | 'backfill' | 'triggered'
 
 /** A run as the core sees it. `revision` grows with every applied decision: it is the compare-and-set of the run. */
 export interface Run {
   /** `<dag>-<stamp>` for a scheduled run, `<dag>-<stamp>-manual` for one by hand, `<dag>-<stamp>-backfill<n>` for
-   *  one of backfill n; stamp is `20261120T050000Z`,
-   *  with milliseconds `20261120T050000123Z` for runs by hand. DAG ids have no dash, so the parts stay apart. */
+   *  one of backfill n, `<dag>-<stamp>-trigger<n>` for one that event n started and `<dag>-<stamp>-webhook`; stamp is `20261120T050000Z`,
+   *  with milliseconds `20261120T050000123Z` for all but the first and the third. DAG ids have no dash, so the parts stay apart. */
   id: string
   dagId: string
   version: string
@@ -40,8 +40,10 @@ export interface Run {
   intervalStart: Instant
   intervalEnd: Instant
   params: JsonObject
-  /** who or what made it: a user's name, `schedule`, `start` */
+  /** who or what made it: a user's name, `schedule`, `start`, `table silver.sales` */
   triggeredBy: string
+  /** of a triggered run what started it; null for others */
+  trigger: RunTrigger | null
   createdAt: Instant
   startedAt: Instant | null
   endedAt: Instant | null
@@ -63,6 +65,42 @@ export interface ParentTask {
   generation: number
   /** it waits for the run's end, and takes the run along when it is cancelled */
   waits: boolean
+}
+
+/** What started a run, as its templates see it (`{{ trigger.file }}`) and its page shows it. The singular names are there for one. */
+export type RunTrigger =
+  | { kind: 'table'; table?: string; version?: number; from_version?: number | null; tables: TriggerTable[] }
+  | { kind: 'dag'; dag?: string; run?: string; runs: { dag: string; run: string }[] }
+  | { kind: 'file'; file?: string; files: string[] }
+  | { kind: 'webhook'; webhook: string; delivery: string }
+
+/** Kinds of triggers that events feed; a webhook makes its run at once. */
+export type EventKind = 'table' | 'file' | 'dag'
+
+/** Something has happened that a DAG waits for. Each is known once, and starts (or goes into) one run. */
+export interface TriggerEvent {
+  /** grows with time */
+  id: number
+  kind: EventKind
+  /** as in `Trigger.sources` */
+  source: string
+  detail: EventDetail
+  seenAt: Instant
+}
+
+export type EventDetail =
+  /** the version after `from_version` of a table; null when there was none, or it is not known */
+  | { table: string; version: number; from_version: number | null }
+  | { dag: string; run: string }
+  /** absolute paths or URLs: one file, or those of a complete folder */
+  | { files: string[] }
+
+/** The versions of one table that a run stands for: those after `from_version`, up to `version`. */
+export interface TriggerTable {
+  table: string
+  version: number
+  /** null when there was none before */
+  from_version: number | null
 }
 
 /** One task of one run, or one item of a task with `for_each` (items.ts). */

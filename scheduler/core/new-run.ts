@@ -1,6 +1,6 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
-import type { RunKind } from './model.js'
+import type { RunKind, RunTrigger } from './model.js'
 import type { ZoneClock } from './sla.js'
 import { newSlas } from './sla-new.js'
 
@@ -12,6 +12,7 @@ export interface RunOrigin {
   interval: { start: Instant; end: Instant }
   params: JsonObject
   triggeredBy: string
+  trigger?: RunTrigger
   onlyTasks: string[] | null
   noChecks: boolean
 }
@@ -32,6 +33,7 @@ export function newRun(dag: Dag, origin: RunOrigin, zone: ZoneClock, now: Instan
     intervalEnd: origin.interval.end,
     params: origin.params,
     triggeredBy: origin.triggeredBy,
+    trigger: origin.trigger ?? null,
     onlyTasks: origin.onlyTasks,
     noChecks: origin.noChecks,
     tasks: dag.tasks

@@ -15,6 +15,22 @@ export function manualRunId(dagId: string, triggeredAt: Instant): string {
   return `${dagId}-${stamp(triggeredAt)}-manual`
 }
 
+/** `sales-20261120T050000123Z-trigger41`: the run that event 41 has started. */
+export function triggeredRunId(dagId: string, firedAt: Instant, eventId: number): string {
+  return `${dagId}-${stamp(firedAt)}-trigger${eventId}`
+}
+
+/** `sales-20261120T050000123Z-webhook`: the run that a delivery to a webhook has started. */
+export function webhookRunId(dagId: string, deliveredAt: Instant): string {
+  return `${dagId}-${stamp(deliveredAt)}-webhook`
+}
+
+/** What kind of run has this id, for templates. */
+export function kindOfRun(runId: string): 'schedule' | 'manual' | 'backfill' {
+  if (isBackfillRun(runId)) return 'backfill'
+  return runId.endsWith('-manual') ? 'manual' : 'schedule'
+}
+
 /** Whether a backfill has made this run. */
 export function isBackfillRun(runId: string): boolean {
   return /-backfill\d+$/.test(runId)

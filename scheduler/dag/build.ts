@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
 import { parseDuration } from '../../duration.js'
 import type { Json, JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
@@ -15,6 +16,7 @@ import { slasOf } from './sla-spec.js'
 import { startInstant } from './start.js'
 import type { TaskFacts } from './task-checks.js'
 import { TASK_DEFAULTS } from './task-schema.js'
+import { triggersOf } from './trigger-spec.js'
 
 /** Makes the DAG of a document in which nothing is wrong: every default filled in, durations in milliseconds. */
 export function buildDag(
@@ -39,6 +41,7 @@ export function buildDag(
     owner: textOf(dag.owner),
     tags: listOf(dag.tags).map(String),
     schedule,
+    triggers: triggersOf(dag.schedule, posix.dirname(file)),
     start: typeof dag.start === 'string' ? startInstant(dag.start, schedule?.timezone ?? DAG_DEFAULTS.timezone) : null,
     catchup: catchupOf(dag.catchup),
     maxActiveRuns: numberOf(dag.max_active_runs, DAG_DEFAULTS.max_active_runs),

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseDuration } from '../../duration.js'
-import type { JsonObject } from '../../json.js'
+import type { Json, JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { checkWebhooks } from './alert-schema.js'
 import { buildDag } from './build.js'
@@ -14,6 +14,8 @@ import { isMap } from './phrases.js'
 import { Report, sortedProblems } from './report.js'
 import type { Calendars } from './schedule-spec.js'
 import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
+import { checkOwnWrites, checkTriggers } from './trigger-checks.js'
+import { triggerNames } from './trigger-spec.js'
 import { validatorFor } from './validate.js'
 
 /** What a project sets for the compilation of its DAGs. */
@@ -99,6 +101,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   checkDurations(document, report)
   checkDag(document, context.calendars, report)
   checkAlerts(document, context, report)
+  checkTriggers(document, { file, dags: context.dags, project: context.project }, report)
   const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
@@ -106,9 +109,16 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
     document,
     tasks,
     needs,
-    { ...context, file, arrays: arraysOf(document.params), read: (path) => files.read(path) },
+    {
+      ...context,
+      file,
+      arrays: arraysOf(document.params),
+      trigger: triggerNames(document.schedule as Json | undefined),
+      read: (path) => files.read(path),
+    },
     report,
   )
+  if (report.isGood(['schedule'])) checkOwnWrites(document.schedule, facts, report)
   const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
   const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }

@@ -18,7 +18,12 @@ export function checkDag(dag: JsonObject, calendars: Calendars | null, report: R
   }
   checkSchedule(dag, calendars, report)
   checkSlas(dag, report)
-  if (isMap(dag.params)) checkParams(dag.params, dag.schedule !== undefined, report)
+  if (isMap(dag.params)) checkParams(dag.params, runsByItself(dag.schedule), report)
+}
+
+/** A delivery to a webhook brings parameters, all other runs that nobody makes by hand do without. */
+function runsByItself(schedule: unknown): boolean {
+  return schedule !== undefined && !(isMap(schedule) && Object.keys(schedule).every((key) => key === 'webhooks'))
 }
 
 function reserved(path: string[], at: 'key' | 'value', id: string, report: Report): void {

@@ -75,6 +75,38 @@ export interface Sla {
   to: Recipients | null
 }
 
+/**
+ * What starts runs besides time (docs/guides/triggers.md). At most one of each kind but webhooks. `sources` are, by kind, tables
+ * as written, globs (relative to the DAGs folder, or s3:// URLs) and DAG ids. `any`: each event starts a run; `all`: one run
+ * starts once every source has an event. `batch`: one run takes all that waits.
+ */
+export type Trigger =
+  | { kind: 'table'; sources: string[]; mode: 'any' | 'all'; batch: boolean }
+  | { kind: 'dag'; sources: string[]; mode: 'any' | 'all'; batch: boolean }
+  | FileTrigger
+  | WebhookTrigger
+
+export interface FileTrigger {
+  kind: 'file'
+  sources: string[]
+  /** of type s3, for globs that are s3:// URLs; null for files of the project */
+  connection: string | null
+  /** how long size and modification must stay the same; not used with `marker` */
+  stableMs: number
+  /** name of the file that says that its folder is complete; the run then gets all files of the folder. Null: each file by itself. */
+  marker: string | null
+  batch: boolean
+}
+
+export interface WebhookTrigger {
+  kind: 'webhook'
+  name: string
+  /** of type incoming_webhook: it has the secret */
+  connection: string
+  /** parameter -> place in the JSON body, such as `order.id` */
+  params: Record<string, string>
+}
+
 /** One check on a table or a staged result; `kind` is the key used in YAML, `options` what stands below it. */
 export interface CheckSpec {
   kind: CheckKind
@@ -155,6 +187,7 @@ export interface Dag {
   owner: string
   tags: string[]
   schedule: Schedule | null
+  triggers: Trigger[]
   start: Instant | null
   catchup: Catchup
   maxActiveRuns: number

@@ -7,6 +7,7 @@ import { isTimezone, nextDue } from './schedule.js'
 import { type Calendars, isDate, scheduleOf, timezoneOf, writtenCrons, writtenSkips } from './schedule-spec.js'
 import { startInstant } from './start.js'
 import { didYouMean } from './suggest.js'
+import { TRIGGER_KEYS } from './trigger-spec.js'
 
 const SHORTEST_EVERY_MS = 1_000
 /** Where a schedule without `start` is looked at from, to see whether it is ever due. */
@@ -34,9 +35,18 @@ export function checkSchedule(dag: JsonObject, calendars: Calendars | null, repo
 
 function checkMap(schedule: JsonObject, report: Report): void {
   const { cron, every, timezone } = schedule
-  if ((cron === undefined) === (every === undefined)) {
-    const message = cron === undefined ? '`schedule` needs `cron` or `every`' : '`schedule` has both `cron` and `every`'
-    report.error(['schedule'], 'key', message, 'for example { cron: "0 6 * * *" } or { every: 15m }')
+  const triggered = TRIGGER_KEYS.some((key) => schedule[key] !== undefined)
+  if (cron !== undefined && every !== undefined) {
+    report.error(['schedule'], 'key', '`schedule` has both `cron` and `every`', 'leave one of them')
+  } else if (cron === undefined && every === undefined) {
+    const ofTime = (['timezone', 'skip', 'business_days'] as const).find((key) => schedule[key] !== undefined)
+    if (!triggered) {
+      const hint = 'for example { cron: "0 6 * * *" }, { every: 15m } or { tables: [silver.sales] }'
+      report.error(['schedule'], 'key', '`schedule` needs `cron` or `every`, or something else that starts runs', hint)
+    } else if (ofTime !== undefined) {
+      const message = `\`${ofTime}\` is about time, but \`schedule\` has no \`cron\` or \`every\``
+      report.error(['schedule', ofTime], 'key', message, 'remove it')
+    }
   }
   if (typeof every === 'string') {
     const ms = parseDuration(every)

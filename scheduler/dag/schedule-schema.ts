@@ -1,5 +1,6 @@
 import { DURATION_PATTERN } from '../../duration.js'
 import type { JsonSchema } from '../../json.js'
+import { TRIGGER_PROPERTIES } from './trigger-schema.js'
 
 /** IANA zone of schedules that name none. */
 export const DEFAULT_TIMEZONE = 'UTC'
@@ -71,17 +72,24 @@ const properties: Record<string, JsonSchema> = {
     type: 'boolean',
     default: false,
   },
+  ...TRIGGER_PROPERTIES,
 }
 
 /** The key `schedule` of a DAG file. */
 export const SCHEDULE_SCHEMA: JsonSchema = {
   title: 'Schedule',
   description:
-    'When runs are due: a cron expression (UTC), a list of them, or a map with time zone and calendar. Without it the DAG runs by hand only.',
+    'When runs are due: a cron expression (UTC), a list of them, or a map: of time with its zone and calendar, of what starts a run besides (tables, files, dags, webhooks), or both. Without it the DAG runs by hand only.',
   'x-expects':
-    'a cron expression such as "0 6 * * *", a list of them, or a map of cron or every, timezone, skip and business_days',
+    'a cron expression such as "0 6 * * *", a list of them, or a map of cron or every, timezone, skip, business_days, tables, files, dags and webhooks',
   anyOf: [cron, { type: 'object', additionalProperties: false, properties }],
-  examples: ['0 6 * * *', { cron: '0 6 * * *', timezone: 'Europe/Paris' }, { every: '15m' }],
+  examples: [
+    '0 6 * * *',
+    { cron: '0 6 * * *', timezone: 'Europe/Paris' },
+    { every: '15m' },
+    { tables: ['silver.sales'] },
+    { files: 'landing/*.csv' },
+  ],
 }
 
 /** The key `catchup` of a DAG file. */

@@ -45,6 +45,8 @@ export function scheduleOf(dag: JsonObject, calendars: Calendars): Schedule | nu
   const { schedule } = dag
   if (schedule === undefined || schedule === null) return null
   const map = isMap(schedule) ? schedule : {}
+  // a map may say only what else starts runs
+  if (isMap(schedule) && map.cron === undefined && map.every === undefined) return null
   const timezone = timezoneOf(schedule)
   const bound = (key: 'start' | 'end') => (typeof dag[key] === 'string' ? startInstant(dag[key], timezone) : null)
   const skip = writtenSkips(schedule).flatMap(({ entry }) => (isDate(entry) ? entry : (calendars[entry] ?? [])))

@@ -10,7 +10,7 @@ import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
 export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: DEFAULT_TIMEZONE } as const
 
 /** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
-export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set(['tables', 'files'])
+export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set()
 
 const scalar = ['string', 'number', 'boolean']
 

@@ -21,6 +21,8 @@ export interface TaskContext {
   read(path: string): NamedFile
   /** names of the parameters that are lists */
   arrays: ReadonlySet<string>
+  /** what may follow `trigger.` in templates */
+  trigger: ReadonlySet<string>
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
 }
@@ -221,6 +223,7 @@ function knownNames(
   return {
     params,
     item: isMap(task) && task.for_each !== undefined,
+    trigger: context.trigger,
     vars: context.vars,
     tasks: { has: (other) => Object.hasOwn(tasks, other), all: () => Object.keys(tasks) },
     upstream: {

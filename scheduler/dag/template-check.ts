@@ -19,6 +19,8 @@ export interface KnownNames {
   upstream: { get(id: string): ReadonlySet<string> | null | undefined }
   /** true where `item` is one: in a task with `for_each` */
   item: boolean
+  /** what may follow `trigger.`: that depends on what starts runs of the DAG */
+  trigger: ReadonlySet<string>
   /** null: not known here, any is accepted */
   vars: ReadonlySet<string> | null
 }
@@ -36,8 +38,7 @@ const FIXED: Record<string, readonly string[]> = {
   dag: ['id', 'version', 'owner'],
   task: ['id', 'attempt'],
 }
-const ROOTS = ['params', 'interval', 'run', 'dag', 'task', 'tasks', 'vars']
-const LATER = ['trigger']
+const ROOTS = ['params', 'interval', 'run', 'dag', 'task', 'tasks', 'trigger', 'vars']
 
 /** What Airflow's templates call what ours call otherwise. */
 const AIRFLOW: Record<string, string> = {
@@ -149,8 +150,8 @@ function checkName(parts: readonly string[], checking: Checking): void {
     if (second === undefined || parts.length > 2 || !names.includes(second)) unknown(names, second ?? '')
   } else if (root === 'item') {
     if (!known.item) fault('uses `item`, which only a task with `for_each` has', 'add `for_each`, or name the value')
-  } else if (LATER.includes(root)) {
-    fault(`uses \`${root}\`, which is not there yet in this version of Sluice`, '')
+  } else if (root === 'trigger') {
+    if (second === undefined || parts.length > 2 || !known.trigger.has(second)) unknown(known.trigger, second ?? '')
   } else if (Object.hasOwn(AIRFLOW, root)) {
     fault(`names \`${root}\`, which does not exist`, `here it is ${AIRFLOW[root]}`)
   } else if (parts.length === 1 && known.params.has(root)) {

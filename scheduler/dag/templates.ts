@@ -19,6 +19,8 @@ export interface TemplateScope {
   dag: { id: string; [key: string]: Json }
   task: { id: string; attempt: number }
   tasks: Record<string, { outputs: JsonObject }>
+  /** what started the run; `kind` is there for every run */
+  trigger: JsonObject
   vars: Record<string, string>
   /** of a task with `for_each`, the value that this attempt is for */
   item?: Json

@@ -13,10 +13,10 @@ const SLOTS_AT_ONCE = 100
 
 /** Makes the runs that are due. Any number of schedulers may do so: a tick yields one run. */
 export class DueRuns {
-  readonly #ports: Ports
+  readonly #ports: Omit<Ports, 'watches'>
   readonly #versions: DagVersions
 
-  constructor(ports: Ports, versions: DagVersions) {
+  constructor(ports: Omit<Ports, 'watches'>, versions: DagVersions) {
     this.#ports = ports
     this.#versions = versions
   }

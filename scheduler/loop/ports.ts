@@ -6,6 +6,7 @@ import type { Schedule } from '../dag/model.js'
 import type { Events } from '../events.js'
 import type { Queue } from '../queue/queue.js'
 import type { Store } from '../store/store.js'
+import type { SeenFile, SeenVersion, TriggerSource } from '../store/trigger-store.js'
 
 /** When schedules are due; `scheduler/dag/schedule.ts` is the real one. */
 export interface Timetable {
@@ -14,6 +15,34 @@ export interface Timetable {
   /** the last due instant at or before `atOrBefore`; null when there is none */
   previousDue(schedule: Schedule, atOrBefore: Instant): Instant | null
   intervalOf(schedule: Schedule, dueAt: Instant): { start: Instant; end: Instant }
+}
+
+/** How tables and folders are looked at; `scheduler/triggers/` is the real one. Rejects when a place does not answer. */
+export interface Watches {
+  /**
+   * Versions of a table that bring new data, the oldest first.
+   * @param from `after`: only later ones; null: those committed after `since`
+   */
+  versions(table: string, from: { after: number | null; since: Instant }): Promise<VersionsLook>
+  /** @param known what the store knows already; asked for at the first look only */
+  files(source: TriggerSource, known: () => ReturnType<Store['knownFiles']>): Promise<FilesLook>
+}
+
+export interface VersionsLook {
+  versions: SeenVersion[]
+  /** the newest version looked at; -1 when there is no table */
+  position: number
+  /** there are more, for the next look */
+  isPart: boolean
+}
+
+export interface FilesLook extends Pick<Parameters<Store['recordFiles']>[1], 'gone'> {
+  /** complete files that were not known */
+  files: SeenFile[]
+  /** when files that may still be growing are to be looked at again; null when there are none */
+  againMs: number | null
+  /** to be called once the store has taken note */
+  recorded(): void
 }
 
 /** The part of pino's interface that the scheduler needs. */
@@ -33,6 +62,9 @@ export type DebugPoint =
   | 'tick:created'
   | 'slots:decided'
   | 'slots:created'
+  | 'look:seen'
+  | 'trigger:decided'
+  | 'trigger:fired'
   | 'runs:started'
   | 'run:decided'
   | 'run:applied'
@@ -52,6 +84,7 @@ export interface Ports {
   clock: Clock
   events: Events
   timetable: Timetable
+  watches: Watches
   random: Random
   log: Log
   /** who is told of what belongs to no DAG, and of failures of DAGs that do not say themselves; null for nobody */

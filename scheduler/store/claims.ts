@@ -46,7 +46,7 @@ with recursive waiting as (
   select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
 )
 select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
-  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.no_checks
+  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
 const CLAIM_ALONE = claiming(0)
@@ -102,7 +102,15 @@ with input as (
     w."rowsUpdated", w."rowsRemoved", w."rowsTotal", w.bytes, w."committedAt"
   from mine m, jsonb_to_recordset(m.writes) as w("table" text, version bigint, "versionBefore" bigint, operation text,
     "rowsAdded" bigint, "rowsUpdated" bigint, "rowsRemoved" bigint, "rowsTotal" bigint, bytes bigint,
-    "committedAt" timestamptz) on conflict do nothing
+    "committedAt" timestamptz) on conflict do nothing returning table_name, version, version_before, run_id
+), told as (
+  -- a DAG is not started by what it has written itself
+  insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
+  select s.dag_id, 'table', s.source, w.version::text,
+    jsonb_build_object('table', s.source, 'version', w.version, 'from_version', w.version_before), $2
+  from kept_writes w join trigger_sources s on s.kind = 'table' and s.source = w.table_name
+  where split_part(w.run_id, '-', 1) <> s.dag_id
+  on conflict on constraint one_event do nothing
 ), kept_checks as (
   insert into check_results (run_id, task_id, attempt, position, table_name, name, kind, severity, passed, failing_rows,
     measured, sample, message, checked_at)
@@ -168,6 +176,7 @@ interface ClaimRow extends Record<string, unknown> {
   interval_end: Instant
   params: ClaimedTask['params']
   triggered_by: string
+  trigger: ClaimedTask['trigger']
   no_checks: boolean
 }
 
@@ -229,10 +238,10 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
 
   async recordOutcomes(
     outcomes: Parameters<ClaimStore['recordOutcomes']>[0],
-    _now: Instant,
+    now: Instant,
   ): Promise<('recorded' | 'lost_claim')[]> {
     const input = json(outcomes.map(toInput))
-    const record: SqlStatement = { sql: RECORD_OUTCOMES, params: [input] }
+    const record: SqlStatement = { sql: RECORD_OUTCOMES, params: [input, sqlInstant(now)] }
     const results = this.#database.exclusive
       ? [await this.#database.query(record.sql, record.params)]
       : await this.#database.transaction([{ sql: LOCK_CLAIMS, params: [input] }, record])
@@ -320,6 +329,7 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
     intervalEnd: row.interval_end,
     params: row.params,
     triggeredBy: row.triggered_by,
+    trigger: row.trigger,
     noChecks: row.no_checks,
     handle: row.handle,
     woken: row.woken,

@@ -6,6 +6,7 @@ import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { json, jsonInstant } from './rows.js'
 import { makingSlasDue } from './slas.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from './store.js'
+import { sourcesOf } from './trigger-store.js'
 
 /** Versions kept in memory; a version never changes. */
 const CACHED_VERSIONS = 256
@@ -17,7 +18,7 @@ with event as (
   select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
 ), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
-    owner text, tags text[], has_next boolean, next_due_at timestamptz)
+    owner text, tags text[], has_next boolean, next_due_at timestamptz, sources jsonb)
 ), versions as (
   insert into dag_versions (version, dag_id, spec, created_at)
   select version, dag_id, spec, $4 from input where spec is not null on conflict (version) do nothing
@@ -33,6 +34,21 @@ with event as (
 ), ${makingSlasDue('join dags d on d.dag_id = s.dag_id', 'd.paused and d.pause_reason = $5 and d.dag_id in (select dag_id from input)', '$4')}, vanished as (
   update dags set present = false, paused = true, pause_reason = case when paused then pause_reason else $5 end
   where present and file <> all ($2::text[]) and dag_id not in (select dag_id from input)
+), waited_for as (
+  select i.dag_id, s.* from input i, jsonb_to_recordset(i.sources) as s(kind text, source text, files jsonb)
+), begun as (
+  insert into trigger_sources (dag_id, kind, source, files, since, next_look_at)
+  select dag_id, kind, source, files, $4, case when kind <> 'dag' then $4 end from waited_for
+  on conflict (dag_id, kind, source) do update set files = excluded.files
+    where trigger_sources.files is distinct from excluded.files
+), ended as (
+  delete from trigger_sources s
+  where not exists (select 1 from waited_for w where w.dag_id = s.dag_id and w.kind = s.kind and w.source = s.source)
+    and s.dag_id not in (select dag_id from dags where file = any ($2::text[]) and dag_id not in (select dag_id from input))
+  returning dag_id, kind, source
+), given_up as (
+  delete from trigger_events e using ended
+  where e.dag_id = ended.dag_id and e.kind = ended.kind and e.source = ended.source and e.run_id is null
 ), forgotten as (
   delete from dag_problems where position >= jsonb_array_length($3::jsonb)
 )
@@ -73,6 +89,7 @@ export class DagQueries implements DagStore {
       tags: dag.tags,
       has_next: Object.hasOwn(input.nextDue, dag.id),
       next_due_at: jsonInstant(input.nextDue[dag.id] ?? null),
+      sources: sourcesOf(dag),
     }))
     await this.#database.query(REGISTER, [
       json(dags),
@@ -184,5 +201,5 @@ function withDefaults(dag: Dag): Dag {
   return { ...LATER_DAG_FIELDS, ...dag, tasks: dag.tasks.map((task) => ({ ...LATER_TASK_FIELDS, ...task })) }
 }
 
-const LATER_DAG_FIELDS = { alerts: NO_ALERTS, slas: [] }
+const LATER_DAG_FIELDS = { triggers: [], alerts: NO_ALERTS, slas: [] }
 const LATER_TASK_FIELDS = { forEach: null, alerts: NO_ALERTS, slas: [] }

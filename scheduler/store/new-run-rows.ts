@@ -5,14 +5,14 @@ import type { NewRun } from './store.js'
 /** Columns of a run as `newRunRow` gives them, for `jsonb_to_recordset`. */
 export const NEW_RUN_COLUMNS = `run_id text, dag_id text, version text, kind text, due_at timestamptz,
   interval_start timestamptz, interval_end timestamptz, params jsonb, triggered_by text, only_tasks text[], no_checks boolean,
-  max_active_runs int, max_active_tasks int, tasks jsonb, slas jsonb`
+  max_active_runs int, max_active_tasks int, tasks jsonb, slas jsonb, trigger jsonb`
 
 /** Inserts runs from `slot` (rows of `newRunRow`); the instant is $2, `made` has their ids. */
 export const INSERT_RUNS = (backfillId: string, where = 'true') => `
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
-    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at, backfill_id)
+    only_tasks, no_checks, max_active_runs, max_active_tasks, created_at, backfill_id, trigger)
   select run_id, dag_id, version, kind, 'queued', due_at, interval_start, interval_end, params, triggered_by, only_tasks,
-    no_checks, max_active_runs, max_active_tasks, $2, ${backfillId} from slot where ${where}
+    no_checks, max_active_runs, max_active_tasks, $2, ${backfillId}, trigger from slot where ${where}
   on conflict do nothing returning run_id, dag_id`
 
 /** Inserts the tasks of the runs that were made. */
@@ -43,6 +43,7 @@ export function newRunRow(run: NewRun): object {
     no_checks: run.noChecks,
     max_active_runs: run.maxActiveRuns,
     max_active_tasks: run.maxActiveTasks,
+    ...(run.trigger == null ? {} : { trigger: run.trigger }),
     tasks: run.tasks.map((task, position) => ({ ...task, position })),
     slas: run.slas.map(newSlaRow),
   }

@@ -16,6 +16,7 @@ import { RetentionQueries } from './retention.js'
 import { RunQueries } from './runs.js'
 import { SlaQueries } from './slas.js'
 import type { Store } from './store.js'
+import { TriggerQueries } from './triggers.js'
 import { WaitQueries } from './waits.js'
 
 export interface OpenStore {
@@ -56,6 +57,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     dueRuns: new DueRunQueries(database),
     backfills: new BackfillQueries(database),
     waits: new WaitQueries(database),
+    triggers: new TriggerQueries(database),
     runs: new RunQueries(database, (version) => dags.dagVersion(version)),
     retention: new RetentionQueries(database),
     queueing: new QueueingQueries(database),
@@ -108,6 +110,7 @@ interface Parts {
   dueRuns: DueRunQueries
   backfills: BackfillQueries
   waits: WaitQueries
+  triggers: TriggerQueries
   runs: RunQueries
   retention: RetentionQueries
   queueing: QueueingQueries
@@ -121,7 +124,7 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, backfills, waits, runs, retention, queueing, claims, lineage, accounts } = parts
+  const { dags, dueRuns, backfills, waits, triggers, runs, retention, queueing, claims, lineage, accounts } = parts
   const { alerts, messages, slas } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
@@ -151,6 +154,17 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     nextLookAt: (...args) => waits.nextLookAt(...args),
     recordLooks: (...args) => waits.recordLooks(...args),
     hastenLooks: (...args) => waits.hastenLooks(...args),
+    triggerSources: (...args) => triggers.triggerSources(...args),
+    claimLooks: (...args) => triggers.claimLooks(...args),
+    nextTriggerLook: () => triggers.nextTriggerLook(),
+    recordVersions: (...args) => triggers.recordVersions(...args),
+    recordFiles: (...args) => triggers.recordFiles(...args),
+    knownFiles: (...args) => triggers.knownFiles(...args),
+    setLook: (...args) => triggers.setLook(...args),
+    pendingTriggers: (...args) => triggers.pendingTriggers(...args),
+    pendingEvents: (...args) => triggers.pendingEvents(...args),
+    fireTriggers: (...args) => triggers.fireTriggers(...args),
+    dropEvents: (...args) => triggers.dropEvents(...args),
     createRun: (...args) => runs.createRun(...args),
     startRuns: (...args) => runs.startRuns(...args),
     run: (...args) => runs.run(...args),

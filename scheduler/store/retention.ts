@@ -16,6 +16,9 @@ with ended as materialized (
   select r.run_id from runs r where r.run_id = any($2::text[]) and ${REMOVABLE} order by r.run_id for update
 ), keys as (
   delete from idempotency_keys k using ended where k.run_id = ended.run_id
+), events as (
+  -- a file that is still there is known as long as it is
+  delete from trigger_events e using ended where e.run_id = ended.run_id and (e.kind <> 'file' or e.gone_at < $1)
 )
 delete from runs r using ended where r.run_id = ended.run_id returning r.run_id`
 

@@ -1,10 +1,10 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Wait } from '../../operators/wait.js'
-import type { AttemptOutcome, Run, RunKind, RunState, TaskRun, TaskState } from '../core/model.js'
+import type { AttemptOutcome, Run, RunKind, RunState, RunTrigger, TaskRun, TaskState } from '../core/model.js'
 
 /** Columns of `runs` in the form `toRun` reads. */
 export const RUN_COLUMNS = `run_id, dag_id, version, kind, state, revision, due_at, interval_start, interval_end, params,
-  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks,
+  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks, trigger,
   parent_run_id, parent_task_id, parent_generation, parent_waits`
 
 export interface RunRow extends Record<string, unknown> {
@@ -30,6 +30,7 @@ export interface RunRow extends Record<string, unknown> {
   parent_task_id: string | null
   parent_generation: number | null
   parent_waits: boolean | null
+  trigger: RunTrigger | null
 }
 
 export function toRun(row: RunRow): Run {
@@ -45,6 +46,7 @@ export function toRun(row: RunRow): Run {
     intervalEnd: row.interval_end,
     params: row.params,
     triggeredBy: row.triggered_by,
+    trigger: row.trigger,
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,

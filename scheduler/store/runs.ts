@@ -26,8 +26,8 @@ with known_key as (
 ), run as (
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
     only_tasks, no_checks, max_active_runs, max_active_tasks, created_at, parent_run_id, parent_task_id, parent_generation,
-    parent_waits)
-  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1, $18, $19, $20, $21
+    parent_waits, trigger)
+  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1, $18, $19, $20, $21, $23::jsonb
   where not exists (select 1 from known_key) and not exists (select 1 from clash)
   on conflict do nothing
   returning run_id
@@ -111,6 +111,13 @@ with change as (
   from change c, run
   where c.expect ->> 'state' = 'running' and c.set ->> 'state' <> 'running' and a.result is null
     and a.run_id = run.run_id and a.task_id = c."taskId" and a.attempt = (c.expect ->> 'attempt')::int
+), told as (
+  -- a run of a part of the tasks is no success of the DAG
+  insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
+  select s.dag_id, 'dag', r.dag_id, r.run_id, jsonb_build_object('dag', r.dag_id, 'run', r.run_id), $3
+  from run join runs r using (run_id) join trigger_sources s on s.kind = 'dag' and s.source = r.dag_id
+  where $5::jsonb ->> 'state' = 'success' and r.only_tasks is null
+  on conflict on constraint one_event do nothing
 ), settled as (
   update attempts a set settled = true
   from run, jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int)
@@ -223,6 +230,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         run.parent?.generation ?? null,
         run.parent?.waits ?? null,
         json(run.slas.map(newSlaRow)),
+        run.trigger == null ? null : json(run.trigger),
       ])
       switch (row?.outcome) {
         case 'created':

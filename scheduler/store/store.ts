@@ -1,10 +1,20 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { AlertEvent } from '../core/alert.js'
-import type { AttemptOutcome, Decision, ParentTask, Run, RunKind, RunSnapshot, TaskRun } from '../core/model.js'
+import type {
+  AttemptOutcome,
+  Decision,
+  ParentTask,
+  Run,
+  RunKind,
+  RunSnapshot,
+  RunTrigger,
+  TaskRun,
+} from '../core/model.js'
 import type { Dag, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 import type { NewSla, SlaStore } from './sla-store.js'
+import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
 
 /**
@@ -20,6 +30,7 @@ export interface Store
     RetentionStore,
     BackfillStore,
     WaitStore,
+    TriggerStore,
     ClaimStore,
     LineageStore,
     AccountStore,
@@ -55,6 +66,8 @@ export interface DagStore {
    * broken (its path, as in `Dag.file`, is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
    * its file's absence was what paused it. `nextDue` holds the next due instant of every DAG in `dags` whose schedule is
    * new or changed; others keep theirs.
+   * What the triggers of these DAGs wait for is taken over too: sources that are new begin at `now`, those of DAGs that name
+   * them no more, or whose file has gone, end (`trigger-store.ts`).
    */
   registerDags(
     input: {
@@ -95,6 +108,8 @@ export interface NewRun {
   intervalEnd: Instant
   params: JsonObject
   triggeredBy: string
+  /** of a triggered run what started it */
+  trigger?: RunTrigger | null
   onlyTasks: string[] | null
   noChecks: boolean
   /** one row per task of the version, in its order; a task outside `onlyTasks` is not made. They begin as `none`, with
@@ -224,6 +239,8 @@ export interface ClaimedTask {
   intervalEnd: Instant
   params: JsonObject
   triggeredBy: string
+  /** null for a run that no trigger started */
+  trigger: RunTrigger | null
   noChecks: boolean
   /** of an item (`taskId` is `load.17`) its value; null for other tasks */
   item: Json

@@ -2,6 +2,7 @@ import { isSluiceError, messageOf, SluiceError } from '../../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../../json.js'
 import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from '../../operators/operator.js'
 import { checkOutputs } from '../../operators/outputs.js'
+import { kindOfRun } from '../core/run-id.js'
 import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
 import type { AttemptFacts } from '../store/store.js'
 import { attemptContext } from './attempt-context.js'
@@ -225,6 +226,7 @@ function scopeOf({ claim, dag, task, upstream }: Assignment, config: SlotConfig)
     dag: { id: dag.id, version: dag.version, owner: dag.owner },
     task: { id: task.id, attempt: claim.attempt },
     tasks: upstream,
+    trigger: claim.trigger === null ? { kind: kindOfRun(claim.runId) } : (claim.trigger as unknown as JsonObject),
     vars: config.vars,
     ...(task.forEach === null ? {} : { item: claim.item }),
   }

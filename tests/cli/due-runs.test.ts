@@ -14,6 +14,7 @@ const dag = (cron: string): Dag => ({
   tags: [],
   schedule: cronSchedule(cron, 'Europe/Paris'),
   start: null,
+  triggers: [],
   catchup: 'none',
   maxActiveRuns: 1,
   maxActiveTasks: 1,

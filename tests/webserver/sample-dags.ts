@@ -48,6 +48,7 @@ export function sampleDag(id: string, tasks: Task[], set: Partial<Dag> = {}): Da
     tags: [],
     schedule: cronSchedule('0 6 * * *', 'Europe/Paris'),
     start: null,
+    triggers: [],
     catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 16,

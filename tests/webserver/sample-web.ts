@@ -154,6 +154,11 @@ export class SampleWeb {
           key !== null && this.calls.filter((call) => call[0] === 'trigger' && call[4] === key).length > 1
         return { run: `${dagId}-20261120T054112000Z-manual`, repeated }
       },
+      deliver: async (dagId, delivery) => {
+        record('deliver', [dagId, delivery])
+        const same = ([name, , other]: unknown[]) => name === 'deliver' && (other as typeof delivery).id === delivery.id
+        return { run: `${dagId}-20261120T054112000Z-webhook`, repeated: this.calls.filter(same).length > 1 }
+      },
       clear: async (...args) => {
         record('clear', args)
         return { cleared: args[1] ?? ['all'] }

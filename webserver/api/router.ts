@@ -1,13 +1,12 @@
 import { Ajv, type ValidateFunction } from 'ajv'
-import express, { type ErrorRequestHandler, type Request, type Response, Router } from 'express'
+import express, { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
 import type { JsonObject } from '../../json.js'
 import { authorizeChange, type Identity, requireRole } from '../auth/session.js'
-import { codedError } from '../errors.js'
 import type { Live } from '../live/live.js'
-import { logDefect } from '../log.js'
 import type { Web } from '../web.js'
 import { openApi } from './openapi.js'
+import { problems } from './problems.js'
 import type { ApiRoute } from './route.js'
 import { ALERT_ROUTES } from './routes-alerts.js'
 import { APPROVAL_ROUTES } from './routes-approvals.js'
@@ -110,25 +109,4 @@ function queryText(route: ApiRoute, req: Request, name: string): string {
   if (!/^\d{1,16}$/.test(value) || Number(value) < minimum || Number(value) > maximum)
     throw new SluiceError('BAD_REQUEST', `The query parameter ${name} is a whole number from ${minimum} to ${maximum}.`)
   return value
-}
-
-/** Refusals as RFC 9457 documents. */
-const problems: ErrorRequestHandler = (thrown, req, res, next) => {
-  const error = codedError(thrown)
-  if (error.code === 'INTERNAL') logDefect(thrown, `${req.method} ${req.originalUrl.split('?')[0]}`)
-  if (res.headersSent) return next(thrown)
-  if (error.status === 401) res.set('www-authenticate', 'Bearer')
-  res
-    .status(error.status)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:sluice:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
-        title: error.code.toLowerCase().replaceAll('_', ' '),
-        status: error.status,
-        detail: error.message,
-        code: error.code,
-        hint: error.hint,
-      }),
-    )
 }

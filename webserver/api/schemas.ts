@@ -104,11 +104,12 @@ export const SCHEMAS = {
   RunListEntry: exactly(runEntry),
   Run: exactly({
     ...runEntry,
-    kind: { enum: ['scheduled', 'manual', 'backfill'] },
+    kind: { enum: ['scheduled', 'manual', 'backfill', 'triggered'] },
     version: text,
     interval: exactly({ start: instant, end: instant }),
     params: anything,
     triggered_by: text,
+    trigger: orNull(anything),
     reason: text,
     tasks: list(task),
   }),

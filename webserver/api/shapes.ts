@@ -77,6 +77,7 @@ export function runShape(run: Run, tasks: TaskShape[]): RunShape {
     interval: { start: isoInstant(run.intervalStart), end: isoInstant(run.intervalEnd) },
     params: run.params,
     triggered_by: run.triggeredBy,
+    trigger: run.trigger,
     reason: run.reason,
     tasks,
   }

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../duration.js'
-import type { Schedule } from '../../scheduler/dag/model.js'
+import type { Schedule, Trigger } from '../../scheduler/dag/model.js'
+import { triggerWords } from '../../scheduler/dag/trigger-words.js'
 import { zoneName } from './time.js'
 
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
@@ -32,9 +33,11 @@ function cronWords(cron: string): string {
   return cron
 }
 
-/** The words with the zone: `daily at 06:00 · Paris`; `by hand only` without a schedule. */
-export function scheduleLine(schedule: Schedule | null): string {
-  return schedule === null ? 'by hand only' : `${scheduleWords(schedule)} · ${zoneName(schedule.timezone)}`
+/** The words with the zone, and what else starts runs: `daily at 06:00 · Paris`; `by hand only` without either. */
+export function scheduleLine(schedule: Schedule | null, triggers: readonly Trigger[]): string {
+  const time = schedule === null ? [] : [`${scheduleWords(schedule)} · ${zoneName(schedule.timezone)}`]
+  const lines = [...time, ...triggers.map(triggerWords)]
+  return lines.length === 0 ? 'by hand only' : lines.join(' · ')
 }
 
 function two(digits: string): string {

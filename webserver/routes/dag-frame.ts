@@ -8,9 +8,9 @@ import { slaRecord as readSlaRecord, type SlaRecord } from '../../scheduler/stor
 import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { count, countOf } from '../present/numbers.js'
-import { scheduleWords } from '../present/schedule.js'
+import { scheduleLine } from '../present/schedule.js'
 import { dagSlaWords, recordWords } from '../present/sla-view.js'
-import { timeLine, zoneName } from '../present/time.js'
+import { timeLine } from '../present/time.js'
 import { href } from '../query.js'
 import type { Web } from '../web.js'
 
@@ -57,8 +57,7 @@ export function frameView({ head, dag, timezone, now, missed, slaRecord }: DagFr
     activeHref: links.dagTab(head.dagId, 'active'),
     triggerHref: links.dagTab(head.dagId, 'trigger'),
     tags: head.tags.map((tag) => ({ tag, href: href('/dags', { tag }) })),
-    schedule:
-      dag.schedule === null ? 'by hand only' : `${scheduleWords(dag.schedule)} ${zoneName(dag.schedule.timezone)}`,
+    schedule: scheduleLine(dag.schedule, dag.triggers),
     cron: dag.schedule?.crons.join(' | ') ?? '',
     next:
       head.nextDueAt === null || head.paused || !head.present

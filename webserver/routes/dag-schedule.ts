@@ -7,6 +7,7 @@ import { authorizeChange } from '../auth/session.js'
 import { backfillView, previewView } from '../present/backfill-view.js'
 import { links } from '../present/links.js'
 import { intervalTwice, isUtc, timeTwice, zoneName } from '../present/time.js'
+import { waitsForView } from '../present/waits-for.js'
 import { instantFromText } from '../present/wall-instant.js'
 import { href, wholeNumber } from '../query.js'
 import type { Web } from '../web.js'
@@ -67,7 +68,13 @@ async function sendSchedule(
   const shown = backfills.slice(0, BACKFILLS)
   const last = shown.at(-1)
   const base = links.dagTab(dag.id, 'schedule')
+  const { store } = web.deps
+  const [sources, pending] =
+    dag.triggers.length === 0
+      ? [[], []]
+      : await Promise.all([store.triggerSources(dag.id), store.pendingEvents(dag.id)])
   await sendTab(web, req, res, frame, 'schedule', {
+    waitsFor: waitsForView(dag, sources, pending, timezone, now),
     hasSchedule: dag.schedule !== null,
     paused: head.paused || !head.present,
     upcoming: upcomingIntervals(dag, head.nextDueAt, now, UPCOMING).map(({ start, end }) => ({

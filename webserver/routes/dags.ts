@@ -66,7 +66,7 @@ function rowView(dag: ListedDag, runs: readonly ListedRun[], now: number) {
     active: !dag.paused,
     present: dag.present,
     tags: dag.tags.map((tag) => ({ tag, href: href('/dags', { tag }) })),
-    line: [dag.owner, scheduleLine(dag.schedule)].filter((part) => part !== '').join(' · '),
+    line: [dag.owner, scheduleLine(dag.schedule, dag.triggers)].filter((part) => part !== '').join(' · '),
     bars: {
       id: `d-${dag.dagId}-bars`,
       label: `Last ${runs.length} runs: ${good.length} success, ${failed} failed`,

@@ -28,6 +28,7 @@ import {
   taskRows,
   timezoneOf,
 } from '../present/run-view.js'
+import { startedByView } from '../present/started-by.js'
 import { day, dayAndYear, intervalTwice, isUtc, runName, timeTwice, wallTime, zoneName } from '../present/time.js'
 import { textOf } from '../query.js'
 import type { Web } from '../web.js'
@@ -156,7 +157,7 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
 function runTitle({ run, dag }: RunFacts): string {
   const timezone = timezoneOf(dag)
   const wall = wallTime(run.dueAt, timezone)
-  const clock = run.kind === 'manual' ? wall.seconds : wall.clock
+  const clock = run.kind === 'manual' || run.kind === 'triggered' ? wall.seconds : wall.clock
   const zone = isUtc(timezone) ? 'UTC' : zoneName(timezone)
   return `${dayAndYear(run.dueAt, timezone)}, ${clock} ${zone}${run.kind === 'manual' ? ', by hand' : ''}`
 }
@@ -182,8 +183,9 @@ function factsView({ run, dag, now }: RunFacts) {
     by:
       run.kind === 'scheduled'
         ? 'schedule'
-        : `${run.triggeredBy}${run.kind === 'backfill' ? ', backfill' : run.parent === undefined ? ', by hand' : ''}`,
+        : `${run.triggeredBy}${run.kind === 'backfill' ? ', backfill' : run.kind === 'manual' && run.parent === undefined ? ', by hand' : ''}`,
     parent: run.parent === undefined ? '' : links.task(run.parent.runId, run.parent.taskId),
+    startedBy: startedByView(run.trigger),
     version: { short: run.version.slice(0, 7), href: `${links.dagTab(run.dagId, 'code')}?version=${run.version}` },
     params,
     limits: limits.join(' · '),

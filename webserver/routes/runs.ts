@@ -57,7 +57,12 @@ function rowView(row: RunListRow, now: number) {
     due: timeTwice(row.dueAt, timezone, now),
     started: row.startedAt === null ? '' : timeLine(row.startedAt, timezone, now, { seconds: true }),
     took: took === null ? '' : duration(took),
-    by: row.kind === 'scheduled' ? 'schedule' : `${row.triggeredBy}${row.kind === 'backfill' ? ', backfill' : ''}`,
+    by:
+      row.kind === 'scheduled'
+        ? 'schedule'
+        : row.kind === 'triggered'
+          ? row.triggeredBy
+          : `${row.triggeredBy}${row.kind === 'backfill' ? ', backfill' : ''}`,
     version: row.version.slice(0, 7),
     versionHref: href(links.dagTab(row.dagId, 'code'), { version: row.version }),
     reason: row.reason,

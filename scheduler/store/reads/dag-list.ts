@@ -1,6 +1,6 @@
 import type { Instant } from '../../../json.js'
 import type { RunState } from '../../core/model.js'
-import type { Schedule } from '../../dag/model.js'
+import type { Schedule, Trigger } from '../../dag/model.js'
 import type { Database, SqlRow } from '../database.js'
 
 export const DAG_FILTERS = ['all', 'running', 'failed', 'paused'] as const
@@ -42,6 +42,7 @@ export interface ListedDag {
   owner: string
   tags: string[]
   schedule: Schedule | null
+  triggers: Trigger[]
 }
 
 export type DagCounts = Record<DagFilter, number>
@@ -88,7 +89,8 @@ export async function listDags(
        select ${KEYS[query.order]} collate "C" as key, * from matching where ${FILTERS[query.state]}
      )
      select c.counts, l.key, l.dag_id as "dagId", l.file, l.version, l.paused, l.pause_reason as "pauseReason", l.present,
-       l.next_due_at as "nextDueAt", l.owner, l.tags, v.spec->'schedule' as schedule
+       l.next_due_at as "nextDueAt", l.owner, l.tags, v.spec->'schedule' as schedule,
+       coalesce(v.spec->'triggers', '[]') as triggers
      from counted c
      left join (select * from listed where key > $4 collate "C" order by key limit $5) l on true
      left join dag_versions v on v.version = l.version

@@ -109,11 +109,6 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   ],
   ['a task of nothing', 'dag: a\ntasks:\n  load:\n', [/^3:3 task `load` must be a map, not empty/]],
   [
-    'what comes in a later version',
-    dagWith(['schedule: { files: "*.csv" }'], ['bash: x']),
-    [/^2:13 `files` is not there yet/],
-  ],
-  [
     'an SLA without a deadline',
     dagWith(['sla: { email: [a@example.com] }'], ['bash: x', 'sla: {}']),
     [
@@ -202,7 +197,68 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
   [
     'a schedule of neither kind, and one of both',
     dagWith(['schedule: { timezone: UTC }']),
-    ['2:1 `schedule` needs `cron` or `every` (for example { cron: "0 6 * * *" } or { every: 15m })'],
+    [/^2:1 `schedule` needs `cron` or `every`, or something else that starts runs/],
+  ],
+  [
+    'time zones without a time',
+    dagWith(['schedule: { tables: [silver.sales], timezone: UTC }']),
+    [/^2:37 `timezone` is about time, but `schedule` has no `cron` or `every`/],
+  ],
+  [
+    'tables and DAGs that none can be waited for',
+    dagWith(['schedule:', '  tables: [sales, "silver.{{ params.x }}"]', '  dags: { any: [a], all: [b] }']),
+    [/^3:12 /, /^3:19 /, /^4:3 `dags` has both `any` and `all`/],
+  ],
+  [
+    'a DAG that waits for itself',
+    dagWith(['schedule: { dags: [other, test] }']),
+    [/^2:27 the DAG `test` waits for itself/],
+  ],
+  [
+    'a DAG that writes what it waits for',
+    dagWith(
+      ['schedule: { tables: [silver.sales] }'],
+      ['sql: { query: "select 1 as a", to: silver.sales, mode: append }'],
+    ),
+    [/^2:22 the DAG waits for `silver.sales`, which its task `load` writes/],
+  ],
+  [
+    'files outside the project, in a bucket without a connection, or with one and in none',
+    dagWith(['schedule: { files: ["../../../*.csv", "/etc/*", "s3://shop/*.csv", "in/*/../../../../*"] }']),
+    [
+      /^2:21 `..\/..\/..\/\*.csv` leads outside the project/,
+      /^2:39 `\/etc\/\*` leads outside/,
+      /^2:49 `s3:\/\/shop\/\*.csv` is in a bucket \(name a connection of type s3/,
+      /^2:68 .* leads outside/,
+    ],
+  ],
+  [
+    'a bucket that is none',
+    dagWith(['schedule: { files: { path: ["landing/*.csv", "s3://X/*"], connection: minio, stable: 1s1s } }']),
+    [
+      /^2:29 `landing\/\*.csv` is in no bucket/,
+      /^2:46 `s3:\/\/X\/\*` is not of the form s3:\/\/bucket\/key/,
+      /^2:86 `stable` is not a duration: 1s1s/,
+    ],
+  ],
+  [
+    'webhooks and parameters that do not go together',
+    dagWith([
+      'params: { order: { type: integer }, note: { type: string, default: "" } }',
+      'schedule:',
+      '  webhooks:',
+      '    one: { connection: hook, params: { ordr: id } }',
+      '    two: { connection: hook, params: { order: id } }',
+    ]),
+    [
+      /^5:5 `order` has no default, and deliveries to `one` do not bring it/,
+      /^5:40 there is no parameter `ordr` \(did you mean `order`\?\)/,
+    ],
+  ],
+  [
+    'parameters that no event brings',
+    dagWith(['params: { order: { type: integer } }', 'schedule: { files: "*.csv" }']),
+    [/^2:11 `order` has no default, but nobody gives it to a scheduled run/],
   ],
   [
     'a schedule of both kinds',

@@ -54,6 +54,7 @@ const sql: Operator = {
       },
     ],
   },
+  tables: ({ to }) => ({ writes: typeof to === 'string' ? [to] : [] }),
   shortSchema: { type: 'string', minLength: 1, 'x-template': 'sql' },
   longForm: (value) => ({ query: value }),
 }
@@ -153,6 +154,7 @@ export const emptyScope = {
   dag: { id: 'test', version: 'v', owner: '' },
   task: { id: 'load', attempt: 1 },
   tasks: {},
+  trigger: { kind: 'manual' } as JsonObject,
   vars: {},
 }
 

@@ -253,7 +253,7 @@ describe('faults found without running', () => {
     ['{{ interval.strt }}', /did you mean `start`\?/],
     ['{{ intervall.start }}', /did you mean `interval`\?/],
     ['{{ item }}', /uses `item`, which on/],
-    ['{{ trigger.file }}', /uses `trigger`, which is not there yet/],
+    ['{{ trigger.file }}', /names `trigger.file`, which does not exist \(there are `kind`\)/],
     ['{{ run.id.x }}', /names `run.id.x`, which does not exist/],
     ['{{ tasks.x.outputs.a }}', /names the task `x`, which does not exist/],
     ['{{ tasks.load.outputs.a }}', /does not come before this task/],

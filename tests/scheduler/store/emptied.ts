@@ -18,6 +18,8 @@ const TABLES = [
   'slas',
   'runs',
   'backfills',
+  'trigger_events',
+  'trigger_sources',
   'pools',
   'dag_problems',
   'dags',

@@ -12,6 +12,7 @@ import { retentionSuite } from './suite/retention.js'
 import { runsSuite } from './suite/runs.js'
 import { slasSuite } from './suite/slas.js'
 import type { FreshStore } from './suite/subject.js'
+import { triggersSuite } from './suite/triggers.js'
 import { waitsSuite } from './suite/waits.js'
 
 export type { FreshStore } from './suite/subject.js'
@@ -29,6 +30,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     waitsSuite(fresh)
     retentionSuite(fresh)
     slasSuite(fresh)
+    triggersSuite(fresh)
     accountsSuite(fresh)
     alertsSuite(fresh)
     alertMessagesSuite(fresh)

@@ -1,4 +1,5 @@
 import type { Instant } from '../../../json.js'
+import type { RunKind } from '../../../scheduler/core/model.js'
 import type { Backfill, BackfillStore, SlotRuns } from '../../../scheduler/store/backfill-store.js'
 import type { NewRun } from '../../../scheduler/store/store.js'
 import { insertRun } from './runs.js'
@@ -59,16 +60,18 @@ function hasRoom(tables: Tables, { state, dagId, nextDueAt, maxActive, runs }: B
 
 function ofSlot(tables: Tables, dagId: string, dueAt: Instant): RunRow[] {
   return [...tables.runs.values()].filter(
-    ({ run }) => run.dagId === dagId && run.dueAt === dueAt && run.kind !== 'manual',
+    ({ run }) => run.dagId === dagId && run.dueAt === dueAt && ofSchedule(run.kind),
   )
 }
+
+const ofSchedule = (kind: RunKind) => kind === 'scheduled' || kind === 'backfill'
 
 const isGood = ({ run }: RunRow) => run.state !== 'failed' && run.state !== 'cancelled'
 
 function slotRuns(tables: Tables, dagId: string, from: Instant, to: Instant): SlotRuns[] {
   const dues = new Set<Instant>()
   for (const { run } of tables.runs.values()) {
-    if (run.dagId === dagId && run.kind !== 'manual' && run.dueAt >= from && run.dueAt <= to) dues.add(run.dueAt)
+    if (run.dagId === dagId && ofSchedule(run.kind) && run.dueAt >= from && run.dueAt <= to) dues.add(run.dueAt)
   }
   return [...dues].sort((a, b) => a - b).map((dueAt) => ({ dueAt, isGood: ofSlot(tables, dagId, dueAt).some(isGood) }))
 }

@@ -2,6 +2,7 @@ import type { Instant } from '../../../json.js'
 import type { ClaimRef, ClaimStore } from '../../../scheduler/store/store.js'
 import { queueReady } from './queueing.js'
 import { type AttemptRow, byInstant, type RunRow, type Tables, type TaskRow } from './tables.js'
+import { tablesWritten } from './triggers.js'
 
 export function claimStore(tables: Tables): ClaimStore {
   return {
@@ -36,8 +37,8 @@ export function claimStore(tables: Tables): ClaimStore {
       }
       return { lost, cancel, epochOver: worker.epoch < tables.epoch }
     },
-    async recordOutcomes(outcomes) {
-      return outcomes.map((recorded) => recordOutcome(tables, recorded))
+    async recordOutcomes(outcomes, now) {
+      return outcomes.map((recorded) => recordOutcome(tables, recorded, now))
     },
     async saveHandle(ref, handle) {
       const row = ours(tables, ref)
@@ -150,6 +151,7 @@ function claim(
       intervalEnd: run.intervalEnd,
       params: run.params,
       triggeredBy: run.triggeredBy,
+      trigger: run.trigger,
       noChecks: run.noChecks,
       handle: row.handle,
       woken: row.woken,
@@ -171,6 +173,7 @@ function ours(tables: Tables, ref: ClaimRef): TaskRow | null {
 function recordOutcome(
   tables: Tables,
   recorded: Parameters<ClaimStore['recordOutcomes']>[0][number],
+  now: Instant,
 ): 'recorded' | 'lost_claim' {
   const row = ours(tables, recorded)
   const asked = tables.attempt(recorded.runId, recorded.taskId, recorded.attempt)
@@ -186,6 +189,7 @@ function recordOutcome(
   attempt.settled = false
   attempt.facts = recorded.facts
   if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }
+  tablesWritten(tables, recorded.runId, recorded.facts.writes, now)
   return 'recorded'
 }
 

@@ -3,12 +3,14 @@ import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from '../../../sc
 import { raiseAlerts } from './alerts.js'
 import { makeSlasDue } from './slas.js'
 import { byInstant, type Tables } from './tables.js'
+import { registerSources } from './triggers.js'
 
 export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
     async registerDags(input, now) {
       registerDags(tables, input, now)
+      registerSources(tables, input, now)
       raiseAlerts(tables, input.alerts ?? [], now)
     },
     async dags() {

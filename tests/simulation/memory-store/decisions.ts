@@ -4,6 +4,7 @@ import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/mo
 import { raiseAlerts } from './alerts.js'
 import { lookAtSlas } from './slas.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
+import { dagSucceeded } from './triggers.js'
 
 export function applyDecision(
   tables: Tables,
@@ -22,6 +23,7 @@ export function applyDecision(
   }
   for (const expansion of decision.expand) expandTask(tables, row, expansion, now)
   row.run = { ...row.run, ...decision.run, revision: row.run.revision + 1 }
+  if (decision.run?.state === 'success' && row.run.onlyTasks === null) dagSucceeded(tables, row.run, now)
   for (const { taskId, attempt } of tables.guards('settled_mark') ? decision.settled : []) {
     const settled = tables.attempt(runId, taskId, attempt)
     if (settled !== undefined) settled.settled = true

@@ -21,6 +21,8 @@ export const STORE_GUARDS = [
   'idempotency',
   'wait_met',
   'child_key',
+  'unique_event',
+  'event_of_one_run',
   'pool_limit',
   'max_active_tasks',
   'max_active_runs',

@@ -10,6 +10,7 @@ import { retentionStore } from './retention.js'
 import { runStore } from './runs.js'
 import { slaStore } from './slas.js'
 import { Tables } from './tables.js'
+import { triggerStore } from './triggers.js'
 import { waitStore } from './waits.js'
 
 export { STORE_GUARDS, type StoreGuard } from './guards.js'
@@ -31,6 +32,7 @@ export function createMemoryStore(
     ...retentionStore(tables),
     ...backfillStore(tables),
     ...waitStore(tables),
+    ...triggerStore(tables),
     ...claimStore(tables),
     ...lineageStore(tables),
     ...accountStore(tables),

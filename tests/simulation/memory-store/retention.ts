@@ -19,6 +19,10 @@ export function retentionStore(tables: Tables): RetentionStore {
         for (const [key, sla] of tables.slas) if (sla.runId === id) tables.slas.delete(key)
         keepWritesOnly(tables, id)
       }
+      for (const [id, event] of tables.events) {
+        const isForgotten = event.kind !== 'file' || (event.goneAt !== null && event.goneAt < before)
+        if (event.runId !== null && removed.includes(event.runId) && isForgotten) tables.events.delete(id)
+      }
       for (const [key, { runId }] of tables.keys) if (removed.includes(runId)) tables.keys.delete(key)
       return removed
     },

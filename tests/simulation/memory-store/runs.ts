@@ -103,6 +103,7 @@ function newRow(run: NewRun, now: Instant): RunRow {
   return {
     run: {
       ...declared,
+      trigger: declared.trigger ?? null,
       state: 'queued',
       revision: 0,
       createdAt: now,

@@ -1,12 +1,13 @@
 import type { Instant, Json, JsonObject } from '../../../json.js'
 import type { LookWait } from '../../../operators/wait.js'
-import type { AttemptOutcome, Run, TaskRun } from '../../../scheduler/core/model.js'
+import type { AttemptOutcome, EventDetail, EventKind, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { SlaKind } from '../../../scheduler/core/sla.js'
 import type { Dag, Problem } from '../../../scheduler/dag/model.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { NewSla } from '../../../scheduler/store/sla-store.js'
 import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
+import type { TriggerSource } from '../../../scheduler/store/trigger-store.js'
 import type { StoreGuard } from './guards.js'
 
 export interface RunRow {
@@ -80,6 +81,23 @@ export interface SlaRow extends NewSla {
   closedAt: Instant | null
 }
 
+export interface SourceRow extends TriggerSource {
+  nextLookAt: Instant | null
+}
+
+export interface EventRow {
+  id: number
+  dagId: string
+  kind: EventKind
+  source: string
+  key: string
+  detail: EventDetail
+  seenAt: Instant
+  runId: string | null
+  dropped: boolean
+  goneAt: Instant | null
+}
+
 export interface SecretRow {
   kind: 'login_link' | 'session' | 'api_token'
   user: string
@@ -118,6 +136,11 @@ export class Tables {
   readonly runs = new Map<string, RunRow>()
   readonly backfills = new Map<number, BackfillRow>()
   readonly looks = new Map<string, LookRow>()
+  /** by DAG, kind and source */
+  readonly sources = new Map<string, SourceRow>()
+  /** by DAG, kind, source and key */
+  readonly events = new Map<string, EventRow>()
+  #events = 0
   readonly keys = new Map<string, { requestHash: string; runId: string }>()
   /** by run, then by `task/attempt` */
   readonly attempts = new Map<string, Map<string, AttemptRow>>()
@@ -157,6 +180,17 @@ export class Tables {
     for (const row of this.runs.values()) {
       if (row.run.state === 'queued' || row.run.state === 'running') yield row
     }
+  }
+
+  /** @returns false when the event is known already */
+  addEvent(event: Pick<EventRow, 'dagId' | 'kind' | 'source' | 'key' | 'detail' | 'seenAt'>): boolean {
+    const { dagId, kind, source, key } = event
+    let id = `${dagId} ${kind} ${source} ${key}`
+    if (this.events.has(id) && this.guards('unique_event')) return false
+    this.#events += 1
+    if (this.events.has(id)) id += ` ${this.#events}`
+    this.events.set(id, { ...event, id: this.#events, runId: null, dropped: false, goneAt: null })
+    return true
   }
 
   task(runId: string, taskId: string): TaskRow | undefined {

@@ -28,6 +28,7 @@ export function dagNamed(id: string, changes: Partial<Dag> = {}): Dag {
     tags: ['daily'],
     schedule: null,
     start: null,
+    triggers: [],
     catchup: 'none',
     maxActiveRuns: 1,
     maxActiveTasks: 64,

@@ -1,0 +1,78 @@
+import { SluiceError } from '../../errors.js'
+import type { Json, JsonObject } from '../../json.js'
+import type { Delivery } from '../commands.js'
+import { newRun, type RunOrigin } from '../core/new-run.js'
+import { webhookRunId } from '../core/run-id.js'
+import type { Dag, WebhookTrigger } from '../dag/model.js'
+import { zoneClockOf } from '../dag/schedule.js'
+import { currentDag } from './current-dag.js'
+import { validateParams } from './params.js'
+import { audit, type CommandPorts } from './ports.js'
+import { created, latestInterval, SAME_INSTANT_LIMIT } from './trigger.js'
+
+/**
+ * The run of a delivery whose sender is proven; repeated deliveries find the first one's run.
+ * @throws SluiceError NOT_FOUND, PARAMS_INVALID, IDEMPOTENCY_CONFLICT for another body under the same id
+ */
+export async function deliver(
+  ports: CommandPorts,
+  dagId: string,
+  delivery: Delivery,
+): Promise<{ run: string; repeated: boolean }> {
+  const dag = await currentDag(ports, dagId)
+  const { webhook } = delivery
+  const trigger = webhookOf(dag, webhook)
+  if (trigger === null) throw new SluiceError('NOT_FOUND', `The DAG ${dagId} has no webhook ${webhook}.`)
+  const params = checkedParams(dag, trigger, delivery.payload)
+  const deliveredAt = ports.wake.now()
+  const key = `webhook ${dagId}/${webhook} ${delivery.id}`
+  const options = { now: deliveredAt, idempotency: { key, requestHash: delivery.bodyHash } }
+  for (let dueAt = deliveredAt; dueAt < deliveredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
+    const origin: RunOrigin = {
+      id: webhookRunId(dagId, dueAt),
+      kind: 'triggered',
+      dueAt,
+      interval: latestInterval(ports.timetable, dag, deliveredAt),
+      params,
+      triggeredBy: `webhook ${webhook}`,
+      trigger: { kind: 'webhook', webhook, delivery: delivery.id },
+      onlyTasks: null,
+      noChecks: false,
+    }
+    const run = newRun(dag, origin, zoneClockOf(dag), deliveredAt)
+    await audit(ports, { user: `webhook ${webhook}` }, 'trigger', dagId, { run: run.id, delivery: delivery.id })
+    await ports.debugPoint('command:decided')
+    const result = await ports.store.createRun(run, options)
+    if (result.outcome === 'created') return created(ports, run.id)
+    if (result.outcome === 'repeated') return { run: result.runId, repeated: true }
+    if (result.outcome === 'key_conflict') {
+      throw new SluiceError('IDEMPOTENCY_CONFLICT', `The delivery ${delivery.id} came before with another body.`)
+    }
+  }
+  throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
+}
+
+export function webhookOf(dag: Pick<Dag, 'triggers'>, name: string): WebhookTrigger | null {
+  for (const trigger of dag.triggers) if (trigger.kind === 'webhook' && trigger.name === name) return trigger
+  return null
+}
+
+function checkedParams(dag: Dag, { params }: WebhookTrigger, payload: Json): JsonObject {
+  const given = Object.entries(params).flatMap(([name, place]) => {
+    const value = valueAt(payload, place)
+    return value === undefined || value === null ? [] : [[name, value] as const]
+  })
+  const checked = validateParams(dag.params, Object.fromEntries(given))
+  if ('params' in checked) return checked.params
+  throw new SluiceError('PARAMS_INVALID', checked.problems.map(({ message }) => message).join(' '))
+}
+
+/** What stands at `order.lines.0` of the body. */
+function valueAt(payload: Json, place: string): Json | undefined {
+  let value: Json | undefined = payload
+  for (const part of place.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+    value = (value as JsonObject)[part]
+  }
+  return value
+}
