@@ -28,6 +28,10 @@ export function createMetrics({ database, now }: WebDeps): Metrics {
   const silent = gauge('sluice_workers_silent', 'Workers whose heartbeat has stopped')
   const poolSize = gauge('sluice_pool_slots', 'Size of each pool', ['pool'])
   const poolTaken = gauge('sluice_pool_slots_taken', 'Queued and running tasks of each pool', ['pool'])
+  const messages = gauge('sluice_alert_messages', 'Messages of alerts that are still to be sent, or were given up', [
+    'state',
+  ])
+  const delay = gauge('sluice_alert_delay_seconds', 'How long the oldest message of alerts has been waiting to be sent')
   return {
     contentType: registry.contentType,
     async text() {
@@ -40,6 +44,9 @@ export function createMetrics({ database, now }: WebDeps): Metrics {
       dags.set({ paused: 'true' }, counts.paused)
       problems.set(counts.problems)
       lag.set(counts.earliestDue === null ? 0 : Math.max(0, instant - counts.earliestDue) / 1000)
+      messages.set({ state: 'waiting' }, counts.messagesWaiting)
+      messages.set({ state: 'dead' }, counts.messagesDead)
+      delay.set(counts.messageSince === null ? 0 : Math.max(0, instant - counts.messageSince) / 1000)
       for (const metric of [slots, busy, poolSize, poolTaken]) metric.reset()
       for (const worker of counts.workers) {
         slots.set({ worker: worker.id }, worker.slots)

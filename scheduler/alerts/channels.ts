@@ -5,7 +5,7 @@ import type { Instant } from '../../json.js'
 import type { Config } from '../config.js'
 import { type Destination, emailDestination, parseDestination } from '../core/alert.js'
 import { resolveSecrets } from '../secrets.js'
-import type { Alert, ClaimedMessage, MessageContent } from '../store/alert-store.js'
+import type { ClaimedMessage, MessageContent } from '../store/alert-store.js'
 import { contentOf } from './content.js'
 import { renderDigest } from './digest.js'
 import type { AlertFacts } from './facts.js'
@@ -22,8 +22,8 @@ export type Sent =
 export interface Channels {
   /** false: `sluice.yaml` says nothing of how to send there */
   canSend(destination: string): boolean
-  /** Never throws. @param facts of the one alert of a message that has only one */
-  send(message: ClaimedMessage, content: MessageContent, facts: AlertFacts | null, now: Instant): Promise<Sent>
+  /** Never throws. @param facts of each alert of a message that has only a few; none for one that has many */
+  send(message: ClaimedMessage, content: MessageContent, facts: readonly AlertFacts[], now: Instant): Promise<Sent>
 }
 
 const WITHOUT_BASE_URL = 'http://localhost:8080'
@@ -39,9 +39,12 @@ export function createChannels(config: Pick<Config, 'project' | 'connections' | 
     canSend: (destination) => isConfigured(config, parseDestination(destination)),
     async send(message, content, facts, now) {
       try {
-        const [only] = content.alerts
-        const single = only !== undefined && facts !== null ? contentOf(only, facts) : null
-        const rendered = single === null ? renderDigest(content, base) : renderMessage(single, base)
+        const details = content.alerts.flatMap((alert, index) => {
+          const known = facts[index]
+          return known === undefined ? [] : [contentOf(alert, known)]
+        })
+        const single = details.length === 1 ? (details[0] ?? null) : null
+        const rendered = single === null ? renderDigest(content, details, base) : renderMessage(single, base)
         const destination = parseDestination(message.destination)
         if (destination.kind === 'webhook') {
           const settings = webhookSettings(config, destination.name)
@@ -55,13 +58,6 @@ export function createChannels(config: Pick<Config, 'project' | 'connections' | 
       }
     },
   }
-}
-
-/** What an alert of a message says to those who look at it on a page. */
-export function isSingle(content: MessageContent): Alert | null {
-  const [only, ...others] = content.alerts
-  const total = content.counts.reduce((sum, { count }) => sum + count, 0)
-  return only !== undefined && others.length === 0 && total === 1 ? only : null
 }
 
 function isConfigured({ alerts, connections }: Pick<Config, 'alerts' | 'connections'>, to: Destination): boolean {

@@ -1,7 +1,7 @@
 import type { Alert, MessageContent } from '../store/alert-store.js'
 import { KIND_WORDS } from './content.js'
 import { cut, escapeHtml, facts, footer, heading, links, mailFrame, oneLine } from './mail-html.js'
-import { type AlertContent, type RenderedMessage, SUBJECT_LIMIT } from './message.js'
+import { type AlertContent, contentRows, contentText, type RenderedMessage, SUBJECT_LIMIT } from './message.js'
 import { longTime } from './times.js'
 
 /** Alerts that a digest names one by one; the rest it counts. */
@@ -9,8 +9,18 @@ export const NAMED_ALERTS = 50
 const NAMED_DAGS = 3
 const COUNTED_DAGS = 20
 
-/** Several alerts as one mail: how many of what, and the oldest of them by name. */
-export function renderDigest({ alerts, counts }: MessageContent, baseUrl: string): RenderedMessage {
+/** So few alerts are told in full, one after the other. */
+export const DETAILED_ALERTS = 5
+
+/**
+ * Several alerts as one mail: how many of what, and the oldest of them by name.
+ * @param details what there is to say of each of a few; empty when they are many
+ */
+export function renderDigest(
+  { alerts, counts }: MessageContent,
+  details: readonly AlertContent[],
+  baseUrl: string,
+): RenderedMessage {
   const base = baseUrl.replace(/\/+$/, '')
   const total = counts.reduce((sum, { count }) => sum + count, 0)
   const title = `${number(total)} alerts`
@@ -31,11 +41,16 @@ export function renderDigest({ alerts, counts }: MessageContent, baseUrl: string
   } as const
   return {
     subject: cut(oneLine(`[Sluice] ${title}: ${headline}`), SUBJECT_LIMIT),
-    text: textOf(about, headline, named, rest, base),
+    text: textOf(
+      about,
+      headline,
+      details.length > 0 ? details.map((one) => contentText(one, base)) : [listText(named, rest, base)],
+      base,
+    ),
     html: mailFrame(`${title}: ${headline}`, base, [
       heading(about, headline),
       facts(about),
-      list(named, rest, base),
+      ...(details.length > 0 ? details.flatMap((one) => contentRows(one, base)) : [list(named, rest, base)]),
       links(about, base),
       footer(about),
     ]),
@@ -44,18 +59,22 @@ export function renderDigest({ alerts, counts }: MessageContent, baseUrl: string
 
 type About = Pick<AlertContent, 'title' | 'detail' | 'facts' | 'links' | 'footer'>
 
-function textOf(about: About, headline: string, named: readonly Alert[], rest: string, base: string): string {
+function textOf(about: About, headline: string, sections: readonly string[], base: string): string {
   const width = Math.max(0, ...about.facts.map(([name]) => name.length)) + 2
-  const lines = named.map((alert) => `  ${oneLine(lineOf(alert))}\n    ${base}${pathOf(alert)}`)
   const parts = [
     [about.title.toUpperCase(), oneLine(headline)],
     [about.detail],
     about.facts.map(([name, value]) => `${oneLine(name).padEnd(width)}${oneLine(value)}`),
-    rest === '' ? lines : [...lines, `  ${rest}`],
+    ...sections.map((section) => [section]),
     about.links.map(({ label, path }) => `${label}: ${base}${path}`),
     [about.footer],
   ]
   return `${parts.map((part) => part.join('\n')).join('\n\n')}\n`
+}
+
+function listText(named: readonly Alert[], rest: string, base: string): string {
+  const lines = named.map((alert) => `  ${oneLine(lineOf(alert))}\n    ${base}${pathOf(alert)}`)
+  return (rest === '' ? lines : [...lines, `  ${rest}`]).join('\n')
 }
 
 function list(named: readonly Alert[], rest: string, base: string): string {

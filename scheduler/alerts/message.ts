@@ -42,14 +42,19 @@ const BLOCKED_LIMIT = 20
  * @param baseUrl address of the web view; links are its continuation
  */
 export function renderMessage(content: AlertContent, baseUrl: string): RenderedMessage {
-  const shown: AlertContent = {
-    ...content,
-    log: content.log.slice(-LOG_LINES).map((line) => cut(line, LOG_LINE_LIMIT)),
-    blocked: firstOf(content.blocked, BLOCKED_LIMIT),
-  }
   const base = baseUrl.replace(/\/+$/, '')
-  return { subject: subjectOf(content), text: textOf(shown, base), html: htmlOf(shown, base) }
+  const html = mailFrame(headlineOf(content), base, [...contentRows(content, base), footer(content)])
+  const end = content.footer === '' ? '' : `\n\n${oneLine(content.footer)}`
+  return { subject: subjectOf(content), text: `${contentText(content, base)}${end}\n`, html }
 }
+
+/** Neither a log nor a DAG with thousands of tasks makes a mail long. */
+function shortened(content: AlertContent): AlertContent {
+  const log = content.log.slice(-LOG_LINES).map((line) => cut(line, LOG_LINE_LIMIT))
+  return { ...content, log, blocked: firstOf(content.blocked, BLOCKED_LIMIT) }
+}
+
+const headlineOf = (content: AlertContent): string => `${nameOf(content)} ${content.summary}`
 
 export const nameOf = ({ dagId, taskId }: AlertContent): string => (taskId === null ? dagId : `${dagId}.${taskId}`)
 
@@ -58,7 +63,9 @@ function subjectOf(content: AlertContent): string {
   return cut(oneLine(`[Sluice] ${content.title}: ${nameOf(content)} ${content.summary}`), SUBJECT_LIMIT)
 }
 
-function textOf(content: AlertContent, base: string): string {
+/** What an alert says, as text without its footer. */
+export function contentText(whole: AlertContent, base: string): string {
+  const content = shortened(whole)
   const width = Math.max(0, ...content.facts.map(([name]) => name.length)) + 2
   const parts = [
     [oneLine(`${content.title.toUpperCase()}: ${nameOf(content)}`)],
@@ -67,24 +74,17 @@ function textOf(content: AlertContent, base: string): string {
     content.blocked.length === 0 ? [] : [`Waiting for it: ${content.blocked.map(oneLine).join(', ')}`],
     content.log.length === 0 ? [] : ['Last lines of the log', ...content.log.map((line) => `  ${oneLine(line)}`)],
     content.links.map(({ label, path }) => oneLine(`${label}: ${base}${path}`)),
-    content.footer === '' ? [] : [oneLine(content.footer)],
   ]
-  return `${parts
+  return parts
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`
+    .join('\n\n')
 }
 
-function htmlOf(content: AlertContent, base: string): string {
-  const headline = `${nameOf(content)} ${content.summary}`
-  return mailFrame(headline, base, [
-    heading(content, headline),
-    facts(content),
-    links(content, base),
-    blocked(content),
-    log(content),
-    footer(content),
-  ])
+/** The same as rows of a mail. */
+export function contentRows(whole: AlertContent, base: string): string[] {
+  const content = shortened(whole)
+  return [heading(content, headlineOf(content)), facts(content), links(content, base), blocked(content), log(content)]
 }
 
 function firstOf(names: readonly string[], limit: number): string[] {

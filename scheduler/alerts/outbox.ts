@@ -9,8 +9,8 @@ import { SingleFlight } from '../loop/single-flight.js'
 import type { ClaimedMessage, MessageEnd } from '../store/alert-store.js'
 import type { Store } from '../store/store.js'
 import type { AttemptLogs } from '../worker/log-reader.js'
-import { type Channels, isSingle, type Sent } from './channels.js'
-import { NAMED_ALERTS } from './digest.js'
+import type { Channels, Sent } from './channels.js'
+import { DETAILED_ALERTS, NAMED_ALERTS } from './digest.js'
 import { gatherFacts } from './facts.js'
 
 /** The outbox is looked at so often even when nobody says that something waits: another process may have raised it. */
@@ -160,9 +160,14 @@ export class AlertOutbox {
       const content = await store.messageContent(message.id, NAMED_ALERTS)
       // all its alerts have been removed since
       if (content.alerts.length === 0) return { sent: false, permanent: true, problem: 'it carries no alert any more' }
-      const only = isSingle(content)
-      const unreadable = (err: unknown) => log.warn({ err, alert: only?.id }, 'the log for an alert could not be read')
-      const facts = only === null ? null : await gatherFacts(store, logs, only, clock.now(), unreadable)
+      const total = content.counts.reduce((sum, { count }) => sum + count, 0)
+      const facts = await Promise.all(
+        (total <= DETAILED_ALERTS ? content.alerts : []).map((alert) => {
+          const unreadable = (err: unknown) =>
+            log.warn({ err, alert: alert.id }, 'the log for an alert could not be read')
+          return gatherFacts(store, logs, alert, clock.now(), unreadable)
+        }),
+      )
       return channels.send(message, content, facts, clock.now())
     }
     const failed = (error: unknown): Sent => ({ sent: false, permanent: false, problem: messageOf(error) })

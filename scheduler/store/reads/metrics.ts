@@ -12,6 +12,10 @@ export interface MetricCounts {
   workers: { id: string; slots: number; busy: number }[]
   silent: number
   pools: { pool: string; size: number; taken: number }[]
+  /** messages of alerts that are still to be sent, those that were given up, and when the oldest of the first was made */
+  messagesWaiting: number
+  messagesDead: number
+  messageSince: Instant | null
 }
 
 /** What the metrics say, from partial indexes of what is active: the history's length does not matter. */
@@ -30,6 +34,9 @@ export async function metricCounts(db: Database, now: Instant, aliveSince: Insta
        (select count(*) from dags where present) as dags,
        (select count(*) from dags where present and paused) as paused,
        (select count(*) from dag_problems where problem->>'severity' = 'error') as problems,
+       (select count(*) from alert_messages where state = 'waiting') as "messagesWaiting",
+       (select count(*) from alert_messages where state = 'dead') as "messagesDead",
+       (select min(created_at) from alert_messages where state = 'waiting') as "messageSince",
        (select min(next_due_at) from dags where present and not paused and next_due_at <= $1) as "earliestDue",
        (select coalesce(jsonb_agg(jsonb_build_object('id', worker_id, 'slots', slots, 'busy', busy)), '[]')
          from workers where heartbeat_at >= $2) as workers,

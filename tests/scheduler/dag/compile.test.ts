@@ -243,3 +243,36 @@ describe('files that are refused', () => {
     expect(problem(join('..', '..', '..', tmpdir(), 'x'), project())[0]).toMatch(/leads outside/)
   })
 })
+
+describe('who is told', () => {
+  const TOLD = `dag: a
+on_failure: { email: [sales@example.com], webhook: chat }
+on_retry: {}
+defaults: { on_failed_checks: { email: [dq@example.com] } }
+tasks: { b: { bash: x, on_failure: { email: [load@example.com] } } }
+`
+
+  it('is taken from DAG, defaults and task', () => {
+    const { alerts, tasks } = goodDag(TOLD)
+    expect(alerts).toEqual({
+      ...NO_ALERTS,
+      onFailure: { email: ['sales@example.com'], webhook: 'chat' },
+      onRetry: { email: [], webhook: null },
+    })
+    expect(tasks[0]?.alerts).toEqual({
+      ...NO_ALERTS,
+      onFailure: { email: ['load@example.com'], webhook: null },
+      onFailedChecks: { email: ['dq@example.com'], webhook: null },
+    })
+  })
+
+  it.each([
+    ['on_failure: { mail: [a@b.c] }', /^2:\d+ unknown key `mail`.*email/],
+    ['on_failure: { email: [nobody] }', /must be an e-mail address such as/],
+    ['on_failure: { email: ["a@b.c\\nBcc: eve@e.org"] }', /must be an e-mail address such as/],
+    ['on_failure: [a@b.c]', /must be a map such as \{ email/],
+    ['on_faliure: {}', /did you mean `on_failure`/],
+  ])('must be somebody: %s', (line, message) => {
+    expect(problemLines(dagWith([line])).join()).toMatch(message)
+  })
+})
