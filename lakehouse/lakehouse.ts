@@ -182,6 +182,8 @@ export interface TableVersion {
   rowsRemoved: number | null
   /** size of the data files added, where the commit says so */
   bytes?: number
+  /** the engine's id of the query that made it, where the commit names one */
+  query?: string
   /** from the commit itself; null for commits of other writers */
   run: string | null
   task: string | null

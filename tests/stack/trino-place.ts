@@ -8,6 +8,7 @@ import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
 import type { Lakehouse, WriteOutcome, WriteRequest } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { writeRequest } from '../lakehouse/subject.js'
+import { catalogDatabase } from './iceberg-lake.js'
 import { S3Place } from './s3-place.js'
 
 export function trinoUrl(): string {
@@ -34,11 +35,17 @@ export class TrinoPlace {
 
   get config(): LakehouseConfig {
     const location = `${this.s3.location}/${this.format}`
-    const catalog: CatalogConfig = { format: this.format, location, connection: 'minio', trino: this.format }
+    const own: CatalogConfig = { format: this.format, location, connection: 'minio', trino: this.format }
+    const jdbc = { connection: 'iceberg_catalog', name: process.env.ICEBERG_CATALOG ?? 'lake' }
+    const catalog = this.format === 'iceberg' ? { ...own, jdbc } : own
     return {
       project: this.project,
       catalogs: { lake: catalog },
-      connections: { lakehouse: { type: 'trino', url: this.url, user: 'sluice-test' }, minio: this.s3.connection },
+      connections: {
+        lakehouse: { type: 'trino', url: this.url, user: 'sluice-test' },
+        minio: this.s3.connection,
+        iceberg_catalog: catalogDatabase(),
+      },
       cache: this.s3.cache,
     }
   }

@@ -7,6 +7,7 @@ import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor, tableProperties } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
+import type { OwnView } from './own-view.js'
 import { planWrite, type WritePlan } from './plan.js'
 import { QueryProgress } from './progress.js'
 import { publishSql } from './publish-sql.js'
@@ -39,12 +40,13 @@ export class GatedWrite {
     private readonly names: TrinoNames,
     private readonly request: WriteRequest,
     private readonly sql: string,
+    private readonly view: OwnView,
     /** makes a table that lies in its folder known to Trino; false when there is none */
     private readonly register: (table: TrinoTable) => Promise<boolean>,
   ) {
     this.table = names.table(request.to)
     this.handle = parseHandle(request.outside?.earlier ?? null) ?? EMPTY_HANDLE
-    this.publisher = new Publisher(session, request, () => this.progress('publishing'))
+    this.publisher = new Publisher(session, view, request, () => this.progress('publishing'))
   }
 
   async run(): Promise<WriteOutcome> {
@@ -74,18 +76,20 @@ export class GatedWrite {
   }
 
   private async attempt(): Promise<WriteOutcome | 'stale'> {
-    const plan = await this.plan()
     const { mode, checks } = this.request
     // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
-    if (checks.length === 0 && (mode === 'overwrite' || mode === 'append')) {
+    const direct = checks.length === 0 && (mode === 'overwrite' || mode === 'append')
+    // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
+    // somebody has changed the table since. One that does not name the table is staged at once.
+    const mayReadItself = this.readsItself || namesTable(this.sql, this.table)
+    const plan = await this.plan(direct || mayReadItself)
+    if (direct) {
       const { tables } = await plan.inputs
       const readsItself = tables.some((table) => table.label === this.table.label)
       const readVersion = readsItself ? await this.readVersion(plan) : null
       return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
     }
-    // A SELECT that reads its own table is staged only when the version it reads is known: what is staged is of no use
-    // when somebody has changed the table since. One that does not name the table is staged at once.
-    const known = this.readsItself || namesTable(this.sql, this.table) ? await this.readVersion(plan) : null
+    const known = mayReadItself ? await this.readVersion(plan) : null
     const staging = stagingTable(this.table, this.request.token, this.request.now)
     try {
       const staged = await this.stage(plan, staging)
@@ -122,9 +126,9 @@ export class GatedWrite {
     })
   }
 
-  private plan(): Promise<WritePlan> {
-    const { session, names, table, request, sql } = this
-    return planWrite({ session, names, table, request, sql, existing: () => this.existing(table) })
+  private plan(atOnce: boolean): Promise<WritePlan> {
+    const { session, names, table, request, sql, view } = this
+    return planWrite({ session, names, view, table, request, sql, atOnce, existing: () => this.existing(table) })
   }
 
   /** The version of the written table when the SELECT reads it, else null. */
@@ -202,7 +206,12 @@ export class GatedWrite {
       this.handle = { ...this.handle, published: [...this.handle.published, query], rows: staged.staged }
       return this.saveHandle()
     }
-    const result = await this.publisher.publish(this.table, sql, { remember, committed, again: readVersion === null })
+    const result = await this.publisher.publish(this.table, sql, {
+      remember,
+      committed,
+      before: plan.before,
+      again: readVersion === null,
+    })
     if (result === 'stale') return 'stale'
     const commit =
       result.made === null
@@ -232,7 +241,8 @@ export class GatedWrite {
       this.handle = { ...this.handle, quarantined: [...this.handle.quarantined, query] }
       return this.saveHandle()
     }
-    const result = await this.publisher.publish(table, publishSql(publication), { remember, again: true })
+    const before = this.view.state(table.label)
+    const result = await this.publisher.publish(table, publishSql(publication), { remember, before, again: true })
     if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
   }

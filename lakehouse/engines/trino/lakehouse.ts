@@ -21,7 +21,8 @@ import { runChecks } from './audit.js'
 import { trinoServer } from './connection.js'
 import { GatedWrite } from './gated-write.js'
 import { lastCommit } from './history.js'
-import { qualified, TrinoNames } from './names.js'
+import { qualified, TrinoNames, type TrinoTable } from './names.js'
+import { OwnView } from './own-view.js'
 import { QueryProgress } from './progress.js'
 import { currentVersions, isShow, readSelect } from './select.js'
 import { Rows, TrinoSession } from './session.js'
@@ -49,6 +50,7 @@ export function openTrinoLakehouse(config: LakehouseConfig, connectionName: stri
 
 class TrinoLakehouse implements Lakehouse {
   readonly #unknown: UnknownTables
+  readonly #view = new OwnView(() => this.#metadata())
   #tables: Promise<Tables> | null = null
 
   constructor(
@@ -99,9 +101,8 @@ class TrinoLakehouse implements Lakehouse {
     const { source } = request
     if (source.kind === 'files') return this.#writeFiles(request)
     return this.#unknown.resolving(source.sql, () => {
-      return new GatedWrite(this.session, this.names, request, source.sql, (table) =>
-        this.#unknown.register(table),
-      ).run()
+      const register = (table: TrinoTable) => this.#unknown.register(table)
+      return new GatedWrite(this.session, this.names, request, source.sql, this.#view, register).run()
     })
   }
 

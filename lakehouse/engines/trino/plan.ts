@@ -1,6 +1,7 @@
 import type { WriteRequest } from '../../lakehouse.js'
 import { type Layout, layoutFor } from './layout.js'
 import type { TrinoNames, TrinoTable } from './names.js'
+import type { OwnView, TableState } from './own-view.js'
 import { currentVersions, readColumns, readInputs, type SelectInputs, type TableRead } from './select.js'
 import type { TrinoSession } from './session.js'
 import type { ExistingTable } from './target.js'
@@ -15,36 +16,44 @@ export interface WritePlan {
   inputs: Promise<SelectInputs>
   /** their versions, likewise */
   reads: Promise<TableRead[]>
+  /** the table that is written, before */
+  before: Promise<TableState | null>
 }
 
 /** What planning needs to know of the write. */
 export interface PlanRequest {
   session: TrinoSession
   names: TrinoNames
+  view: OwnView
   table: TrinoTable
   request: WriteRequest
   /** the author's text */
   sql: string
+  /** what the SELECT reads is needed before anything runs */
+  atOnce: boolean
   /** looks the table up */
   existing: () => Promise<ExistingTable | null>
 }
 
 /**
- * Fits the SELECT to its table. What the SELECT reads is only asked for here: planning it costs as much as looking at its
- * columns does, and nothing is known by it that staging has to wait for, unless the SELECT reads the table it writes.
+ * Fits the SELECT to its table. What the SELECT reads is not known yet then: planning it costs as much as looking at its
+ * columns does, so it goes on beside the staging.
  * @throws SluiceError SQL_NOT_A_SELECT, SCHEMA_MISMATCH; TrinoError with the place in the author's text
  */
-export async function planWrite({ session, names, table, request, sql, existing }: PlanRequest): Promise<WritePlan> {
+export async function planWrite(planning: PlanRequest): Promise<WritePlan> {
+  const { session, names, view, table, request, sql, existing } = planning
   const { signal, mode, partitionBy } = request
-  const inputs = readInputs(session, names, sql, { signal })
+  const before = view.state(table.label)
+  const columns = readColumns(session, names, sql, { signal })
+  const inputs = (planning.atOnce ? Promise.resolve() : columns).then(() => readInputs(session, names, sql, { signal }))
   inputs.then(({ foreign }) => {
     if (foreign.length > 0) request.log('info', `Reads ${foreign.join(', ')}, which Sluice knows no versions of.`)
   }, ignored)
   const reads = inputs.then(({ tables }) => currentVersions(session, tables, signal))
-  reads.catch(ignored)
-  const [source, found] = await Promise.all([readColumns(session, names, sql, { signal }), existing()])
+  for (const later of [before, reads]) later.catch(ignored)
+  const [source, found] = await Promise.all([columns, existing()])
   const layout = layoutFor(table, found, source.columns, { mode, partitionBy, evolve: false })
-  return { sql: source.sql, existing: found, layout, inputs, reads }
+  return { sql: source.sql, existing: found, layout, inputs, reads, before }
 }
 
 /** Whoever awaits a promise of a plan is told why it failed; nobody may come to. */

@@ -4,6 +4,7 @@ import { StatementLost, TrinoError } from './errors.js'
 import type { HandedIn } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
 import type { TrinoTable } from './names.js'
+import type { OwnView, TableState } from './own-view.js'
 import type { QueryProgress } from './progress.js'
 import type { TrinoSession } from './session.js'
 import { settle } from './settle.js'
@@ -23,6 +24,8 @@ export interface Publication {
   remember(query: HandedIn): Promise<void>
   /** called as soon as the statement has ended well, before its version is looked up */
   committed?: () => void
+  /** the table as it is before */
+  before: Promise<TableState | null>
   /** whether the rows are still those to publish after another writer's commit */
   again: boolean
 }
@@ -38,6 +41,7 @@ const LONGEST_PAUSE_MS = 5_000
 export class Publisher {
   constructor(
     private readonly session: TrinoSession,
+    private readonly view: OwnView,
     private readonly request: WriteRequest,
     private readonly progress: () => QueryProgress,
   ) {}
@@ -83,7 +87,7 @@ export class Publisher {
   async #once(
     table: TrinoTable,
     sql: string,
-    { remember, committed }: Publication,
+    { remember, committed, before }: Publication,
   ): Promise<PublishResult | { conflict: TrinoError }> {
     let query: HandedIn | null = null
     try {
@@ -98,7 +102,7 @@ export class Publisher {
         })
       })
       committed?.()
-      const made = query === null ? null : await this.#made(table, query)
+      const made = query === null ? null : await this.#found(table, query, await before)
       return { made, changedRows: last.updateCount, writtenBytes: last.stats.physicalWrittenBytes }
     } catch (error) {
       if (query === null || this.request.signal.aborted) throw error
@@ -123,6 +127,11 @@ export class Publisher {
     const made = await this.settled(table, [query])
     if (made === null) throw error
     return { made, changedRows: null, writtenBytes: 0 }
+  }
+
+  /** The version of a query that has ended well. */
+  async #found(table: TrinoTable, query: HandedIn, before: TableState | null): Promise<MadeVersion | null> {
+    return (await this.view.made(table.label, query.queryId, before)) ?? this.#made(table, query)
   }
 
   #made(table: TrinoTable, query: HandedIn): Promise<MadeVersion | null> {

@@ -31,6 +31,7 @@ function describeEntry(entry: LogEntry): TableVersion {
   const metrics: JsonObject = isObject(info.operationMetrics) ? info.operationMetrics : {}
   const text = (key: string): string | null => (typeof ours[key] === 'string' ? ours[key] : null)
   const number = (key: string): number | null => (typeof ours[key] === 'number' ? ours[key] : null)
+  const parameters: JsonObject = isObject(info.operationParameters) ? info.operationParameters : {}
   return {
     version: entry.version,
     committedAt: typeof info.timestamp === 'number' ? info.timestamp : entry.writtenAt,
@@ -39,6 +40,7 @@ function describeEntry(entry: LogEntry): TableVersion {
     rowsUpdated: number('rowsUpdated'),
     rowsRemoved: number('rowsRemoved'),
     ...(measured(metrics.numOutputBytes) === null ? {} : { bytes: measured(metrics.numOutputBytes) ?? 0 }),
+    ...(typeof parameters.queryId === 'string' ? { query: parameters.queryId } : {}),
     run: text('run'),
     task: text('task'),
     attempt: number('attempt'),

@@ -30,6 +30,7 @@ export function describeSnapshot(metadata: IcebergMetadata, snapshot: IcebergSna
     rowsAdded: ours ? number('sluice.rows-added') : (number('added-records') ?? 0),
     rowsUpdated: ours ? number('sluice.rows-updated') : null,
     rowsRemoved: ours ? number('sluice.rows-removed') : null,
+    ...(summary.trino_query_id === undefined ? {} : { query: summary.trino_query_id }),
     run: summary['sluice.run'] ?? null,
     task: summary['sluice.task'] ?? null,
     attempt: number('sluice.attempt'),
