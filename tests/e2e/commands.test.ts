@@ -23,6 +23,13 @@ tasks:
   breaks: { bash: "echo about to fail; exit 3" }
   after: { needs: [breaks], bash: ["true"] }
 `,
+  'dags/ship.yaml': `dag: ship
+tasks:
+  landed: { wait_for: { file: "../landing/*.csv", every: 1s } }
+  sent: { needs: [landed], trigger_dag: { dag: greet, params: { name: Ada } } }
+  checked: { needs: [sent], approval: "Ship {{ tasks.landed.outputs.count }} file?" }
+  shipped: { needs: [checked], bash: [echo, "{{ tasks.checked.outputs.comment }}"] }
+`,
   'dags/waits.yaml': `dag: waits
 tasks:
   sleeper: { bash: [sleep, "600"] }
@@ -145,6 +152,33 @@ describe('commands on a running Sluice', () => {
     expect((await ended(run)).state).toBe('success')
     expect(await project.json('clear', run, 'breaks', '--downstream')).toMatchObject({ cleared: ['breaks', 'after'] })
     expect((await ended(run)).state).toBe('failed')
+  })
+
+  it('waits for a file, a run and a person, through a restart', async () => {
+    const { run } = await project.json<{ run: string }>('trigger', 'ship')
+    const state = (task: string, wanted: string) =>
+      eventually(20_000, async () => ((await tasksOf(run))[task] === wanted ? true : null))
+    await state('landed', 'deferred')
+    const [landed] = await project.json<TaskShape[]>('tasks', run)
+    expect(landed?.reason).toMatch(/^waits for the file \.\.\/landing\/\*\.csv since .*: no file matches/)
+    await up.end('SIGKILL')
+    up = await project.up()
+    await project.write('landing/a.csv', 'id\n1\n')
+    await state('checked', 'deferred')
+    const runs = await project.json<RunListEntry[]>('runs', '--dag', 'greet')
+    expect(runs.filter(({ state }) => state === 'success')).not.toEqual([])
+    expect(await project.json('approve')).toMatchObject([{ run, task: 'checked', message: 'Ship 1 file?' }])
+    const { url, token } = await project.instance()
+    const page = await fetch(`${url}/runs/${run}/tasks/sent`, { headers: { authorization: `Bearer ${token}` } })
+    expect(await page.text()).toMatch(/<dt>Started<\/dt><dd class="mono"><a href="\/runs\/greet-[^"]+-manual">/)
+    expect(await project.json('approve', run, 'checked', '--comment', 'go')).toEqual({
+      run,
+      task: 'checked',
+      approved: true,
+    })
+    expect((await ended(run)).state).toBe('success')
+    expect((await project.sluice('logs', run, 'shipped')).stdout).toContain('go')
+    expect((await project.sluice('approve', run, 'checked', '--reject')).code).toBe(1)
   })
 
   it('cancel, while a log is followed', async () => {

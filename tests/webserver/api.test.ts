@@ -42,6 +42,11 @@ function call(
 
 /** One request to each route that works on the sample store. */
 const EXAMPLES: Record<string, { path: string; body?: JsonObject }> = {
+  'get /approvals': { path: '/approvals' },
+  'post /runs/{run}/tasks/{task}/approval': {
+    path: `/runs/${RUN}/tasks/fx_rates/approval`,
+    body: { approved: false, comment: 'not yet' },
+  },
   'get /dags': { path: '/dags' },
   'get /problems': { path: '/problems' },
   'get /dags/{dag}': { path: '/dags/orders_daily' },

@@ -1,6 +1,7 @@
 import { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
-import type { Decider } from '../../scheduler/commands.js'
+import type { Actor } from '../../scheduler/commands.js'
+import type { Role } from '../../scheduler/store/store.js'
 import { localPath } from '../auth/local-path.js'
 import { authorizeChange } from '../auth/session.js'
 import { links } from '../present/links.js'
@@ -13,10 +14,10 @@ const MARKS = ['success', 'failed', 'skipped'] as const
 export function actionRoutes(web: Web): Router {
   const router = Router()
   const { commands } = web.deps
-  const post = (path: string, act: (req: Request, actor: Decider) => Promise<string>) =>
+  const post = (path: string, act: (req: Request, actor: Actor, role: Role) => Promise<string>) =>
     router.post(path, async (req: Request, res: Response) => {
       const { user, role } = authorizeChange(req, res, 'operator', web.deps.config.baseUrl)
-      res.redirect(303, await act(req, { user, role }))
+      res.redirect(303, await act(req, { user }, role))
     })
 
   post('/dags/:dag/active', async (req, actor) => {
@@ -56,13 +57,13 @@ export function actionRoutes(web: Web): Router {
     await commands.cancelTask(runId, taskId, actor)
     return links.task(runId, taskId)
   })
-  post('/runs/:run/tasks/:task/approval', async (req, actor) => {
+  post('/runs/:run/tasks/:task/approval', async (req, actor, role) => {
     const [runId, taskId] = [req.params.run as string, req.params.task as string]
     const decision = field(req, 'decision')
     if (decision !== 'approve' && decision !== 'reject')
       throw new SluiceError('BAD_REQUEST', 'A decision is approve or reject.')
     const verdict = { approved: decision === 'approve', comment: field(req, 'comment').trim() }
-    await commands.approve(runId, taskId, verdict, actor)
+    await commands.approve(runId, taskId, verdict, { ...actor, role })
     return links.task(runId, taskId)
   })
   post('/runs/:run/tasks/:task/mark', async (req, actor) => {
