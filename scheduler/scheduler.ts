@@ -29,6 +29,8 @@ export interface SchedulerLimits {
   parallelRuns: number
   /** runs whose snapshot is kept in memory */
   cachedRuns: number
+  /** of a task with more items than this, decisions are taken from those at work and as many of those that wait */
+  shownItems: number
 }
 
 export const DEFAULT_LIMITS: SchedulerLimits = {
@@ -36,6 +38,7 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
   staleQueuedMs: 10_000,
   parallelRuns: 4,
   cachedRuns: 256,
+  shownItems: 500,
 }
 
 /** Forecasts of a run that moves are made anew after so long, together. */
@@ -107,7 +110,7 @@ export class Scheduler implements Wake {
       wakeAt: (runId: string, at: Instant | null) => this.#alarms.set(`run ${runId}`, at),
       slas: (when: 'now' | 'soon') => this.#slasAsked(when),
     }
-    this.#settler = new Settler(ports, this.#cache, signals, this.#limits.parallelRuns)
+    this.#settler = new Settler(ports, this.#cache, signals, this.#limits)
   }
 
   /** Begins with a sweep, which finds everything that was left undone. */
@@ -250,16 +253,22 @@ export class Scheduler implements Wake {
   async #startRuns(): Promise<void> {
     const { store, clock, events, debugPoint } = this.#ports
     let started: string[]
+    let any = false
     do {
       started = await store.startRuns(clock.now(), BATCH)
+      any ||= started.length > 0
       if (started.length > 0) await debugPoint('runs:started')
       for (const runId of started) {
         announceRun(events, runId, 'running')
         this.run(runId)
       }
-    } while (started.length === BATCH)
+      // a run that has started may let the next one start, which depends on it
+    } while (started.length > 0)
     // a batch waits for the one before it to start
-    if (started.length > 0) this.#happened()
+    if (any) this.#happened()
+    const overlapping = await store.cancelOverlapping()
+    if (overlapping.length > 0) await debugPoint('runs:overlapping')
+    for (const runId of overlapping) this.run(runId)
   }
 
   async #queueReady(): Promise<void> {

@@ -12,6 +12,8 @@ export function applied(snapshot: RunSnapshot, decision: Decision, now: Instant)
   const settled = new Set(decision.settled.map(({ taskId, attempt }) => `${taskId}/${attempt}`))
   return {
     dag: snapshot.dag,
+    past: snapshot.past,
+    aside: withoutExpanded(snapshot.aside, decision.expand),
     run: { ...snapshot.run, ...decision.run, revision: snapshot.run.revision + 1 },
     tasks: withItems(snapshot.tasks, decision.expand, now).map((task): TaskRun => {
       const change = changes.get(task.taskId)
@@ -20,6 +22,12 @@ export function applied(snapshot: RunSnapshot, decision: Decision, now: Instant)
     }),
     outcomes: snapshot.outcomes.filter(({ taskId, attempt }) => !settled.has(`${taskId}/${attempt}`)),
   }
+}
+
+function withoutExpanded(aside: RunSnapshot['aside'], expansions: readonly Expansion[]): RunSnapshot['aside'] {
+  if (expansions.length === 0) return aside
+  const made = new Set(expansions.map(({ taskId }) => taskId))
+  return Object.fromEntries(Object.entries(aside).filter(([taskId]) => !made.has(taskId)))
 }
 
 function withItems(tasks: TaskRun[], expansions: readonly Expansion[], now: Instant): TaskRun[] {

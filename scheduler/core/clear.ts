@@ -72,6 +72,7 @@ function clearOne(draft: RunDraft, taskRun: TaskRun, by: string): void {
 export function reopen(draft: RunDraft, reason: string): void {
   if (draft.run.cancelRequested || isFinalRun(draft.run.state)) draft.run.reason = reason
   draft.run.cancelRequested = false
+  draft.run.timedOut = false
   if (!isFinalRun(draft.run.state)) return
   draft.run.state = 'queued'
   draft.run.startedAt = null

@@ -6,7 +6,8 @@ import { RunDraft } from './draft.js'
 import { finishRun } from './finish.js'
 import { advanceItems, expand, isDue, removeItems } from './items.js'
 import type { Decision, RunSnapshot } from './model.js'
-import { ruledOut, waitsForSlot, waitsForUpstream } from './reasons.js'
+import { waitsForPast } from './past.js'
+import { ruledOut, timedOut, waitsForSlot, waitsForUpstream } from './reasons.js'
 import type { Random } from './retry.js'
 import { settleOutcomes } from './settle.js'
 import { countUpstream, judge } from './trigger-rule.js'
@@ -15,14 +16,26 @@ import { countUpstream, judge } from './trigger-rule.js'
  * What is to be done about one run now: outcomes are settled, tasks whose upstream allows it become `scheduled`, what
  * can no longer run is skipped or `upstream_failed`, and a run whose tasks have all ended ends. Deciding again on the
  * result gives nothing new. Only `random` (the jitter of retries) and `now` come from outside.
+ * @param snapshot a whole one: nothing is set aside
  */
 export function decide(snapshot: RunSnapshot, now: Instant, random: Random): Decision {
+  return drafted(snapshot, now, random).decision()
+}
+
+/** The same from a snapshot that may have set items aside; null when the decision needs more of them than it shows. */
+export function decideFromPart(snapshot: RunSnapshot, now: Instant, random: Random): Decision | null {
+  const draft = drafted(snapshot, now, random)
+  return draft.lacksItems ? null : draft.decision()
+}
+
+function drafted(snapshot: RunSnapshot, now: Instant, random: Random): RunDraft {
   const draft = new RunDraft(snapshot)
   settleOutcomes(draft, snapshot.outcomes, now, random)
+  timeOut(draft, now)
   if (draft.run.cancelRequested) cancelTasks(draft, now)
   else if (draft.run.state === 'running') advance(draft, now)
   finishRun(draft, now)
-  return draft.decision()
+  return draft
 }
 
 /**
@@ -47,6 +60,11 @@ function advance(draft: RunDraft, now: Instant): void {
     const upstream = draft.upstream(task)
     const verdict = judge(task.triggerRule, countUpstream(upstream.map(({ state }) => state)))
     if (verdict === 'ready') {
+      const past = waitsForPast(task, draft.past)
+      if (past !== null) {
+        draft.set(task.id, { state: 'none', notBefore: null, reason: past })
+        continue
+      }
       if (task.forEach !== null) {
         expand(draft, task, task.forEach, now)
         advanceItems(draft, task, task.forEach, now, waitsForSlot(task))
@@ -60,6 +78,16 @@ function advance(draft: RunDraft, now: Instant): void {
       ruleOut(draft, task, verdict, ruledOut(task, verdict, upstream), now)
     }
   }
+}
+
+/** A run that is on for longer than it may be is cancelled, and has failed. */
+function timeOut(draft: RunDraft, now: Instant): void {
+  const { run } = draft
+  const at = draft.timesOutAt()
+  if (at === null || now < at) return
+  run.timedOut = true
+  run.cancelRequested = true
+  run.reason = timedOut(draft.dag.runTimeoutMs ?? 0)
 }
 
 function ruleOut(

@@ -1,7 +1,17 @@
 import type { Instant, Json } from '../../json.js'
 import type { Dag, Task } from '../dag/model.js'
 import { declaredId, isItem, itemId, itemIndex } from './items.js'
-import type { Decision, Expansion, Run, RunChange, RunSnapshot, TaskChange, TaskRun } from './model.js'
+import type {
+  Decision,
+  Expansion,
+  ItemsAside,
+  PastRun,
+  Run,
+  RunChange,
+  RunSnapshot,
+  TaskChange,
+  TaskRun,
+} from './model.js'
 import { hasSlas } from './sla-new.js'
 import { isFinal } from './states.js'
 
@@ -12,6 +22,7 @@ import { isFinal } from './states.js'
 export class RunDraft {
   readonly dag: Dag
   readonly run: Run
+  readonly past: PastRun | null
   readonly #snapshot: RunSnapshot
   readonly #before = new Map<string, TaskRun>()
   readonly #tasks = new Map<string, TaskRun>()
@@ -19,10 +30,12 @@ export class RunDraft {
   readonly #items = new Map<string, string[]>()
   readonly #settled: Decision['settled'] = []
   readonly #stop: Decision['stop'] = []
+  #lacksItems = false
 
   constructor(snapshot: RunSnapshot) {
     this.#snapshot = snapshot
     this.dag = snapshot.dag
+    this.past = snapshot.past
     this.run = { ...snapshot.run }
     for (const task of snapshot.tasks) {
       this.#before.set(task.taskId, task)
@@ -45,20 +58,53 @@ export class RunDraft {
     })
   }
 
-  /** the items of a task with `for_each`, in their order; none before it is expanded */
+  /** the items of a task with `for_each`, in their order; none before it is expanded. All of them are needed. */
   items(taskId: string): TaskRun[] {
+    if (this.aside(taskId) !== undefined) this.#lacksItems = true
+    return this.shownItems(taskId)
+  }
+
+  /** those items that the snapshot shows; the others are counted in `aside` */
+  shownItems(taskId: string): TaskRun[] {
     return (this.#items.get(taskId) ?? []).flatMap((id) => this.#tasks.get(id) ?? [])
+  }
+
+  aside(taskId: string): ItemsAside | undefined {
+    return this.#expanded.has(taskId) ? undefined : this.#snapshot.aside[taskId]
+  }
+
+  /** says that the decision cannot be taken from what the snapshot shows of the items */
+  wantItems(): void {
+    this.#lacksItems = true
+  }
+
+  /** true when a step needed items that the snapshot has set aside: there is no decision then */
+  get lacksItems(): boolean {
+    return this.#lacksItems
   }
 
   /** `tasks()` and their items, each after its group */
   rows(): { task: Task; now: TaskRun }[] {
-    if (this.#items.size === 0) return this.tasks()
+    if (!this.#hasItems()) return this.tasks()
     return this.tasks().flatMap((row) => [row, ...this.items(row.task.id).map((now) => ({ task: row.task, now }))])
+  }
+
+  /** true once every row has ended, items among them: one may still be stopping after its task was cancelled */
+  hasEnded(): boolean {
+    if (this.tasks().some(({ now }) => !isFinal(now.state))) return false
+    for (const taskId of this.#items.keys()) {
+      if (this.shownItems(taskId).some(({ state }) => !isFinal(state))) return false
+    }
+    return this.tasks().every(({ task }) => (this.aside(task.id)?.waiting ?? 0) === 0)
   }
 
   /** true for the row of a task with `for_each` while its items run: no attempt stands behind it */
   isGroup({ taskId, state }: TaskRun): boolean {
-    return state === 'deferred' && this.#items.has(taskId)
+    return state === 'deferred' && (this.#items.has(taskId) || this.aside(taskId) !== undefined)
+  }
+
+  #hasItems(): boolean {
+    return this.#items.size > 0 || Object.keys(this.#snapshot.aside).length > 0
   }
 
   /** Makes the items of a task, or makes them anew in place of those of another generation, none of which is at work. */
@@ -67,7 +113,7 @@ export class RunDraft {
     if (group === undefined) throw new Error(`The run ${this.run.id} has no task ${taskId}.`)
     const earlier = this.#items.get(taskId) ?? []
     if (earlier.length === 0 && values.length === 0) return
-    const generation = Math.max(group.generation, ...this.items(taskId).map((item) => item.generation))
+    const generation = this.items(taskId).reduce((most, item) => Math.max(most, item.generation), group.generation)
     for (const id of earlier.slice(values.length)) this.#tasks.delete(id)
     this.#expanded.set(taskId, values)
     this.#items.set(
@@ -93,6 +139,13 @@ export class RunDraft {
     return task.needs.flatMap((need) => this.#tasks.get(need) ?? [])
   }
 
+  /** the instant at which the run has been on for too long; null when it has no limit, does not run or is being cancelled */
+  timesOutAt(): Instant | null {
+    const { state, startedAt, cancelRequested } = this.run
+    if (state !== 'running' || cancelRequested || startedAt === null || this.dag.runTimeoutMs === null) return null
+    return startedAt + this.dag.runTimeoutMs
+  }
+
   set(taskId: string, change: Partial<Omit<TaskRun, 'taskId' | 'attempt' | 'since'>>): void {
     const task = this.#tasks.get(taskId)
     if (task === undefined) throw new Error(`The run ${this.run.id} has no task ${taskId}.`)
@@ -110,9 +163,11 @@ export class RunDraft {
     this.#stop.push({ taskId, attempt })
   }
 
+  /** @throws when a step needed items that the snapshot does not show */
   decision(): Decision {
+    if (this.#lacksItems) throw new Error(`The run ${this.run.id} is to be decided with all of its items.`)
     const tasks: TaskChange[] = []
-    let wakeAt: Instant | null = null
+    let wakeAt = this.timesOutAt()
     for (const [taskId, task] of this.#tasks) {
       const before = this.#before.get(taskId)
       const isExpanded = this.#expanded.has(declaredId(taskId)) && isItem(taskId)
@@ -195,7 +250,14 @@ function taskChange(before: TaskRun, after: TaskRun): TaskChange | null {
   }
 }
 
-const RUN_FIELDS = ['state', 'startedAt', 'endedAt', 'reason', 'cancelRequested'] as const satisfies (keyof RunChange)[]
+const RUN_FIELDS = [
+  'state',
+  'startedAt',
+  'endedAt',
+  'reason',
+  'cancelRequested',
+  'timedOut',
+] as const satisfies (keyof RunChange)[]
 
 function runChange(before: Run, after: Run): RunChange | null {
   const changed = RUN_FIELDS.filter((field) => before[field] !== after[field])

@@ -2,7 +2,7 @@ import type { Instant } from '../../json.js'
 import type { RunDraft } from './draft.js'
 import type { RunState } from './model.js'
 import { named } from './reasons.js'
-import { isFailure, isFinal, isFinalRun } from './states.js'
+import { isFailure, isFinalRun } from './states.js'
 
 /** Ends a run whose tasks have all ended; leaves any other alone. A queued run ends only by being cancelled. */
 export function finishRun(draft: RunDraft, now: Instant): void {
@@ -23,10 +23,9 @@ export function finishRun(draft: RunDraft, now: Instant): void {
  */
 export function endOf(draft: RunDraft): { state: RunState; reason: string } | null {
   const tasks = draft.tasks()
-  // an item may still be stopping after its task was cancelled
-  if (draft.rows().some(({ now: taskRun }) => !isFinal(taskRun.state))) return null
+  if (!draft.hasEnded()) return null
   if (draft.run.cancelRequested && tasks.some(({ now: taskRun }) => taskRun.state === 'cancelled')) {
-    return { state: 'cancelled', reason: draft.run.reason }
+    return { state: draft.run.timedOut ? 'failed' : 'cancelled', reason: draft.run.reason }
   }
   const needed = new Set(tasks.flatMap(({ task }) => task.needs))
   const leafFailed = tasks.some(({ task, now: taskRun }) => !needed.has(task.id) && isFailure(taskRun.state))

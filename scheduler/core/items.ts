@@ -1,7 +1,7 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { ForEach, Task } from '../dag/model.js'
 import type { RunDraft } from './draft.js'
-import type { TaskRun } from './model.js'
+import type { ItemsAside, TaskRun } from './model.js'
 import { named, withWhy } from './reasons.js'
 import { isFinal } from './states.js'
 
@@ -15,6 +15,7 @@ import { isFinal } from './states.js'
 export const MOST_ITEMS = 10_000
 /** Outputs of all items together, as JSON. */
 const MOST_OUTPUT_CHARACTERS = 4_000_000
+export const NOTHING_ASIDE: ItemsAside = { ended: 0, failed: 0, waiting: 0 }
 
 /** `load.17`: ids of tasks have no dot, so an item is told by one. */
 export function itemId(taskId: string, index: number): string {
@@ -81,18 +82,25 @@ function nameOf(source: Exclude<ForEach['source'], { kind: 'list' }>): string {
   return source.kind === 'param' ? `params.${source.name}` : `tasks.${source.task}.outputs.${source.name}`
 }
 
+/**
+ * Items that are scheduled, queued or running at once, whatever `concurrency` allows: enough that none of the DAG's
+ * places stays empty, and few, as what is `scheduled` is looked at whenever a place is free.
+ */
+function windowOf(draft: RunDraft): number {
+  return 2 * draft.dag.maxActiveTasks
+}
+
 function waitsForTurn({ concurrency }: ForEach): string {
   return concurrency === null ? 'waits for its turn' : `waits for its turn, ${concurrency} items at once`
 }
 
-const AT_WORK: readonly TaskRun['state'][] = ['scheduled', 'queued', 'running', 'deferred']
+const IN_WINDOW: readonly TaskRun['state'][] = ['scheduled', 'queued', 'running']
 
-/** Lets items have their turn, as many at once as `concurrency` allows; then the group, once all have ended. */
+/** Lets items have their turn, as many at once as `concurrency` and the window allow; then the group, once all have ended. */
 export function advanceItems(draft: RunDraft, task: Task, forEach: ForEach, now: Instant, ready: string): void {
   if (draft.task(task.id)?.state !== 'deferred') return
-  const items = draft.items(task.id)
-  let room = forEach.concurrency ?? MOST_ITEMS
-  for (const { state } of items) if (AT_WORK.includes(state)) room -= 1
+  const items = draft.shownItems(task.id)
+  let room = roomFor(items, forEach, windowOf(draft))
   for (const item of items) {
     if (item.state === 'deferred' && isDue(item, now)) {
       // it has kept its turn
@@ -105,7 +113,19 @@ export function advanceItems(draft: RunDraft, task: Task, forEach: ForEach, now:
     else draft.set(item.taskId, { state: 'none', notBefore: null, reason: waitsForTurn(forEach) })
     room -= 1
   }
+  if (room > 0 && (draft.aside(task.id)?.waiting ?? 0) > 0) draft.wantItems()
   settleGroup(draft, task, now)
+}
+
+/** How many more items may have their turn. One that is deferred has kept its turn, but holds no place in the window. */
+function roomFor(items: readonly TaskRun[], { concurrency }: ForEach, window: number): number {
+  let inWindow = 0
+  let deferred = 0
+  for (const { state } of items) {
+    if (IN_WINDOW.includes(state)) inWindow += 1
+    else if (state === 'deferred') deferred += 1
+  }
+  return Math.min(window - inWindow, (concurrency ?? MOST_ITEMS) - inWindow - deferred)
 }
 
 /** True once a deferred task is to go on; one that waits for an event alone is due when the event makes it so. */
@@ -117,15 +137,18 @@ export function isDue({ notBefore }: TaskRun, now: Instant): boolean {
 export function settleGroup(draft: RunDraft, task: Task, now: Instant): void {
   const group = draft.task(task.id)
   if (group?.state !== 'deferred') return
-  const items = draft.items(task.id)
-  const ended = items.filter(({ state }) => isFinal(state))
-  const bad = ended.filter(({ state }) => state === 'failed' || state === 'cancelled')
-  if (ended.length < items.length) {
-    const failed = bad.length === 0 ? '' : `, ${bad.length} failed`
-    const reason = `${ended.length} of ${items.length} items have ended${failed}`
+  const shown = draft.shownItems(task.id)
+  const aside = draft.aside(task.id) ?? NOTHING_ASIDE
+  const bad = shown.filter(({ state }) => state === 'failed' || state === 'cancelled')
+  const ended = shown.filter(({ state }) => isFinal(state)).length + aside.ended
+  const all = shown.length + aside.ended + aside.waiting
+  if (ended < all) {
+    const failed = bad.length + aside.failed === 0 ? '' : `, ${bad.length + aside.failed} failed`
+    const reason = `${ended} of ${all} items have ended${failed}`
     draft.set(task.id, { reason: group.cancelRequested ? group.reason : reason })
     return
   }
+  const items = draft.items(task.id)
   draft.set(task.id, { notBefore: null, endedAt: now, cancelRequested: false, ...endOfGroup(group, items, bad) })
 }
 

@@ -50,6 +50,8 @@ export interface Run {
   /** one sentence for a person; '' when there is nothing to say */
   reason: string
   cancelRequested: boolean
+  /** it was on for longer than `run_timeout`: it is being stopped, or has been, and has failed */
+  timedOut: boolean
   /** ids of the tasks this run is limited to (`run --task`), null for all */
   onlyTasks: string[] | null
   /** audits are recorded but not enforced (`run --no-checks`) */
@@ -149,12 +151,33 @@ export interface AttemptOutcome {
   failedChecks?: string[]
 }
 
+/** Items of a task that a snapshot counts instead of showing them (aside.ts). */
+export interface ItemsAside {
+  /** those that have ended, and those of them that failed or were cancelled */
+  ended: number
+  failed: number
+  /** those that are `none` */
+  waiting: number
+}
+
 /** Everything a decision about one run needs. `outcomes` are recorded and not yet settled. */
 export interface RunSnapshot {
   run: Run
   dag: Dag
   tasks: TaskRun[]
   outcomes: AttemptOutcome[]
+  /** by task with `for_each`; empty when every row of the run is in `tasks` */
+  aside: Readonly<Record<string, ItemsAside>>
+  /** the run before, where a task depends on it; null for none, or when nothing depends on it */
+  past: PastRun | null
+}
+
+/** The run that comes before another of the same DAG and kind. */
+export interface PastRun {
+  runId: string
+  state: RunState
+  /** states of its tasks that the run depends on; a task that it does not have is left out */
+  tasks: Readonly<Record<string, TaskState>>
 }
 
 /** One transition: applied only while the task is still in `expect`. Fields of `set` that are absent stay as they are. */
@@ -181,6 +204,7 @@ export interface RunChange {
   endedAt?: Instant | null
   reason?: string
   cancelRequested?: boolean
+  timedOut?: boolean
 }
 
 /** The items of a task with `for_each`, made or made anew. None of them is at work. */

@@ -1,6 +1,7 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
 import type { RunKind, RunTrigger } from './model.js'
+import { dependsOnPast } from './past.js'
 import type { ZoneClock } from './sla.js'
 import { newSlas } from './sla-new.js'
 
@@ -38,10 +39,13 @@ export function newRun(dag: Dag, origin: RunOrigin, zone: ZoneClock, now: Instan
     noChecks: origin.noChecks,
     tasks: dag.tasks
       .filter((task) => only === null || only.has(task.id))
-      .map((task) => ({ taskId: task.id, pool: task.pool, queue: task.queue, priority: task.priority })),
+      .map(({ id, pool, poolSlots, queue, priority }) => ({ taskId: id, pool, poolSlots, queue, priority })),
     slas: newSlas(dag, origin, zone, now),
     maxActiveRuns: dag.maxActiveRuns,
     maxActiveTasks: dag.maxActiveTasks,
+    overlap: dag.overlap,
+    dependsOnPast: dependsOnPast(dag),
+    runTimeoutMs: dag.runTimeoutMs,
   }
 }
 

@@ -1,3 +1,4 @@
+import { formatDuration } from '../../duration.js'
 import type { Instant } from '../../json.js'
 import type { Task } from '../dag/model.js'
 import type { TaskRun, TaskState } from './model.js'
@@ -20,6 +21,10 @@ export function waitsForUpstream(upstream: readonly TaskRun[]): string {
 
 export function waitsForSlot(task: Task): string {
   return `waits for a slot in pool ${task.pool}`
+}
+
+export function timedOut(limitMs: number): string {
+  return `timed out: on for longer than ${formatDuration(limitMs)} (run_timeout)`
 }
 
 /** @param retry number of the coming retry, 1 for the first */

@@ -6,7 +6,7 @@ import { parseChecks } from '../../lakehouse/checks/spec.js'
 import { alertRulesOf } from './alert-schema.js'
 import { forEachOf } from './for-each.js'
 import { groupsOf, type Needs, topologicalOrder } from './graph.js'
-import type { CheckSpec, Dag, ParamSpec, Task, TriggerRule } from './model.js'
+import type { CheckSpec, Dag, Overlap, ParamSpec, Task, TriggerRule } from './model.js'
 import type { ParsedYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
@@ -30,7 +30,7 @@ export function buildDag(
   const dag = mapOf(yaml.value)
   const tasks = mapOf(dag.tasks)
   const order = topologicalOrder(needs)
-  const groups = groupsOf(order)
+  const groups = groupsOf(order.filter((id) => mapOf(tasks[id]).group === undefined))
   const defaults = mapOf(dag.defaults)
   const schedule = scheduleOf(dag, calendars)
   return {
@@ -48,12 +48,19 @@ export function buildDag(
     maxActiveTasks: numberOf(dag.max_active_tasks, DAG_DEFAULTS.max_active_tasks),
     alerts: alertRulesOf(dag),
     slas: slasOf(dag.sla),
+    overlap: (dag.overlap ?? DAG_DEFAULTS.overlap) as Overlap,
+    dependsOnPast: dag.depends_on_past === true,
+    runTimeoutMs: durationOf(dag.run_timeout),
     params: mapOf(dag.params) as unknown as Record<string, ParamSpec>,
     tasks: order.map((id) => {
       const fact = facts.get(id)
       if (fact === undefined) throw new Error(`task ${id} has no facts although its DAG is good`)
       const line = yaml.position(['tasks', id], 'key').line
-      return buildTask(id, mapOf(tasks[id]), defaults, fact, { line, group: groups.get(id) ?? '' })
+      return buildTask(id, mapOf(tasks[id]), defaults, fact, {
+        line,
+        group: textOf(mapOf(tasks[id]).group) || (groups.get(id) ?? ''),
+        needs: needs.get(id) ?? [],
+      })
     }),
     source: yaml.text,
     files: { ...files },
@@ -65,12 +72,12 @@ function buildTask(
   written: JsonObject,
   defaults: JsonObject,
   facts: TaskFacts,
-  place: { line: number; group: string },
+  place: { line: number; group: string; needs: readonly string[] },
 ): Task {
   const task: JsonObject = { ...TASK_DEFAULTS, ...defaults, ...written }
   return {
     id,
-    needs: listOf(task.needs).map(String),
+    needs: [...place.needs],
     operator: facts.operator.type,
     config: facts.config,
     when: task.when === undefined ? null : String(task.when),
@@ -82,6 +89,9 @@ function buildTask(
     maxDelayMs: durationOf(task.max_delay) ?? 0,
     timeoutMs: durationOf(task.timeout),
     pool: String(task.pool),
+    poolSlots: numberOf(task.pool_slots, TASK_DEFAULTS.pool_slots),
+    dependsOnPast: task.depends_on_past === true,
+    skipIfDone: task.skip_if_done === true,
     priority: numberOf(task.priority, TASK_DEFAULTS.priority),
     queue: String(task.queue),
     alerts: alertRulesOf(task),

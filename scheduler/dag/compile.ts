@@ -5,7 +5,9 @@ import type { Json, JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { checkWebhooks } from './alert-schema.js'
 import { buildDag } from './build.js'
+import { type Composed, compose } from './compose.js'
 import { checkDag } from './dag-checks.js'
+import { defaultsAbove } from './defaults-files.js'
 import { guardBytes, LIMITS, type Position, type TextProblem } from './guard.js'
 import type { Dag, Problem } from './model.js'
 import { fileStamp, type NamedFile, readNamedFile } from './named-files.js'
@@ -13,7 +15,9 @@ import { type ParsedYaml, parseYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { Report, sortedProblems } from './report.js'
 import type { Calendars } from './schedule-spec.js'
+import { didYouMean } from './suggest.js'
 import { checkNeeds, checkPool, checkTask, type TaskContext, type TaskFacts } from './task-checks.js'
+import { pathText } from './tree.js'
 import { checkOwnWrites, checkTriggers } from './trigger-checks.js'
 import { triggerNames } from './trigger-spec.js'
 import { validatorFor } from './validate.js'
@@ -92,17 +96,22 @@ export function broken(file: string, problems: readonly TextProblem[]): Compiled
 }
 
 function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext): Compiled {
-  const report = new Report(file, yaml)
-  for (const finding of validatorFor(context.operators).findings(yaml.value)) report.add(finding)
   const idPosition = yaml.position(['dag'], 'value')
-  if (!isMap(yaml.value)) return { dag: null, dagId: null, idPosition, named: new Map(), problems: report.problems }
-  const document = yaml.value as JsonObject
+  const files = new FilesOfDag(file, context)
+  const above = defaultsAbove(file, (path) => files.readIfThere(path), context.operators)
+  const composed = compose({ file, yaml }, isMap(yaml.value) ? (yaml.value as JsonObject) : {}, above.sources)
+  const report = new Report(composed.origin)
+  const document = isMap(yaml.value) ? composed.value : yaml.value
+  const lost = checkTemplates(composed, report)
+  for (const finding of validatorFor(context.operators).findings(document)) {
+    if (!lost.has(pathText(finding.path))) report.add(finding)
+  }
+  if (!isMap(document)) return { dag: null, dagId: null, idPosition, named: files.stamps, problems: report.problems }
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
   checkDag(document, context.calendars, report)
   checkAlerts(document, context, report)
   checkTriggers(document, { file, dags: context.dags, project: context.project }, report)
-  const files = new FilesOfDag(file, context)
   const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
   const facts = checkTasks(
@@ -119,8 +128,11 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
     report,
   )
   if (report.isGood(['schedule'])) checkOwnWrites(document.schedule, facts, report)
-  const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
-  const dag = report.hasErrors() ? null : buildDag(file, yaml, facts, needs, files.texts, context.calendars ?? {})
+  const problems = sortedProblems([...above.problems, ...report.problems]).slice(0, LIMITS.problems)
+  const isBroken = report.hasErrors() || above.problems.length > 0
+  const dag = isBroken
+    ? null
+    : buildDag(file, { ...yaml, value: document }, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }
 }
 
@@ -129,6 +141,21 @@ function checkAlerts(document: JsonObject, { webhooks }: CompileContext, report:
   checkWebhooks(document.defaults, ['defaults'], webhooks, report)
   if (!isMap(document.tasks)) return
   for (const [id, task] of Object.entries(document.tasks)) checkWebhooks(task, ['tasks', id], webhooks, report)
+}
+
+/**
+ * Reports templates that are not there, and too much of what they add.
+ * @returns the paths of tasks that lack what their template would have given
+ */
+function checkTemplates({ unknown, templates, added }: Composed, report: Report): ReadonlySet<string> {
+  for (const { task, template } of unknown) {
+    const hint = didYouMean(template, templates) || 'define it below `templates:`, here or in `_defaults.yaml`'
+    report.error(['tasks', task, 'use'], 'value', `there is no template \`${template.slice(0, 100)}\``, hint)
+  }
+  if (added > LIMITS.values) {
+    report.error(['tasks'], 'key', `templates add more than ${LIMITS.values} values`, 'split the DAG')
+  }
+  return new Set(unknown.map(({ task }) => pathText(['tasks', task])))
 }
 
 function checkTasks(
@@ -154,7 +181,7 @@ function arraysOf(params: unknown): Set<string> {
   return new Set(specs.flatMap(([name, spec]) => (isMap(spec) && spec.type === 'array' ? name : [])))
 }
 
-const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout']
+const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout', 'run_timeout']
 
 /** The pattern in the schema lets `1m1h` and `1s1s` pass; a limit of nothing would stop every attempt at once. */
 function checkDurations(document: JsonObject, report: Report): void {
@@ -167,11 +194,12 @@ function checkDurations(document: JsonObject, report: Report): void {
       if (ms === null) {
         const hint = 'write each unit once, the greatest first, at most 100 years: 1h30m'
         report.error([...path, key], 'value', `\`${key}\` is not a duration: ${text.slice(0, 50)}`, hint)
-      } else if (ms === 0 && key === 'timeout') {
-        report.error([...path, key], 'value', '`timeout` must be longer than nothing', 'leave it out for no limit')
+      } else if (ms === 0 && key.endsWith('timeout')) {
+        report.error([...path, key], 'value', `\`${key}\` must be longer than nothing`, 'leave it out for no limit')
       }
     }
   }
+  check(document, [])
   check(document.defaults, ['defaults'])
   if (isMap(document.tasks)) for (const [id, task] of Object.entries(document.tasks)) check(task, ['tasks', id])
 }
@@ -188,6 +216,14 @@ class FilesOfDag {
   constructor(file: string, context: CompileContext) {
     this.#path = join(context.dags, file)
     this.#roots = context.roots
+  }
+
+  /** null when there is no such file; its coming is seen all the same */
+  readIfThere(path: string): NamedFile | null {
+    const stamp = fileStamp(join(dirname(this.#path), path))
+    if (stamp !== 'absent') return this.read(path)
+    this.stamps.set(path, stamp)
+    return null
   }
 
   read(path: string): NamedFile {

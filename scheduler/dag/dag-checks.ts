@@ -18,12 +18,29 @@ export function checkDag(dag: JsonObject, calendars: Calendars | null, report: R
   }
   checkSchedule(dag, calendars, report)
   checkSlas(dag, report)
+  checkOverlap(dag, report)
   if (isMap(dag.params)) checkParams(dag.params, runsByItself(dag.schedule), report)
 }
 
 /** A delivery to a webhook brings parameters, all other runs that nobody makes by hand do without. */
 function runsByItself(schedule: unknown): boolean {
   return schedule !== undefined && !(isMap(schedule) && Object.keys(schedule).every((key) => key === 'webhooks'))
+}
+
+/** What may not stand together: a run that `skip` leaves out is neither made up for nor one that a later run may wait for. */
+function checkOverlap(dag: JsonObject, report: Report): void {
+  if (dag.overlap === undefined || dag.overlap === 'queue' || !report.isGood(['overlap'])) return
+  const catchup = dag.catchup
+  if (catchup === 'all' || isMap(catchup)) {
+    const message = `\`overlap: ${dag.overlap}\` would drop the runs that \`catchup\` makes up for`
+    report.error(['overlap'], 'value', message, 'use `overlap: queue`, or `catchup: last`')
+  }
+  const shared = isMap(dag.defaults) && dag.defaults.depends_on_past === true
+  const tasks = isMap(dag.tasks) ? Object.values(dag.tasks) : []
+  if (!shared && dag.depends_on_past !== true && !tasks.some((task) => isMap(task) && task.depends_on_past === true))
+    return
+  const message = `\`overlap: ${dag.overlap}\` ends runs that \`depends_on_past\` waits for`
+  report.error(['overlap'], 'value', message, 'use `overlap: queue`')
 }
 
 function reserved(path: string[], at: 'key' | 'value', id: string, report: Report): void {

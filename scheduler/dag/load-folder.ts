@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import { type Compiled, type CompileOptions, compileContext } from './compile.js'
 import { type CompiledFile, compileFiles, isUntouched } from './compile-files.js'
+import { DEFAULTS_FILE } from './defaults-files.js'
 import type { Dag, Problem } from './model.js'
 import { otherDagProblems } from './other-dags.js'
 import { sortedProblems } from './report.js'
@@ -88,8 +89,13 @@ function reading(kept: ReadonlyMap<string, CompiledFile>, problems: Problem[]): 
   return {
     dags: dags.filter(({ file }) => !refused.has(file)),
     broken: [...bad, ...refused],
-    problems: sortedProblems([...problems, ...wrong]),
+    problems: sortedProblems(once([...problems, ...wrong])),
   }
+}
+
+/** What is wrong in a file that several DAGs share is told once. */
+function once(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()]
 }
 
 function sameId(file: string, compiled: Compiled, others: readonly string[]): Problem {
@@ -115,7 +121,7 @@ function listFiles(dags: string): { files: string[]; folders: string[]; problems
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (entry.name.startsWith('.') || SKIPPED.has(entry.name) || path === PROJECT_FILE) continue
       if (entry.isDirectory() && depth < DEPTH_LIMIT) visit(path, depth + 1)
-      else if (!entry.isDirectory() && /\.ya?ml$/.test(entry.name)) files.push(path)
+      else if (!entry.isDirectory() && /\.ya?ml$/.test(entry.name) && entry.name !== DEFAULTS_FILE) files.push(path)
     }
   }
   try {

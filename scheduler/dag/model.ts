@@ -116,6 +116,10 @@ export interface CheckSpec {
   name: string
 }
 
+/** What becomes of a scheduled run that is due while as many runs of its DAG are on as may be. */
+export const OVERLAPS = ['queue', 'skip', 'cancel_running'] as const
+export type Overlap = (typeof OVERLAPS)[number]
+
 /** What a task with `for_each` runs over: one item, and so one task run, for each value of a list. */
 export interface ForEach {
   source:
@@ -156,6 +160,12 @@ export interface Task {
   maxDelayMs: number
   timeoutMs: number | null
   pool: string
+  /** places of the pool that it takes while it is queued or running */
+  poolSlots: number
+  /** waits until the same task of the run before has ended well */
+  dependsOnPast: boolean
+  /** ends as successful without running when an earlier attempt worked from the same inputs */
+  skipIfDone: boolean
   priority: number
   queue: string
   alerts: AlertRules
@@ -195,6 +205,11 @@ export interface Dag {
   alerts: AlertRules
   /** deadlines of its runs, by clock or by duration */
   slas: Sla[]
+  overlap: Overlap
+  /** a scheduled run starts only once the one before it has ended well */
+  dependsOnPast: boolean
+  /** a run that is on for longer is stopped and has failed; null for no limit */
+  runTimeoutMs: number | null
   params: Record<string, ParamSpec>
   /** in topological order; ties keep the order of the file */
   tasks: Task[]

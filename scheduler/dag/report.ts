@@ -1,17 +1,19 @@
+import type { Origin } from './compose.js'
 import type { Finding } from './explain.js'
 import { LIMITS, type Position } from './guard.js'
 import type { Problem } from './model.js'
 import type { ParsedYaml } from './parse.js'
 import { type Path, pathText } from './tree.js'
 
-/** Collects what is wrong with one DAG file, each at its place. */
+/** Collects what is wrong with one DAG, each at its place. */
 export class Report {
   readonly problems: Problem[] = []
+  /** where in the composed document something is wrong */
+  readonly #paths: string[] = []
+  readonly #seen = new Set<string>()
 
-  constructor(
-    readonly file: string,
-    readonly yaml: ParsedYaml,
-  ) {}
+  /** @param origin where something in the DAG was written: in its file, or in one that it takes something over from */
+  constructor(readonly origin: (path: Path) => Origin) {}
 
   error(path: Path, at: 'key' | 'value', message: string, hint = ''): void {
     this.add({ path, at, message, hint })
@@ -20,13 +22,15 @@ export class Report {
   add(finding: Finding): void {
     if (this.isFull()) return
     const { path, at, message, hint } = finding
-    this.#push(this.file, this.yaml.position(path, at), path, message, hint)
+    const { file, yaml, path: written } = this.origin(path)
+    this.#push(file, yaml.position(written, at), path, message, hint)
   }
 
   /** A fault at a place inside the text that stands at `path`. */
   inText(path: Path, place: Position, message: string, hint: string): void {
     if (this.isFull()) return
-    this.#push(this.file, placeInText(this.yaml, path, place), path, message, hint)
+    const { file, yaml, path: written } = this.origin(path)
+    this.#push(file, placeInText(yaml, written, place), path, message, hint)
   }
 
   /** A fault inside a file that the value at `path` names. */
@@ -46,15 +50,22 @@ export class Report {
   /** True when nothing at or below the path has been reported. */
   isGood(path: Path): boolean {
     const text = pathText(path)
-    return !this.problems.some(
-      (problem) => problem.path === text || problem.path.startsWith(`${text}.`) || problem.path.startsWith(`${text}[`),
-    )
+    return !this.#paths.some((path) => path === text || path.startsWith(`${text}.`) || path.startsWith(`${text}[`))
   }
 
   #push(file: string, position: Position, path: Path, message: string, hint: string): void {
     if (this.isFull()) return
     const { line, column } = position
-    this.problems.push({ file, line, column, path: pathText(path), severity: 'error', message, hint })
+    this.#paths.push(pathText(path))
+    const problem: Problem = {
+      ...{ file, line, column, path: pathText(this.origin(path).path) },
+      ...{ severity: 'error', message, hint },
+    }
+    // a template that several tasks use is wrong once
+    const key = JSON.stringify(problem)
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    this.problems.push(problem)
   }
 }
 

@@ -2,12 +2,18 @@ import type { JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { DAG_ALERT_KEYS } from './alert-schema.js'
 import { LIMITS } from './guard.js'
+import { OVERLAPS } from './model.js'
 import { boundSchema, CATCHUP_SCHEMA, DEFAULT_TIMEZONE, SCHEDULE_SCHEMA } from './schedule-schema.js'
 import { slaSchema } from './sla-schema.js'
-import { idSchema, SHARED_TASK_KEYS, taskSchema } from './task-schema.js'
+import { durationSchema, idSchema, SHARED_TASK_KEYS, taskSchema, templateSchema } from './task-schema.js'
 
 /** What a DAG does when its file does not say otherwise. */
-export const DAG_DEFAULTS = { max_active_runs: 1, max_active_tasks: 64, timezone: DEFAULT_TIMEZONE } as const
+export const DAG_DEFAULTS = {
+  max_active_runs: 1,
+  max_active_tasks: 64,
+  overlap: 'queue',
+  timezone: DEFAULT_TIMEZONE,
+} as const
 
 /** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
 export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set()
@@ -112,6 +118,24 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
       ),
       ...DAG_ALERT_KEYS,
       sla: slaSchema('a run of the DAG'),
+      overlap: {
+        title: 'Overlap',
+        description:
+          'What becomes of a scheduled run that is due while `max_active_runs` are on: it waits (`queue`), does not run (`skip`), or the scheduled run that is on is cancelled for it (`cancel_running`).',
+        enum: [...OVERLAPS],
+        default: DAG_DEFAULTS.overlap,
+      },
+      depends_on_past: {
+        title: 'Depends on past',
+        description: 'A scheduled run starts only once the one before it has succeeded.',
+        type: 'boolean',
+        default: false,
+      },
+      run_timeout: durationSchema(
+        'Run timeout',
+        'A run that is on for longer is stopped and has failed. Without it there is no limit.',
+        ['2h', '1d'],
+      ),
       params: {
         title: 'Parameters',
         description: 'Typed parameters: a run by hand may set them, templates use them as `{{ params.name }}`.',
@@ -130,6 +154,16 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
         type: 'object',
         additionalProperties: false,
         properties: SHARED_TASK_KEYS,
+      },
+      templates: {
+        title: 'Templates',
+        description:
+          'Tasks to be used by others with `use`, by name. What a task says itself goes before what its template says.',
+        type: 'object',
+        maxProperties: 1_000,
+        propertyNames: idSchema,
+        additionalProperties: templateSchema(operators),
+        examples: [{ load: { bash: 'make load TABLE={{ task.id }}', retries: 3 } }],
       },
       tasks: {
         title: 'Tasks',

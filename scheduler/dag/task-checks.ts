@@ -35,10 +35,55 @@ export interface TaskFacts {
   files: string[]
 }
 
+/** Tasks that name the same `group`. */
+class Groups {
+  readonly #members = new Map<string, string[]>()
+  readonly #tasks: JsonObject
+
+  constructor(tasks: JsonObject, report: Report) {
+    this.#tasks = tasks
+    for (const [id, task] of Object.entries(tasks)) {
+      if (!isMap(task) || typeof task.group !== 'string') continue
+      const members = this.#members.get(task.group)
+      if (members === undefined) this.#members.set(task.group, [id])
+      else members.push(id)
+      if (!Object.hasOwn(tasks, task.group)) continue
+      const message = `\`${task.group}\` is a task; a group needs a name of its own`
+      report.error(['tasks', id, 'group'], 'value', message, 'rename the group')
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#members.has(name)
+  }
+
+  names(): string[] {
+    return [...this.#members.keys()]
+  }
+
+  of(id: string): string | null {
+    const task = this.#tasks[id]
+    return isMap(task) && typeof task.group === 'string' ? task.group : null
+  }
+
+  /** its tasks that no other of them needs: once they have ended, so has the group */
+  leaves(name: string): string[] {
+    const members = this.#members.get(name) ?? []
+    const needed = new Set(
+      members.flatMap((id) => {
+        const task = this.#tasks[id]
+        return isMap(task) && Array.isArray(task.needs) ? task.needs : []
+      }),
+    )
+    return members.filter((id) => !needed.has(id))
+  }
+}
+
 /** The needs of every task as far as they are good, reporting those that are not, and the first cycle. */
 export function checkNeeds(tasks: JsonObject, report: Report): Needs {
   const ids = Object.keys(tasks)
   const needs = new Map<string, string[]>()
+  const groups = new Groups(tasks, report)
   for (const id of ids) {
     const task = tasks[id]
     const listed = isMap(task) && Array.isArray(task.needs) ? task.needs : []
@@ -47,11 +92,20 @@ export function checkNeeds(tasks: JsonObject, report: Report): Needs {
       if (typeof upstream !== 'string' || report.isFull()) continue
       const path = ['tasks', id, 'needs', index]
       if (upstream === id) report.error(path, 'value', `task \`${id}\` needs itself`, 'remove it')
-      else if (!Object.hasOwn(tasks, upstream)) {
-        report.error(path, 'value', `there is no task \`${upstream.slice(0, 100)}\``, taskHint(upstream, ids, id))
-      } else good.push(upstream)
+      else if (Object.hasOwn(tasks, upstream)) good.push(upstream)
+      else if (groups.of(id) === upstream) {
+        report.error(path, 'value', `task \`${id}\` belongs to the group \`${upstream}\` itself`, 'name tasks of it')
+      } else if (groups.has(upstream)) good.push(...groups.leaves(upstream))
+      else {
+        report.error(
+          path,
+          'value',
+          `there is no task \`${upstream.slice(0, 100)}\``,
+          taskHint(upstream, [...ids, ...groups.names()], id),
+        )
+      }
     }
-    needs.set(id, good)
+    needs.set(id, [...new Set(good)])
   }
   const cycle = findCycle(needs)
   if (cycle !== null) {

@@ -33,6 +33,8 @@ export const TASK_DEFAULTS = {
   max_delay: '1h',
   timeout: null,
   pool: 'default',
+  pool_slots: 1,
+  depends_on_past: false,
   priority: 0,
   queue: 'default',
   trigger_rule: 'all_success',
@@ -78,6 +80,22 @@ export const SHARED_TASK_KEYS: JsonSchema = {
     default: TASK_DEFAULTS.pool,
     'x-template': 'none',
   },
+  pool_slots: {
+    title: 'Pool slots',
+    description:
+      'How many places of its pool the task takes; while they are not free, nothing behind it in the pool goes first.',
+    type: 'integer',
+    minimum: 1,
+    maximum: 100_000,
+    default: TASK_DEFAULTS.pool_slots,
+  },
+  depends_on_past: {
+    title: 'Depends on past',
+    description:
+      'In scheduled runs and backfills: waits until the same task of the run before has succeeded or was skipped.',
+    type: 'boolean',
+    default: TASK_DEFAULTS.depends_on_past,
+  },
   priority: {
     title: 'Priority',
     description: 'When slots are short, greater numbers go first.',
@@ -108,7 +126,7 @@ export const SHARED_TASK_KEYS: JsonSchema = {
 export const TASK_KEYS: JsonSchema = {
   needs: {
     title: 'Needs',
-    description: 'Ids of the tasks that come before.',
+    description: 'Ids of the tasks that come before, or names of groups.',
     type: 'array',
     uniqueItems: true,
     items: { type: 'string', minLength: 1, 'x-template': 'none' },
@@ -121,6 +139,21 @@ export const TASK_KEYS: JsonSchema = {
     type: ['string', 'boolean'],
     'x-template': 'condition',
     examples: ["params.mode == 'full' and tasks.count.outputs.rows > 0"],
+  },
+  group: {
+    title: 'Group',
+    description:
+      'Tasks with the same group stand together on pages; who needs the group needs those of its tasks that no other of them needs.',
+    ...idSchema,
+    'x-template': 'none',
+    examples: ['bronze'],
+  },
+  use: {
+    title: 'Use',
+    description: 'The name of a template whose keys the task takes over where it has none of its own.',
+    ...idSchema,
+    'x-template': 'none',
+    examples: ['load'],
   },
   for_each: FOR_EACH_SCHEMA,
   ...SHARED_TASK_KEYS,
@@ -153,6 +186,11 @@ export const TASK_KEYS: JsonSchema = {
   },
 }
 
+/** The operator may come from the template. */
+function fromTemplate(types: readonly string[]): JsonSchema {
+  return { required: ['use'], not: { anyOf: types.map((type) => ({ required: [type] })) } }
+}
+
 /** Schema of one task: exactly one operator, and keys common to all. */
 export function taskSchema(operators: ReadonlyMap<string, Operator>): JsonSchema {
   const types = [...operators.keys()]
@@ -166,7 +204,19 @@ export function taskSchema(operators: ReadonlyMap<string, Operator>): JsonSchema
     properties: { ...byOperator, ...TASK_KEYS },
     'x-one-of-keys': types,
     'x-one-of-name': 'operator',
-    oneOf: types.map((type) => ({ required: [type] })),
+    oneOf: [...types.map((type) => ({ required: [type] })), fromTemplate(types)],
+  }
+}
+
+/** Schema of a template: any keys of a task. What it needs to be a whole task, those who use it may add. */
+export function templateSchema(operators: ReadonlyMap<string, Operator>): JsonSchema {
+  const properties = Object.entries(asObject(taskSchema(operators).properties)).filter(([key]) => key !== 'use')
+  return {
+    type: 'object',
+    title: 'Template',
+    description: 'Keys of a task, for all that use it.',
+    additionalProperties: false,
+    properties: Object.fromEntries(properties),
   }
 }
 

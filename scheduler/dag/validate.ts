@@ -2,6 +2,7 @@ import { Ajv2020, type KeywordDefinition, type Options, type ValidateFunction } 
 import formats from 'ajv-formats'
 import type { Json, JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
+import { defaultsFileSchema } from './defaults-files.js'
 import { explain, type Finding } from './explain.js'
 import { isMap } from './phrases.js'
 import { dagSchema } from './schema.js'
@@ -11,6 +12,8 @@ export interface Validator {
   schema: JsonSchema
   /** every violation as a sentence; empty when the document is good */
   findings(document: Json): Finding[]
+  /** the same for a file of defaults */
+  findingsInDefaults(document: Json): Finding[]
 }
 
 const validators = new WeakMap<ReadonlyMap<string, Operator>, Validator>()
@@ -23,18 +26,39 @@ export function validatorFor(operators: ReadonlyMap<string, Operator>): Validato
   // Nearly every file is good, and whether it is can be said without saying all that is wrong with it.
   const isGood = compileSchema(countingKeys(schema), { messages: false, keywords: [COUNT_OF_KEYS] })
   let validate: ValidateFunction | null = null
+  let validateDefaults: ValidateFunction | null = null
   const validator: Validator = {
     schema,
     findings: (document) => {
       if (isGood(document)) return []
       // verbose: an explanation needs the schema and the value that clashed
-      validate ??= compileSchema(schema, { allErrors: true, verbose: true })
+      validate ??= compileSchema(choosingKeys(schema), { allErrors: true, verbose: true })
       validate(document)
       return explain(document, validate.errors ?? [], operators)
+    },
+    findingsInDefaults: (document) => {
+      validateDefaults ??= compileSchema(defaultsFileSchema(schema), { allErrors: true, verbose: true })
+      if (validateDefaults(document)) return []
+      return explain(document, validateDefaults.errors ?? [], operators)
     },
   }
   validators.set(operators, validator)
   return validator
+}
+
+/**
+ * The same schema for documents in which templates are written out: a task without an operator may not hope for one any
+ * more.
+ */
+function choosingKeys(schema: JsonSchema): JsonSchema {
+  const copy = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(copy)
+    if (value === null || typeof value !== 'object') return value
+    const result = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copy(inner)]))
+    const keys = value['x-one-of-keys']
+    return Array.isArray(keys) ? { ...result, oneOf: keys.map((key) => ({ required: [key] })) } : result
+  }
+  return copy(schema) as JsonSchema
 }
 
 /**

@@ -66,6 +66,7 @@ export type DebugPoint =
   | 'trigger:decided'
   | 'trigger:fired'
   | 'runs:started'
+  | 'runs:overlapping'
   | 'run:decided'
   | 'run:applied'
   | 'ready:queued'

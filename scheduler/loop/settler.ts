@@ -1,8 +1,10 @@
 import { withAlerts } from '../core/alerts.js'
 import { applied } from '../core/apply.js'
-import { decide } from '../core/decide.js'
+import { withAside } from '../core/aside.js'
+import { decide, decideFromPart } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
 import type { AttemptOutcome, Decision, RunSnapshot } from '../core/model.js'
+import { dependsOnPast } from '../core/past.js'
 import { isFinalRun } from '../core/states.js'
 import { announceDecision } from './announce.js'
 import type { Ports } from './ports.js'
@@ -17,6 +19,13 @@ interface Work {
   outcomes: AttemptOutcome[]
   /** others may have changed the run: what is cached does not count */
   reload: boolean
+}
+
+export interface SettlerLimits {
+  /** runs settled at the same time */
+  parallelRuns: number
+  /** of a task with more items than this a decision is first tried from those at work and as many of those that wait */
+  shownItems: number
 }
 
 export interface SettlerSignals {
@@ -40,16 +49,16 @@ export class Settler {
   readonly #ports: Ports
   readonly #cache: RunCache
   readonly #signals: SettlerSignals
-  readonly #parallel: number
+  readonly #limits: SettlerLimits
   readonly #waiting = new Map<string, Work>()
   readonly #active = new Map<string, Promise<void>>()
   #stopped = false
 
-  constructor(ports: Ports, cache: RunCache, signals: SettlerSignals, parallel: number) {
+  constructor(ports: Ports, cache: RunCache, signals: SettlerSignals, limits: SettlerLimits) {
     this.#ports = ports
     this.#cache = cache
     this.#signals = signals
-    this.#parallel = parallel
+    this.#limits = limits
   }
 
   /** the run may have been changed by anyone: load and settle it */
@@ -88,7 +97,7 @@ export class Settler {
 
   #pump(): void {
     for (const runId of this.#waiting.keys()) {
-      if (this.#stopped || this.#active.size >= this.#parallel) return
+      if (this.#stopped || this.#active.size >= this.#limits.parallelRuns) return
       if (!this.#active.has(runId)) this.#active.set(runId, this.#step(runId))
     }
   }
@@ -111,37 +120,67 @@ export class Settler {
   }
 
   async #settle(runId: string, work: Work): Promise<void> {
-    const { store, clock, random, log, projectAlerts, debugPoint } = this.#ports
-    let snapshot = await this.#snapshot(runId, work)
+    const { store, clock, log, projectAlerts, debugPoint } = this.#ports
+    let known = this.#known(runId, work)
     for (let tries = 0; tries < CONFLICT_LIMIT; tries += 1) {
-      if (snapshot === null) {
+      const decided = await this.#decide(runId, known)
+      if (decided === null) {
         log.warn({ run: runId }, 'asked to settle a run that does not exist')
         return
       }
-      const decision = withAlerts(snapshot, decide(snapshot, clock.now(), random), projectAlerts)
+      const { snapshot } = decided
+      const decision = withAlerts(snapshot, decided.decision, projectAlerts)
       if (isEmpty(decision)) return this.#unchanged(snapshot, decision)
       await debugPoint('run:decided')
       const now = clock.now()
       const outcome = await store.applyDecision(runId, snapshot.run.revision, decision, now)
       if (outcome === 'applied') return this.#applied(snapshot, decision, applied(snapshot, decision, now))
-      snapshot = await store.snapshot(runId)
+      known = null
     }
     log.warn({ run: runId }, 'others keep changing this run; it is settled with the next sweep')
     this.#cache.forget(runId)
   }
 
-  /** what is cached with the new outcomes when that is enough, else what the store says */
-  async #snapshot(runId: string, work: Work): Promise<RunSnapshot | null> {
+  /** what is cached with the new outcomes when that is enough to decide from */
+  #known(runId: string, work: Work): RunSnapshot | null {
     const cached = work.reload ? undefined : this.#cache.get(runId)
-    const known = cached === undefined ? null : withOutcomes(cached, work.outcomes)
-    return known ?? (await this.#ports.store.snapshot(runId))
+    // the run before may have been cleared since
+    if (cached !== undefined && dependsOnPast(cached.dag) !== 'no') return null
+    return cached === undefined ? null : withOutcomes(cached, work.outcomes)
   }
 
-  #unchanged(snapshot: RunSnapshot, decision: Decision): void {
+  /** Looks no further than the decision needs: what is known, then what the store shows of the run, then the whole run. */
+  async #decide(
+    runId: string,
+    known: RunSnapshot | null,
+  ): Promise<{ snapshot: RunSnapshot; decision: Decision } | null> {
+    const { store, clock, random } = this.#ports
+    for (const look of [async () => known, () => store.snapshot(runId, this.#limits.shownItems)]) {
+      const snapshot = await look()
+      const decision = snapshot === null ? null : decideFromPart(snapshot, clock.now(), random)
+      if (snapshot !== null && decision !== null) return { snapshot, decision }
+    }
+    const whole = await store.snapshot(runId)
+    return whole === null ? null : { snapshot: whole, decision: decide(whole, clock.now(), random) }
+  }
+
+  #keep(snapshot: RunSnapshot): void {
+    this.#cache.put(withAside(snapshot, this.#limits.shownItems))
+  }
+
+  async #unchanged(snapshot: RunSnapshot, decision: Decision): Promise<void> {
     // a command may have ended it
     if (isFinalRun(snapshot.run.state)) this.#signals.ended(snapshot.run.id)
-    else this.#cache.put(snapshot)
+    else this.#keep(snapshot)
     this.#signals.wakeAt(snapshot.run.id, decision.wakeAt)
+    await this.#wakeNext(snapshot)
+  }
+
+  /** What depends on this run may go on. It may have been changed by hand, so that nothing was left to decide here. */
+  async #wakeNext({ run, dag }: RunSnapshot): Promise<void> {
+    if (dependsOnPast(dag) === 'no') return
+    const next = await this.#ports.store.nextRun(run.id)
+    if (next !== null) this.wake(next)
   }
 
   async #applied(before: RunSnapshot, decision: Decision, after: RunSnapshot): Promise<void> {
@@ -149,7 +188,7 @@ export class Settler {
     const runId = after.run.id
     const ended = isFinalRun(after.run.state)
     if (ended) this.#cache.forget(runId)
-    else this.#cache.put(after)
+    else this.#keep(after)
     await debugPoint('run:applied')
     announceDecision(events, before, decision)
     this.#signals.wakeAt(runId, decision.wakeAt)
@@ -157,6 +196,7 @@ export class Settler {
     if (decision.slas !== undefined) this.#signals.slas(isUrgent(before, decision.slas) ? 'now' : 'soon')
     if (ended) this.#signals.ended(runId)
     if (decision.tasks.some(({ set }) => set.waitsFor != null || set.state === 'cancelled')) this.#signals.waits(runId)
+    await this.#wakeNext(after)
     if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
   }
 }

@@ -13,8 +13,10 @@ import { assertMigrated, migrate } from './migrate.js'
 import { PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
 import { RetentionQueries } from './retention.js'
+import { StartQueries } from './run-starts.js'
 import { RunQueries } from './runs.js'
 import { SlaQueries } from './slas.js'
+import { SnapshotQueries } from './snapshots.js'
 import type { Store } from './store.js'
 import { TriggerQueries } from './triggers.js'
 import { WaitQueries } from './waits.js'
@@ -58,7 +60,9 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     backfills: new BackfillQueries(database),
     waits: new WaitQueries(database),
     triggers: new TriggerQueries(database),
-    runs: new RunQueries(database, (version) => dags.dagVersion(version)),
+    runs: new RunQueries(database),
+    starts: new StartQueries(database),
+    snapshots: new SnapshotQueries(database, (version) => dags.dagVersion(version)),
     retention: new RetentionQueries(database),
     queueing: new QueueingQueries(database),
     claims: new ClaimQueries(database),
@@ -112,6 +116,8 @@ interface Parts {
   waits: WaitQueries
   triggers: TriggerQueries
   runs: RunQueries
+  starts: StartQueries
+  snapshots: SnapshotQueries
   retention: RetentionQueries
   queueing: QueueingQueries
   claims: ClaimQueries
@@ -124,8 +130,8 @@ interface Parts {
 
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
-  const { dags, dueRuns, backfills, waits, triggers, runs, retention, queueing, claims, lineage, accounts } = parts
-  const { alerts, messages, slas } = parts
+  const { dags, dueRuns, backfills, waits, triggers, runs, starts, snapshots, retention, queueing, claims } = parts
+  const { alerts, messages, slas, lineage, accounts } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -166,11 +172,13 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     fireTriggers: (...args) => triggers.fireTriggers(...args),
     dropEvents: (...args) => triggers.dropEvents(...args),
     createRun: (...args) => runs.createRun(...args),
-    startRuns: (...args) => runs.startRuns(...args),
+    startRuns: (...args) => starts.startRuns(...args),
+    cancelOverlapping: () => starts.cancelOverlapping(),
+    nextRun: (...args) => starts.nextRun(...args),
     run: (...args) => runs.run(...args),
     taskRuns: (...args) => runs.taskRuns(...args),
     outputsOf: (...args) => runs.outputsOf(...args),
-    snapshot: (...args) => runs.snapshot(...args),
+    snapshot: (...args) => snapshots.snapshot(...args),
     applyDecision: (...args) => runs.applyDecision(...args),
     runsToSettle: (...args) => runs.runsToSettle(...args),
     nextRetryAt: () => runs.nextRetryAt(),

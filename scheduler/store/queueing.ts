@@ -5,23 +5,27 @@ import type { QueuedTask } from './store.js'
 /** One queuer at a time, so that the counts below stay true until the write (READ COMMITTED takes a snapshot a statement). */
 const LOCK_POOLS = 'select 1 from pools order by pool for update'
 
-/** Why a task of `place p` and `runs r` is left behind; null when it is not because of room. */
+/** Why a task `t` of `place p` and `runs r` is left behind; null when it is not because of room. */
 const SENTENCE = `case
   when p.size is null then 'pool ' || p.pool || ' is not defined in sluice.yaml'
+  when t.pool_slots > p.size then 'needs ' || t.pool_slots || ' slots of pool ' || p.pool || ', which has ' || p.size
   when p.in_pool >= p.size then 'pool ' || p.pool || ' is full, ' || p.in_pool || ' of ' || p.size
+  when p.in_pool + t.pool_slots > p.size
+    then 'needs ' || t.pool_slots || ' slots of pool ' || p.pool || ', ' || p.in_pool || ' of ' || p.size || ' are taken'
   when p.in_dag >= r.max_active_tasks then p.in_dag || ' of ' || r.max_active_tasks || ' tasks of ' || p.dag_id || ' are active'
   end`
 
 /**
  * Ready tasks get a turn: the first of each DAG, then the second of each, higher priority before that. Then each DAG is cut
  * at its `max_active_tasks` and each pool at its free places. Pools that are full drop out before the DAGs are cut, so
- * that a DAG does not spend its places on tasks that cannot go. No more tasks are looked at than the pools have room for,
+ * that a DAG does not spend its places on tasks that cannot go. A task that takes several slots of its pool holds up those
+ * behind it until they are free, or it would never have its turn beside many small ones. No more tasks are looked at than the pools have room for,
  * and those left behind are compared with their reason only, so that a wide fan-out costs little at each step. `state` goes along
  * to the update: the constant would lead the planner to look through all ready tasks for each one chosen.
  */
 const QUEUE_READY = `
 with room as materialized (
-  select p.pool, p.size, p.size - (select count(*) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')) as free
+  select p.pool, p.size, p.size - (select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')) as free
   from pools p
 ), head as materialized (
   select distinct dag_id, pool from task_runs where state = 'scheduled'
@@ -30,8 +34,8 @@ with room as materialized (
   from (select distinct dag_id from head) d
 ), candidate as materialized (
   select t.* from head h join room using (pool) cross join lateral (
-    select s.run_id, s.task_id, s.dag_id, s.pool, s.priority, s.since, s.position, s.state
-    from task_runs s where s.state = 'scheduled' and s.dag_id = h.dag_id and s.pool = h.pool
+    select s.run_id, s.task_id, s.dag_id, s.pool, s.pool_slots, s.priority, s.since, s.position, s.state
+    from task_runs s where s.state = 'scheduled' and s.dag_id = h.dag_id and s.pool = h.pool and s.pool_slots <= room.size
     order by s.priority desc, s.since, s.run_id, s.position limit least(room.free, $2)
   ) t where room.free > 0
 ), ready as materialized (
@@ -41,14 +45,15 @@ with room as materialized (
 ), in_dag as (
   select turned.*, row_number() over (partition by dag_id order by priority desc, turn) as place from turned
 ), allowed as (
-  select in_dag.*, row_number() over (partition by pool order by priority desc, turn, since, run_id, position) as pool_place
+  select in_dag.*, sum(pool_slots) over (
+    partition by pool order by priority desc, turn, since, run_id, position rows unbounded preceding) as pool_place
   from in_dag join busy using (dag_id) where active + place <= max_active_tasks
 ), chosen as materialized (
-  select run_id, task_id, dag_id, pool, state from allowed join room using (pool) where pool_place <= free
+  select run_id, task_id, dag_id, pool, pool_slots, state from allowed join room using (pool) where pool_place <= free
   order by priority desc, turn, since, run_id, position limit $2
 ), place as materialized (
   select h.dag_id, h.pool, room.size,
-    room.size - room.free + (select count(*) from chosen c where c.pool = h.pool) as in_pool,
+    room.size - room.free + (select coalesce(sum(c.pool_slots), 0) from chosen c where c.pool = h.pool) as in_pool,
     busy.active + (select count(*) from chosen c where c.dag_id = h.dag_id) as in_dag
   from head h join busy using (dag_id) left join room using (pool)
 ), queued as (
@@ -64,7 +69,7 @@ with room as materialized (
 )
 select run_id, task_id, attempt, queue, priority, exists (
     select 1 from ready join place p using (dag_id, pool)
-    where p.in_pool < p.size and p.in_dag < max_active_tasks
+    where p.in_pool + ready.pool_slots <= p.size and p.in_dag < max_active_tasks
       and (ready.run_id, ready.task_id) not in (select run_id, task_id from chosen)
   ) as more
 from queued order by priority desc, run_id, position`

@@ -4,7 +4,7 @@ import type { AttemptOutcome, Run, RunKind, RunState, RunTrigger, TaskRun, TaskS
 
 /** Columns of `runs` in the form `toRun` reads. */
 export const RUN_COLUMNS = `run_id, dag_id, version, kind, state, revision, due_at, interval_start, interval_end, params,
-  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, only_tasks, no_checks, trigger,
+  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, timed_out, only_tasks, no_checks, trigger,
   parent_run_id, parent_task_id, parent_generation, parent_waits`
 
 export interface RunRow extends Record<string, unknown> {
@@ -24,6 +24,7 @@ export interface RunRow extends Record<string, unknown> {
   ended_at: Instant | null
   reason: string
   cancel_requested: boolean
+  timed_out: boolean
   only_tasks: string[] | null
   no_checks: boolean
   parent_run_id: string | null
@@ -52,6 +53,7 @@ export function toRun(row: RunRow): Run {
     endedAt: row.ended_at,
     reason: row.reason,
     cancelRequested: row.cancel_requested,
+    timedOut: row.timed_out,
     onlyTasks: row.only_tasks,
     noChecks: row.no_checks,
     ...parentOf(row),

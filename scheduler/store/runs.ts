@@ -1,22 +1,11 @@
 import type { Instant, JsonObject } from '../../json.js'
-import type { Decision, Run, RunSnapshot, TaskRun } from '../core/model.js'
-import type { Dag } from '../dag/model.js'
+import type { Decision, Run, TaskRun } from '../core/model.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
-import {
-  json,
-  jsonInstant,
-  type OutcomeRow,
-  RUN_COLUMNS,
-  type RunRow,
-  TASK_COLUMNS,
-  type TaskRow,
-  toOutcome,
-  toRun,
-  toTaskRun,
-} from './rows.js'
-import { insertingSlas, lookingAtSlas, makingSlasDue, newSlaRow } from './slas.js'
-import type { NewRun, RunStore } from './store.js'
+import { json, jsonInstant, RUN_COLUMNS, type RunRow, type TaskRow, toRun, toTaskRun } from './rows.js'
+import { insertingSlas, lookingAtSlas, newSlaRow } from './slas.js'
+import { ALL_TASKS } from './snapshots.js'
+import type { NewRun, RunStore, StartStore } from './store.js'
 
 const CREATE_RUN = `
 with known_key as (
@@ -26,15 +15,18 @@ with known_key as (
 ), run as (
   insert into runs (run_id, dag_id, version, kind, state, due_at, interval_start, interval_end, params, triggered_by,
     only_tasks, no_checks, max_active_runs, max_active_tasks, created_at, parent_run_id, parent_task_id, parent_generation,
-    parent_waits, trigger)
-  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1, $18, $19, $20, $21, $23::jsonb
+    parent_waits, trigger, overlap, depends_on_past, run_timeout_ms)
+  select $3, $4, $5, $6, 'queued', $7, $8, $9, $10::jsonb, $11, $12::text[], $13, $14, $15, $1, $18, $19, $20, $21, $23::jsonb,
+    $24, $25, $26
   where not exists (select 1 from known_key) and not exists (select 1 from clash)
   on conflict do nothing
   returning run_id
 ), tasks as (
-  insert into task_runs (run_id, task_id, dag_id, position, state, pool, queue, priority, since, reason)
-  select run.run_id, t."taskId", $4, t.position, 'none', t.pool, t.queue, t.priority, $1, 'waits for the run to start'
-  from run, jsonb_to_recordset($16::jsonb) as t("taskId" text, position int, pool text, queue text, priority int)
+  insert into task_runs (run_id, task_id, dag_id, position, state, pool, pool_slots, queue, priority, since, reason)
+  select run.run_id, t."taskId", $4, t.position, 'none', t.pool, coalesce(t."poolSlots", 1), t.queue, t.priority, $1,
+    'waits for the run to start'
+  from run, jsonb_to_recordset($16::jsonb)
+    as t("taskId" text, position int, pool text, "poolSlots" int, queue text, priority int)
 ), promised as (${insertingSlas('(select run_id, $4::text as dag_id, $22::jsonb as slas from run)', '$1::timestamptz')}
 ), key as (
   insert into idempotency_keys (key, request_hash, run_id, created_at)
@@ -61,7 +53,8 @@ with change as (
     started_at = case when $5::jsonb ? 'startedAt' then ($5::jsonb ->> 'startedAt')::timestamptz else started_at end,
     ended_at = case when $5::jsonb ? 'endedAt' then ($5::jsonb ->> 'endedAt')::timestamptz else ended_at end,
     reason = coalesce($5::jsonb ->> 'reason', reason),
-    cancel_requested = coalesce(($5::jsonb ->> 'cancelRequested')::boolean, cancel_requested)
+    cancel_requested = coalesce(($5::jsonb ->> 'cancelRequested')::boolean, cancel_requested),
+    timed_out = coalesce(($5::jsonb ->> 'timedOut')::boolean, timed_out)
   where run_id = $1 and revision = $2
     and (select count(*) from change) = (
       select count(*) from change c join task_runs t on t.run_id = $1 and t.task_id = c."taskId"
@@ -92,11 +85,11 @@ with change as (
   select *, "taskId" || '.' || index as id
   from jsonb_to_recordset($7::jsonb) as i("taskId" text, index int, value jsonb, state text, generation int, reason text)
 ), kept as (
-  insert into task_runs (run_id, task_id, dag_id, position, state, generation, attempt, pool, queue, priority, since, reason,
+  insert into task_runs (run_id, task_id, dag_id, position, state, generation, attempt, pool, pool_slots, queue, priority, since, reason,
     item_of, item_index, item)
   select t.run_id, i.id, t.dag_id, t.position, i.state, i.generation,
     coalesce((select max(a.attempt) from attempts a where a.run_id = t.run_id and a.task_id = i.id), 0),
-    t.pool, t.queue, t.priority, $3, i.reason, t.task_id, i.index, i.value
+    t.pool, t.pool_slots, t.queue, t.priority, $3, i.reason, t.task_id, i.index, i.value
   from item i, run join task_runs t using (run_id) where t.task_id = i."taskId"
   on conflict (run_id, task_id) do update set state = excluded.state, generation = excluded.generation, tries = 0,
     since = excluded.since, reason = excluded.reason, item = excluded.item, not_before = null, started_at = null,
@@ -140,43 +133,8 @@ const APPLY_DECISION = {
   both: applyStatement(true, true),
 }
 
-/** One starter at a time, so that the counts of active runs stay true until the write. The number is any but that of migrations. */
-const LOCK_STARTERS = 'select pg_advisory_xact_lock(7158302)'
-
-/** `state` goes along to the update: the constant would lead the planner to look through all queued runs for each. */
-const START_RUNS = `
-with dag as materialized (
-  select d.dag_id, d.paused, (select count(*) from runs a where a.dag_id = d.dag_id and a.state = 'running') as active
-  from dags d where d.dag_id in (select dag_id from runs where state = 'queued')
-), ready as (
-  select r.run_id, r.dag_id, r.state, r.max_active_runs, dag.active,
-    row_number() over (partition by r.dag_id order by r.kind = 'backfill', r.due_at, r.run_id) as place
-  from runs r join dag using (dag_id) left join backfills b using (backfill_id)
-  where r.state = 'queued' and (r.kind = 'manual' or not dag.paused) and b.state is distinct from 'paused'
-), chosen as materialized (
-  select run_id, dag_id, state from ready where active + place <= max_active_runs order by place, run_id limit $2
-), started as (
-  update runs r set state = 'running', started_at = $1, reason = '', revision = revision + 1
-  from chosen c where r.run_id = c.run_id and r.state = c.state returning r.run_id
-), ${makingSlasDue('join started using (run_id)', 's.deadline_at is null', '$1')}, after as materialized (
-  select dag_id, paused, active + (select count(*) from chosen where chosen.dag_id = dag.dag_id) as active from dag
-), told as (
-  update runs set reason = w.sentence
-  from (
-    select * from (
-      select r.run_id, r.state, r.reason, case
-        when after.paused and r.kind <> 'manual' then 'waits: ' || r.dag_id || ' is paused'
-        when b.state = 'paused' then 'waits: backfill ' || r.backfill_id || ' is paused'
-        when after.active >= r.max_active_runs
-          then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || r.dag_id || ' are active'
-        end as sentence
-      from runs r join after using (dag_id) left join backfills b using (backfill_id)
-      where r.state = 'queued' and r.run_id not in (select run_id from chosen)
-    ) left_behind where reason <> sentence limit greatest($2, 500)
-  ) w
-  where runs.run_id = w.run_id and runs.state = w.state
-)
-select run_id from started`
+/** of a running run with `run_timeout` */
+const TIMES_OUT = "started_at + run_timeout_ms * interval '1 millisecond'"
 
 const RUNS_TO_SETTLE = `
 select run_id from (
@@ -188,18 +146,20 @@ select run_id from (
   select run_id from task_runs join runs using (run_id)
     where runs.state = 'running' and task_runs.state = 'deferred' and not_before <= $1
   union
+  select run_id from runs where state = 'running' and run_timeout_ms is not null and not cancel_requested and ${TIMES_OUT} <= $1
+  union
+  select run_id from runs where state in ('queued', 'running') and cancel_requested
+  union
   select run_id from runs r where state = 'running' and not exists (
     select 1 from task_runs t where t.run_id = r.run_id
       and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
 ) found order by run_id limit $2`
 
-export class RunQueries implements Omit<RunStore, 'advanceDue'> {
+export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | keyof StartStore> {
   readonly #database: Database
-  readonly #dagVersion: (version: string) => Promise<Dag | null>
 
-  constructor(database: Database, dagVersion: (version: string) => Promise<Dag | null>) {
+  constructor(database: Database) {
     this.#database = database
-    this.#dagVersion = dagVersion
   }
 
   async createRun(run: NewRun, options: Parameters<RunStore['createRun']>[1]): ReturnType<RunStore['createRun']> {
@@ -231,6 +191,9 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
         run.parent?.waits ?? null,
         json(run.slas.map(newSlaRow)),
         run.trigger == null ? null : json(run.trigger),
+        run.overlap,
+        run.dependsOnPast,
+        run.runTimeoutMs,
       ])
       switch (row?.outcome) {
         case 'created':
@@ -244,24 +207,13 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
     throw new Error(`the run ${run.id} can neither be created nor found`)
   }
 
-  async startRuns(now: Instant, limit: number): Promise<string[]> {
-    const start: SqlStatement = { sql: START_RUNS, params: [sqlInstant(now), limit] }
-    const results = this.#database.exclusive
-      ? [await this.#database.query(start.sql, start.params)]
-      : await this.#database.transaction([{ sql: LOCK_STARTERS, params: [] }, start])
-    return (results.at(-1) ?? []).map((row) => String(row.run_id))
-  }
-
   async run(runId: string): Promise<Run | null> {
     const [row] = await this.#database.query<RunRow>(`select ${RUN_COLUMNS} from runs where run_id = $1`, [runId])
     return row === undefined ? null : toRun(row)
   }
 
   async taskRuns(runId: string): Promise<TaskRun[]> {
-    const rows = await this.#database.query<TaskRow>(
-      `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position, item_index nulls first`,
-      [runId],
-    )
+    const rows = await this.#database.query<TaskRow>(ALL_TASKS, [runId])
     return rows.map(toTaskRun)
   }
 
@@ -271,34 +223,6 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
       [runId, tasks],
     )
     return Object.fromEntries(rows.map(({ task_id, outputs }) => [task_id, outputs]))
-  }
-
-  async snapshot(runId: string): Promise<RunSnapshot | null> {
-    const [runs, tasks, outcomes] = await this.#database.transaction([
-      { sql: `select ${RUN_COLUMNS} from runs where run_id = $1`, params: [runId] },
-      {
-        sql: `select ${TASK_COLUMNS} from task_runs where run_id = $1 order by position, item_index nulls first`,
-        params: [runId],
-      },
-      {
-        sql: `select task_id, attempt, result, reason, retryable, outputs, ended_at, wake_at, waits_for, (
-            select array_agg(c.name order by c.position) from check_results c where c.run_id = a.run_id
-              and c.task_id = a.task_id and c.attempt = a.attempt and not c.passed
-          ) as failed_checks from attempts a
-          where run_id = $1 and result is not null and not settled order by task_id, attempt`,
-        params: [runId],
-      },
-    ])
-    const row = runs?.[0] as RunRow | undefined
-    if (row === undefined) return null
-    const dag = await this.#dagVersion(row.version)
-    if (dag === null) throw new Error(`the version ${row.version} of run ${runId} is not stored`)
-    return {
-      run: toRun(row),
-      dag,
-      tasks: ((tasks ?? []) as TaskRow[]).map(toTaskRun),
-      outcomes: ((outcomes ?? []) as OutcomeRow[]).map(toOutcome),
-    }
   }
 
   async applyDecision(
@@ -342,7 +266,8 @@ export class RunQueries implements Omit<RunStore, 'advanceDue'> {
   async nextRetryAt(): Promise<Instant | null> {
     const [row] = await this.#database.query<{ at: Instant | null }>(
       `select least((select min(not_before) from task_runs where state = 'up_for_retry'),
-        (select min(not_before) from task_runs where state = 'deferred' and not_before is not null)) as at`,
+        (select min(not_before) from task_runs where state = 'deferred' and not_before is not null),
+        (select min(${TIMES_OUT}) from runs where state = 'running' and run_timeout_ms is not null and not cancel_requested)) as at`,
     )
     return row?.at ?? null
   }

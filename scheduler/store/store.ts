@@ -10,7 +10,7 @@ import type {
   RunTrigger,
   TaskRun,
 } from '../core/model.js'
-import type { Dag, Problem } from '../dag/model.js'
+import type { Dag, Overlap, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 import type { NewSla, SlaStore } from './sla-store.js'
@@ -114,13 +114,17 @@ export interface NewRun {
   noChecks: boolean
   /** one row per task of the version, in its order; a task outside `onlyTasks` is not made. They begin as `none`, with
    *  the reason `waits for the run to start`. */
-  tasks: { taskId: string; pool: string; queue: string; priority: number }[]
+  tasks: { taskId: string; pool: string; poolSlots?: number; queue: string; priority: number }[]
   /** deadlines of the run and its tasks, inserted with it */
   slas: NewSla[]
   maxActiveRuns: number
   maxActiveTasks: number
   /** the task that starts it; absent when none does */
   parent?: ParentTask
+  overlap: Overlap
+  /** a scheduled run or one of a backfill waits for the one before it: with some of its tasks, or as a whole */
+  dependsOnPast: 'no' | 'tasks' | 'run'
+  runTimeoutMs: number | null
 }
 
 /** What one look at the clock decides for a DAG: the runs that are due, and the instant of the next look. */
@@ -133,7 +137,28 @@ export interface DueAdvance {
   runs: NewRun[]
 }
 
-export interface RunStore {
+/** Which queued runs start, and which give way. */
+export interface StartStore {
+  /**
+   * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first but those of
+   * backfills after all others, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused
+   * DAGs start too when they were made by hand, those of paused backfills do not. A run that depends on the past starts once the
+   * latest before it (same DAG and kind, for backfills the same one) has succeeded; with `tasks` those that are running are passed over.
+   * Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
+   * SLAs that count from the start are due to be looked at. Returns the ids of the runs it started.
+   */
+  startRuns(now: Instant, limit: number): Promise<string[]>
+  /**
+   * Asks for the cancellation (`cancelRequested`, reason, revision + 1) of what overlaps where a DAG has `maxActiveRuns` running
+   * and a scheduled run that was never started waits: with `skip` of that run; with `cancel_running` of the earliest scheduled one that is
+   * running, one at a time, and of all that wait but the latest. Paused DAGs are left alone. Returns the runs to settle.
+   */
+  cancelOverlapping(): Promise<string[]>
+  /** the earliest running run after this one, of the same DAG and kind (for backfills the same one) */
+  nextRun(runId: string): Promise<string | null>
+}
+
+export interface RunStore extends StartStore {
   /**
    * Makes due runs of many DAGs in one step, each as `createRun` does, and moves each DAG's next due instant in the same
    * step, so a tick yields one run however many schedulers see it. Runs that are there already (same id, or same DAG, due
@@ -163,19 +188,16 @@ export interface RunStore {
     | { outcome: 'repeated'; runId: string }
     | { outcome: 'key_conflict' }
   >
-  /**
-   * Starts queued runs (state `running`, `startedAt` now, reason '', revision + 1), the earliest due first but those of
-   * backfills after all others, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused
-   * DAGs start too when they were made by hand, those of paused backfills do not. Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
-   * SLAs that count from the start are due to be looked at. Returns the ids of the runs it started.
-   */
-  startRuns(now: Instant, limit: number): Promise<string[]>
   run(runId: string): Promise<Run | null>
   taskRuns(runId: string): Promise<TaskRun[]>
   /** outputs of these tasks by id; those that do not belong to the run are left out */
   outputsOf(runId: string, tasks: readonly string[]): Promise<Record<string, JsonObject>>
-  /** null when there is no such run */
-  snapshot(runId: string): Promise<RunSnapshot | null>
+  /**
+   * Null when there is no such run.
+   * @param shownItems of a task with more items than this only those neither `none` nor ended are shown, and as many of the
+   *   first that are `none`; the others are counted in `aside`. Without it the snapshot is whole.
+   */
+  snapshot(runId: string, shownItems?: number): Promise<RunSnapshot | null>
   /**
    * Writes a decision whole: task changes, run change, `settled` marks on the attempts, revision + 1.
    * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
@@ -189,11 +211,12 @@ export interface RunStore {
    * `alerts` are raised as by `raiseAlerts`, in the same step.
    */
   applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
-  /** Runs that have unsettled outcomes (whatever their state), or are running and have a task `up_for_retry` or `deferred` whose
+  /** Runs that have unsettled outcomes (whatever their state), that are being cancelled, that are on for as long as `runTimeoutMs`, or are
+   *  running and have a task `up_for_retry` or `deferred` whose
    *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `up_for_retry`, or `deferred` by an attempt of its own (a
    *  task with `for_each` has none). */
   runsToSettle(now: Instant, limit: number): Promise<string[]>
-  /** earliest `notBefore` of tasks waiting for a retry, or deferred until then */
+  /** earliest `notBefore` of tasks waiting for a retry, or deferred until then; or end of a run's time */
   nextRetryAt(): Promise<Instant | null>
 }
 

@@ -3,6 +3,7 @@ import type { Measurement } from './figure.js'
 import { backfill } from './figures/backfill.js'
 import { cron, cronAmongMany } from './figures/cron.js'
 import { fanOut } from './figures/fan-out.js'
+import { forEach } from './figures/for-each.js'
 import { hop } from './figures/hop.js'
 import { hostileFiles } from './figures/hostile-files.js'
 import { idle } from './figures/idle.js'
@@ -15,6 +16,7 @@ import { trigger } from './figures/trigger.js'
 const MEASUREMENTS: readonly Measurement[] = [
   hop,
   fanOut,
+  forEach,
   trigger,
   parse,
   hostileFiles,

@@ -19,6 +19,7 @@ export function describeCall(call: StoreCall): string {
     case 'createRun':
       return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
     case 'startRuns':
+    case 'cancelOverlapping':
     case 'reapExpired':
       return call.result.length === 0 ? '' : `${call.method} -> ${call.result.join(' ')}`
     case 'applyDecision':

@@ -123,6 +123,11 @@ export class People {
     await this.#try(`resume ${dagId}`, () => this.#commands.resume(dagId, ANA, { skipMissed }))
   }
 
+  /** Marks what failed in a run that later ones depend on: they would wait for ever. */
+  async release(runId: string, tasks: string[]): Promise<void> {
+    await this.#try(`mark ${tasks} of ${runId}`, () => this.#commands.mark(runId, tasks, 'success', ANA))
+  }
+
   /** Starts one, or does something to one there is. */
   async #backfill(dagId: string): Promise<void> {
     const { random, wake } = this.#world

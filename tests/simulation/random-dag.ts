@@ -17,6 +17,7 @@ export const POOLS: Record<string, number> = { default: 4, narrow: 1 }
 /** A DAG of a few tasks with any needs, rules, pools and retries. */
 export function randomDag(random: Prng, id: string, version: number): Dag {
   const tasks: Task[] = []
+  const past = random.pick(['no', 'no', 'no'] as readonly ('no' | 'tasks' | 'run')[])
   const size = random.int(1, 7)
   for (let index = 0; index < size; index += 1) {
     const needs = random.some(
@@ -30,7 +31,8 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
         retryDelayMs: random.pick([0, 500, 5_000]),
         backoff: random.pick([1, 2]),
         maxDelayMs: 10_000,
-        pool: random.chance(0.2) ? 'narrow' : 'default',
+        ...random.pick([{ pool: 'narrow' }, ...[1, 1, 1, 2, 4].map((poolSlots) => ({ pool: 'default', poolSlots }))]),
+        dependsOnPast: past === 'tasks' && random.chance(0.4),
         priority: random.int(0, 2),
         slas: random.chance(0.1) ? [anySla(random)] : [],
         forEach: random.chance(0.15) ? anyItems(random) : null,
@@ -41,7 +43,11 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
   return dag(id, tasks, {
     version: `${id}-v${version}`,
     schedule: random.chance(0.7) ? randomSchedule(random) : null,
-    catchup: random.chance(0.4) ? 'all' : random.pick<Catchup>(['none', 'last', { windowMs: 90_000 }]),
+    ...(past === 'no' && random.chance(0.3)
+      ? { overlap: random.pick(['skip', 'cancel_running'] as const), catchup: random.pick<Catchup>(['none', 'last']) }
+      : { catchup: random.chance(0.4) ? 'all' : random.pick<Catchup>(['none', 'last', { windowMs: 90_000 }]) }),
+    dependsOnPast: past === 'run',
+    runTimeoutMs: random.pick([null, null, null, 20_000, 60_000]),
     slas: random.chance(0.5) ? [anySla(random)] : [],
     maxActiveRuns: random.int(1, 3),
     maxActiveTasks: random.int(1, 5),
@@ -69,7 +75,7 @@ function anySla(random: Prng): Sla {
 }
 
 function anyItems(random: Prng): ForEach {
-  const values = Array.from({ length: random.int(0, 5) }, (_, index) => index)
+  const values = Array.from({ length: random.pick([0, 1, 3, 5, 9]) }, (_, index) => index)
   return { source: { kind: 'list', values }, concurrency: random.pick([null, 1, 2]) }
 }
 

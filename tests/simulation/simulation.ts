@@ -1,6 +1,6 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
-import { isFinalRun } from '../../scheduler/core/states.js'
+import { isFailure, isFinalRun } from '../../scheduler/core/states.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
@@ -60,6 +60,7 @@ class World {
   readonly #schedulers = new Map<string, Scheduler>()
   readonly #workers = new Map<string, SimulatedWorker>()
   readonly #dags = new Map<string, Dag>()
+  #ana: People | null = null
 
   constructor(seed: number, without: readonly Guard[]) {
     this.#seed = seed
@@ -94,6 +95,7 @@ class World {
     const look = () => {
       this.#endTicks()
       ended = this.#everythingHasEnded()
+      for (const { runId, tasks } of this.#heldUp()) void this.#ana?.release(runId, tasks)
       this.#time.schedule(this.#time.now + 5_000, look)
     }
     look()
@@ -170,7 +172,11 @@ class World {
         log: this.#log(host),
         debugPoint: host.debugPoint,
       },
-      { cachedRuns: this.#random.int(1, 8), ...(this.#without.has('sweep') ? { sweepMs: 1e9 } : {}) },
+      {
+        cachedRuns: this.#random.int(1, 8),
+        shownItems: this.#random.int(1, 4),
+        ...(this.#without.has('sweep') ? { sweepMs: 1e9 } : {}),
+      },
     )
     this.#schedulers.set(host.name, scheduler)
     scheduler.start()
@@ -231,6 +237,7 @@ class World {
       acknowledged: this.#checks.acknowledged,
       paused: (dagId) => this.#checks.ticksMayBeMissing(dagId),
     })
+    this.#ana = people
     this.#hosts.push(host)
     host.boot()
     this.#edit()
@@ -276,6 +283,17 @@ class World {
       void this.#store.setPaused(id, false, '', this.#time.now)
       dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
     }
+  }
+
+  /** What went wrong in runs that later ones depend on. */
+  #heldUp(): { runId: string; tasks: string[] }[] {
+    const rows = [...this.#store.tables.runs.values()].filter(
+      ({ run, dependsOnPast }) => dependsOnPast !== 'no' && isFinalRun(run.state),
+    )
+    return rows.flatMap(({ run, tasks }) => {
+      const bad = [...tasks.values()].filter(({ task }) => !task.taskId.includes('.') && isFailure(task.state))
+      return bad.length === 0 ? [] : { runId: run.id, tasks: bad.map(({ task }) => task.taskId) }
+    })
   }
 
   #everythingHasEnded(): boolean {

@@ -1,12 +1,15 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Json, JsonObject } from '../../../json.js'
 import { applied } from '../../../scheduler/core/apply.js'
+import { withAside } from '../../../scheduler/core/aside.js'
 import { cancelRun, cancelTask } from '../../../scheduler/core/cancel.js'
 import { clear } from '../../../scheduler/core/clear.js'
-import { decide } from '../../../scheduler/core/decide.js'
+import { decide, decideFromPart } from '../../../scheduler/core/decide.js'
 import { isEmpty } from '../../../scheduler/core/draft.js'
 import { mark } from '../../../scheduler/core/mark.js'
 import type { AttemptOutcome, Decision, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
+import { isFinal } from '../../../scheduler/core/states.js'
 import type { ForEach, Task } from '../../../scheduler/dag/model.js'
 import { dag, NOW, snapshot, task } from './dags.js'
 
@@ -213,3 +216,79 @@ describe('for_each', () => {
     }
   })
 })
+
+describe('items set aside', () => {
+  it('lets no more items have their turn than twice the tasks its DAG may run', () => {
+    const run = new Played(snapshot(dag('sales', SALES(Array.from({ length: 9 }, (_, n) => n)), { maxActiveTasks: 2 })))
+    expect(Object.values(run.states()).filter((state) => state === 'scheduled')).toHaveLength(4)
+    expect(run.of('load.4').reason).toBe('waits for its turn')
+    run.start('load.0').end('load.0')
+    expect(run.of('load.4').state).toBe('scheduled')
+  })
+
+  it('keeps what decisions need: at work, the first that wait, and how many are left out', () => {
+    const run = played(SALES([0, 1, 2, 3, 4, 5, 6], {}, 2))
+    run.start('load.0', 'load.1').end('load.0', 'failed')
+    const part = withAside(run.run, 2)
+    expect(part.tasks.map(({ taskId }) => taskId)).toEqual(['load', 'report', 'load.1', 'load.2', 'load.3', 'load.4'])
+    expect(part.aside).toEqual({ load: { ended: 1, failed: 1, waiting: 2 } })
+    expect(withAside(run.run, 4)).toBe(run.run)
+    expect(() => clear(part, { tasks: ['load'], downstream: false, failedOnly: false }, 'ana')).toThrow(
+      'all of its items',
+    )
+  })
+
+  it('decides from a part as from the whole, or not at all', () => {
+    const steps = fc.array(
+      fc.record({ pick: fc.nat(), result: fc.constantFrom('success', 'failed', 'skipped', 'lost') }),
+    )
+    const set = fc.record({
+      size: fc.integer({ min: 1, max: 12 }),
+      shown: fc.integer({ min: 1, max: 4 }),
+      concurrency: fc.option(fc.integer({ min: 1, max: 3 })),
+      maxActiveTasks: fc.integer({ min: 1, max: 3 }),
+      steps,
+    })
+    fc.assert(
+      fc.property(set, ({ size, shown, concurrency, maxActiveTasks, steps }) => {
+        const tasks = SALES(
+          Array.from({ length: size }, (_, n) => n),
+          { retries: 1, retryDelayMs: 1_000 },
+          concurrency,
+        )
+        const run = new Played(snapshot(dag('sales', tasks, { maxActiveTasks })))
+        for (const { pick, result } of steps) {
+          run.now += 600
+          const ready = run.run.tasks.filter(({ state }) => state === 'scheduled')
+          const chosen = ready[pick % Math.max(1, ready.length)]
+          if (chosen === undefined) {
+            run.settle()
+            continue
+          }
+          run.start(chosen.taskId)
+          const outcome = {
+            ...{ taskId: chosen.taskId, attempt: chosen.attempt + 1, result: result as 'success', reason: 'why' },
+            ...{ retryable: true, outputs: {}, endedAt: run.now },
+          }
+          const whole = { ...run.run, outcomes: [outcome] }
+          const fromPart = decideFromPart(withAside(whole, shown), run.now, () => 0)
+          if (fromPart !== null) {
+            expect(fromPart).toEqual(decide(whole, run.now, () => 0))
+            // the next snapshot in memory is the same whether made from the part or from the whole
+            const after = applied(withAside(whole, shown), fromPart, run.now)
+            expect(total(after)).toEqual(total(applied(whole, fromPart, run.now)))
+          }
+          run.settle(outcome)
+        }
+      }),
+    )
+  })
+})
+
+/** How many items a snapshot knows of, and how many of them have ended. */
+function total({ tasks, aside }: RunSnapshot): { all: number; ended: number } {
+  const items = tasks.filter(({ taskId }) => taskId.startsWith('load.'))
+  const { ended, waiting } = aside.load ?? { ended: 0, waiting: 0 }
+  const shownEnded = items.filter(({ state }) => isFinal(state)).length
+  return { all: items.length + ended + waiting, ended: shownEnded + ended }
+}

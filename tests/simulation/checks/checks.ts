@@ -7,6 +7,7 @@ import type { StoreCall } from '../remote-store.js'
 import { AcknowledgedCheck } from './acknowledged.js'
 import { BackfillsCheck } from './backfills.js'
 import { ClaimsCheck } from './claims.js'
+import { FlowCheck } from './flow.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { RunsCheck } from './runs.js'
@@ -26,6 +27,7 @@ export class Checks {
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
+  readonly #flow: FlowCheck
   /** what people were told is done */
   readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
@@ -42,6 +44,7 @@ export class Checks {
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
+    this.#flow = new FlowCheck(history, this.#mirror)
   }
 
   observe(call: StoreCall): void {
@@ -54,6 +57,7 @@ export class Checks {
     this.#limits.observe(call)
     this.#transitions.observe(call)
     this.#waits.observe(call)
+    this.#flow.observe(call)
   }
 
   /** the DAG was paused or changed, so ticks without a run are as they should be */

@@ -25,11 +25,11 @@ export class LimitsCheck {
     const pools = new Map<string, number>()
     const dags = new Map<string, { active: number; limit: number }>()
     for (const { dag, tasks } of this.#mirror.runs.values()) {
-      const poolOf = new Map(dag.tasks.map(({ id, pool }) => [id, pool]))
+      const declared = new Map(dag.tasks.map((task) => [task.id, task]))
       for (const [id, { state }] of tasks) {
-        const pool = poolOf.get(declaredId(id)) ?? ''
+        const { pool, poolSlots } = declared.get(declaredId(id)) ?? { pool: '', poolSlots: 0 }
         if (state !== 'queued' && state !== 'running') continue
-        pools.set(pool, (pools.get(pool) ?? 0) + 1)
+        pools.set(pool, (pools.get(pool) ?? 0) + poolSlots)
         const counted = dags.get(dag.id)
         // while a run of an older version is on, its own limit may still let it in
         const limit = Math.max(dag.maxActiveTasks, counted?.limit ?? 0)
@@ -38,7 +38,7 @@ export class LimitsCheck {
     }
     for (const [pool, active] of pools) {
       const size = this.#pools[pool] ?? 0
-      if (active > size) this.#history.violated('pool limit', `${active} tasks in pool ${pool} of ${size}`)
+      if (active > size) this.#history.violated('pool limit', `${active} slots of pool ${pool} taken, of ${size}`)
     }
     for (const [dag, { active, limit }] of dags) {
       if (active > limit) this.#history.violated('max_active_tasks', `${active} active tasks of ${dag}, not ${limit}`)

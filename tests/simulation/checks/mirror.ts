@@ -1,5 +1,7 @@
-import type { TaskState } from '../../../scheduler/core/model.js'
+import type { Instant } from '../../../json.js'
+import type { RunKind, TaskState } from '../../../scheduler/core/model.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
+import type { NewRun } from '../../../scheduler/store/store.js'
 import type { History } from '../history.js'
 import { createdRuns, type StoreCall } from '../remote-store.js'
 
@@ -9,6 +11,8 @@ export interface MirroredTask {
   generation: number
   /** times queued in this generation */
   queuedTimes: number
+  /** it has ended well once */
+  wasDone: boolean
 }
 
 /** the number of attempts of an item that was away for a while */
@@ -19,6 +23,13 @@ export interface MirroredRun {
   state: string
   revision: number
   tasks: Map<string, MirroredTask>
+  kind: RunKind
+  dueAt: Instant
+  /** the runs that it follows: same DAG and kind, of backfills the same one */
+  stream: string
+  /** when it was started last */
+  startedAt: Instant
+  timedOut: boolean
 }
 
 /**
@@ -37,7 +48,8 @@ export class Mirror {
 
   observe(call: StoreCall): void {
     for (const run of createdRuns(call)) this.#create(run)
-    if (call.method === 'startRuns') this.#start(call.result)
+    if (call.method === 'startRuns') this.#start(call.result, call.args[0])
+    else if (call.method === 'cancelOverlapping') this.#asked(call.result)
     else if (call.method === 'applyDecision' && call.result === 'applied') this.#apply(...call.args)
     else if (call.method === 'queueReady') {
       for (const { runId, taskId, attempt } of call.result) {
@@ -56,21 +68,42 @@ export class Mirror {
     }
   }
 
-  #create(run: { id: string; version: string; tasks: { taskId: string }[] }): void {
+  #create(run: NewRun): void {
     const dag = this.#dags(run.version)
     if (dag === undefined) return
     const tasks = run.tasks.map(({ taskId }): [string, MirroredTask] => [
       taskId,
-      { state: 'none', attempt: 0, generation: 1, queuedTimes: 0 },
+      { state: 'none', attempt: 0, generation: 1, queuedTimes: 0, wasDone: false },
     ])
-    this.runs.set(run.id, { dag, state: 'queued', revision: 0, tasks: new Map(tasks) })
+    const { kind, dueAt } = run
+    const stream = `${dag.id} ${kind} ${/-backfill\d+$/.exec(run.id)?.[0] ?? ''}`
+    const made = {
+      dag,
+      state: 'queued',
+      revision: 0,
+      tasks: new Map(tasks),
+      kind,
+      dueAt,
+      stream,
+      startedAt: 0,
+      timedOut: false,
+    }
+    this.runs.set(run.id, made)
   }
 
-  #start(runIds: string[]): void {
+  #asked(runIds: string[]): void {
+    for (const runId of runIds) {
+      const run = this.runs.get(runId)
+      if (run !== undefined) run.revision += 1
+    }
+  }
+
+  #start(runIds: string[], now: Instant): void {
     for (const runId of runIds) {
       const run = this.runs.get(runId)
       if (run === undefined) continue
       run.state = 'running'
+      run.startedAt = now
       run.revision += 1
     }
   }
@@ -83,6 +116,7 @@ export class Mirror {
     }
     run.revision += 1
     run.state = decision.run?.state ?? run.state
+    run.timedOut = decision.run?.timedOut ?? run.timedOut
     for (const { taskId, items } of decision.expand) {
       const id = (index: number) => `${taskId}.${index}`
       for (let index = items.length; run.tasks.has(id(index)); index += 1) run.tasks.delete(id(index))
@@ -99,7 +133,13 @@ export class Mirror {
         if (before !== undefined && before.attempt > 0 && generation <= before.generation && before.queuedTimes > 0) {
           this.#history.violated('items made anew have a generation of their own', `${runId}/${id(index)}`)
         }
-        run.tasks.set(id(index), { state, attempt: before?.attempt ?? UNKNOWN, generation, queuedTimes: 0 })
+        run.tasks.set(id(index), {
+          state,
+          attempt: before?.attempt ?? UNKNOWN,
+          generation,
+          queuedTimes: 0,
+          wasDone: false,
+        })
       }
     }
     for (const { taskId, expect, set } of decision.tasks) {
@@ -113,6 +153,7 @@ export class Mirror {
         const goesOn = set.state === 'deferred' || set.state === 'scheduled'
         if (goesOn && state === 'running' && set.tries !== undefined) task.queuedTimes -= 1
         task.state = set.state
+        task.wasDone ||= set.state === 'success' || set.state === 'skipped'
         task.attempt = expect.attempt
         if (set.generation !== undefined) {
           task.generation = set.generation

@@ -51,9 +51,17 @@ export class TransitionsCheck {
     if (byRule && (set.state === 'skipped' || set.state === 'upstream_failed') && mayRun(task.triggerRule, upstream)) {
       this.#history.violated('upstream allows', `${where}: ${set.state} although it may run`)
     }
+    if (task.forEach !== null && isDone(set.state)) this.#itemsHaveEnded(runId, run, taskId)
     if (set.reason === '' && !isDone(set.state) && set.state !== 'running') {
       this.#history.violated('nothing waits without a reason', `${where}: ${set.state}`)
     }
+  }
+
+  #itemsHaveEnded(runId: string, run: MirroredRun, taskId: string): void {
+    const open = [...run.tasks].filter(([id, { state }]) => id.startsWith(`${taskId}.`) && !isDone(state))
+    if (open.length === 0) return
+    const which = open.map(([id, { state }]) => `${id} ${state}`).join(', ')
+    this.#history.violated('a task ends after its items', `${runId}/${taskId} before ${which}`)
   }
 
   #retriedNoMoreThanDeclared(runId: string, taskId: string): void {
@@ -74,7 +82,9 @@ export class TransitionsCheck {
     const needed = new Set(run.dag.tasks.filter(({ id }) => run.tasks.has(id)).flatMap(({ needs }) => needs))
     const leaves = [...run.tasks].filter(([id]) => !needed.has(id) && !id.includes('.'))
     const failed = leaves.some(([, { state }]) => isFailed(state))
-    const fits = run.state === 'cancelled' ? states.includes('cancelled') : failed === (run.state === 'failed')
+    const wasStopped = run.state === 'cancelled' || (run.state === 'failed' && run.timedOut)
+    const fits =
+      (wasStopped && states.includes('cancelled')) || (run.state !== 'cancelled' && failed === (run.state === 'failed'))
     if (!fits) this.#history.violated('run state', `${runId} is ${run.state}: ${states.join(' ')}`)
   }
 }

@@ -34,5 +34,9 @@ export const STORE_GUARDS = [
   'sla_revision',
   'sla_pause',
   'sla_look',
+  'items_aside',
+  'overlap',
+  'past_of_run',
+  'past_of_task',
 ] as const
 export type StoreGuard = (typeof STORE_GUARDS)[number]

@@ -14,9 +14,10 @@ export function queueReady(tables: Tables, now: Instant, limit: number): QueuedT
   const inDag = new Map<string, number>()
   const queued: QueuedTask[] = []
   for (const { run, row } of activeTasks(tables, ['queued', 'running'])) {
-    inPool.set(row.pool, (inPool.get(row.pool) ?? 0) + 1)
+    inPool.set(row.pool, (inPool.get(row.pool) ?? 0) + row.poolSlots)
     inDag.set(run.run.dagId, (inDag.get(run.run.dagId) ?? 0) + 1)
   }
+  const closed = new Set<string>()
   for (const { run, row } of inTurn(activeTasks(tables, ['scheduled']))) {
     if (run.run.state !== 'running') continue
     if (queued.length === limit) break
@@ -25,9 +26,12 @@ export function queueReady(tables: Tables, now: Instant, limit: number): QueuedT
     const reason = blocked(tables, run, row, pool, dag)
     if (reason !== '') {
       row.task = { ...row.task, reason }
+      if (reason.endsWith('taken')) closed.add(row.pool)
       continue
     }
-    inPool.set(row.pool, pool + 1)
+    // behind one that takes several slots nobody goes first
+    if (closed.has(row.pool)) continue
+    inPool.set(row.pool, pool + row.poolSlots)
     inDag.set(row.dagId, dag + 1)
     queued.push(queue(row, now))
   }
@@ -60,7 +64,10 @@ function inTurn(tasks: { run: RunRow; row: TaskRow }[]): Ready[] {
 function blocked(tables: Tables, run: RunRow, row: TaskRow, inPool: number, inDag: number): string {
   const size = tables.pools.get(row.pool)
   if (size === undefined) return `pool ${row.pool} is not defined in sluice.yaml`
+  const needs = `needs ${row.poolSlots} slots of pool ${row.pool}`
+  if (row.poolSlots > size) return `${needs}, which has ${size}`
   if (inPool >= size && tables.guards('pool_limit')) return `pool ${row.pool} is full, ${inPool} of ${size}`
+  if (inPool + row.poolSlots > size && tables.guards('pool_limit')) return `${needs}, ${inPool} of ${size} are taken`
   if (inDag >= run.maxActiveTasks && tables.guards('max_active_tasks')) {
     return `${inDag} of ${run.maxActiveTasks} tasks of ${row.dagId} are active`
   }

@@ -1,5 +1,5 @@
 import type { Instant } from '../../../json.js'
-import type { Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
+import type { ItemsAside, PastRun, Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
 import { insertSlas, makeSlasDue } from './slas.js'
@@ -16,6 +16,14 @@ export function runStore(tables: Tables): RunStore {
     async startRuns(now, limit) {
       return startRuns(tables, now, limit)
     },
+    async cancelOverlapping() {
+      return tables.guards('overlap') ? cancelOverlapping(tables) : []
+    },
+    async nextRun(runId) {
+      const later = streamOf(tables, runId).filter(({ run }) => run.state === 'running')
+      const own = tables.runs.get(runId)?.run.dueAt ?? 0
+      return later.find(({ run }) => run.dueAt > own)?.run.id ?? null
+    },
     async run(runId) {
       return tables.runs.get(runId)?.run ?? null
     },
@@ -26,8 +34,8 @@ export function runStore(tables: Tables): RunStore {
       const rows = taskRuns(tables.runs.get(runId)).filter(({ taskId }) => tasks.includes(taskId))
       return Object.fromEntries(rows.map(({ taskId, outputs }) => [taskId, outputs]))
     },
-    async snapshot(runId) {
-      return snapshot(tables, runId)
+    async snapshot(runId, shownItems) {
+      return snapshot(tables, runId, shownItems ?? Number.POSITIVE_INFINITY)
     },
     async applyDecision(runId, revision, decision, now) {
       return applyDecision(tables, runId, revision, decision, now)
@@ -43,6 +51,8 @@ export function runStore(tables: Tables): RunStore {
           if (!['up_for_retry', 'deferred'].includes(task.state) || task.notBefore === null) continue
           next = Math.min(next ?? task.notBefore, task.notBefore)
         }
+        const end = timesOutAt(row)
+        if (end !== null) next = Math.min(next ?? end, end)
       }
       return next
     },
@@ -99,7 +109,7 @@ export function insertRun(tables: Tables, run: NewRun, now: Instant, backfillId:
 }
 
 function newRow(run: NewRun, now: Instant): RunRow {
-  const { tasks, slas: _, maxActiveRuns, maxActiveTasks, ...declared } = run
+  const { tasks, slas: _, maxActiveRuns, maxActiveTasks, overlap, dependsOnPast, runTimeoutMs, ...declared } = run
   return {
     run: {
       ...declared,
@@ -111,17 +121,22 @@ function newRow(run: NewRun, now: Instant): RunRow {
       endedAt: null,
       reason: '',
       cancelRequested: false,
+      timedOut: false,
     } satisfies Run,
     backfillId: null,
     maxActiveRuns,
     maxActiveTasks,
+    overlap,
+    dependsOnPast,
+    runTimeoutMs,
     tasks: new Map(
-      tasks.map(({ taskId, pool, queue, priority }) => [
+      tasks.map(({ taskId, pool, poolSlots = 1, queue, priority }) => [
         taskId,
         {
           runId: run.id,
           dagId: run.dagId,
           pool,
+          poolSlots,
           queue,
           priority,
           task: newTask(taskId, now),
@@ -162,11 +177,14 @@ function startRuns(tables: Tables, now: Instant, limit: number): string[] {
   }
   const started: string[] = []
   queued.sort((a, b) => Number(a.run.kind === 'backfill') - Number(b.run.kind === 'backfill') || earliest(a, b))
+  // as they were before this step: what it starts lets others go in the next
+  const held = new Map(queued.map((row) => [row, heldBy(tables, row)]))
   for (const row of queued) {
     if (started.length === limit) break
     const { dagId } = row.run
     const active = running.get(dagId) ?? 0
-    const reason = startBlocked(tables, row, active)
+    if (row.run.cancelRequested) continue
+    const reason = startBlocked(tables, row, active, held.get(row) ?? null)
     if (reason !== '') {
       row.run = { ...row.run, reason }
       continue
@@ -184,34 +202,124 @@ const earliest = byInstant<RunRow>(
   ({ run }) => run.id,
 )
 
-function startBlocked(tables: Tables, row: RunRow, active: number): string {
+function startBlocked(tables: Tables, row: RunRow, active: number, held: string | null): string {
   const { dagId, kind } = row.run
   if (kind !== 'manual' && tables.dags.get(dagId)?.paused === true) return `waits: ${dagId} is paused`
   const backfill = tables.backfills.get(row.backfillId ?? 0)?.state
   if (backfill === 'paused') return `waits: backfill ${row.backfillId} is paused`
+  if (held !== null && tables.guards('past_of_run')) return `waits: depends on the past, ${held}`
   if (active >= row.maxActiveRuns && tables.guards('max_active_runs')) {
     return `waits: ${active} of ${row.maxActiveRuns} runs of ${dagId} are active`
   }
   return ''
 }
 
+/** The runs that follow each other with this one, the earliest due first: none for one by hand. */
+function streamOf(tables: Tables, runId: string): RunRow[] {
+  const own = tables.runs.get(runId)
+  if (own === undefined || own.run.kind === 'manual') return []
+  const { dagId, kind } = own.run
+  return [...tables.runs.values()]
+    .filter(({ run, backfillId }) => run.dagId === dagId && run.kind === kind && backfillId === own.backfillId)
+    .sort(earliest)
+}
+
+function heldBy(tables: Tables, row: RunRow): string | null {
+  if (row.dependsOnPast === 'no') return null
+  const before = streamOf(tables, row.run.id).findLast(
+    ({ run }) => run.dueAt < row.run.dueAt && (run.state !== 'running' || row.dependsOnPast === 'run'),
+  )
+  return before === undefined || before.run.state === 'success' ? null : `${before.run.id} is ${before.run.state}`
+}
+
+function pastRun(tables: Tables, row: RunRow): PastRun | null {
+  if (row.dependsOnPast === 'no' || !tables.guards('past_of_task')) return null
+  const before = streamOf(tables, row.run.id).findLast(({ run }) => run.dueAt < row.run.dueAt)
+  if (before === undefined) return null
+  const tasks = taskRuns(before).filter(({ taskId }) => !taskId.includes('.'))
+  const states = Object.fromEntries(tasks.map(({ taskId, state }) => [taskId, state]))
+  return { runId: before.run.id, state: before.run.state, tasks: states }
+}
+
+function timesOutAt({ run, runTimeoutMs }: RunRow): Instant | null {
+  if (runTimeoutMs === null || run.startedAt === null) return null
+  return run.state === 'running' && !run.cancelRequested ? run.startedAt + runTimeoutMs : null
+}
+
+function cancelOverlapping(tables: Tables): string[] {
+  const asked: string[] = []
+  const ask = (row: RunRow, reason: string) => {
+    if (row.run.cancelRequested) return
+    row.run = { ...row.run, cancelRequested: true, reason, revision: row.run.revision + 1 }
+    asked.push(row.run.id)
+  }
+  for (const dagId of new Set([...tables.activeRuns()].map(({ run }) => run.dagId))) {
+    if (tables.dags.get(dagId)?.paused === true) continue
+    const rows = [...tables.activeRuns()].filter(({ run }) => run.dagId === dagId).sort(earliest)
+    const running = rows.filter(({ run }) => run.state === 'running')
+    const late = rows.filter(
+      ({ run, overlap, maxActiveRuns }) =>
+        overlap !== 'queue' &&
+        run.state === 'queued' &&
+        run.kind === 'scheduled' &&
+        run.revision === 0 &&
+        running.length >= maxActiveRuns,
+    )
+    const newest = late.at(-1)
+    for (const row of late) {
+      if (row.overlap === 'skip')
+        ask(row, `skipped: ${running.length} of ${row.maxActiveRuns} runs of ${dagId} were active`)
+      else if (row !== newest) ask(row, `skipped: ${newest?.run.id} was due before it could start`)
+    }
+    if (newest?.overlap !== 'cancel_running' || running.some(({ run }) => run.cancelRequested)) continue
+    const oldest = running.find(({ run }) => run.kind === 'scheduled')
+    if (oldest !== undefined) ask(oldest, `cancelled: ${newest.run.id} is due`)
+  }
+  return asked
+}
+
 function taskRuns(row: RunRow | undefined): TaskRun[] {
   return [...(row?.tasks.values() ?? [])].map(({ task }) => task)
 }
 
-function snapshot(tables: Tables, runId: string): RunSnapshot | null {
+function snapshot(tables: Tables, runId: string, shownItems: number): RunSnapshot | null {
   const row = tables.runs.get(runId)
   const dag = row === undefined ? undefined : tables.versions.get(row.run.version)
   if (row === undefined || dag === undefined) return null
   const outcomes = tables.unsettled(runId).flatMap(({ outcome }) => outcome ?? [])
-  return { run: row.run, dag, tasks: taskRuns(row), outcomes }
+  const tasks: TaskRun[] = []
+  const aside: Record<string, ItemsAside> = {}
+  const rows = taskRuns(row)
+  for (const task of rows) {
+    const group = task.taskId
+    if (group.includes('.')) continue
+    const own = rows.filter(({ taskId }) => taskId.startsWith(`${group}.`))
+    tasks.push(task)
+    if (own.length <= shownItems) {
+      tasks.push(...own)
+      continue
+    }
+    const ended = own.filter(({ state }) => ENDED.has(state))
+    const waiting = own.filter(({ state }) => state === 'none')
+    const atWork = own.filter((task) => !ended.includes(task) && !waiting.includes(task))
+    const failed = ended.filter(({ state }) => state === 'failed' || state === 'cancelled').length
+    tasks.push(...atWork, ...waiting.slice(0, shownItems))
+    const left = tables.guards('items_aside') ? waiting.length - shownItems : 0
+    aside[group] = { ended: ended.length, failed, waiting: Math.max(0, left) }
+  }
+  return { run: row.run, dag, tasks, outcomes, aside, past: pastRun(tables, row) }
 }
+
+const ENDED = new Set(['success', 'failed', 'skipped', 'upstream_failed', 'cancelled'])
 
 const MOVING = new Set(['scheduled', 'queued', 'running', 'up_for_retry'])
 
 function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
   if (tables.unsettled(row.run.id).length > 0) return true
+  if (row.run.cancelRequested && (row.run.state === 'queued' || row.run.state === 'running')) return true
   if (row.run.state !== 'running') return false
+  const end = timesOutAt(row)
+  if (end !== null && end <= now) return true
   const tasks = taskRuns(row)
   const moves = ({ state, attempt }: TaskRun) => MOVING.has(state) || (state === 'deferred' && attempt > 0)
   if (!tasks.some(moves)) return true

@@ -2,7 +2,7 @@ import type { Instant, Json, JsonObject } from '../../../json.js'
 import type { LookWait } from '../../../operators/wait.js'
 import type { AttemptOutcome, EventDetail, EventKind, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { SlaKind } from '../../../scheduler/core/sla.js'
-import type { Dag, Problem } from '../../../scheduler/dag/model.js'
+import type { Dag, Overlap, Problem } from '../../../scheduler/dag/model.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { NewSla } from '../../../scheduler/store/sla-store.js'
@@ -15,6 +15,9 @@ export interface RunRow {
   backfillId: number | null
   maxActiveRuns: number
   maxActiveTasks: number
+  overlap: Overlap
+  dependsOnPast: 'no' | 'tasks' | 'run'
+  runTimeoutMs: number | null
   /** in the order of the DAG */
   tasks: Map<string, TaskRow>
 }
@@ -31,6 +34,7 @@ export interface TaskRow {
   runId: string
   dagId: string
   pool: string
+  poolSlots: number
   queue: string
   priority: number
   /** replaced, never changed in place: snapshots share it */

@@ -61,6 +61,20 @@ export function decisionsSuite(fresh: FreshStore): void {
       if (tried !== undefined) expect(tried).toMatchObject({ attempt: 1, tries: 0, outputs: {} })
     })
 
+    it('shows of many items those at work and the first that wait, and counts the others', async () => {
+      const runId = await runningRun(store, 'sales')
+      const states = ['success', 'failed', 'up_for_retry', 'none', 'none', 'none', 'none'] as const
+      const items = states.map((state, value) => ({ value, state, generation: 1, reason: 'r' }))
+      await store.applyDecision(runId, 1, { ...NO_CHANGE, expand: [{ taskId: 'a', items }] }, NOW)
+      const part = await store.snapshot(runId, 2)
+      expect(part?.tasks.map(({ taskId }) => taskId).sort()).toEqual(['a', 'a.2', 'a.3', 'a.4', 'b'])
+      expect(part?.aside).toEqual({ a: { ended: 2, failed: 1, waiting: 2 } })
+      const whole = await store.snapshot(runId)
+      expect(await store.snapshot(runId, 7)).toEqual(whole)
+      expect(whole).toMatchObject({ aside: {} })
+      expect(whole?.tasks).toHaveLength(9)
+    })
+
     it('gives the outputs of the tasks asked for', async () => {
       const runId = await runningRun(store, 'sales')
       const done: TaskChange = { ...READY, set: { state: 'success', reason: '', outputs: { rows: 5 } } }

@@ -60,6 +60,24 @@ export function queueingSuite(fresh: FreshStore): void {
       expect(await store.queueReady(NOW, 100)).toHaveLength(1)
     })
 
+    it('counts the slots that tasks take, and lets nothing go before one that waits for several', async () => {
+      const tasks = [1, 2, 3, 1, 5].map((poolSlots, index) => {
+        return { taskId: `t${index}`, pool: 'default', poolSlots, queue: 'default', priority: 9 - index }
+      })
+      const runId = await readyRun('sales', { tasks })
+      const ids = async () => (await store.queueReady(NOW, 100)).map(({ taskId }) => taskId)
+      expect(await ids()).toEqual(['t0', 't1'])
+      const reasons = Object.fromEntries((await store.taskRuns(runId)).map(({ taskId, reason }) => [taskId, reason]))
+      expect(reasons).toMatchObject({
+        t2: 'needs 3 slots of pool default, 3 of 4 are taken',
+        t4: 'needs 5 slots of pool default, which has 4',
+      })
+      await moveTasks(store, runId, 'success', ['t1'])
+      expect(await ids()).toEqual(['t2'])
+      await moveTasks(store, runId, 'success', ['t2'])
+      expect(await ids()).toEqual(['t3'])
+    })
+
     it('never fills a pool beyond its size when many queue at once', async () => {
       await readyRun('sales', { taskIds: names(20) })
       await readyRun('stock', { taskIds: names(20) })

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../../../scheduler/store/store.js'
-import { dagNamed, type FreshStore, moveTasks, NOW, newRun, register, runningRun } from './subject.js'
+import { dagNamed, type FreshStore, moveTasks, NO_CHANGE, NOW, newRun, register, runningRun } from './subject.js'
 
 export function runsSuite(fresh: FreshStore): void {
   describe('runs', () => {
@@ -92,6 +92,84 @@ export function runsSuite(fresh: FreshStore): void {
       await store.createRun(manual, { now: NOW })
       expect(await store.startRuns(NOW, 10)).toEqual([manual.id])
       expect(await store.run(scheduled.id)).toMatchObject({ state: 'queued', reason: 'waits: sales is paused' })
+    })
+
+    const scheduled = async (dueAt: number, changes: Parameters<typeof newRun>[1]) => {
+      const run = newRun('sales', { kind: 'scheduled', dueAt, ...changes })
+      await store.createRun(run, { now: NOW })
+      return run.id
+    }
+    const ends = async (runId: string, state: 'success' | 'failed') => {
+      const { revision } = (await store.run(runId)) ?? { revision: -1 }
+      await store.applyDecision(runId, revision, { ...NO_CHANGE, run: { state } }, NOW)
+    }
+
+    it('leaves out scheduled runs that overlap with `skip`, but neither those by hand nor those that were cleared', async () => {
+      const first = await scheduled(NOW, { overlap: 'skip' })
+      await store.startRuns(NOW, 10)
+      expect(await store.cancelOverlapping()).toEqual([])
+      const second = await scheduled(NOW + 1, { overlap: 'skip' })
+      await store.createRun(newRun('sales', { dueAt: NOW + 2, overlap: 'skip' }), { now: NOW })
+      expect(await store.cancelOverlapping()).toEqual([second])
+      expect(await store.run(second)).toMatchObject({
+        ...{ state: 'queued', cancelRequested: true, revision: 1, reason: 'skipped: 1 of 1 runs of sales were active' },
+      })
+      expect(await store.runsToSettle(NOW, 10)).toEqual([first, second].sort())
+      expect(await store.cancelOverlapping()).toEqual([])
+      await ends(first, 'failed')
+      await store.applyDecision(first, 2, { ...NO_CHANGE, run: { state: 'queued' } }, NOW)
+      expect(await store.startRuns(NOW, 10)).toEqual([first])
+    })
+
+    it('cancels the scheduled run under way for a later one with `cancel_running`, and leaves out those between', async () => {
+      const [first, second, third] = [
+        await scheduled(NOW, { overlap: 'cancel_running' }),
+        await scheduled(NOW + 1, { overlap: 'cancel_running' }),
+        await scheduled(NOW + 2, { overlap: 'cancel_running' }),
+      ]
+      await store.startRuns(NOW, 10)
+      expect((await store.cancelOverlapping()).sort()).toEqual([first, second].sort())
+      expect(await store.run(first)).toMatchObject({ state: 'running', reason: `cancelled: ${third} is due` })
+      expect(await store.run(second)).toMatchObject({ reason: `skipped: ${third} was due before it could start` })
+      expect(await store.cancelOverlapping()).toEqual([])
+      await ends(first, 'failed')
+      expect(await store.startRuns(NOW, 10)).toEqual([third])
+    })
+
+    it('starts a run that depends on the past once the one before has ended well', async () => {
+      const changes = { maxActiveRuns: 3, dependsOnPast: 'run' } as const
+      const [first, second] = [await scheduled(NOW, changes), await scheduled(NOW + 1, changes)]
+      expect(await store.startRuns(NOW, 10)).toEqual([first])
+      expect((await store.run(second))?.reason).toMatch(/^waits: depends on the past, .* (is running|waits itself)$/)
+      expect(await store.nextRun(first)).toBeNull()
+      await ends(first, 'failed')
+      expect(await store.startRuns(NOW, 10)).toEqual([])
+      await ends(first, 'success')
+      expect(await store.startRuns(NOW, 10)).toEqual([second])
+    })
+
+    it('passes over runs under way when only tasks depend on the past', async () => {
+      const changes = { maxActiveRuns: 3, dependsOnPast: 'tasks' } as const
+      const [first, second, third] = [
+        await scheduled(NOW, changes),
+        await scheduled(NOW + 1, changes),
+        await scheduled(NOW + 2, changes),
+      ]
+      for (const run of [first, second]) expect(await store.startRuns(NOW, 10)).toEqual([run])
+      expect(await store.nextRun(first)).toBe(second)
+      await ends(first, 'failed')
+      expect(await store.startRuns(NOW, 10)).toEqual([])
+      await ends(second, 'success')
+      expect(await store.startRuns(NOW, 10)).toEqual([third])
+    })
+
+    it('finds runs whose time is over', async () => {
+      const run = await scheduled(NOW, { runTimeoutMs: 500, taskIds: ['a'] })
+      await store.startRuns(NOW, 10)
+      await moveTasks(store, run, 'scheduled', ['a'])
+      expect(await store.nextRetryAt()).toBe(NOW + 500)
+      expect(await store.runsToSettle(NOW + 499, 10)).toEqual([])
+      expect(await store.runsToSettle(NOW + 500, 10)).toEqual([run])
     })
 
     it('finds runs to settle: nothing moving, or a retry whose time has come', async () => {

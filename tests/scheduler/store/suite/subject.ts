@@ -34,6 +34,9 @@ export function dagNamed(id: string, changes: Partial<Dag> = {}): Dag {
     maxActiveTasks: 64,
     alerts: NO_ALERTS,
     slas: [],
+    overlap: 'queue',
+    dependsOnPast: false,
+    runTimeoutMs: null,
     params: {},
     tasks: [],
     source: `dag: ${id}`,
@@ -65,6 +68,9 @@ export function newRun(dagId: string, changes: Partial<NewRun> & { taskIds?: str
     slas: [],
     maxActiveRuns: 1,
     maxActiveTasks: 64,
+    overlap: 'queue',
+    dependsOnPast: 'no',
+    runTimeoutMs: null,
     ...rest,
   }
 }

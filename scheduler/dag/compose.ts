@@ -1,0 +1,120 @@
+import type { Json, JsonObject } from '../../json.js'
+import type { Source } from './defaults-files.js'
+import { isMap } from './phrases.js'
+import type { Path } from './tree.js'
+
+/** Where something in a composed document was written. */
+export interface Origin extends Source {
+  path: Path
+}
+
+/** A DAG with what it takes over from templates and defaults files written out. */
+export interface Composed {
+  value: JsonObject
+  origin(path: Path): Origin
+  /** tasks that name a template there is none of */
+  unknown: { task: string; template: string }[]
+  /** names of all templates that the DAG may use */
+  templates: string[]
+  /** values that templates add, all tasks together */
+  added: number
+}
+
+/**
+ * Puts a DAG together: what the file itself says goes before what defaults files say, the nearest before those further up;
+ * within a task its own keys before those of the template it uses, maps (an operator's, `env`, `outputs`) key by key.
+ * @param above the defaults files that apply, the outermost first
+ */
+export function compose(
+  own: Source,
+  document: JsonObject,
+  above: readonly (Source & { document: JsonObject })[],
+): Composed {
+  const places = new Places(own)
+  const value: JsonObject = { ...document }
+  for (const source of above.toReversed()) {
+    for (const key of ['owner', 'tags'] as const) {
+      if (value[key] !== undefined || source.document[key] === undefined) continue
+      value[key] = source.document[key]
+      places.set([key], { ...source, path: [key] })
+    }
+    for (const key of ['defaults', 'templates'] as const) {
+      if (isMap(source.document[key]))
+        value[key] = merged(value[key], source.document[key], [key], { ...source, path: [key] }, places)
+    }
+  }
+  const templates = isMap(value.templates) ? value.templates : {}
+  const unknown: Composed['unknown'] = []
+  const sizes = new Map<string, number>()
+  let added = 0
+  if (isMap(value.tasks)) {
+    value.tasks = Object.fromEntries(
+      Object.entries(value.tasks as JsonObject).map(([id, task]) => {
+        if (!isMap(task) || typeof task.use !== 'string') return [id, task]
+        const { use, ...rest } = task as JsonObject & { use: string }
+        const template = Object.hasOwn(templates, use) ? templates[use] : undefined
+        if (!isMap(template)) {
+          unknown.push({ task: id, template: use })
+          return [id, rest]
+        }
+        if (!sizes.has(use)) sizes.set(use, valuesIn(template as JsonObject))
+        added += sizes.get(use) ?? 0
+        return [id, withTemplate(rest, template as JsonObject, ['tasks', id], places.of(['templates', use]), places)]
+      }),
+    )
+  }
+  return { value, unknown, added, templates: Object.keys(templates), origin: (path) => places.of(path) }
+}
+
+function withTemplate(task: JsonObject, template: JsonObject, path: Path, origin: Origin, places: Places): JsonObject {
+  const result: JsonObject = { ...task }
+  for (const [key, inner] of Object.entries(template)) {
+    const from = { ...origin, path: [...origin.path, key] }
+    if (isMap(inner) && isMap(result[key])) result[key] = merged(result[key], inner, [...path, key], from, places)
+    else if (result[key] === undefined) {
+      result[key] = inner
+      places.set([...path, key], from)
+    }
+  }
+  return result
+}
+
+function valuesIn(value: Json): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce<number>((sum, inner) => sum + valuesIn(inner), 1)
+}
+
+/** `over` with the keys that it lacks. */
+function merged(over: Json | undefined, under: object, path: Path, origin: Origin, places: Places): Json {
+  if (over !== undefined && !isMap(over)) return over
+  const result: JsonObject = { ...(over as JsonObject | undefined) }
+  for (const [key, inner] of Object.entries(under as JsonObject)) {
+    if (result[key] !== undefined) continue
+    result[key] = inner
+    places.set([...path, key], { ...origin, path: [...origin.path, key] })
+  }
+  return result
+}
+
+/** What was taken over from elsewhere, by where it stands now. */
+class Places {
+  readonly #own: Source
+  readonly #origins = new Map<string, Origin>()
+
+  constructor(own: Source) {
+    this.#own = own
+  }
+
+  set(path: Path, origin: Origin): void {
+    this.#origins.set(JSON.stringify(path), origin)
+  }
+
+  /** where the longest part of the path that was taken over comes from, else the DAG file */
+  of(path: Path): Origin {
+    for (let length = this.#origins.size === 0 ? 0 : path.length; length > 0; length -= 1) {
+      const origin = this.#origins.get(JSON.stringify(path.slice(0, length)))
+      if (origin !== undefined) return { ...origin, path: [...origin.path, ...path.slice(length)] }
+    }
+    return { ...this.#own, path }
+  }
+}
