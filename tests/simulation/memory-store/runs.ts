@@ -229,7 +229,9 @@ function heldBy(tables: Tables, row: RunRow): string | null {
   const before = streamOf(tables, row.run.id).findLast(
     ({ run }) => run.dueAt < row.run.dueAt && (run.state !== 'running' || row.dependsOnPast === 'run'),
   )
-  return before === undefined || before.run.state === 'success' ? null : `${before.run.id} is ${before.run.state}`
+  return before === undefined || before.run.state === 'success'
+    ? null
+    : `${before.run.id} ${before.run.state === 'queued' ? 'waits itself' : `is ${before.run.state}`}`
 }
 
 function pastRun(tables: Tables, row: RunRow): PastRun | null {
