@@ -42,8 +42,9 @@ const TEST_MS = 60_000
 const LOOK_MS = 500
 
 export function declare(command: Command): void {
+  // `sluice alerts` alone lists them
   const sub = (name: string, description: string) =>
-    projectOption(jsonOption(command.command(name).description(description)))
+    projectOption(jsonOption(command.command(name, { isDefault: name === 'list' }).description(description)))
   sub('list', 'alerts, newest first')
     .argument('[dag]', 'only of this DAG')
     .option('--all', 'those too that somebody has acknowledged')
