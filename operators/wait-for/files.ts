@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { isSluiceError } from '../../errors.js'
+import { isSluiceError, SluiceError } from '../../errors.js'
 import type { JsonObject } from '../../json.js'
 import type { LookContext } from '../operator.js'
 import { matchFiles } from '../tables/match-files.js'
@@ -48,8 +48,13 @@ async function localFiles(glob: string, ctx: LookContext): Promise<Found[]> {
 }
 
 async function objects(config: WaitForConfig, glob: string, ctx: LookContext): Promise<Found[]> {
+  if (config.connection === undefined) {
+    const message = `wait_for: ${glob} is in a bucket, so a \`connection\` of type s3 has to say how to reach it.`
+    throw new SluiceError('OPERATOR_FAILED', message, { retryable: false })
+  }
+  const { connection } = config
   const { matchingObjects } = await import('../ingest/s3-files.js')
-  const files = await orNone(() => matchingObjects(glob, config.connection ?? '', ctx))
+  const files = await orNone(() => matchingObjects(glob, connection, ctx))
   return files.map(({ name, size }) => ({ name, size, mark: String(size) }))
 }
 

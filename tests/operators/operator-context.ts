@@ -69,7 +69,8 @@ export class TestProject {
       file: (path: string) => given(files[path], `file ${path}`),
       connection: (name: string) => {
         const connection = options.connections?.[name]
-        if (connection === undefined) throw new SluiceError('CONNECTION_UNKNOWN', `There is no connection ${name}.`)
+        if (connection === undefined)
+          throw new SluiceError('CONNECTION_UNKNOWN', `There is no connection ${name}.`, { retryable: false })
         return connection
       },
       tables: async () => given(options.tables, 'tables'),

@@ -81,6 +81,11 @@ describe('wait_for a file', () => {
     expect(grown).toMatchObject({ met: null, seen: { since: NOW + 30_000 } })
   })
 
+  it('needs a connection for a bucket', async () => {
+    const failed = attempt({ file: 's3://landing/*.csv' })
+    expect(await failureOf(failed)).toMatchObject({ retryable: false, message: expect.stringContaining('connection') })
+  })
+
   it('leads nowhere outside the project', async () => {
     expect(await failureOf(attempt({ file: '../../../../etc/passwd' }))).toMatchObject({ code: 'PATH_OUTSIDE' })
   })

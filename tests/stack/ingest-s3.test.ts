@@ -4,6 +4,7 @@ import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import type { IngestSource } from '../../operators/ingest/source-schema.js'
 import { ingest } from '../../operators/ingest.js'
+import { waitFor } from '../../operators/wait-for.js'
 import { failureOf, TestProject } from '../operators/operator-context.js'
 import { S3Place } from './s3-place.js'
 
@@ -56,6 +57,22 @@ async function ingested(files: string | string[], set: IngestSource = {}) {
 }
 
 describe('objects of a bucket', () => {
+  it('are waited for by a glob, and nothing of them is downloaded', async () => {
+    const config = (file: string) => ({ file: object(file), connection: 'minio' })
+    const there = await waitFor.run(config('landing/deep/*.csv'), context())
+    expect(there.outputs).toMatchObject({ file: object('landing/deep/c.csv'), count: 1, bytes: 16 })
+    const waits = await waitFor.run(config('later/*.csv'), context())
+    expect(waits.deferred?.waitsFor).toMatchObject({ kind: 'look', condition: config('later/*.csv') })
+    const look = () => waitFor.look?.(config('later/*.csv'), {}, context())
+    expect(await look()).toMatchObject({ met: null })
+    const store = place.open()
+    await store.put('later/d.csv', Buffer.from('id\n'))
+    await store.close()
+    expect(await look()).toMatchObject({ met: { count: 1 } })
+    const unknown = waitFor.run({ ...config('later/*.csv'), connection: 'nowhere' }, context())
+    expect(await failureOf(unknown)).toMatchObject({ code: 'CONNECTION_UNKNOWN' })
+  })
+
   it('are read by a glob, and each row says which one it came from', async () => {
     const { rows, outputs, lines } = await ingested(object('landing/*.csv'))
     expect(rows).toEqual([
