@@ -16,6 +16,14 @@ export function describeCall(call: StoreCall): string {
     case 'createBackfill':
     case 'setBackfillState':
       return `${call.method} ${JSON.stringify(call.args)} -> ${call.result}`
+    case 'fireTriggers':
+      return list(
+        'fireTriggers',
+        call.args[0].map(({ run, events }) => `${run.id} for ${events} ${call.result.includes(run.id)}`),
+      )
+    case 'recordVersions':
+    case 'recordFiles':
+      return call.result === 0 ? '' : `${call.method} ${JSON.stringify(call.args[1])} -> ${call.result}`
     case 'createRun':
       return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
     case 'startRuns':

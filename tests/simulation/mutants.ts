@@ -24,6 +24,8 @@ export const MUTANTS: Mutant[] = [
   { without: ['slot_expect'], foundBy: 'backfills go forward' },
 
   { without: ['idempotency'], foundBy: 'idempotency' },
+  { without: ['unique_event'], foundBy: 'one run per event' },
+  { without: ['event_of_one_run'], foundBy: 'one run per event' },
   { without: ['wait_met'], foundBy: 'nothing is woken in vain' },
   { without: ['pool_limit'], foundBy: 'pool limit' },
   { without: ['max_active_tasks'], foundBy: 'max_active_tasks' },

@@ -36,6 +36,9 @@ export function createdRuns(call: StoreCall): NewRun[] {
     const created = call.result.outcome === 'advanced' ? call.result.created : []
     return call.args[2].runs.filter(({ id }) => created.some((made) => made.startsWith(id)))
   }
+  if (call.method === 'fireTriggers') {
+    return call.args[0].map(({ run }) => run).filter(({ id }) => call.result.some((made) => made.startsWith(id)))
+  }
   if (call.method !== 'advanceDue') return []
   return call.args[0].flatMap(({ runs }, index) => {
     const answer = call.result[index]

@@ -12,6 +12,7 @@ import { History, type Violation } from './history.js'
 import { type FaultRates, Host, type Weather } from './host.js'
 import { Lake } from './lake.js'
 import { createMemoryStore, type StoreGuard } from './memory-store/index.js'
+import { Outside, WAITING, waitingDag } from './outside.js'
 import { People } from './people.js'
 import { Prng } from './prng.js'
 import { POOLS, randomDag } from './random-dag.js'
@@ -55,6 +56,7 @@ class World {
   readonly #store: ReturnType<typeof createMemoryStore>
   readonly #lake: Lake
   readonly #checks: Checks
+  readonly #outside: Outside
   readonly #without: ReadonlySet<Guard>
   readonly #hosts: Host[] = []
   readonly #schedulers = new Map<string, Scheduler>()
@@ -75,11 +77,13 @@ class World {
     }
     this.#store = createMemoryStore({ without: without.filter(isStoreGuard) })
     this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
-    this.#checks = new Checks(this.#history, this.#store)
+    this.#outside = new Outside(this.#time, this.#random, () => this.#weather.stormy)
+    this.#checks = new Checks(this.#history, this.#store, this.#outside)
     const dags = this.#random.int(1, 3)
     for (let index = 0; index < dags; index += 1) {
       this.#dags.set(`dag${index}`, randomDag(this.#random, `dag${index}`, 1))
     }
+    if (this.#random.chance(0.4)) this.#dags.set(WAITING, waitingDag(this.#random, 1))
     if (this.#random.chance(0.4)) this.#buildEmbedded()
     else this.#buildCluster()
   }
@@ -89,6 +93,7 @@ class World {
     for (const host of this.#hosts) host.boot()
     this.#people()
     this.#chaos()
+    if (this.#dags.has(WAITING)) this.#outside.begin()
     await this.#time.runUntil(START + STORM_MS, () => false)
     this.#calm()
     let ended = false
@@ -168,6 +173,7 @@ class World {
         clock: host.clock,
         events: new Events(),
         timetable,
+        watches: this.#outside.watches(host),
         random: () => this.#random.next(),
         log: this.#log(host),
         debugPoint: host.debugPoint,
@@ -249,7 +255,7 @@ class World {
     const at = START + this.#random.int(20_000, STORM_MS)
     this.#time.schedule(at, () => {
       const dagId = this.#random.pick([...this.#dags.keys()])
-      this.#dags.set(dagId, randomDag(this.#random, dagId, 2))
+      this.#dags.set(dagId, dagId === WAITING ? waitingDag(this.#random, 2) : randomDag(this.#random, dagId, 2))
       this.#checks.ticksMayBeMissing(dagId)
       this.#tellScheduler('folder changed', (scheduler) => void this.#register(scheduler))
     })
@@ -300,7 +306,12 @@ class World {
     const { runs, backfills, slas } = this.#store.tables
     const backfilled = [...backfills.values()].every(({ state }) => state !== 'running')
     const judged = [...slas.values()].every(({ lookAt }) => lookAt === null)
-    return backfilled && judged && [...runs.values()].every(({ run }) => isFinalRun(run.state))
+    return (
+      backfilled &&
+      judged &&
+      this.#checks.triggers.isOver() &&
+      [...runs.values()].every(({ run }) => isFinalRun(run.state))
+    )
   }
 
   #tellScheduler(what: string, tell: (scheduler: Scheduler) => void): void {

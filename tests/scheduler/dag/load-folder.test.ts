@@ -77,6 +77,24 @@ describe('a folder of DAGs', () => {
     })
   })
 
+  it('refuses DAGs that wait for each other in a circle, or for one that is not there', async () => {
+    const waits = (id: string, other: string) =>
+      `dag: ${id}\nschedule:\n  dags: [${other}]\ntasks: { t: { bash: ["true"] } }\n`
+    const root = project({
+      'dags/a.yaml': waits('a', 'b'),
+      'dags/b.yaml': waits('b', 'a'),
+      'dags/good.yaml': waits('good', 'a'),
+      'dags/typo.yaml': waits('typo', 'godo'),
+    })
+    const reading = await loadFolder(optionsFor(root))
+    expect(idsIn(reading.dags)).toEqual(['good'])
+    expect(reading.problems.map(({ file, line, path, message }) => [file, line, path, message])).toEqual([
+      ['a.yaml', 3, 'schedule.dags', 'DAGs start each other in a circle: b -> a -> b'],
+      ['b.yaml', 3, 'schedule.dags', 'DAGs start each other in a circle: b -> a -> b'],
+      ['typo.yaml', 3, 'schedule.dags', 'there is no DAG `godo`'],
+    ])
+  })
+
   it('refuses DAGs that start each other in a circle, wait for their own run, or name no DAG', async () => {
     const starts = (id: string, ...others: string[]) =>
       `dag: ${id}\ntasks:\n${others.map((other, index) => `  t${index}: { trigger_dag: ${other} }\n`).join('')}`

@@ -28,7 +28,9 @@ export class BackfillsCheck {
       this.#backfills.set(call.result, { backfill, cursor: backfill.nextDueAt, passed: 0, made: new Set() })
     }
     if (call.method === 'advanceBackfill' && call.result.outcome === 'advanced') this.#advanced(call)
-    for (const { dagId, dueAt, kind } of createdRuns(call)) if (kind !== 'manual') this.#slots.add(`${dagId} ${dueAt}`)
+    for (const { dagId, dueAt, kind } of createdRuns(call)) {
+      if (kind === 'scheduled' || kind === 'backfill') this.#slots.add(`${dagId} ${dueAt}`)
+    }
   }
 
   end(rows: Iterable<{ id: number; state: BackfillState }>): void {

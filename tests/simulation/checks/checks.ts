@@ -2,6 +2,7 @@ import { isFinalRun } from '../../../scheduler/core/states.js'
 import { nextDue } from '../../../scheduler/dag/schedule.js'
 import type { History } from '../history.js'
 import type { createMemoryStore } from '../memory-store/index.js'
+import { type Outside, WAITING } from '../outside.js'
 import { POOLS } from '../random-dag.js'
 import type { StoreCall } from '../remote-store.js'
 import { AcknowledgedCheck } from './acknowledged.js'
@@ -13,6 +14,7 @@ import { Mirror } from './mirror.js'
 import { RunsCheck } from './runs.js'
 import { SlasCheck } from './slas.js'
 import { TransitionsCheck } from './transitions.js'
+import { TriggersCheck } from './triggers.js'
 import { WaitsCheck } from './waits.js'
 
 /** All invariants. They see what the store executed, in order, and judge it by what went before. */
@@ -28,11 +30,12 @@ export class Checks {
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
   readonly #flow: FlowCheck
+  readonly triggers: TriggersCheck
   /** what people were told is done */
   readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
 
-  constructor(history: History, store: ReturnType<typeof createMemoryStore>) {
+  constructor(history: History, store: ReturnType<typeof createMemoryStore>, outside: Outside) {
     this.#history = history
     this.#store = store
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
@@ -45,6 +48,7 @@ export class Checks {
     this.#transitions = new TransitionsCheck(history, this.#mirror)
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
+    this.triggers = new TriggersCheck(history, store.tables, outside)
   }
 
   observe(call: StoreCall): void {
@@ -58,6 +62,7 @@ export class Checks {
     this.#transitions.observe(call)
     this.#waits.observe(call)
     this.#flow.observe(call)
+    this.triggers.observe(call)
   }
 
   /** the DAG was paused or changed, so ticks without a run are as they should be */
@@ -89,6 +94,7 @@ export class Checks {
       this.#runs.end(id, (tick) => nextDue(schedule, tick))
     }
     this.#backfills.end(tables.backfills.values())
+    if (!this.#withHoles.has(WAITING)) this.triggers.end()
     this.#slas.end([...tables.runs.values()].map(({ run }) => ({ run, dag: tables.versions.get(run.version) })))
   }
 }
