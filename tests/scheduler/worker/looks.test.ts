@@ -107,7 +107,7 @@ describe('what a slot looks at', () => {
         ...{ project: '/p', dags: '/p/dags', work: '/p/work', catalogs: {}, vars: {} },
         logs: { location: '/p/logs' },
         cache: { size: 0 },
-        connections: { crm: { type: 'http', token: '${env:TOKEN}' } },
+        connections: { crm: { type: 'http', token: `\${env:TOKEN}` } },
       } as never,
       operators: new Map([['sees', sees(look)]]),
       tables: new SlotTables(),
