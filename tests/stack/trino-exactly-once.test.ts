@@ -82,7 +82,7 @@ describe.each(['iceberg', 'delta'] as const)(`${WRITERS} writers of one table th
   }
 
   it(`adds each of ${WRITERS * COMMITS} rows once, though the answers to ${LOST} commits are lost`, {
-    timeout: 300_000,
+    timeout: 900_000,
   }, async () => {
     const attempts = await Promise.all(
       Array.from({ length: WRITERS }, async (_, writer) => {

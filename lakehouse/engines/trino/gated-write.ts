@@ -1,9 +1,9 @@
 import { SluiceError } from '../../../errors.js'
-import type { CheckResult, Commit, WriteMode, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import type { CheckResult, Commit, WriteOutcome, WriteRequest } from '../../lakehouse.js'
 import { identifier, identifiers } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
+import { commitOf, unchangedCommit } from './commit.js'
 import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
-import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor, tableProperties } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
@@ -53,7 +53,11 @@ export class GatedWrite {
     const earlier = await this.publisher.settled(this.table, this.handle.published)
     if (earlier !== null) {
       await this.cleanUp()
-      const commit = this.commitOf(earlier, this.handle.rows, null)
+      const commit = commitOf(this.table, this.request.mode, earlier, {
+        staged: this.handle.rows,
+        changed: null,
+        bytes: 0,
+      })
       return { outcome: 'already_published', commit, ...(await this.found(null)) }
     }
     for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -210,13 +214,15 @@ export class GatedWrite {
       remember,
       committed,
       before: plan.before,
+      append: mode === 'append',
       again: readVersion === null,
     })
     if (result === 'stale') return 'stale'
+    const { made, changedRows: changed, writtenBytes: bytes } = result
     const commit =
-      result.made === null
+      made === null
         ? await this.unchanged()
-        : this.commitOf(result.made, staged.staged, result.changedRows, result.writtenBytes)
+        : commitOf(this.table, mode, made, { staged: staged.staged, changed, bytes })
     return { outcome: 'published', commit, ...(await this.found(plan)) }
   }
 
@@ -242,7 +248,12 @@ export class GatedWrite {
       return this.saveHandle()
     }
     const before = this.view.state(table.label)
-    const result = await this.publisher.publish(table, publishSql(publication), { remember, before, again: true })
+    const result = await this.publisher.publish(table, publishSql(publication), {
+      remember,
+      before,
+      append: true,
+      again: true,
+    })
     if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
   }
@@ -257,25 +268,9 @@ export class GatedWrite {
 
   /** A statement that changes no row may make no version: the current one then has what was to be written. */
   private async unchanged(): Promise<Commit> {
-    const [current] = await currentVersions(this.session, [this.table], this.request.signal)
-    const version = current?.version ?? 0
-    const counts = { rowsAdded: 0, rowsUpdated: 0, rowsRemoved: 0, rowsTotal: null, bytes: 0 }
-    const { mode, now } = this.request
-    return { table: this.table.label, versionBefore: version, version, operation: mode, ...counts, committedAt: now }
-  }
-
-  private commitOf(made: MadeVersion, staged: number | null, changed: number | null, bytes?: number): Commit {
-    const { version, versionBefore, rowsAfter, committedAt } = made
-    return {
-      table: this.table.label,
-      versionBefore,
-      version,
-      operation: this.request.mode,
-      ...rowChanges(this.request.mode, made, staged, changed),
-      rowsTotal: rowsAfter,
-      bytes: made.bytes === 0 ? (bytes ?? 0) : made.bytes,
-      committedAt,
-    }
+    const { signal, mode, now } = this.request
+    const [current] = await currentVersions(this.session, [this.table], signal)
+    return unchangedCommit(this.table, mode, current?.version ?? 0, now)
   }
 
   /** Housekeeping must not fail a write that has ended well, nor hide why one has not. */
@@ -314,26 +309,4 @@ function selectOf({ layout, sql }: WritePlan): string {
 
 function projected(layout: Layout, relation: string): string {
   return `SELECT ${layout.expressions.join(', ')} FROM ${relation}`
-}
-
-/**
- * What a version changed, from the rows before and after it.
- * @param staged rows that were to be written, when they were counted
- * @param changed rows that the statement says it has written or deleted; null after a crash
- */
-export function rowChanges(
-  mode: WriteMode,
-  { rowsBefore, rowsAfter }: Pick<MadeVersion, 'rowsBefore' | 'rowsAfter'>,
-  staged: number | null,
-  changed: number | null,
-): Pick<Commit, 'rowsAdded' | 'rowsUpdated' | 'rowsRemoved'> {
-  const grown = rowsAfter - rowsBefore
-  if (mode === 'overwrite') return { rowsAdded: rowsAfter, rowsUpdated: 0, rowsRemoved: rowsBefore }
-  if (mode === 'append') return { rowsAdded: grown, rowsUpdated: 0, rowsRemoved: 0 }
-  if (mode === 'replace_partitions') {
-    const added = staged ?? Math.max(grown, 0)
-    return { rowsAdded: added, rowsUpdated: 0, rowsRemoved: Math.max(added - grown, 0) }
-  }
-  // without the statement's own count, rows that were equal already count as updated
-  return { rowsAdded: grown, rowsUpdated: Math.max((changed ?? staged ?? grown) - grown, 0), rowsRemoved: 0 }
 }

@@ -9,8 +9,9 @@ export interface MadeVersion {
   version: number
   versionBefore: number | null
   committedAt: Instant
-  rowsBefore: number
-  rowsAfter: number
+  /** null: not counted, which only an append can do without */
+  rowsBefore: number | null
+  rowsAfter: number | null
   bytes: number
 }
 

@@ -9,6 +9,9 @@ export interface TableState {
   rows: number
 }
 
+/** Among so many versions one that others have overtaken is looked for. */
+const LATEST = 32
+
 /**
  * Tables as our own readers of metadata see them, for a fraction of what a query costs. Everything here is a short cut: null
  * means that Trino has to be asked.
@@ -27,21 +30,32 @@ export class OwnView {
   }
 
   /**
-   * The version that a query has just made, when it is the newest and nobody else's lies between it and `before`.
+   * The version that a query has just made.
    * @param before the state before the query; null when that was not to be had
+   * @param append the query only added rows: then it does without the rows before and after when others commit beside it
    */
-  async made(table: string, queryId: string, before: TableState | null): Promise<MadeVersion | null> {
+  async made(
+    table: string,
+    queryId: string,
+    { before, append }: { before: TableState | null; append: boolean },
+  ): Promise<MadeVersion | null> {
     if (before === null) return null
     try {
       const tables = await this.tables()
-      const [newest, previous] = await tables.versions(table, { limit: 2 })
-      if (newest === undefined || newest.query !== queryId) return null
-      const follows = before.version === null ? previous === undefined : newest.version === before.version + 1
-      const { version, rows } = await tables.summary(table)
-      if (!follows || version !== newest.version || rows === null) return null
-      const { committedAt, bytes = 0 } = newest
-      const [versionBefore, rowsBefore] = [before.version, before.rows]
-      return { queryId, version, versionBefore, committedAt, rowsBefore, rowsAfter: rows, bytes }
+      let versions = await tables.versions(table, { limit: 2 })
+      if (versions[0]?.query !== queryId) versions = await tables.versions(table, { limit: LATEST })
+      const place = versions.findIndex((version) => version.query === queryId)
+      const [found, previous] = [versions[place], versions[place + 1]]
+      if (found === undefined) return null
+      const { version, committedAt, bytes = 0 } = found
+      const made = { queryId, version, committedAt, bytes }
+      const follows = before.version === null ? previous === undefined : version === before.version + 1
+      const now = follows && place === 0 ? await tables.summary(table) : null
+      if (now?.version === version && now.rows !== null) {
+        return { ...made, versionBefore: before.version, rowsBefore: before.rows, rowsAfter: now.rows }
+      }
+      if (!append || previous === undefined) return null
+      return { ...made, versionBefore: previous.version, rowsBefore: null, rowsAfter: null }
     } catch (error) {
       return unavailable(error)
     }

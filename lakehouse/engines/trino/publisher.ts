@@ -26,6 +26,8 @@ export interface Publication {
   committed?: () => void
   /** the table as it is before */
   before: Promise<TableState | null>
+  /** it only adds rows */
+  append: boolean
   /** whether the rows are still those to publish after another writer's commit */
   again: boolean
 }
@@ -87,7 +89,7 @@ export class Publisher {
   async #once(
     table: TrinoTable,
     sql: string,
-    { remember, committed, before }: Publication,
+    { remember, committed, before, append }: Publication,
   ): Promise<PublishResult | { conflict: TrinoError }> {
     let query: HandedIn | null = null
     try {
@@ -102,7 +104,7 @@ export class Publisher {
         })
       })
       committed?.()
-      const made = query === null ? null : await this.#found(table, query, await before)
+      const made = query === null ? null : await this.#found(table, query, { before: await before, append })
       return { made, changedRows: last.updateCount, writtenBytes: last.stats.physicalWrittenBytes }
     } catch (error) {
       if (query === null || this.request.signal.aborted) throw error
@@ -130,8 +132,12 @@ export class Publisher {
   }
 
   /** The version of a query that has ended well. */
-  async #found(table: TrinoTable, query: HandedIn, before: TableState | null): Promise<MadeVersion | null> {
-    return (await this.view.made(table.label, query.queryId, before)) ?? this.#made(table, query)
+  async #found(
+    table: TrinoTable,
+    query: HandedIn,
+    known: { before: TableState | null; append: boolean },
+  ): Promise<MadeVersion | null> {
+    return (await this.view.made(table.label, query.queryId, known)) ?? this.#made(table, query)
   }
 
   #made(table: TrinoTable, query: HandedIn): Promise<MadeVersion | null> {
