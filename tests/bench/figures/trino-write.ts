@@ -2,7 +2,7 @@ import type { Check } from '../../../lakehouse/lakehouse.js'
 import { published, TrinoPlace } from '../../stack/trino-place.js'
 import { type Figure, type Measurement, median, milliseconds } from '../figure.js'
 
-const ROUNDS = 3
+const ROUNDS = 5
 const ROWS = 1_000_000
 const SOURCE = `SELECT CAST(x * 1000 + y AS bigint) AS id, CAST((x * y) % 977 AS integer) AS product, DATE '2026-01-01' + CAST(y % 365 AS integer) * INTERVAL '1' DAY AS day,
   CAST((x + y) % 100 AS decimal(12, 2)) AS amount, concat('customer ', CAST(x % 500 AS varchar)) AS customer
