@@ -99,6 +99,11 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const idPosition = yaml.position(['dag'], 'value')
   const files = new FilesOfDag(file, context)
   const above = defaultsAbove(file, (path) => files.readIfThere(path), context.operators)
+  if (above.problems.length > 0) {
+    // what it would take over is not known, so all else that is said of the DAG would be guessed
+    const own = isMap(yaml.value) && typeof yaml.value.dag === 'string' ? yaml.value.dag : null
+    return { dag: null, dagId: own, idPosition, named: files.stamps, problems: above.problems }
+  }
   const composed = compose({ file, yaml }, isMap(yaml.value) ? (yaml.value as JsonObject) : {}, above.sources)
   const report = new Report(composed.origin)
   const document = isMap(yaml.value) ? composed.value : yaml.value
@@ -128,9 +133,8 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
     report,
   )
   if (report.isGood(['schedule'])) checkOwnWrites(document.schedule, facts, report)
-  const problems = sortedProblems([...above.problems, ...report.problems]).slice(0, LIMITS.problems)
-  const isBroken = report.hasErrors() || above.problems.length > 0
-  const dag = isBroken
+  const problems = sortedProblems(report.problems).slice(0, LIMITS.problems)
+  const dag = report.hasErrors()
     ? null
     : buildDag(file, { ...yaml, value: document }, facts, needs, files.texts, context.calendars ?? {})
   return { dag, dagId, idPosition, named: files.stamps, problems }
