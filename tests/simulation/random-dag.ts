@@ -17,7 +17,7 @@ export const POOLS: Record<string, number> = { default: 4, narrow: 1 }
 /** A DAG of a few tasks with any needs, rules, pools and retries. */
 export function randomDag(random: Prng, id: string, version: number): Dag {
   const tasks: Task[] = []
-  const past = random.pick(['no', 'no', 'no'] as readonly ('no' | 'tasks' | 'run')[])
+  const past = random.pick(['no', 'no', 'no', 'tasks', 'run'] as const)
   const size = random.int(1, 7)
   for (let index = 0; index < size; index += 1) {
     const needs = random.some(

@@ -51,7 +51,9 @@ export class TransitionsCheck {
     if (byRule && (set.state === 'skipped' || set.state === 'upstream_failed') && mayRun(task.triggerRule, upstream)) {
       this.#history.violated('upstream allows', `${where}: ${set.state} although it may run`)
     }
-    if (task.forEach !== null && isDone(set.state)) this.#itemsHaveEnded(runId, run, taskId)
+    // one that is cleared may be cancelled while its items still stop
+    if (expect.state === 'deferred' && task.forEach !== null && isDone(set.state))
+      this.#itemsHaveEnded(runId, run, taskId)
     if (set.reason === '' && !isDone(set.state) && set.state !== 'running') {
       this.#history.violated('nothing waits without a reason', `${where}: ${set.state}`)
     }
