@@ -4,10 +4,12 @@ import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../json.js'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
+import { NoAnswer } from '../../lakehouse/engines/trino/exchange.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
 
 const PASSWORD = 'open:sesame é'
@@ -92,6 +94,14 @@ describe('a Trino behind TLS', () => {
       retryable: false,
       message: `Trino at ${url} (connection lakehouse) refuses the user mira: HTTP 401 Access Denied`,
     })
+  })
+
+  it('does not carry the password in its errors', async () => {
+    const asked = withSession({ url, password: 'wrong', ca: file('ca.pem') }, (session) => session.control.state('x'))
+    const error: unknown = await asked.catch((failure: unknown) => failure)
+    expect(error).toBeInstanceOf(NoAnswer)
+    const whole = inspect(error, { depth: 20, showHidden: true })
+    for (const secret of ['wrong', Buffer.from('mira:wrong').toString('base64')]) expect(whole).not.toContain(secret)
   })
 })
 

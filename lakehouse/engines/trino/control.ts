@@ -1,6 +1,8 @@
 import { BasicAuth, type QueryInfo, Trino } from 'trino-client'
+import { messageOf } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
 import type { TrinoServer } from './connection.js'
+import { NoAnswer } from './exchange.js'
 
 /** How long the end of a query is tried. */
 const CANCEL_WITHIN_MS = 5_000
@@ -28,7 +30,10 @@ export class QueryControl {
     })
   }
 
-  /** Null when Trino does not know the query: never started, long ended, or from before a restart. */
+  /**
+   * Null when Trino does not know the query: never started, long ended, or from before a restart.
+   * @throws NoAnswer
+   */
   async state(queryId: string): Promise<QueryState | null> {
     try {
       const info: QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number } } =
@@ -39,7 +44,8 @@ export class QueryControl {
     } catch (error) {
       const status = statusOf(error)
       if (status === 404 || status === 410) return null
-      throw error
+      // the library's own error carries the whole request, and the password with it
+      throw new NoAnswer(new Error(messageOf(error)))
     }
   }
 

@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
 import type { QueryState } from './control.js'
+import { NoAnswer } from './exchange.js'
 import type { HandedIn } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
 import type { TrinoTable } from './names.js'
 import type { TrinoSession } from './session.js'
 
+/** How long a silent server is asked what became of a query. */
+const PATIENCE_MS = 10_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 2_000
 /** A query that was ended while it committed may still commit for as long as this. */
@@ -31,15 +34,12 @@ export async function settle(
   const prevented = new Set<string>()
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     // first the states, then the history: a query that ends in between is found in the history
-    const undecided = await firstUndecided(session, queries, prevented, options.now())
+    const undecided = await firstUndecided(session, queries, prevented, options)
     const made = await madeVersionOf(session, table, ids, options.signal)
     if (made !== null) return made
     if (undecided === null) return null
     options.waiting(undecided.queryId, undecided.state)
-    await pause(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
-      options.signal.throwIfAborted()
-      throw error
-    })
+    await patiently(wait, options.signal)
   }
 }
 
@@ -48,10 +48,10 @@ async function firstUndecided(
   session: TrinoSession,
   queries: HandedIn[],
   prevented: Set<string>,
-  now: number,
+  { signal, now }: { signal: AbortSignal; now: () => number },
 ): Promise<{ queryId: string; state: string } | null> {
   for (const { queryId, start } of queries) {
-    const found = await stateOf(session, queryId)
+    const found = await stateOf(session, queryId, signal)
     const state = found?.state ?? 'NOT STARTED'
     if (found === null || NOT_STARTED.has(state)) {
       // An attempt that was only asleep could start it still: Trino shows no query whose first answer nobody fetched.
@@ -61,15 +61,32 @@ async function firstUndecided(
       return { queryId, state }
     }
     if (!ENDED.has(state)) return { queryId, state }
-    const lately = found.endedAt !== null && now - found.endedAt < COMMIT_GRACE_MS
+    const lately = found.endedAt !== null && now() - found.endedAt < COMMIT_GRACE_MS
     if (state === 'FAILED' && found.ran && lately) return { queryId, state }
   }
   return null
 }
 
-function stateOf(session: TrinoSession, queryId: string): Promise<QueryState | null> {
-  return session.control.state(queryId).catch((cause: unknown) => {
-    throw new SluiceError('UNREACHABLE', `Trino does not say what became of query ${queryId}.`, { cause })
+/** Asks again for a while: an attempt must not fail for one answer that was lost. */
+async function stateOf(session: TrinoSession, queryId: string, signal: AbortSignal): Promise<QueryState | null> {
+  const giveUpAt = performance.now() + PATIENCE_MS
+  for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await session.control.state(queryId)
+    } catch (cause) {
+      if (!(cause instanceof NoAnswer)) throw cause
+      if (performance.now() + wait > giveUpAt) {
+        throw new SluiceError('UNREACHABLE', `Trino does not say what became of query ${queryId}.`, { cause })
+      }
+    }
+    await patiently(wait, signal)
+  }
+}
+
+async function patiently(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch((error: unknown) => {
+    signal.throwIfAborted()
+    throw error
   })
 }
 
