@@ -18,6 +18,8 @@ const LOOK_MS = 5_000
 /** A message is ours to send for so long; nothing is sent for longer than SEND_MS, so two never send the same. */
 const LEASE_MS = 120_000
 const SEND_MS = 90_000
+/** Between two tries to write down how a sending ended. */
+const SETTLE_AGAIN_MS = 1_000
 /** What is being sent when everything stops has this long. */
 const STOP_MS = 5_000
 /** Messages on their way at the same time: each has a connection of its own. */
@@ -135,18 +137,31 @@ export class AlertOutbox {
   }
 
   async #send(message: ClaimedMessage): Promise<void> {
-    const { store, clock, events, log, debugPoint = () => undefined } = this.#ports
+    const { clock, events, log, debugPoint = () => undefined } = this.#ports
     await debugPoint('message:claimed')
     const sent = await this.#sent(message)
     await debugPoint('message:sent')
-    const now = clock.now()
-    const end = endOf(message, sent, now)
-    const outcome = await store.settleMessage(message, end, now)
+    const end = endOf(message, sent, clock.now())
+    const outcome = await this.#settled(message, end)
     const fields = { message: message.id, to: message.destination, attempt: message.attempts }
     if (outcome === 'lost_claim') log.warn(fields, 'another sender took over a message while it was being sent')
     else if (end.state === 'sent') log.info(fields, 'sent')
     else log.warn({ ...fields, problem: end.problem }, end.state === 'dead' ? 'given up' : 'not sent; trying again')
     events.emit({ kind: 'alerts' })
+  }
+
+  /** A store that does not answer is asked again while the message is ours: one that was sent would be sent twice. */
+  async #settled(message: ClaimedMessage, end: MessageEnd): Promise<'settled' | 'lost_claim'> {
+    const { store, clock } = this.#ports
+    for (;;) {
+      try {
+        return await store.settleMessage(message, end, clock.now())
+      } catch (error) {
+        const again = clock.now() + SETTLE_AGAIN_MS
+        if (this.#stopped || again >= message.leaseUntil) throw error
+        await new Promise<void>((resolve) => clock.at(again, resolve))
+      }
+    }
   }
 
   async #sent(message: ClaimedMessage): Promise<Sent> {

@@ -43,8 +43,14 @@ export class Slas {
   async #write(changes: SlaChange[]): Promise<SlaChange[]> {
     const { store, clock, events, log, debugPoint } = this.#ports
     await debugPoint('slas:decided')
-    const keys = new Set((await store.settleSlas(changes, clock.now())).map(keyOf))
-    const written = changes.filter((change) => keys.has(keyOf(change)))
+    const now = clock.now()
+    // a warning that the deadline has overtaken meanwhile is none any more: the next look finds the miss
+    const timely = changes.filter(({ deadlineAt, notices }) => {
+      return deadlineAt === null || now < deadlineAt || notices.every(({ kind }) => kind !== 'at_risk')
+    })
+    const keys = new Set((await store.settleSlas(timely, now)).map(keyOf))
+    const written = timely.filter((change) => keys.has(keyOf(change)))
+    if (written.some(({ notices }) => notices.length > 0)) events.emit({ kind: 'alerts' })
     for (const { runId, notices } of written) {
       for (const { kind, alert } of notices) {
         log.warn({ dag: alert.dagId, run: runId, task: alert.taskId, sla: alert.payload.sla }, WORDS[kind])

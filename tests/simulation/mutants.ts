@@ -40,9 +40,13 @@ export const MUTANTS: Mutant[] = [
   { without: ['sla_revision'], foundBy: 'one notice of a kind' },
   { without: ['sla_pause'], foundBy: 'no SLA of a paused DAG' },
   { without: ['sla_look'], foundBy: 'recovery is told' },
+  { without: ['alert_key'], foundBy: 'an alert is raised once' },
+  { without: ['one_open_message'], foundBy: 'one message under way' },
+  { without: ['message_lease'], foundBy: 'one sender at a time' },
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_advance'], foundBy: null },
   { without: ['slot_choice'], foundBy: null },
+  { without: ['message_token'], foundBy: null },
   { without: ['child_key'], foundBy: null },
 ]
 

@@ -1,4 +1,5 @@
 import { isSluiceError, messageOf } from '../../errors.js'
+import { AlertOutbox } from '../../scheduler/alerts/outbox.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import { isFailure, isFinalRun } from '../../scheduler/core/states.js'
 import type { Dag } from '../../scheduler/dag/model.js'
@@ -11,6 +12,7 @@ import { describeCall } from './describe.js'
 import { History, type Violation } from './history.js'
 import { type FaultRates, Host, type Weather } from './host.js'
 import { Lake } from './lake.js'
+import { MailServer } from './mail.js'
 import { createMemoryStore, type StoreGuard } from './memory-store/index.js'
 import { Outside, WAITING, waitingDag } from './outside.js'
 import { People } from './people.js'
@@ -55,6 +57,7 @@ class World {
   readonly #weather: Weather
   readonly #store: ReturnType<typeof createMemoryStore>
   readonly #lake: Lake
+  readonly #mail: MailServer
   readonly #checks: Checks
   readonly #outside: Outside
   readonly #without: ReadonlySet<Guard>
@@ -79,6 +82,7 @@ class World {
     this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
     this.#outside = new Outside(this.#time, this.#random, () => this.#weather.stormy)
     this.#checks = new Checks(this.#history, this.#store, this.#outside)
+    this.#mail = new MailServer(this.#history, this.#random, START)
     const dags = this.#random.int(1, 3)
     for (let index = 0; index < dags; index += 1) {
       this.#dags.set(`dag${index}`, randomDag(this.#random, `dag${index}`, 1))
@@ -99,13 +103,13 @@ class World {
     let ended = false
     const look = () => {
       this.#endTicks()
-      ended = this.#everythingHasEnded()
+      ended = this.#everythingHasEnded() && this.#everyAlertIsSent()
       for (const { runId, tasks } of this.#heldUp()) void this.#ana?.release(runId, tasks)
       this.#time.schedule(this.#time.now + 5_000, look)
     }
     look()
     await this.#time.runUntil(START + STORM_MS + CALM_MS, () => ended)
-    this.#checks.end()
+    this.#checks.end(this.#mail)
   }
 
   result(): SimulationResult {
@@ -135,6 +139,7 @@ class World {
     while (epoch === null) {
       try {
         epoch = (await store.beginEpoch('Sluice was restarted', host.clock.now())).epoch
+        await store.releaseMessages()
       } catch (error) {
         this.#history.record(host.name, messageOf(error))
         await host.sleep(500)
@@ -166,17 +171,19 @@ class World {
       stop: async (attempts) => this.#stopAttempts(attempts),
       close: async () => {},
     }
+    const [store, events] = [this.#remote(host), new Events()]
     const scheduler = createScheduler(
       {
-        store: this.#remote(host),
+        store,
         queue,
         clock: host.clock,
-        events: new Events(),
+        events,
         timetable,
         watches: this.#outside.watches(host),
         random: () => this.#random.next(),
         log: this.#log(host),
         debugPoint: host.debugPoint,
+        projectAlerts: { email: ['ops@example.com'], webhook: null },
       },
       {
         cachedRuns: this.#random.int(1, 8),
@@ -186,8 +193,23 @@ class World {
     )
     this.#schedulers.set(host.name, scheduler)
     scheduler.start()
+    this.#bootOutbox(host, store, events)
     void this.#register(scheduler)
     return scheduler
+  }
+
+  #bootOutbox(host: Host, store: ReturnType<typeof remoteStore>, events: Events): void {
+    const outbox = new AlertOutbox({
+      store,
+      events,
+      channels: this.#mail.channels(host),
+      logs: { tail: async () => [] },
+      clock: host.clock,
+      log: this.#log(host),
+      windowMs: 5_000,
+      debugPoint: host.debugPoint,
+    })
+    outbox.start()
   }
 
   async #register(scheduler: Scheduler): Promise<void> {
@@ -312,6 +334,12 @@ class World {
       this.#checks.triggers.isOver() &&
       [...runs.values()].every(({ run }) => isFinalRun(run.state))
     )
+  }
+
+  #everyAlertIsSent(): boolean {
+    const { deliveries, messages } = this.#store.tables
+    const waits = ({ state }: { state: string }) => state === 'waiting'
+    return !deliveries.some(waits) && ![...messages.values()].some(waits)
   }
 
   #tellScheduler(what: string, tell: (scheduler: Scheduler) => void): void {

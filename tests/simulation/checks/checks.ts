@@ -1,11 +1,13 @@
 import { isFinalRun } from '../../../scheduler/core/states.js'
 import { nextDue } from '../../../scheduler/dag/schedule.js'
 import type { History } from '../history.js'
+import type { MailServer } from '../mail.js'
 import type { createMemoryStore } from '../memory-store/index.js'
 import { type Outside, WAITING } from '../outside.js'
 import { POOLS } from '../random-dag.js'
 import type { StoreCall } from '../remote-store.js'
 import { AcknowledgedCheck } from './acknowledged.js'
+import { AlertsCheck } from './alerts.js'
 import { BackfillsCheck } from './backfills.js'
 import { ClaimsCheck } from './claims.js'
 import { FlowCheck } from './flow.js'
@@ -26,6 +28,7 @@ export class Checks {
   readonly #runs: RunsCheck
   readonly #backfills: BackfillsCheck
   readonly #slas: SlasCheck
+  readonly #alerts: AlertsCheck
   readonly #limits: LimitsCheck
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
@@ -43,6 +46,7 @@ export class Checks {
     this.#runs = new RunsCheck(history)
     this.#backfills = new BackfillsCheck(history)
     this.#slas = new SlasCheck(history, (dagId) => store.tables.dags.get(dagId)?.paused === true)
+    this.#alerts = new AlertsCheck(history, (version) => store.tables.versions.get(version))
     this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
     this.#transitions = new TransitionsCheck(history, this.#mirror)
@@ -56,6 +60,7 @@ export class Checks {
     this.#runs.observe(call)
     this.#backfills.observe(call)
     this.#slas.observe(call)
+    this.#alerts.observe(call, this.#store.tables)
     this.acknowledged.observe(call)
     this.#mirror.observe(call)
     this.#limits.observe(call)
@@ -70,7 +75,7 @@ export class Checks {
     this.#withHoles.add(dagId)
   }
 
-  end(): void {
+  end(mail: MailServer): void {
     const { tables } = this.#store
     for (const { run, tasks } of tables.runs.values()) {
       if (!isFinalRun(run.state)) {
@@ -95,6 +100,7 @@ export class Checks {
     }
     this.#backfills.end(tables.backfills.values())
     if (!this.#withHoles.has(WAITING)) this.triggers.end()
+    this.#alerts.end(tables, mail)
     this.#slas.end([...tables.runs.values()].map(({ run }) => ({ run, dag: tables.versions.get(run.version) })))
   }
 }

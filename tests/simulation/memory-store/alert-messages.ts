@@ -121,14 +121,16 @@ function verdict(tables: Tables, { alertId }: AlertDelivery, now: Instant): Aler
   const muted = tables.mutes.some(
     ({ dagId, taskId, until }) => until > now && dagId === alert.dagId && (taskId === null || taskId === alert.taskId),
   )
-  return muted && tables.guards('mute') ? 'muted' : 'waiting'
+  return muted ? 'muted' : 'waiting'
 }
 
 function claimMessages(
   tables: Tables,
   { now, leaseMs, limit }: Parameters<AlertMessageStore['claimMessages']>[0],
 ): ClaimedMessage[] {
-  const free = ({ claim }: AlertMessage) => claim === null || claim.until <= now || !tables.guards('message_lease')
+  // without the guard a lease is over after a second: one that never held would only multiply the sendings
+  const early = tables.guards('message_lease') ? 0 : leaseMs - 1_000
+  const free = ({ claim }: AlertMessage) => claim === null || claim.until - early <= now
   const due = open(tables).filter((message) => message.nextAttemptAt <= now && free(message))
   due.sort((a, b) => a.nextAttemptAt - b.nextAttemptAt || a.id - b.id)
   return due.slice(0, limit).map((message) => {

@@ -30,7 +30,6 @@ export const STORE_GUARDS = [
   'one_open_message',
   'message_lease',
   'message_token',
-  'mute',
   'sla_revision',
   'sla_pause',
   'sla_look',
