@@ -52,13 +52,13 @@ async function cpuShare(subject: Subject): Promise<number> {
 
 /** Waits until every task has been deferred. */
 async function allDeferred(subject: Subject): Promise<number> {
-  for (let left = 60; left > 0; left--) {
+  for (let left = 120; left > 0; left--) {
     await delay(5_000)
     const metrics = await subject.metrics()
     const waiting = /sluice_tasks_active\{[^}]*state="deferred"[^}]*\} (\d+)/.exec(metrics)?.[1]
     if (Number(waiting) === 5_000) return 5_000
   }
-  throw new Error('the sensors are not all deferred after 300 s')
+  throw new Error('the sensors are not all deferred after 600 s')
 }
 
 function files(): Record<string, string> {

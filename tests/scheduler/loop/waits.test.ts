@@ -204,6 +204,22 @@ describe('a task that waits for a person', () => {
     expect(await named.on.states(named.run)).toMatchObject({ a: 'success' })
   })
 
+  it('is asked about each item by itself', async () => {
+    const on = bench()
+    const forEach = { source: { kind: 'list' as const, values: ['x', 'y'] }, concurrency: null }
+    await on.register(dag('each', [task('a', [], { forEach }), task('b', ['a'])]))
+    const { run } = await on.commands.trigger('each', BY_HAND, ANA, null)
+    for (const _ of forEach.source.values) {
+      await on.finish({ result: 'deferred', reason: 'waits', wakeAt: null, waitsFor: ASKED })
+    }
+    await on.commands.approve(run, 'a.0', yes, OPERATOR)
+    await on.scheduler.idle()
+    expect(await on.states(run)).toMatchObject({ a: 'deferred', 'a.0': 'success', 'a.1': 'deferred', b: 'none' })
+    await on.commands.approve(run, 'a.1', yes, OPERATOR)
+    await on.scheduler.idle()
+    expect(await on.states(run)).toMatchObject({ a: 'success', b: 'queued' })
+  })
+
   it('is not decided by what wakes others', async () => {
     const { on, run } = await waiting(ASKED)
     on.scheduler.start()
