@@ -217,6 +217,39 @@ describe('the run page', () => {
   })
 })
 
+describe('deadlines', () => {
+  it('are listed while something is late or at risk, with what is expected and why', async () => {
+    const html = await web.page('/', operator)
+    const panel = html.slice(html.indexOf('id="late"'), html.indexOf('<h2>Running</h2>'))
+    const [missed = '', atRisk = ''] = panel.split('data-row=""').slice(1)
+    expect(missed).toContain('href="#missed"')
+    expect(missed).toContain('>orders_daily · gold_segments</a>')
+    expect(missed).toContain('06:35 Paris<span class="sub">05:35Z</span></td>')
+    expect(missed).toContain('<span class="muted">running</span>')
+    expect(missed).toContain('6 m 12 s late so far')
+    expect(atRisk).toContain('href="#warn"')
+    expect(atRisk).toContain('<b>07:04 Paris</b><span class="sub">4 m 00 s late, p90 9 m 00 s late</span>')
+    expect(atRisk).toContain('sync_crm<span class="sub">')
+    expect(html).toContain('2 late or at risk')
+  })
+
+  it('stand on the page of the run, the worst of them', async () => {
+    const html = await web.page('/runs/orders_daily-20261120T050000Z', operator)
+    expect(html).toContain('<div class="s-missed"><span class="label">SLA within 35m of gold_segments</span>')
+    expect(html).toContain('6 m 12 s over</span><span class="muted">06:35 Paris · 05:35Z, and 1 more</span>')
+    const kept = await web.page('/runs/orders_daily-20261119T050000Z', operator)
+    expect(kept).toContain('<span class="label">SLA by 07:00</span>')
+    expect(kept).toMatch(/<div class="s-success">.*\d+ m \d+ s early/)
+  })
+
+  it('stand on the pages of the DAG, with how they were kept', async () => {
+    expect(await web.page('/dags/orders_daily', operator)).toContain(
+      '<span>SLA <b>by 07:00 Paris</b> · met 29 of 30 in 30 days</span>',
+    )
+    expect(await web.page('/dags/weather_hourly', operator)).not.toContain('SLA')
+  })
+})
+
 describe('the attempt page', () => {
   const path = `/runs/${RUN}/tasks/gold_segments`
 

@@ -107,6 +107,15 @@ export const ORDERS = sampleDag(
     tags: ['sales', 'daily'],
     description: 'Orders of the shops to gold sales figures',
     params: PARAMS,
+    slas: [
+      {
+        name: 'by 07:00',
+        rule: { kind: 'by', timeOfDayMs: 7 * 3_600_000, days: null },
+        afterFailure: 'fire',
+        earlyWarning: 'p90',
+        to: { email: ['sales-data@example.com'], webhook: null },
+      },
+    ],
     source:
       'dag: orders_daily\nschedule: { cron: "0 6 * * *", timezone: Europe/Paris }\nparams:\n  country: { type: string }\n  from_date: { type: date }\n  max_rows: { type: integer }\n  discounts: { type: array }\n  full_refresh: { type: boolean }\n  note: { type: string }\ntasks:\n  bronze_customers: { ingest: { from: { files: "landing/*.csv" }, to: bronze.customers } }\n',
     files: {

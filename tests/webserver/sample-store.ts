@@ -300,6 +300,44 @@ async function addLineage(db: Database): Promise<void> {
 }
 
 /** Fills an empty store with a busy morning. */
+/** The live run will be late, a task of it is, and one run of the past was. */
+async function addSlas(db: Database, past: readonly SampleRun[]): Promise<void> {
+  const sla = (run: SampleRun, deadline: number, set: JsonObject = {}) => ({
+    run_id: runIdOf(run),
+    task_id: '',
+    sla: 'by 07:00',
+    dag_id: run.dag.id,
+    warns: true,
+    revision: 1,
+    deadline_at: iso(deadline),
+    look_at: null,
+    looked_at: iso(run.dueAt),
+    p50_at: null,
+    p90_at: null,
+    at_risk_at: null,
+    missed_at: null,
+    recovered_at: null,
+    closed_at: null,
+    ...set,
+  })
+  const kept = past.map((run, back) => {
+    const deadline = run.dueAt + HOUR
+    const late = back === 25 ? { missed_at: iso(deadline), recovered_at: iso(deadline + 9 * MINUTE) } : {}
+    return sla(run, deadline, { closed_at: iso(deadline + 9 * MINUTE), ...late })
+  })
+  const deadline = LIVE_RUN.dueAt + HOUR
+  const predicted = { p50_at: iso(deadline + 4 * MINUTE), p90_at: iso(deadline + 9 * MINUTE) }
+  await insertRows(db, 'slas', [
+    ...kept,
+    sla(LIVE_RUN, deadline, { ...predicted, at_risk_at: iso(NOW - 10 * MINUTE) }),
+    sla(LIVE_RUN, LIVE_RUN.dueAt + 35 * MINUTE, {
+      task_id: 'gold_segments',
+      sla: 'within 35m',
+      missed_at: iso(LIVE_RUN.dueAt + 35 * MINUTE),
+    }),
+  ])
+}
+
 export async function fillStore(store: Store, db: Database): Promise<void> {
   const dags = [ORDERS, WEATHER, STREAM, LEDGER, CATALOG]
   await store.registerDags(
@@ -380,6 +418,7 @@ export async function fillStore(store: Store, db: Database): Promise<void> {
   await addTasks(db, clicks.at(-1) as SampleRun, [
     { taskId: 'load_clicks', state: 'none', attempts: [], reason: 'max_active_runs' },
   ])
+  await addSlas(db, past)
   await addLineage(db)
   const worker = { epoch: 1, host: 'lab', pid: 4711, started_at: iso(NOW - HOUR) }
   await insertRows(db, 'workers', [

@@ -20,7 +20,7 @@ export function lateView(late: LateSla, now: Instant) {
     taskId,
     deadline: deadlineAt === null ? null : timeTwice(deadlineAt, timezone, now),
     predicted: predictedView(late, timezone, now),
-    becauseOf: late.becauseOf ?? '',
+    becauseOf: late.becauseOf === taskId ? '' : (late.becauseOf ?? ''),
     reason: richText(late.reason === '' ? late.state : late.reason),
   }
 }

@@ -74,10 +74,15 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
         label: waitingLabel(counts.oldestWait, now),
       },
       { state: 'failed', href: '/dags?state=failed', value: count(failed.length), label: 'DAGs whose last run failed' },
-      ...(late.length === 0
-        ? []
-        : [{ state: 'risk', href: '#late', value: lateCount(late.length), label: 'late or at risk' }]),
-      { state: 'queued', href: '/runs?state=queued', value: count(counts.queuedRuns), label: 'runs waiting to start' },
+      // six fit; what is late says more than what waits
+      late.length === 0
+        ? {
+            state: 'queued',
+            href: '/runs?state=queued',
+            value: count(counts.queuedRuns),
+            label: 'runs waiting to start',
+          }
+        : { state: 'risk', glyph: 'warn', href: '#late', value: lateCount(late.length), label: 'late or at risk' },
       { state: 'success', href: '/runs?state=success', value: count(counts.doneToday), label: 'runs done in 24 h' },
       { state: 'failed', href: '/runs?state=failed', value: count(counts.failedToday), label: 'runs failed in 24 h' },
     ],

@@ -32,7 +32,7 @@ export interface LateSla extends RunSla {
   timezone: string | null
   /** of the run or of the task that is late */
   state: RunState | TaskState
-  /** the task that keeps it, and why; null when none is at work or waits */
+  /** the task that keeps it, and why; null when none is at work or waits. One that is late itself stands for itself. */
   becauseOf: string | null
   reason: string
 }
@@ -47,7 +47,7 @@ export function lateSlas(db: Database, limit: number): Promise<LateSla[]> {
      left join lateral (
        select b.task_id, b.reason from task_runs b
        where b.run_id = s.run_id and b.item_of is null and r.state = 'running'
-         and b.state in ('running', 'up_for_retry', 'queued', 'scheduled', 'deferred')
+         and (s.task_id = '' and b.state in ('running', 'up_for_retry', 'queued', 'scheduled', 'deferred') or b.task_id = s.task_id)
        order by array_position(array['up_for_retry', 'running', 'queued', 'scheduled', 'deferred'], b.state), b.position
        limit 1
      ) because on true
