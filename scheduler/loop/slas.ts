@@ -53,7 +53,9 @@ export class Slas {
     if (written.some(({ notices }) => notices.length > 0)) events.emit({ kind: 'alerts' })
     for (const { runId, notices } of written) {
       for (const { kind, alert } of notices) {
-        log.warn({ dag: alert.dagId, run: runId, task: alert.taskId, sla: alert.payload.sla }, WORDS[kind])
+        const fields = { dag: alert.dagId, run: runId, task: alert.taskId, sla: alert.payload.sla }
+        if (kind === 'recovered') log.info(fields, WORDS[kind])
+        else log.warn(fields, WORDS[kind])
         if (alert.dagId !== null) events.emit({ kind: 'sla', dagId: alert.dagId, runId })
       }
     }

@@ -18,7 +18,7 @@ export const raisingAlerts = (from: string, now: string): string => `alert_event
   select case when e.after is null then e.key else e.key || ' ' || b.alert_id end as key, e.kind, e.subject, e."dagId",
     e."runId", e."taskId", e.payload, e.destinations
   from ${from} left join lateral (
-    select a.alert_id, a.kind from alerts a where a.subject = e.subject and a.kind in (e.after, e.kind)
+    select a.alert_id, a.kind from alerts a where e.after is not null and a.subject = e.subject and a.kind in (e.after, e.kind)
     order by a.alert_id desc limit 1
   ) b on e.after is not null
   where e.after is null or b.kind = e.after

@@ -56,25 +56,31 @@ export const makingSlasDue = (from: string, where: string, now: string): string 
   where s.run_id = d.run_id and s.task_id = d.task_id and s.sla = d.sla
 )`
 
+/** The limit comes before the joins: of a storm that is due at one instant only the batch is read. */
 const DUE_SLAS = `
 select s.run_id, s.dag_id, r.version, s.task_id, s.sla, s.revision, s.deadline_at, s.look_at, s.at_risk_at, s.missed_at,
   s.recovered_at, d.paused, r.state as run_state, r.due_at, r.created_at, r.started_at, r.ended_at,
   t.state as task_state, t.ended_at as task_ended_at
-from slas s join runs r using (run_id) join dags d on d.dag_id = s.dag_id
+from (select * from slas where look_at <= $1 order by look_at limit $2) s
+  join runs r using (run_id) join dags d on d.dag_id = s.dag_id
   left join task_runs t on t.run_id = s.run_id and t.task_id = s.task_id
-where s.look_at <= $1 order by s.look_at, s.run_id, s.task_id, s.sla limit $2`
+order by s.look_at, s.run_id, s.task_id, s.sla`
 
 /**
  * What is locked just now is changing and will be looked at again, so nobody waits here and nobody is locked out. The
- * alerts are raised from the rows that were changed: who comes second raises nothing.
+ * alerts are raised from the rows that were changed: who comes second raises nothing. One probe for each.
  */
 const SETTLE_SLAS = `
 with input as materialized (
   select * from jsonb_to_recordset($1::jsonb) as i(run_id text, task_id text, sla text, revision int, paused boolean,
     deadline_at timestamptz, look_at timestamptz, p50_at timestamptz, p90_at timestamptz, kinds jsonb, closed boolean)
 ), unchanged as materialized (
-  select s.run_id, s.task_id, s.sla from slas s join input i using (run_id, task_id, sla) join dags d on d.dag_id = s.dag_id
-  where s.revision = i.revision and s.closed_at is null and d.paused = i.paused for update of s skip locked
+  select o.run_id, o.task_id, o.sla from input i
+    cross join lateral (
+      select s.run_id, s.task_id, s.sla, s.dag_id from slas s
+      where s.run_id = i.run_id and s.task_id = i.task_id and s.sla = i.sla and s.revision = i.revision
+        and s.closed_at is null for update skip locked
+    ) o join dags d on d.dag_id = o.dag_id and d.paused = i.paused
 ), settled as (
   update slas s set revision = s.revision + 1, deadline_at = i.deadline_at, look_at = i.look_at, looked_at = $2,
     p50_at = i.p50_at, p90_at = i.p90_at,
