@@ -34,8 +34,9 @@ export function renderDigest(
     severity: worst(counts),
     title,
     detail: 'Raised within a short time of each other and put together into one message.',
-    facts: byDag(counts),
-    links: [{ label: 'All alerts', path: '/alerts' }],
+    // a few alerts that are told in full have facts and links of their own
+    facts: details.length > 0 ? [] : byDag(counts),
+    links: details.length > 0 ? [] : [{ label: 'All alerts', path: '/alerts' }],
     footer:
       'Alerts that come together go out together; `alerts.digest` in sluice.yaml says for how long they are gathered.',
   } as const
@@ -69,7 +70,10 @@ function textOf(about: About, headline: string, sections: readonly string[], bas
     about.links.map(({ label, path }) => `${label}: ${base}${path}`),
     [about.footer],
   ]
-  return `${parts.map((part) => part.join('\n')).join('\n\n')}\n`
+  return `${parts
+    .filter((part) => part.length > 0)
+    .map((part) => part.join('\n'))
+    .join('\n\n')}\n`
 }
 
 function listText(named: readonly Alert[], rest: string, base: string): string {

@@ -78,12 +78,13 @@ describe('a worker that sleeps, slots and all, while it commits to an Iceberg ta
       }
       opened.push(async () => signalAll(asleep, 'SIGCONT'))
       const run = await cluster.trigger('mark')
-      await eventually(30_000, async () => (asleep.length > 1 ? true : null))
+      await eventually(60_000, async () => (asleep.length > 1 ? true : null))
       await cluster.start('worker')
       expect((await cluster.ended([run], 120_000)).get(run)).toBe('success')
       signalAll(asleep, 'SIGCONT')
-      // it finds out that its claim is gone, and goes on with other work
-      await eventually(30_000, async () => (/claim/.test(sleeper.output) ? true : null))
+      // it ends what it runs, finds out that its claim is gone, and has nothing more to do
+      sleeper.signal('SIGTERM')
+      await eventually(60_000, async () => (sleeper.output.includes('Stopped.') ? true : null))
       const attempts = await cluster.call<AttemptShape[]>('GET', `/runs/${run}/tasks/mark/attempts`)
       expect(attempts.map(({ result }) => result).sort()).toEqual(['lost', 'success'])
       const rows = `SELECT attempt, count(*) FROM iceberg.${lake.table('marks')} WHERE run = '${run}' GROUP BY 1`

@@ -14,6 +14,20 @@ export function processTree(pid: number): number[] {
   return tree
 }
 
+/** Its command line; empty for one that has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** Zombies, which nobody waits for, do not count. */
+export function isAlive(pid: number): boolean {
+  return commandOf(pid) !== ''
+}
+
 /** null for one that has ended meanwhile */
 function parentOf(pid: number): number | null {
   try {
