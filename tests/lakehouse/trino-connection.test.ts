@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../json.js'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
+import { trinoError } from '../../lakehouse/engines/trino/errors.js'
 import { NoAnswer } from '../../lakehouse/engines/trino/exchange.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
 
@@ -102,6 +103,34 @@ describe('a Trino behind TLS', () => {
     expect(error).toBeInstanceOf(NoAnswer)
     const whole = inspect(error, { depth: 20, showHidden: true })
     for (const secret of ['wrong', Buffer.from('mira:wrong').toString('base64')]) expect(whole).not.toContain(secret)
+  })
+})
+
+describe('session properties that only make a statement quicker', () => {
+  const failure = (errorName: string) =>
+    trinoError({ message: 'no', errorName, errorType: 'USER_ERROR', line: null, column: null }, 'The SQL', null)
+  /** The properties of each try; those with some fail. */
+  const tries = (session: TrinoSession, errorName: string) => {
+    const seen: object[] = []
+    const work = async (properties: Record<string, string>) => {
+      seen.push(properties)
+      if (Object.keys(properties).length > 0) throw failure(errorName)
+      return seen
+    }
+    return session.hinted({ 'delta.quick': 'true' }, work)
+  }
+
+  it('are left out where Trino refuses them, and not tried again', async () => {
+    await withSession({ url }, async (session) => {
+      expect(await tries(session, 'INVALID_SESSION_PROPERTY')).toEqual([{ 'delta.quick': 'true' }, {}])
+      expect(await tries(session, 'INVALID_SESSION_PROPERTY')).toEqual([{}])
+    })
+  })
+
+  it('have no part in other failures', async () => {
+    await withSession({ url }, async (session) => {
+      await expect(tries(session, 'DIVISION_BY_ZERO')).rejects.toMatchObject({ code: 'SQL_FAILED' })
+    })
   })
 })
 

@@ -44,6 +44,18 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     expect(created?.['Create Table']).toMatch(/partition(ing|ed_by) = ARRAY\['day'\]/)
   })
 
+  it('notices that it reads its own rows through a view, and stages them when it knows the version', async () => {
+    const before = await start('origin')
+    await place.trino.run(`CREATE VIEW ${place.table('glance')} AS SELECT * FROM ${place.table('origin')}`)
+    place.log.length = 0
+    const sql = `SELECT id + 1 AS id, day, note FROM ${place.table('glance')}`
+    const outcome = await write('origin', sql, { checks: [NOT_NULL] })
+    expect(published(outcome)).toMatchObject({ versionBefore: before.version, version: before.version + 1 })
+    expect(outcome.reads).toEqual([{ table: place.table('origin'), version: before.version, rows: null }])
+    expect(place.log.filter((line) => line.endsWith(': staging.'))).toHaveLength(2)
+    expect((await place.rows('origin', 'id')).flat()).toEqual([2, 3])
+  })
+
   it('appends by column name, in one version', async () => {
     const before = await start('appended')
     const sql = `SELECT 'z' AS note, 3 AS id, DATE '2026-01-03' AS day`
