@@ -60,11 +60,13 @@ export interface Commands {
   missed(dagId: string): Promise<Missed>
   /** what a backfill would make, without doing anything */
   previewBackfill(dagId: string, request: BackfillRequest): Promise<BackfillPreview>
+  /** with the same key and request a second call finds the first one's backfill, `repeated: true` */
   startBackfill(
     dagId: string,
     request: BackfillRequest,
     actor: Actor,
-  ): Promise<{ id: number; preview: BackfillPreview }>
+    idempotencyKey?: string | null,
+  ): Promise<{ id: number; preview: BackfillPreview; repeated: boolean }>
   pauseBackfill(id: number, actor: Actor): Promise<void>
   resumeBackfill(id: number, actor: Actor): Promise<void>
   /** takes note of alerts; what was not sent yet is not sent any more */

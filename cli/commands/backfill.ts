@@ -18,6 +18,7 @@ interface BackfillOptions extends CommonOptions, JsonOption {
   reverse?: boolean
   maxActive?: number
   dryRun?: boolean
+  key?: string
   list?: boolean
   pause?: number
   resume?: number
@@ -43,6 +44,7 @@ export function declare(command: Command): void {
     .addOption(new Option('--failed', 'only intervals whose runs have failed or were cancelled'))
     .option('--reverse', 'the latest interval first')
     .option('--max-active <n>', 'runs at once', wholeNumber(1))
+    .option('--key <text>', 'idempotency key: the same key and request make one backfill, however often they are sent')
     .option('--dry-run', 'only tell what would be made')
     .option('--list', 'list backfills, newest first')
     .addOption(actOn('pause', 'make no further run of this backfill'))
@@ -87,20 +89,21 @@ async function start(
   options: BackfillOptions,
   out: Terminal,
 ): Promise<void> {
-  const { from, to, missing, failed, reverse, maxActive, dryRun } = options
+  const { from, to, missing, failed, reverse, maxActive, dryRun, key } = options
   if (dagId === undefined || from === undefined || to === undefined) {
     throw new SluiceError('WRONG_USE', 'A backfill needs a DAG, --from and --to.', {
       hint: 'For example `sluice backfill sales --from 2026-10-01 --to 2026-11-01 --missing`; --list shows those there are.',
     })
   }
-  const answer = await client.post<BackfillPreviewShape>(`/dags/${segment(dagId)}/backfills`, {
+  const body = {
     from: isoInstant(from),
     to: isoInstant(to),
     which: missing === true ? 'missing' : failed === true ? 'failed' : 'all',
     reverse: reverse === true,
     max_active: maxActive ?? null,
     dry_run: dryRun === true,
-  })
+  }
+  const answer = await client.post<BackfillPreviewShape>(`/dags/${segment(dagId)}/backfills`, body, key)
   if (options.json === true) return printJson(answer, out)
   for (const line of previewLines(answer)) out.print(line)
   if (answer.backfill !== null) {

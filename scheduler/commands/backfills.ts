@@ -6,6 +6,7 @@ import { firstSlot, isWanted, slotAfter } from '../loop/backfill-slots.js'
 import type { Backfill, BackfillState } from '../store/backfill-store.js'
 import { currentDag } from './current-dag.js'
 import { audit, type CommandPorts } from './ports.js'
+import { hashOf } from './request-hash.js'
 
 /** A year of intervals of five minutes each; a range with more of them is a mistake. */
 const SLOTS_LIMIT = 105_120
@@ -28,7 +29,17 @@ export async function startBackfill(
   dagId: string,
   request: BackfillRequest,
   actor: Actor,
-): Promise<{ id: number; preview: BackfillPreview }> {
+  idempotencyKey: string | null = null,
+): Promise<{ id: number; preview: BackfillPreview; repeated: boolean }> {
+  const idempotency = keyOf(dagId, request, idempotencyKey)
+  const there = idempotency === null ? null : await ports.store.backfillOfKey(idempotency.key)
+  if (there !== null) {
+    if (there.requestHash === idempotency?.requestHash) {
+      return { id: there.id, preview: await previewBackfill(ports, dagId, request), repeated: true }
+    }
+    const message = `The Idempotency-Key ${idempotencyKey} was used before for another backfill.`
+    throw new SluiceError('IDEMPOTENCY_CONFLICT', message)
+  }
   const { preview, range, nextDueAt, version } = await planned(ports, dagId, request)
   if (preview.makes === 0 || nextDueAt === null) {
     const found =
@@ -46,10 +57,19 @@ export async function startBackfill(
   })
   await ports.debugPoint('command:decided')
   const backfill = { dagId, version, which, ...range, reverse, maxActive, nextDueAt, slots, createdBy: actor.user }
-  const id = await ports.store.createBackfill(backfill, ports.wake.now())
+  const once = idempotency === null ? backfill : { ...backfill, idempotency }
+  const id = await ports.store.createBackfill(once, ports.wake.now())
   await ports.debugPoint('command:applied')
   told(ports)
-  return { id, preview }
+  return { id, preview, repeated: false }
+}
+
+function keyOf(
+  dagId: string,
+  { from, to, which, reverse, maxActive }: BackfillRequest,
+  key: string | null,
+): { key: string; requestHash: string } | null {
+  return key === null ? null : { key, requestHash: hashOf({ dagId, from, to, which, reverse, maxActive }) }
 }
 
 /** No further run of it is made or started; those that run go on. @throws SluiceError BACKFILL_UNKNOWN, STATE_CONFLICT */

@@ -33,7 +33,7 @@ export function createCommands(
     resume: (dagId, actor, options) => resume(ports, dagId, actor, options),
     missed: (dagId) => missedBy(ports, dagId),
     previewBackfill: (dagId, request) => previewBackfill(ports, dagId, request),
-    startBackfill: (dagId, request, actor) => startBackfill(ports, dagId, request, actor),
+    startBackfill: (dagId, request, actor, key = null) => startBackfill(ports, dagId, request, actor, key),
     pauseBackfill: (id, actor) => pauseBackfill(ports, id, actor),
     resumeBackfill: (id, actor) => resumeBackfill(ports, id, actor),
     acknowledgeAlerts: (choice, actor) => acknowledgeAlerts(ports, choice, actor),

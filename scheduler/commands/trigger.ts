@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
 import type { Instant, Json, JsonObject } from '../../json.js'
 import type { Actor } from '../commands.js'
@@ -12,6 +11,7 @@ import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
 import { currentDag } from './current-dag.js'
 import { validateParams } from './params.js'
+import { hashOf } from './request-hash.js'
 import { audit, type CommandPorts } from './ports.js'
 
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
@@ -111,15 +111,6 @@ export function latestInterval(timetable: Timetable, dag: Dag, now: Instant): { 
   return dag.schedule === null || end === null ? { start: now, end: now } : timetable.intervalOf(dag.schedule, end)
 }
 
-/** The same for requests that mean the same, whatever the order of their keys. */
 function requestHash(dagId: string, { params, interval, onlyTasks, noChecks }: ManualRunOptions): string {
-  const request: Json = { dagId, params, interval, onlyTasks, noChecks }
-  return createHash('sha256').update(canonical(request)).digest('hex')
-}
-
-function canonical(value: Json): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value)
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  const keys = Object.keys(value).sort()
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`).join(',')}}`
+  return hashOf({ dagId, params, interval, onlyTasks, noChecks })
 }

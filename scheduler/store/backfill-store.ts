@@ -26,9 +26,10 @@ export interface NewBackfill {
   /** intervals in the range */
   slots: number
   createdBy: string
+  idempotency?: { key: string; requestHash: string }
 }
 
-export interface Backfill extends Omit<NewBackfill, 'nextDueAt'> {
+export interface Backfill extends Omit<NewBackfill, 'nextDueAt' | 'idempotency'> {
   id: number
   state: BackfillState
   /** due instant of the next slot to look at; null when all have been */
@@ -49,8 +50,10 @@ export interface SlotRuns {
 }
 
 export interface BackfillStore {
-  /** in state `running` @returns its id */
+  /** in state `running` @returns its id; that of the one there is when its idempotency key was used before */
   createBackfill(backfill: NewBackfill, now: Instant): Promise<number>
+  /** the backfill that a request with this idempotency key has made; null for none */
+  backfillOfKey(key: string): Promise<{ id: number; requestHash: string } | null>
   backfill(id: number): Promise<Backfill | null>
   /** newest first, those before `before` (an id) when given */
   backfills(dagId: string | null, before: number | null, limit: number): Promise<Backfill[]>

@@ -73,7 +73,9 @@ export class BackfillQueries implements BackfillStore {
   async createBackfill(backfill: NewBackfill, now: Instant): Promise<number> {
     const [row] = await this.#database.query<{ backfill_id: number }>(
       `insert into backfills (dag_id, state, which, from_at, to_at, reverse, max_active, next_due_at, slots, created_by,
-        created_at, version) values ($1, 'running', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning backfill_id`,
+        created_at, version, idempotency_key, request_hash)
+      values ($1, 'running', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+      on conflict (idempotency_key) where idempotency_key is not null do nothing returning backfill_id`,
       [
         backfill.dagId,
         backfill.which,
@@ -86,10 +88,22 @@ export class BackfillQueries implements BackfillStore {
         backfill.createdBy,
         sqlInstant(now),
         backfill.version,
+        backfill.idempotency?.key ?? null,
+        backfill.idempotency?.requestHash ?? null,
       ],
     )
+    const there = row === undefined ? await this.backfillOfKey(backfill.idempotency?.key ?? '') : null
+    if (there !== null) return there.id
     if (row === undefined) throw new Error('a backfill was inserted and has no id')
     return row.backfill_id
+  }
+
+  async backfillOfKey(key: string): Promise<{ id: number; requestHash: string } | null> {
+    const [row] = await this.#database.query<{ id: number; requestHash: string }>(
+      'select backfill_id as id, request_hash as "requestHash" from backfills where idempotency_key = $1',
+      [key],
+    )
+    return row ?? null
   }
 
   async backfill(id: number): Promise<Backfill | null> {

@@ -145,6 +145,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     setPools: (...args) => dags.setPools(...args),
     advanceDue: (...args) => dueRuns.advanceDue(...args),
     createBackfill: (...args) => backfills.createBackfill(...args),
+    backfillOfKey: (...args) => backfills.backfillOfKey(...args),
     backfill: (...args) => backfills.backfill(...args),
     backfills: (...args) => backfills.backfills(...args),
     backfillsToAdvance: (...args) => backfills.backfillsToAdvance(...args),

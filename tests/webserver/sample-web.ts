@@ -182,7 +182,7 @@ export class SampleWeb {
       },
       startBackfill: async (...args) => {
         record('startBackfill', args)
-        return { id: 1, preview: PREVIEW }
+        return { id: 1, preview: PREVIEW, repeated: false }
       },
       pauseBackfill: async (...args) => void record('pauseBackfill', args),
       resumeBackfill: async (...args) => void record('resumeBackfill', args),

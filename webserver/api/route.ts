@@ -1,3 +1,4 @@
+import { SluiceError } from '../../errors.js'
 import type { Request, Response } from 'express'
 import type { JsonObject, JsonSchema } from '../../json.js'
 import type { Role } from '../../scheduler/store/store.js'
@@ -36,4 +37,11 @@ export interface ApiRoute {
 
 export function ok(body: unknown, status = 200): ApiAnswer {
   return { status, body }
+}
+
+/** @throws SluiceError BAD_REQUEST */
+export function idempotencyKeyOf({ req }: ApiCall): string | null {
+  const key = req.get('idempotency-key') ?? null
+  if (key === null || (key !== '' && key.length <= 255)) return key
+  throw new SluiceError('BAD_REQUEST', 'An Idempotency-Key has 1 to 255 characters.')
 }

@@ -4,7 +4,7 @@ import type { BackfillPreview, BackfillRequest } from '../../scheduler/commands.
 import type { BackfillPreviewShape, BackfillShape } from '../../scheduler/shapes.js'
 import { BACKFILL_CHOICES, type Backfill, type BackfillChoice } from '../../scheduler/store/backfill-store.js'
 import { parseIsoInstant } from './instant.js'
-import { type ApiCall, type ApiRoute, ok } from './route.js'
+import { type ApiCall, type ApiRoute, idempotencyKeyOf, ok } from './route.js'
 import { body, schemaRef } from './schemas.js'
 
 const LIMIT = 100
@@ -16,6 +16,7 @@ export const BACKFILL_ROUTES: ApiRoute[] = [
     path: '/dags/{dag}/backfills',
     summary: 'Make runs for intervals of the past, or only tell which with `dry_run`',
     role: 'operator',
+    headers: { 'Idempotency-Key': 'The same key and request make one backfill, however often they are sent' },
     body: body(
       {
         from: { type: 'string' },
@@ -29,7 +30,7 @@ export const BACKFILL_ROUTES: ApiRoute[] = [
     ),
     answers: {
       201: { description: 'The backfill has begun', schema: schemaRef('BackfillPreview') },
-      200: { description: 'What it would make (`dry_run`)', schema: schemaRef('BackfillPreview') },
+      200: { description: 'What it would make (`dry_run`), or the backfill that this key has made', schema: schemaRef('BackfillPreview') },
     },
     async handle(web, _live, call) {
       const { commands } = web.deps
@@ -38,8 +39,9 @@ export const BACKFILL_ROUTES: ApiRoute[] = [
       if (call.body.dry_run === true) {
         return ok(previewShape(dagId, null, await commands.previewBackfill(dagId, request)))
       }
-      const { id, preview } = await commands.startBackfill(dagId, request, { user: call.identity.user })
-      return ok(previewShape(dagId, id, preview), 201)
+      const key = idempotencyKeyOf(call)
+      const started = await commands.startBackfill(dagId, request, { user: call.identity.user }, key)
+      return ok(previewShape(dagId, started.id, started.preview), started.repeated ? 200 : 201)
     },
   },
   {

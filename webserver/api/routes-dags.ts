@@ -2,7 +2,7 @@ import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant, type JsonObject } from '../../json.js'
 import { upcomingIntervals } from '../../scheduler/dag/schedule.js'
 import { parseIsoInstant } from './instant.js'
-import { type ApiRoute, ok } from './route.js'
+import { type ApiRoute, idempotencyKeyOf, ok } from './route.js'
 import { body, INTERVAL, MISSED, PARAMS, schemaRef, TASK_LIST } from './schemas.js'
 import { dagShape, missedShape } from './shapes.js'
 
@@ -74,9 +74,7 @@ export const DAG_ROUTES: ApiRoute[] = [
       },
     },
     async handle(web, _live, call) {
-      const key = call.req.get('idempotency-key') ?? null
-      if (key !== null && (key === '' || key.length > 255))
-        throw new SluiceError('BAD_REQUEST', 'An Idempotency-Key has 1 to 255 characters.')
+      const key = idempotencyKeyOf(call)
       const { run, repeated } = await web.deps.commands.trigger(
         call.param('dag'),
         {

@@ -39,6 +39,17 @@ async function workOff(at: Bench): Promise<number> {
 }
 
 describe('a backfill', () => {
+  it('of one idempotency key is started once; another request may not use the key', async () => {
+    const at = await on(sales())
+    const once = await at.commands.startBackfill('sales', last(3), ANA, 'monday')
+    const again = await at.commands.startBackfill('sales', last(3), ANA, 'monday')
+    expect([again.id, once.repeated, again.repeated]).toEqual([once.id, false, true])
+    await expect(at.commands.startBackfill('sales', last(4), ANA, 'monday')).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+    })
+    expect(at.store.tables.backfills.size).toBe(1)
+  })
+
   it('makes each interval of its range once, a few at a time, and ends', async () => {
     const at = await on(sales())
     const { id, preview } = await at.commands.startBackfill('sales', last(10), ANA)

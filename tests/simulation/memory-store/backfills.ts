@@ -8,10 +8,17 @@ import type { BackfillRow, RunRow, Tables } from './tables.js'
 export function backfillStore(tables: Tables): BackfillStore {
   const all = () => [...tables.backfills.values()].map((row) => counted(tables, row))
   return {
-    async createBackfill(backfill, now) {
+    async createBackfill({ idempotency, ...backfill }, now) {
+      const there = tables.backfillKeys.get(idempotency?.key ?? '')
+      if (there !== undefined) return there.id
       const id = tables.backfills.size + 1
       tables.backfills.set(id, { ...backfill, id, state: 'running', passed: 0, createdAt: now, endedAt: null })
+      if (idempotency !== undefined) tables.backfillKeys.set(idempotency.key, { id, ...idempotency })
       return id
+    },
+    async backfillOfKey(key) {
+      const there = tables.backfillKeys.get(key)
+      return there === undefined ? null : { id: there.id, requestHash: there.requestHash }
     },
     async backfill(id) {
       return all().find((backfill) => backfill.id === id) ?? null

@@ -139,6 +139,7 @@ export class Tables {
   readonly pools = new Map<string, number>([['default', 128]])
   readonly runs = new Map<string, RunRow>()
   readonly backfills = new Map<number, BackfillRow>()
+  readonly backfillKeys = new Map<string, { id: number; requestHash: string }>()
   readonly looks = new Map<string, LookRow>()
   /** by DAG, kind and source */
   readonly sources = new Map<string, SourceRow>()

@@ -30,6 +30,16 @@ export function backfillsSuite(fresh: FreshStore): void {
         },
         NOW,
       )
+    it('are made once for one idempotency key', async () => {
+      const idempotency = { key: 'monday', requestHash: 'hash' }
+      const id = await create({ idempotency })
+      expect(await create({ idempotency, slots: 9 })).toBe(id)
+      expect(await store.backfillOfKey('monday')).toEqual({ id, requestHash: 'hash' })
+      expect(await store.backfillOfKey('tuesday')).toBeNull()
+      expect(await create()).not.toBe(id)
+      expect(await store.backfills('sales', null, 10)).toHaveLength(2)
+    })
+
     const slot = (id: number, hour: number, changes: Partial<NewRun> = {}): NewRun =>
       newRun('sales', {
         id: `sales-${hour}-backfill${id}`,
