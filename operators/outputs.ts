@@ -3,14 +3,17 @@ import type { JsonObject } from '../json.js'
 
 /** How large the outputs of one attempt may be, as JSON in UTF-8. */
 export const MAX_OUTPUTS_BYTES = 64 * 1024
+/** The rows of a query that a task runs for each of. */
+export const MAX_ROWS_BYTES = 1024 * 1024
 
 /**
- * @throws SluiceError OUTPUTS_INVALID when outputs are larger than `MAX_OUTPUTS_BYTES` or hold what no store can keep
+ * @param most bytes
+ * @throws SluiceError OUTPUTS_INVALID when outputs are larger than that or hold what no store can keep
  */
-export function checkOutputs(outputs: JsonObject): JsonObject {
+export function checkOutputs(outputs: JsonObject, most = MAX_OUTPUTS_BYTES): JsonObject {
   const text = JSON.stringify(outputs)
   const bytes = Buffer.byteLength(text)
-  if (bytes > MAX_OUTPUTS_BYTES) throw tooLarge(bytes)
+  if (bytes > most) throw tooLarge(bytes, most)
   // PostgreSQL's jsonb has no NUL; JSON.stringify writes one as \u0000 and a backslash before it as \\.
   if (/(?<!\\)(\\\\)*\\u0000/.test(text)) {
     throw new SluiceError('OUTPUTS_INVALID', 'The outputs hold a NUL character.', { retryable: false })
@@ -18,8 +21,8 @@ export function checkOutputs(outputs: JsonObject): JsonObject {
   return outputs
 }
 
-export function tooLarge(bytes: number): SluiceError {
-  const message = `The outputs have ${bytes.toLocaleString('en-US')} bytes; at most 65,536 (64 kB) are kept.`
+export function tooLarge(bytes: number, most = MAX_OUTPUTS_BYTES): SluiceError {
+  const message = `The outputs have ${bytes.toLocaleString('en-US')} bytes; at most ${most.toLocaleString('en-US')} (${Math.floor(most / 1024)} kB) are kept.`
   return new SluiceError('OUTPUTS_INVALID', message, {
     hint: 'Pass large data through a table or a file, and its name as an output.',
     retryable: false,

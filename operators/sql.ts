@@ -2,7 +2,7 @@ import { SluiceError } from '../errors.js'
 import type { Json, JsonObject, JsonSchema } from '../json.js'
 import type { Lakehouse, WriteRequest } from '../lakehouse/lakehouse.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
-import { checkOutputs } from './outputs.js'
+import { checkOutputs, MAX_ROWS_BYTES } from './outputs.js'
 import {
   DESTINATION_PROPERTIES,
   DESTINATION_RULES,
@@ -18,6 +18,7 @@ type SqlConfig = Partial<Destination> & {
   query?: string
   file?: string
   statement?: string
+  rows?: number
   connection?: string
 }
 
@@ -40,6 +41,15 @@ const plainStatement: JsonSchema = {
   examples: ["CALL iceberg.system.unregister_table('bronze', 'orders')"],
 }
 
+const rowsOption: JsonSchema = {
+  title: 'Rows',
+  description:
+    'Without `to`: gives out the rows themselves, as the output `rows`, a list of maps, at most so many; more is an error. Good for `for_each`.',
+  type: 'integer',
+  minimum: 1,
+  maximum: 10_000,
+}
+
 const docs = `
 Runs one **SELECT** over lakehouse tables. With \`to\`, Sluice writes the result: it stages it, runs the task's \`checks\`
 on the staged rows, and publishes all of it in one commit. When a check of severity \`error\` fails, the table stays as it
@@ -60,7 +70,8 @@ tasks:
     bash: [campaign, --start]
 \`\`\`
 
-Without \`to\` nothing is written: the columns of the first row become the **outputs** of the task, good for branching.
+Without \`to\` nothing is written: the columns of the first row become the **outputs** of the task, good for branching. With \`rows: 100\`
+the output \`rows\` is the list of all rows, up to that number, each a map of its columns.
 With \`to\` the outputs are \`table\`, \`version\`, \`rows_added\`, \`rows_updated\` and \`rows_removed\`.
 
 A query reads lakehouse tables by two-part or three-part names. It cannot read files or the network. On a connection of type
@@ -75,6 +86,13 @@ nothing is staged or checked, no commit token protects it, and a retry runs it a
     sql: { statement: "ALTER TABLE lake.silver.sales EXECUTE optimize" }
 \`\`\`
 `
+
+/** Rows that are written to a table are not given out as well. */
+const ROWS_ARE_NOT_WRITTEN: JsonSchema = {
+  if: { required: ['rows'] },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { properties: { to: false, statement: false } },
+}
 
 /** A plain statement names its tables itself. */
 const NOTHING_IS_WRITTEN_TO: JsonSchema = {
@@ -107,6 +125,7 @@ export const sql: Operator<SqlConfig> = {
         examples: ['sql/silver_sales.sql'],
       },
       statement: plainStatement,
+      rows: rowsOption,
       ...DESTINATION_PROPERTIES,
       connection: {
         title: 'Connection',
@@ -118,7 +137,7 @@ export const sql: Operator<SqlConfig> = {
     },
     oneOf: [{ required: ['query'] }, { required: ['file'] }, { required: ['statement'] }],
     dependentRequired: { mode: ['to'], keys: ['to'], partition_by: ['to'], quarantine: ['to'] },
-    allOf: [...DESTINATION_RULES, NOTHING_IS_WRITTEN_TO],
+    allOf: [...DESTINATION_RULES, NOTHING_IS_WRITTEN_TO, ROWS_ARE_NOT_WRITTEN],
   },
   shortSchema: query,
   longForm(value: Json): JsonObject {
@@ -146,6 +165,13 @@ async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): P
   }
   const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
   const live = { signal: ctx.signal, log, outside: outsideWork(ctx) }
+  if (config.rows !== undefined) {
+    const found = await lakehouse.query(text, { maxRows: config.rows, ...live })
+    const summary = `${found.rows.length.toLocaleString('en-US')} rows`
+    ctx.log('info', summary)
+    const outputs = checkOutputs({ rows: found.rows }, MAX_ROWS_BYTES)
+    return { outputs, reads: found.reads, summary, ...foreignReads(found) }
+  }
   const result = await lakehouse.query(text, { maxRows: 1, truncate: true, ...live })
   const [row] = result.rows
   const summary = row === undefined ? 'no rows' : rowSummary(row)

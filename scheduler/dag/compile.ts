@@ -107,7 +107,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const composed = compose({ file, yaml }, isMap(yaml.value) ? (yaml.value as JsonObject) : {}, above.sources)
   const report = new Report(composed.origin)
   const document = isMap(yaml.value) ? composed.value : yaml.value
-  const lost = checkTemplates(composed, report)
+  const lost = checkComposed(composed, report)
   for (const finding of validatorFor(context.operators).findings(document)) {
     if (!lost.has(pathText(finding.path))) report.add(finding)
   }
@@ -148,14 +148,15 @@ function checkAlerts(document: JsonObject, { webhooks }: CompileContext, report:
 }
 
 /**
- * Reports templates that are not there, and too much of what they add.
+ * Reports templates that are not there, queries that cannot run where they stand, and too much of what templates add.
  * @returns the paths of tasks that lack what their template would have given
  */
-function checkTemplates({ unknown, templates, added }: Composed, report: Report): ReadonlySet<string> {
+function checkComposed({ unknown, templates, misplaced, added }: Composed, report: Report): ReadonlySet<string> {
   for (const { task, template } of unknown) {
     const hint = didYouMean(template, templates) || 'define it below `templates:`, here or in `_defaults.yaml`'
     report.error(['tasks', task, 'use'], 'value', `there is no template \`${template.slice(0, 100)}\``, hint)
   }
+  for (const { path, message, hint } of misplaced) report.error(path, 'value', message, hint)
   if (added > LIMITS.values) {
     report.error(['tasks'], 'key', `templates add more than ${LIMITS.values} values`, 'split the DAG')
   }

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../../json.js'
 import type { Source } from './defaults-files.js'
+import { rowsTask, rowsTaskId } from './for-each.js'
 import { isMap } from './phrases.js'
 import type { Path } from './tree.js'
 
@@ -14,6 +15,8 @@ export interface Composed {
   origin(path: Path): Origin
   /** tasks that name a template there is none of */
   unknown: { task: string; template: string }[]
+  /** queries of `for_each` that cannot run where they stand */
+  misplaced: { path: Path; message: string; hint: string }[]
   /** names of all templates that the DAG may use */
   templates: string[]
   /** values that templates add, all tasks together */
@@ -47,6 +50,7 @@ export function compose(
   const unknown: Composed['unknown'] = []
   const sizes = new Map<string, number>()
   let added = 0
+  const misplaced: Composed['misplaced'] = []
   if (isMap(value.tasks)) {
     value.tasks = Object.fromEntries(
       Object.entries(value.tasks as JsonObject).map(([id, task]) => {
@@ -62,8 +66,9 @@ export function compose(
         return [id, withTemplate(rest, template as JsonObject, ['tasks', id], places.of(['templates', use]), places)]
       }),
     )
+    value.tasks = withQueries(value.tasks as JsonObject, places, misplaced)
   }
-  return { value, unknown, added, templates: Object.keys(templates), origin: (path) => places.of(path) }
+  return { value, unknown, misplaced, added, templates: Object.keys(templates), origin: (path) => places.of(path) }
 }
 
 function withTemplate(task: JsonObject, template: JsonObject, path: Path, origin: Origin, places: Places): JsonObject {
@@ -75,6 +80,66 @@ function withTemplate(task: JsonObject, template: JsonObject, path: Path, origin
       result[key] = inner
       places.set([...path, key], from)
     }
+  }
+  return result
+}
+
+/** Keys of the task that those of the task beside it follow: where it runs, and how often. */
+const ALSO_OF_THE_QUERY = [
+  'needs',
+  'trigger_rule',
+  'retries',
+  'retry_delay',
+  'timeout',
+  'queue',
+  'priority',
+  'group',
+] as const
+/** Rules that do not wait for all upstream tasks, so not for the query either. */
+const HASTY_RULES: readonly unknown[] = ['one_success', 'one_failed', 'all_failed', 'always']
+
+/** A query of `for_each` becomes a task of its own before the one it belongs to, so it runs on a worker, with retries and a log. */
+function withQueries(tasks: JsonObject, places: Places, misplaced: Composed['misplaced']): JsonObject {
+  const result: JsonObject = {}
+  for (const [id, task] of Object.entries(tasks)) {
+    const forEach = isMap(task) ? task.for_each : undefined
+    if (!isMap(task) || !isMap(forEach) || typeof forEach.query !== 'string' || forEach.in !== undefined) {
+      result[id] = task
+      continue
+    }
+    const refused = misplaced.length
+    const before = rowsTaskId(id)
+    const path = ['tasks', id, 'for_each', 'query']
+    const refuse = (message: string, hint: string) => misplaced.push({ path, message, hint })
+    const needs = Array.isArray(task.needs) ? task.needs : []
+    const branch = needs.find(
+      (need) => typeof need === 'string' && isMap(tasks[need]) && Object.hasOwn(tasks[need], 'branch'),
+    )
+    if (Object.hasOwn(tasks, before))
+      refuse(`its query would run as a task \`${before}\`, which is there already`, 'rename one')
+    if (branch !== undefined) refuse('a query cannot stand directly behind a branch', 'put a task between them')
+    if (HASTY_RULES.includes(task.trigger_rule)) {
+      refuse(
+        `with \`trigger_rule: ${task.trigger_rule}\` the task would not wait for its query`,
+        'use another rule, or an output of a task before it',
+      )
+    }
+    if (misplaced.length > refused) {
+      result[id] = task
+      continue
+    }
+    const { query, connection, ...rest } = forEach as JsonObject & { query: string }
+    const copied = Object.fromEntries(
+      ALSO_OF_THE_QUERY.flatMap((key) => (task[key] === undefined ? [] : [[key, task[key] as Json]])),
+    )
+    result[before] = { ...copied, ...rowsTask({ query, ...(connection === undefined ? {} : { connection }) }) }
+    result[id] = {
+      ...(task as JsonObject),
+      needs: [...needs, before],
+      for_each: { ...rest, in: `tasks.${before}.outputs.rows` },
+    }
+    places.set(['tasks', before], places.of(['tasks', id]))
+    places.set(['tasks', before, 'sql'], places.of(['tasks', id, 'for_each']))
   }
   return result
 }

@@ -1,4 +1,4 @@
-import type { Json, JsonSchema } from '../../json.js'
+import type { Json, JsonObject, JsonSchema } from '../../json.js'
 import type { ForEach } from './model.js'
 import { isMap } from './phrases.js'
 import type { Report } from './report.js'
@@ -24,15 +24,30 @@ const list: JsonSchema = {
 export const FOR_EACH_SCHEMA: JsonSchema = {
   title: 'For each',
   description: `Runs the task once for each item of a list, at most ${MOST_ITEMS}; templates name the item \`item\`.`,
-  'x-expects': 'a list, params.<name>, tasks.<id>.outputs.<name>, or { in, concurrency }',
+  'x-expects': 'a list, params.<name>, tasks.<id>.outputs.<name>, { in, concurrency } or { query, concurrency }',
   anyOf: [
     ...(list.anyOf as JsonSchema[]),
     {
       type: 'object',
       additionalProperties: false,
-      required: ['in'],
+      oneOf: [{ required: ['in'] }, { required: ['query'] }],
       properties: {
         in: list,
+        query: {
+          title: 'Query',
+          description:
+            'One SELECT over lakehouse tables; each row is an item, a map of its columns. A task of its own runs it before the items.',
+          type: 'string',
+          minLength: 1,
+          'x-template': 'sql',
+          examples: ['SELECT country, max(day) AS day FROM bronze.orders GROUP BY country'],
+        },
+        connection: {
+          title: 'Connection',
+          description: 'Connection of the SQL engine that runs the query.',
+          type: 'string',
+          'x-template': 'none',
+        },
         concurrency: {
           title: 'Concurrency',
           description: 'How many items run at once; without it as many as pool and DAG have room for.',
@@ -44,6 +59,17 @@ export const FOR_EACH_SCHEMA: JsonSchema = {
     },
   ],
   examples: ['params.countries', { in: 'tasks.list_files.outputs.files', concurrency: 8 }],
+}
+
+/** The task that runs the query of `for_each: { query: … }` of another. */
+export function rowsTaskId(taskId: string): string {
+  return `${taskId}_items`
+}
+
+/** Its operator, and that operator's configuration. */
+export function rowsTask(written: { query: Json; connection?: Json }): JsonObject {
+  const { query, connection } = written
+  return { sql: { query, rows: MOST_ITEMS, ...(connection === undefined ? {} : { connection }) } }
 }
 
 /** Null where the task has no `for_each`, or one that cannot be read. */

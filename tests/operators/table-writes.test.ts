@@ -42,7 +42,12 @@ const request = (requests: WriteRequest[]): WriteRequest => {
 }
 
 /** A lakehouse that answers as told and keeps what it was asked; tables and commits are tested with the real one. */
-function scripted(answer: { write?: WriteOutcome; rows?: QueryResult['rows']; checks?: CheckResult[] }) {
+function scripted(answer: {
+  write?: WriteOutcome
+  rows?: QueryResult['rows']
+  rowsAsked?: number
+  checks?: CheckResult[]
+}) {
   const requests: WriteRequest[] = []
   const opened: (string | undefined)[] = []
   const unused = () => Promise.reject(new Error('not asked for in this test'))
@@ -58,7 +63,9 @@ function scripted(answer: { write?: WriteOutcome; rows?: QueryResult['rows']; ch
       return answer.write === undefined ? unused() : Promise.resolve(answer.write)
     },
     query: (_, options) => {
-      expect(options).toMatchObject({ maxRows: 1, truncate: true })
+      expect(options).toMatchObject(
+        answer.rowsAsked === undefined ? { maxRows: 1, truncate: true } : { maxRows: answer.rowsAsked },
+      )
       return Promise.resolve({ columns: [], rows: answer.rows ?? [], truncated: false, reads: READS })
     },
     check: (table, checks) => {
@@ -181,6 +188,13 @@ describe('sql without a target', () => {
   ])('makes the first row its outputs: %j', async (rows, outputs, summary) => {
     const ctx = project.context({}, scripted({ rows }).options)
     expect(await sql.run({ query: 'SELECT 1' }, ctx)).toEqual({ outputs, summary, reads: READS })
+  })
+
+  it('gives out the rows themselves when asked to', async () => {
+    const rows = [{ country: 'fr' }, { country: 'de' }]
+    const ctx = project.context({}, scripted({ rows, rowsAsked: 50 }).options)
+    const result = await sql.run({ query: 'SELECT country FROM bronze.orders', rows: 50 }, ctx)
+    expect(result).toEqual({ outputs: { rows }, summary: '2 rows', reads: READS })
   })
 
   it('refuses a row that outputs cannot hold, and bounds the summary', async () => {

@@ -103,6 +103,41 @@ describe('templates and defaults files', () => {
   })
 })
 
+describe('for_each over the rows of a query', () => {
+  const text = (task: string) => `dag: a
+tasks:
+  first: { bash: x }
+  load: { needs: [first], ${task}, bash: "make {{ item.country }}" }
+`
+
+  it('runs it as a task of its own before the items', () => {
+    const { dag, problems } = compile(text('for_each: { query: SELECT country FROM a.b, concurrency: 2 }, retries: 2'))
+    expect(problems).toEqual([])
+    expect(dag?.tasks.slice(1)).toMatchObject([
+      {
+        id: 'load_items',
+        needs: ['first'],
+        operator: 'sql',
+        retries: 2,
+        config: { query: 'SELECT country FROM a.b', rows: 10_000 },
+      },
+      {
+        ...{ id: 'load', needs: ['first', 'load_items'] },
+        forEach: { source: { kind: 'output', task: 'load_items', name: 'rows' }, concurrency: 2 },
+      },
+    ])
+  })
+
+  it('is told where it is wrong', () => {
+    const problem = (task: string) => problemLines(text(task))[0]
+    expect(problem('for_each: { query: "SELECT {{ nothing }}" }')).toMatch(/^4:\d+ .*nothing/)
+    expect(problem('for_each: { query: SELECT 1, in: [1] }')).toContain('`query` and `in`')
+    expect(problem('for_each: { query: SELECT 1 }, trigger_rule: one_failed')).toContain('would not wait for its query')
+    const taken = text('for_each: { query: SELECT 1 }').replaceAll('first', 'load_items')
+    expect(problemLines(taken)[0]).toContain('is there already')
+  })
+})
+
 describe('groups', () => {
   const tasks = (needs: string) => `dag: a
 tasks:

@@ -40,6 +40,7 @@ const sql: Operator = {
       query: { type: 'string', minLength: 1, 'x-template': 'sql' },
       file: { type: 'string', 'x-file': true, 'x-file-template': 'sql', 'x-template': 'none' },
       to: { type: 'string', pattern: '^[a-z]+\\.[a-z]+$', 'x-expects': 'a table, schema.table', 'x-template': 'none' },
+      rows: { type: 'integer' },
       mode: { enum: ['append', 'merge'] },
       keys: { type: 'array', items: { type: 'string' }, description: 'Needed by mode `merge`.' },
     },
