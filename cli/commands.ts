@@ -39,7 +39,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'scheduler', summary: 'a scheduler of a cluster', load: () => import('./commands/scheduler.js') },
   { name: 'worker', summary: 'a worker of a cluster', load: () => import('./commands/worker.js') },
   { name: 'webserver', summary: 'a web server of a cluster', load: () => import('./commands/webserver.js') },
-  { name: 'db', summary: 'the metadata store: migrate, prune, back up, restore', load: () => import('./commands/db.js') },
+  {
+    name: 'db',
+    summary: 'the metadata store: migrate, prune, back up, restore',
+    load: () => import('./commands/db.js'),
+  },
   { name: 'users', summary: 'users, their roles, links and tokens', load: () => import('./commands/users.js') },
   { name: 'version', summary: 'the version of Sluice', load: () => import('./commands/version.js') },
 ]

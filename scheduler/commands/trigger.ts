@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors.js'
-import type { Instant, Json, JsonObject } from '../../json.js'
+import type { Instant, JsonObject } from '../../json.js'
 import type { Actor } from '../commands.js'
 import type { ManualRunOptions, ParentTask } from '../core/model.js'
 import { newRun, type RunOrigin } from '../core/new-run.js'
@@ -11,8 +11,8 @@ import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
 import { currentDag } from './current-dag.js'
 import { validateParams } from './params.js'
-import { hashOf } from './request-hash.js'
 import { audit, type CommandPorts } from './ports.js'
+import { hashOf } from './request-hash.js'
 
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
 export const SAME_INSTANT_LIMIT = 100

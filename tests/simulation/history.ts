@@ -12,6 +12,9 @@ export class Violation extends Error {
   }
 }
 
+/** A history has a thousand lines or two; one of so many never comes to rest. */
+const LINES_MAX = 50_000
+
 /** What happened, line by line. Two simulations are the same when their histories have the same hash. */
 export class History {
   readonly lines: string[] = []
@@ -26,6 +29,10 @@ export class History {
 
   get now(): number {
     return this.#time.now
+  }
+
+  get isOverlong(): boolean {
+    return this.lines.length >= LINES_MAX
   }
 
   record(who: string, what: string): void {

@@ -43,10 +43,10 @@ export const MUTANTS: Mutant[] = [
   { without: ['alert_key'], foundBy: 'an alert is raised once' },
   { without: ['one_open_message'], foundBy: 'one message under way' },
   { without: ['message_lease'], foundBy: 'one sender at a time' },
+  { without: ['message_token'], foundBy: 'no end from a lost sender' },
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_advance'], foundBy: null },
   { without: ['slot_choice'], foundBy: null },
-  { without: ['message_token'], foundBy: null },
   { without: ['child_key'], foundBy: null },
 ]
 

@@ -98,7 +98,7 @@ class World {
     this.#people()
     this.#chaos()
     if (this.#dags.has(WAITING)) this.#outside.begin()
-    await this.#time.runUntil(START + STORM_MS, () => false)
+    await this.#time.runUntil(START + STORM_MS, () => this.#history.isOverlong)
     this.#calm()
     let ended = false
     const look = () => {
@@ -108,7 +108,8 @@ class World {
       this.#time.schedule(this.#time.now + 5_000, look)
     }
     look()
-    await this.#time.runUntil(START + STORM_MS + CALM_MS, () => ended)
+    await this.#time.runUntil(START + STORM_MS + CALM_MS, () => ended || this.#history.isOverlong)
+    if (this.#history.isOverlong) this.#history.violated('it comes to rest', 'so much has happened that it never will')
     this.#checks.end(this.#mail)
   }
 
@@ -298,27 +299,29 @@ class World {
   #calm(): void {
     this.#history.record('world', 'the storm is over')
     this.#weather.stormy = false
-    const { backfills } = this.#store.tables
-    for (const [id, row] of backfills) if (row.state === 'paused') backfills.set(id, { ...row, state: 'running' })
     this.#endTicks()
     for (const host of this.#hosts) host.boot()
   }
 
-  /** Again and again, because a version that was committed at last gives a DAG its next tick when it is registered. */
+  /**
+   * Again and again, because a version that was committed at last gives a DAG its next tick when it is registered, and
+   * what a person did at last arrives later.
+   */
   #endTicks(): void {
-    const { dags } = this.#store.tables
+    const { dags, backfills } = this.#store.tables
+    for (const [id, row] of backfills) if (row.state === 'paused') backfills.set(id, { ...row, state: 'running' })
     for (const [id, dag] of dags) {
       void this.#store.setPaused(id, false, '', this.#time.now)
       dags.set(id, { ...dag, paused: false, pauseReason: '', nextDueAt: null })
     }
   }
 
-  /** What went wrong in runs that later ones depend on. */
+  /** What went wrong in runs that later ones depend on; whether they do is the later one's version's to say. */
   #heldUp(): { runId: string; tasks: string[] }[] {
-    const rows = [...this.#store.tables.runs.values()].filter(
-      ({ run, dependsOnPast }) => dependsOnPast !== 'no' && isFinalRun(run.state),
-    )
-    return rows.flatMap(({ run, tasks }) => {
+    const all = [...this.#store.tables.runs.values()]
+    const depending = new Set(all.filter(({ dependsOnPast }) => dependsOnPast !== 'no').map(({ run }) => run.dagId))
+    return all.flatMap(({ run, tasks }) => {
+      if (!depending.has(run.dagId) || !isFinalRun(run.state)) return []
       const bad = [...tasks.values()].filter(({ task }) => !task.taskId.includes('.') && isFailure(task.state))
       return bad.length === 0 ? [] : { runId: run.id, tasks: bad.map(({ task }) => task.taskId) }
     })

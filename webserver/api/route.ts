@@ -1,5 +1,5 @@
-import { SluiceError } from '../../errors.js'
 import type { Request, Response } from 'express'
+import { SluiceError } from '../../errors.js'
 import type { JsonObject, JsonSchema } from '../../json.js'
 import type { Role } from '../../scheduler/store/store.js'
 import type { Identity } from '../auth/session.js'

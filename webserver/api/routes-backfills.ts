@@ -30,7 +30,10 @@ export const BACKFILL_ROUTES: ApiRoute[] = [
     ),
     answers: {
       201: { description: 'The backfill has begun', schema: schemaRef('BackfillPreview') },
-      200: { description: 'What it would make (`dry_run`), or the backfill that this key has made', schema: schemaRef('BackfillPreview') },
+      200: {
+        description: 'What it would make (`dry_run`), or the backfill that this key has made',
+        schema: schemaRef('BackfillPreview'),
+      },
     },
     async handle(web, _live, call) {
       const { commands } = web.deps

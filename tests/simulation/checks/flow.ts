@@ -3,7 +3,7 @@ import type { History } from '../history.js'
 import type { StoreCall } from '../remote-store.js'
 import type { Mirror, MirroredRun } from './mirror.js'
 
-/** What was loaded for a decision may be as old as a process can stand still. */
+/** What was loaded for a decision may be as old as a process can stand still; one that stands may be told to stand once more. */
 const AS_OLD_AS_MS = 61_000
 
 /** Runs follow the one before them where they depend on it, and give way where their DAG says so. */
@@ -80,6 +80,6 @@ export class FlowCheck {
     const run = this.#mirror.runs.get(runId)
     if (run?.state !== 'running' || run.dag.runTimeoutMs === null || !schedules) return
     const end = run.startedAt + run.dag.runTimeoutMs
-    if (now > end + AS_OLD_AS_MS) this.#history.violated('run_timeout', `${runId} goes on at ${now}, after ${end}`)
+    if (now > end + 2 * AS_OLD_AS_MS) this.#history.violated('run_timeout', `${runId} goes on at ${now}, after ${end}`)
   }
 }
