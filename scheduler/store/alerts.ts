@@ -10,7 +10,8 @@ export const ALERT_EVENTS = `key text, kind text, subject text, "dagId" text, "r
 
 /**
  * Parts of a statement's `with` that raise alerts in the same step as what the statement writes. The key of one that
- * answers another (`after`) ends with the number of that one, so that each is answered once.
+ * answers another (`after`) ends with the number of that one, so that each is answered once. The condition is a `case`
+ * because an `or` makes the planner expect one row, and a storm is then joined to itself row by row.
  * @param from the events (columns ALERT_EVENTS) as `e`, perhaps joined to what must hold: `event e, run`
  * @param now the parameter with the instant, `$2::timestamptz`
  */
@@ -21,7 +22,7 @@ export const raisingAlerts = (from: string, now: string): string => `alert_event
     select a.alert_id, a.kind from alerts a where e.after is not null and a.subject = e.subject and a.kind in (e.after, e.kind)
     order by a.alert_id desc limit 1
   ) b on e.after is not null
-  where e.after is null or b.kind = e.after
+  where case when e.after is null then true else b.kind = e.after end
 ), raised as (
   insert into alerts (key, kind, subject, dag_id, run_id, task_id, payload, raised_at)
   select key, kind, subject, "dagId", "runId", "taskId", payload, ${now} from alert_event
