@@ -37,6 +37,8 @@ export interface PageOptions {
   /** where the page's live changes come from, and a mark of what it shows already */
   live?: { href: string; mark: string } | null
   hasSearch?: boolean
+  /** what attentionCount says, of a page that has read it already */
+  attention?: number
   status?: number
 }
 
@@ -68,7 +70,7 @@ export async function sendPage(
 async function pageModel(web: Web, req: Request, res: Response, options: PageOptions) {
   const identity = identityOf(res)
   const now = web.deps.now()
-  const attention = identity === null ? 0 : await attentionCount(web.deps.database)
+  const attention = identity === null ? 0 : (options.attention ?? (await attentionCount(web.deps.database)))
   return {
     title: options.title,
     crumbs: options.crumbs ?? [],

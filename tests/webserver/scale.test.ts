@@ -5,7 +5,8 @@ import { addRuns, addTasks, fillStore, LIVE_RUN, NOW, runIdOf } from './sample-s
 import { SampleWeb, sampleTables } from './sample-web.js'
 
 /** Tables that grow with the history; no page may read one from end to end. */
-const GROWING = /Seq Scan on (runs|task_runs|attempts|table_versions|table_reads|check_results|audit)\b/
+const GROWING =
+  /Seq Scan on (runs|task_runs|attempts|table_versions|table_reads|check_results|audit|slas|alerts|alert_deliveries|alert_messages)\b/
 
 const web = new SampleWeb()
 const RUN = runIdOf(LIVE_RUN)
@@ -21,6 +22,7 @@ const PAGES = [
   '/dags/orders_daily/versions',
   '/dags/orders_daily/audit',
   '/dags/orders_daily/trigger',
+  '/dags/orders_daily/schedule',
   '/runs',
   '/runs?after=1795150000000~x',
   '/runs?state=failed',
@@ -31,6 +33,7 @@ const PAGES = [
   `/runs/${RUN}/tasks/gold_segments`,
   '/tables',
   '/tables/silver.orders?to=409',
+  '/alerts',
   '/workers',
   '/audit',
   '/metrics',

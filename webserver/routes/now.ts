@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import type { Instant } from '../../json.js'
-import { latelyRuns, latelyTables } from '../../scheduler/store/reads/lately.js'
+import { lately } from '../../scheduler/store/reads/lately.js'
 import {
   type FailedDag,
   failedDags,
@@ -36,7 +36,7 @@ const DAY_MS = 86_400_000
 export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
   const { database, store } = web.deps
   const now = web.deps.now()
-  const [counts, failed, problems, stuck, next, running, workers, poolRows, lately, approvals, late] =
+  const [counts, failed, problems, stuck, next, running, workers, poolRows, recent, approvals, late] =
     await Promise.all([
       nowCounts(database, now - DAY_MS),
       failedDags(database, SHOWN),
@@ -46,15 +46,10 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
       listRuns(database, { dagId: null, state: 'running', after: null, limit: SHOWN }),
       store.workers(now),
       pools(database),
-      latelyRuns(database, SHOWN),
+      lately(database, SHOWN),
       openApprovals(database, SHOWN),
       lateSlas(database, LATE_SHOWN + 1),
     ])
-  const written = await latelyTables(
-    database,
-    lately.map((run) => run.runId),
-    SHOWN,
-  )
   const broken = problemsView(problems)
   const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
   const workerList = workersView(workers, now)
@@ -106,8 +101,8 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
       took: duration(runMs(run, now) ?? 0),
     })),
     lately: {
-      runs: lately.map((run) => latelyRunView(run, now)),
-      tables: written.map((table) => latelyTableView(table, now)),
+      runs: recent.runs.map((run) => latelyRunView(run, now)),
+      tables: recent.tables.map((table) => latelyTableView(table, now)),
     },
     next: next.map((run) => nextView(run, now)),
     workers: workerList,
@@ -117,7 +112,7 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
     { keys: ['j', 'k'], label: 'move' },
     { keys: ['Enter'], label: 'open' },
   ]
-  await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys }, model)
+  await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys, attention: counts.attention }, model)
 }
 
 const lateCount = (found: number): string => (found > LATE_SHOWN ? `more than ${LATE_SHOWN}` : count(found))

@@ -19,29 +19,6 @@ export interface LatelyRun {
   failed: number
 }
 
-/** The newest finished runs with how many tables they wrote and what their checks said. */
-export function latelyRuns(db: Database, limit: number): Promise<LatelyRun[]> {
-  return db.query<LatelyRun & SqlRow>(
-    `select r.run_id as "runId", r.dag_id as "dagId", r.state, r.due_at as "dueAt", r.started_at as "startedAt",
-       r.ended_at as "endedAt", v.spec#>>'{schedule,timezone}' as timezone,
-       written.tables, checked.checks, checked.warned, checked.failed
-     from (
-       select * from (select * from runs order by due_at desc, run_id desc limit ${LOOKED_AT}) newest
-       where ended_at is not null order by due_at desc, run_id desc limit $1
-     ) r
-     join dag_versions v on v.version = r.version
-     cross join lateral (select count(distinct table_name) as tables from table_versions t where t.run_id = r.run_id) written
-     cross join lateral (
-       select count(*) as checks, count(*) filter (where not passed and severity = 'warn') as warned,
-         count(*) filter (where not passed and severity = 'error') as failed
-       from check_results c join task_runs t on t.run_id = c.run_id and t.task_id = c.task_id and t.attempt = c.attempt
-       where c.run_id = r.run_id
-     ) checked
-     order by r.due_at desc, r.run_id desc`,
-    [limit],
-  )
-}
-
 export interface LatelyTable {
   table: string
   version: number
@@ -54,20 +31,47 @@ export interface LatelyTable {
   warned: number
 }
 
-/** The newest version of each table that these runs wrote, newest commit first, with the checks that let it pass. */
-export function latelyTables(db: Database, runIds: readonly string[], limit: number): Promise<LatelyTable[]> {
-  return db.query<LatelyTable & SqlRow>(
-    `select n.table_name as "table", n.version, n.rows_total as "rowsTotal", n.rows_added as "rowsAdded",
-       n.committed_at as "committedAt", n.run_id as "runId", r.dag_id as "dagId", c.checks, c.warned
-     from (
-       select distinct on (table_name) * from table_versions where run_id = any($1::text[]) order by table_name, version desc
-     ) n
-     join runs r on r.run_id = n.run_id
-     cross join lateral (
-       select count(*) as checks, count(*) filter (where not passed) as warned from check_results k
-       where k.run_id = n.run_id and k.task_id = n.task_id and k.attempt = n.attempt and k.table_name = n.table_name
-     ) c
-     order by n.committed_at desc, n.table_name limit $2`,
-    [runIds, limit],
-  )
+/** Each run carries what is shown of its tables: the newest versions among all, so a table stands with one run only. */
+const LATELY = `
+with lately as materialized (
+  select * from (select * from runs order by due_at desc, run_id desc limit ${LOOKED_AT}) newest
+  where ended_at is not null order by due_at desc, run_id desc limit $1
+), versions as materialized (
+  select t.table_name, t.version, t.rows_total, t.rows_added, t.committed_at, t.run_id, t.task_id, t.attempt, l.dag_id
+  from lately l join table_versions t on t.run_id = l.run_id
+), shown as (
+  select n.*, c.checks, c.warned
+  from (select distinct on (table_name) * from versions order by table_name, version desc) n
+  cross join lateral (
+    select count(*) as checks, count(*) filter (where not passed) as warned from check_results k
+    where k.run_id = n.run_id and k.task_id = n.task_id and k.attempt = n.attempt and k.table_name = n.table_name
+  ) c
+  order by n.committed_at desc, n.table_name limit $2
+)
+select r.run_id as "runId", r.dag_id as "dagId", r.state, r.due_at as "dueAt", r.started_at as "startedAt",
+  r.ended_at as "endedAt", v.spec#>>'{schedule,timezone}' as timezone,
+  (select count(distinct table_name) from versions t where t.run_id = r.run_id) as tables,
+  checked.checks, checked.warned, checked.failed,
+  (select coalesce(jsonb_agg(jsonb_build_object('table', s.table_name, 'version', s.version, 'rowsTotal', s.rows_total,
+    'rowsAdded', s.rows_added, 'committedAt', floor(extract(epoch from s.committed_at) * 1000), 'runId', s.run_id,
+    'dagId', s.dag_id, 'checks', s.checks, 'warned', s.warned)), '[]') from shown s where s.run_id = r.run_id) as wrote
+from lately r
+join dag_versions v on v.version = r.version
+cross join lateral (
+  select count(*) as checks, count(*) filter (where not passed and severity = 'warn') as warned,
+    count(*) filter (where not passed and severity = 'error') as failed
+  from check_results c join task_runs t on t.run_id = c.run_id and t.task_id = c.task_id and t.attempt = c.attempt
+  where c.run_id = r.run_id
+) checked
+order by r.due_at desc, r.run_id desc`
+
+/**
+ * The newest finished runs with how many tables they wrote and what their checks said; and the newest version of each table
+ * that they wrote, newest commit first, with the checks that let it pass.
+ * @param limit of runs, and of tables
+ */
+export async function lately(db: Database, limit: number): Promise<{ runs: LatelyRun[]; tables: LatelyTable[] }> {
+  const rows = await db.query<LatelyRun & { wrote: LatelyTable[] } & SqlRow>(LATELY, [limit, limit])
+  const tables = rows.flatMap(({ wrote }) => wrote)
+  return { runs: rows, tables: tables.sort((a, b) => b.committedAt - a.committedAt || (a.table < b.table ? -1 : 1)) }
 }

@@ -1,19 +1,21 @@
 import type { Instant } from '../../../json.js'
 import type { Database, SqlRow } from '../database.js'
 
+const ATTENTION = `(select count(*) from dags d cross join lateral (
+    select state from runs r where r.dag_id = d.dag_id and r.state in ('success', 'failed', 'cancelled')
+    order by r.due_at desc, r.run_id desc limit 1
+  ) last where last.state = 'failed' and d.present)
+  + (select count(distinct problem->>'file') from dag_problems where problem->>'severity' = 'error') as attention`
+
 /** Things that need a look: DAGs whose last finished run failed, and files that do not load. On every page. */
 export async function attentionCount(db: Database): Promise<number> {
-  const [row] = await db.query<{ attention: number }>(
-    `select (select count(*) from dags d cross join lateral (
-         select state from runs r where r.dag_id = d.dag_id and r.state in ('success', 'failed', 'cancelled')
-         order by r.due_at desc, r.run_id desc limit 1
-       ) last where last.state = 'failed' and d.present)
-     + (select count(distinct problem->>'file') from dag_problems where problem->>'severity' = 'error') as attention`,
-  )
+  const [row] = await db.query<{ attention: number }>(`select ${ATTENTION}`)
   return row?.attention ?? 0
 }
 
 export interface NowCounts {
+  /** as attentionCount says */
+  attention: number
   running: number
   queuedRuns: number
   waitingTasks: number
@@ -29,7 +31,7 @@ export async function nowCounts(db: Database, since: Instant): Promise<NowCounts
        (select count(*) from runs where state in ('queued', 'running') and state = 'running') as running,
        (select count(*) from runs where state in ('queued', 'running') and state = 'queued') as "queuedRuns",
        waiting.tasks as "waitingTasks", waiting.oldest as "oldestWait",
-       done.success as "doneToday", done.failed as "failedToday"
+       done.success as "doneToday", done.failed as "failedToday", ${ATTENTION}
      from (
        select sum(tasks)::bigint as tasks, min(oldest) as oldest from (
          select count(*) as tasks, min(since) as oldest from task_runs where state = 'scheduled'
