@@ -116,7 +116,7 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
       'an unknown type',
       'connections: { a: { type: duckdbb } }',
       '1:27',
-      'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres`, `smtp`, `webhook` or `http`',
+      'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres`, `smtp`, `webhook`, `incoming_webhook` or `http`',
       'did you mean `duckdb`?',
     ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
