@@ -3,12 +3,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { giveStore } from '../scheduler/store/pglite-folder.js'
 import { sluice } from './sluice-process.js'
 
 let project: string
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'sluice-prune-'))
   await mkdir(join(project, 'dags'))
+  await giveStore(join(project, 'data/store'))
   await writeFile(join(project, 'dags/hello.yaml'), 'dag: hello\ntasks:\n  greet: { bash: "echo hello" }\n')
 })
 afterAll(() => rm(project, { recursive: true, force: true }))
@@ -42,6 +44,7 @@ it('moves all history into another project', async () => {
     /^Wrote .*history.backup: 1 run, /,
   )
   const other = await mkdtemp(join(tmpdir(), 'sluice-restored-'))
+  await giveStore(join(other, 'data/store'))
   try {
     const told = await sluice(['db', 'restore', file, '--json', '--project', other])
     expect(JSON.parse(told.stdout)).toMatchObject({ file, rows: { runs: 1, dags: 1 } })

@@ -2,11 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { giveStore } from '../scheduler/store/pglite-folder.js'
 import { sluice } from './sluice-process.js'
 
 let project: string
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'sluice-users-'))
+  await giveStore(join(project, 'data/store'))
 })
 afterAll(() => rm(project, { recursive: true, force: true }))
 

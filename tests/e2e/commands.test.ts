@@ -39,7 +39,7 @@ tasks:
 let project: Project
 
 beforeAll(async () => {
-  project = await Project.create(DAGS)
+  project = await Project.ready(DAGS)
 })
 
 afterAll(async () => {

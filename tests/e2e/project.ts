@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { PACKAGE_ROOT, processEntry } from '../../package-root.js'
 import type { InstanceFile } from '../../scheduler/shapes.js'
 import { type Ended, sluice } from '../cli/sluice-process.js'
+import { giveStore } from '../scheduler/store/pglite-folder.js'
 
 const READY_WITHIN_MS = 30_000
 
@@ -20,6 +21,13 @@ export class Project {
     const project = new Project(await mkdtemp(join(tmpdir(), 'sluice-e2e-')))
     await mkdir(join(project.folder, 'dags'))
     for (const [path, text] of Object.entries(files)) await project.write(path, text)
+    return project
+  }
+
+  /** With an empty store, which would take seconds to make. */
+  static async ready(files: Record<string, string> = {}): Promise<Project> {
+    const project = await Project.create(files)
+    await giveStore(join(project.folder, 'data/store'))
     return project
   }
 

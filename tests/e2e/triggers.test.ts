@@ -43,7 +43,7 @@ let up: Up
 
 beforeAll(async () => {
   process.env.SLUICE_TEST_HOOK = SECRET
-  project = await Project.create(DAGS)
+  project = await Project.ready(DAGS)
   up = await project.up()
 }, 60_000)
 

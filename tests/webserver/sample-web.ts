@@ -18,6 +18,7 @@ import { AttemptLogs } from '../../scheduler/worker/log-reader.js'
 import { type RunningWeb, startWeb } from '../../webserver/app.js'
 import { createApiToken, createLoginLink } from '../../webserver/auth/secrets.js'
 import type { WebDeps } from '../../webserver/deps.js'
+import { giveStore } from '../scheduler/store/pglite-folder.js'
 import { NOW } from './sample-store.js'
 
 const NOTHING_MISSED = { count: 0, first: null, last: null, makes: 0 }
@@ -40,7 +41,9 @@ export class SampleWeb {
   web!: RunningWeb
 
   async open(): Promise<this> {
-    const { store, database } = await openStore(join(this.folder, 'store'), this.now)
+    const folder = join(this.folder, 'store')
+    await giveStore(folder)
+    const { store, database } = await openStore(folder, this.now)
     this.store = store
     this.database = database
     for (const role of ['viewer', 'operator', 'admin'] as const) await store.saveUser(`a_${role}`, role, this.now)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { giveStore } from '../../scheduler/store/pglite-folder.js'
 import { Prng } from '../../simulation/prng.js'
 import { deltaRows } from './delta-rows.js'
 import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.js'
@@ -28,8 +29,9 @@ tasks:
 let folder: string
 let sluice: EmbeddedProcess | null = null
 
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'))
+  await giveStore(join(folder, 'data/store'))
 })
 
 afterEach(async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { processesWith } from '../../../operators/process/process-group.js'
 import type { LogLine } from '../../../scheduler/shapes.js'
+import { giveStore } from '../../scheduler/store/pglite-folder.js'
 import { eventually } from '../eventually.js'
 import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.js'
 import { writeProject } from './write-project.js'
@@ -32,6 +33,7 @@ let sluice: EmbeddedProcess
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'))
+  await giveStore(join(folder, 'data/store'))
   writeProject(folder, {
     'dags/waits.yaml': WAITS,
     'dags/loud.yaml': LOUD,

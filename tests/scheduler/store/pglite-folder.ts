@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PACKAGE_ROOT, processEntry } from '../../../package-root.js'
+import { openStore } from '../../../scheduler/store/open-store.js'
+
+const CACHE = join(PACKAGE_ROOT, 'node_modules/.cache/sluice')
+const MIGRATIONS = join(PACKAGE_ROOT, 'scheduler/store/migrations')
 
 /**
  * A store folder with an initialised PGlite, copied from a template that the first test on this machine makes: `initdb`
@@ -10,17 +15,38 @@ import { PACKAGE_ROOT, processEntry } from '../../../package-root.js'
  */
 export function storeFolder(): { folder: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-store-'))
-  cpSync(template(), join(folder, 'pgdata'), { recursive: true })
+  cpSync(initialised(), join(folder, 'pgdata'), { recursive: true })
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-function template(): string {
-  const cache = join(PACKAGE_ROOT, 'node_modules/.cache/sluice')
-  const ready = join(cache, 'pgdata')
+/** Puts an empty store of today's schema into the folder, for tests that are not about how a store comes to be. */
+export async function giveStore(folder: string): Promise<void> {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(MIGRATIONS).sort()) hash.update(readFileSync(join(MIGRATIONS, name)))
+  const ready = join(CACHE, `store-${hash.digest('hex').slice(0, 12)}`)
+  if (!existsSync(ready)) {
+    const made = storeFolder()
+    await (await openStore(made.folder, 0)).store.close()
+    mkdirSync(CACHE, { recursive: true })
+    const fresh = mkdtempSync(join(CACHE, 'store-'))
+    cpSync(join(made.folder, 'pgdata'), fresh, { recursive: true })
+    made.remove()
+    keep(fresh, ready)
+  }
+  cpSync(ready, join(folder, 'pgdata'), { recursive: true })
+}
+
+function initialised(): string {
+  const ready = join(CACHE, 'pgdata')
   if (existsSync(ready)) return ready
-  mkdirSync(cache, { recursive: true })
-  const fresh = mkdtempSync(join(cache, 'pgdata-'))
+  mkdirSync(CACHE, { recursive: true })
+  const fresh = mkdtempSync(join(CACHE, 'pgdata-'))
   execFileSync(process.execPath, [processEntry('scheduler/store/pglite-init.js'), fresh])
+  keep(fresh, ready)
+  return ready
+}
+
+function keep(fresh: string, ready: string): void {
   try {
     renameSync(fresh, ready)
   } catch (error) {
@@ -28,5 +54,4 @@ function template(): string {
     rmSync(fresh, { recursive: true, force: true })
     if (!existsSync(ready)) throw error
   }
-  return ready
 }
