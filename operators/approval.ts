@@ -58,6 +58,7 @@ export const approval: Operator<ApprovalConfig> = {
   docs,
   weight: 'light',
   writesTable: false,
+  reusable: false,
   schema: {
     title: 'approval',
     description: 'Waits until a person confirms or rejects.',

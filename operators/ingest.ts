@@ -83,6 +83,7 @@ export const ingest: Operator<IngestConfig> = {
   docs,
   weight: 'heavy',
   writesTable: true,
+  reusable: false,
   schema: {
     title: 'ingest',
     description: 'Reads files, objects or a database table into a table, behind checks.',

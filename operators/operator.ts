@@ -34,6 +34,8 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   weightOf?(config: Config): Weight
   /** true when the task-level keys `checks` and `quarantine` make sense: the operator writes a table */
   writesTable: boolean
+  /** false: it looks at the outside or acts on it, so that no earlier result may stand for a new one (`skip_if_done`) */
+  reusable?: false
   /** the tables a configuration names without running it; templates unrendered */
   tables?(config: Config): { writes: string[] }
   run(config: Config, ctx: OperatorContext): Promise<OperatorResult>
@@ -118,6 +120,8 @@ export interface OperatorResult {
   reads?: QueryResult['reads']
   checks?: CheckResult[]
   metrics?: JsonObject
+  /** true: besides `reads` it has read what has no version, or it is not known what it has read */
+  unknownReads?: boolean
   /** one sentence for the task table, e.g. `bronze.orders 1205, +21,640 rows` */
   summary?: string
 }

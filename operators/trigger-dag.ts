@@ -50,6 +50,7 @@ export const triggerDag: Operator<TriggerDagConfig> = {
   docs,
   weight: 'light',
   writesTable: false,
+  reusable: false,
   schema: {
     title: 'trigger_dag',
     description: 'Starts a run of another DAG, and waits for it.',

@@ -17,6 +17,7 @@ export const waitFor: Operator<WaitForConfig> = {
   weight: 'light',
   weightOf: ({ sql }) => (sql === undefined ? 'light' : 'heavy'),
   writesTable: false,
+  reusable: false,
   schema: WAIT_FOR_SCHEMA,
   async run(config, ctx): Promise<OperatorResult> {
     const since = ctx.now()

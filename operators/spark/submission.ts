@@ -150,8 +150,16 @@ function runConf(ctx: OperatorContext): Record<string, string> {
     'spark.sluice.task': ctx.task.id,
     'spark.sluice.attempt': String(ctx.task.attempt),
     'spark.sluice.token': ctx.token,
-    'spark.sluice.interval_start': isoInstant(ctx.run.intervalStart),
-    'spark.sluice.interval_end': isoInstant(ctx.run.intervalEnd),
+    ...intervalConf(ctx),
+  }
+}
+
+/** Kept from tasks whose environment keeps it from them: they name what they go by (`skip_if_done`). */
+function intervalConf({ env, run }: OperatorContext): Record<string, string> {
+  if (env.SLUICE_INTERVAL_START === undefined) return {}
+  return {
+    'spark.sluice.interval_start': isoInstant(run.intervalStart),
+    'spark.sluice.interval_end': isoInstant(run.intervalEnd),
   }
 }
 

@@ -156,14 +156,16 @@ export function writeResult(write: WriteOutcome, ctx: OperatorContext): Operator
   const summary = commitSummary(commit)
   ctx.log('info', summary)
   const { checks, reads } = write
-  return { outputs: rows, commits: [commit], checks, reads, summary, ...foreignReads(write) }
+  // what the attempt read that has published it is not known here
+  const unknownReads = write.outcome === 'already_published'
+  return { outputs: rows, commits: [commit], checks, reads, summary, unknownReads, ...foreignReads(write) }
 }
 
-/** Tables without versions that were read; they are named beside what the attempt measured. */
+/** Tables without versions that were read are named beside what the attempt measured. */
 export function foreignReads({
   foreignReads: names = [],
-}: Pick<QueryResult, 'foreignReads'>): Pick<OperatorResult, 'metrics'> {
-  return names.length === 0 ? {} : { metrics: { foreign_reads: names } }
+}: Pick<QueryResult, 'foreignReads'>): Pick<OperatorResult, 'metrics' | 'unknownReads'> {
+  return names.length === 0 ? {} : { metrics: { foreign_reads: names }, unknownReads: true }
 }
 
 /** One line in the log for each check that did not pass. */

@@ -91,7 +91,7 @@ function buildTask(
     pool: String(task.pool),
     poolSlots: numberOf(task.pool_slots, TASK_DEFAULTS.pool_slots),
     dependsOnPast: task.depends_on_past === true,
-    skipIfDone: task.skip_if_done === true,
+    skipIfDone: written.skip_if_done === true,
     priority: numberOf(task.priority, TASK_DEFAULTS.priority),
     queue: String(task.queue),
     alerts: alertRulesOf(task),

@@ -143,6 +143,15 @@ export function checkTask(
       hint,
     )
   }
+  if (task.skip_if_done === true && operator.reusable === false) {
+    const message = `\`${operator.type}\` looks at the outside or acts on it, so an earlier result says nothing`
+    report.error(
+      [...path, 'skip_if_done'],
+      'key',
+      message,
+      'remove `skip_if_done` here; tasks after this one may have it',
+    )
+  }
   // what breaks the schema is reported; what templates mean in it cannot be known
   if (!report.isGood([...path, operator.type])) return null
   const config = longForm(operator, task[operator.type] as Json)

@@ -156,6 +156,13 @@ export const TASK_KEYS: JsonSchema = {
     examples: ['load'],
   },
   for_each: FOR_EACH_SCHEMA,
+  skip_if_done: {
+    title: 'Skip if done',
+    description:
+      'Takes over the result of an earlier run whose task worked from the same inputs and version, instead of running again.',
+    type: 'boolean',
+    default: false,
+  },
   ...SHARED_TASK_KEYS,
   sla: slaSchema('the task'),
   checks: CHECKS_SCHEMA,

@@ -1,7 +1,7 @@
 import type { Instant, Json } from '../../json.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import { json, jsonInstant } from './rows.js'
-import type { ClaimedTask, ClaimRef, ClaimStore, WorkerInfo } from './store.js'
+import type { ClaimedTask, ClaimRef, ClaimStore, EarlierAttempt, WorkerInfo } from './store.js'
 
 /**
  * DAGs take turns: of equal priority the DAG with the fewest running tasks goes first, so that one with thousands of queued
@@ -80,11 +80,12 @@ const RECORD_OUTCOMES = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
     result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, waits_for jsonb, rendered jsonb, log_lines int,
-    log_bytes bigint, metrics jsonb, reads jsonb, writes jsonb, checks jsonb)
+    log_bytes bigint, metrics jsonb, input_key text, reads jsonb, writes jsonb, checks jsonb)
   where position between 0 and 2147483647
 ), mine as (
   update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
-    ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics
+    ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics,
+    input_key = i.input_key
   from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
     and a.claim_token = i.claim_token and a.result is null
   returning i.*
@@ -154,6 +155,19 @@ with begun as (
   from gone g where a.run_id = g.run_id and a.task_id = g.task_id and a.attempt = g.attempt and a.result is null
 )
 select (select epoch from begun) as epoch, array(select distinct run_id from gone order by run_id) as runs`
+
+const DONE_BEFORE = `
+select a.run_id as "runId", a.task_id as "taskId", a.attempt, a.outputs, (
+    select coalesce(jsonb_agg(jsonb_build_object('table', r.table_name, 'version', r.version, 'rows', r.row_count) order by r.table_name), '[]')
+    from table_reads r where r.run_id = a.run_id and r.task_id = a.task_id and r.attempt = a.attempt
+  ) as reads, (
+    select coalesce(jsonb_agg(jsonb_build_object('table', w.table_name, 'version', w.version) order by w.table_name, w.version), '[]')
+    from table_versions w where w.run_id = a.run_id and w.task_id = a.task_id and w.attempt = a.attempt
+  ) as writes
+from attempts a join task_runs t using (run_id, task_id)
+where a.input_key = $1 and a.result = 'success'
+  and t.state = 'success' and t.attempt = a.attempt and t.generation = a.generation
+order by a.ended_at desc, a.run_id desc, a.task_id desc limit 1`
 
 /** How often a worker must be heard of to be listed: ten heartbeats of the longest usual interval. */
 const WORKER_SHOWN_MS = 100_000
@@ -247,6 +261,11 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
       : await this.#database.transaction([{ sql: LOCK_CLAIMS, params: [input] }, record])
     const recorded = new Set((results.at(-1) ?? []).map((row) => row.position))
     return outcomes.map((_, position) => (recorded.has(position) ? 'recorded' : 'lost_claim'))
+  }
+
+  async doneBefore(inputKey: string): Promise<EarlierAttempt | null> {
+    const [row] = await this.#database.query<Record<string, unknown> & EarlierAttempt>(DONE_BEFORE, [inputKey])
+    return row ?? null
   }
 
   async saveHandle(claim: ClaimRef, handle: Json, _now: Instant): Promise<'saved' | 'lost_claim'> {
@@ -358,6 +377,7 @@ function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], 
     log_lines: facts.logLines,
     log_bytes: facts.logBytes,
     metrics: facts.metrics,
+    input_key: facts.inputKey ?? null,
     reads: facts.reads,
     writes: facts.writes.map((write) => ({ ...write, committedAt: jsonInstant(write.committedAt) })),
     checks: facts.checks.map((check, index) => ({ ...check, position: index })),

@@ -190,6 +190,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     claim: (...args) => claims.claim(...args),
     heartbeat: (...args) => claims.heartbeat(...args),
     recordOutcomes: (...args) => claims.recordOutcomes(...args),
+    doneBefore: (...args) => claims.doneBefore(...args),
     saveHandle: (...args) => claims.saveHandle(...args),
     saveProgress: (...args) => claims.saveProgress(...args),
     reapExpired: (...args) => claims.reapExpired(...args),

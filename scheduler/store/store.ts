@@ -325,6 +325,12 @@ export interface ClaimStore {
     outcomes: (ClaimRef & { outcome: AttemptOutcome; facts: AttemptFacts })[],
     now: Instant,
   ): Promise<('recorded' | 'lost_claim')[]>
+  /**
+   * The last attempt that worked from these inputs, ended well, and still stands: its run has not been removed, and nobody has
+   * cleared or marked its task since. Null for none.
+   * @param inputKey as recorded with its facts
+   */
+  doneBefore(inputKey: string): Promise<EarlierAttempt | null>
   /** handle of outside work, saved before it is waited for */
   saveHandle(claim: ClaimRef, handle: Json, now: Instant): Promise<'saved' | 'lost_claim'>
   saveProgress(claim: ClaimRef, progress: Json, now: Instant): Promise<'saved' | 'lost_claim'>
@@ -343,8 +349,21 @@ export interface ClaimStore {
   removeWorker(workerId: string): Promise<void>
 }
 
+/** A successful attempt whose result a later one may take over. */
+export interface EarlierAttempt {
+  runId: string
+  taskId: string
+  attempt: number
+  outputs: JsonObject
+  reads: TableRead[]
+  /** versions of tables that it made */
+  writes: { table: string; version: number }[]
+}
+
 /** What an attempt leaves behind besides its outcome; shown in the history. */
 export interface AttemptFacts {
+  /** hash of all that a successful attempt worked from, with `skip_if_done`; absent when no later one may take its result over */
+  inputKey?: string
   /** configuration as rendered, secrets masked */
   rendered: Json
   logLines: number

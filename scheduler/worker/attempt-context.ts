@@ -59,7 +59,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
     get workDir() {
       return work.path
     },
-    env: taskEnvironment(parts.env, own, claim),
+    env: taskEnvironment(parts.env, own, claim, !task.skipIfDone),
     signal,
     log: (level, message) => log.write(level, message),
     logDrained: () => log.drained(),

@@ -3,7 +3,7 @@ import type { CacheConfig, CatalogConfig, ConnectionConfig } from '../../lakehou
 import type { LogsConfig } from '../config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
-import type { AttemptFacts, ClaimedTask } from '../store/store.js'
+import type { AttemptFacts, ClaimedTask, EarlierAttempt } from '../store/store.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
 
 /** What the supervisor and its slots say to each other; all of it survives structured cloning. */
@@ -41,6 +41,7 @@ export type ToSlot =
   /** conditions to look at, all at once; answered by one `looked` */
   | { kind: 'look'; token: string; looks: DueLook[] }
   | { kind: 'stop'; claimToken: string; code: StopCode; message: string }
+  | { kind: 'done_before'; claimToken: string; earlier: EarlierAttempt | null }
   /** the answer to `handle`: null when it is durable, else why it is not */
   | { kind: 'handle_saved'; claimToken: string; handle: number; failure: string | null }
 
@@ -51,6 +52,8 @@ export type FromSlot =
   | { kind: 'looked'; token: string; results: LookResult[]; memory: number }
   | { kind: 'logged'; claimToken: string; lines: number }
   | { kind: 'progress'; claimToken: string; progress: JsonObject }
+  /** asks for an earlier result of the same inputs; answered by one `done_before` */
+  | { kind: 'done_before'; claimToken: string; inputKey: string }
   | { kind: 'handle'; claimToken: string; handle: number; value: Json }
   | {
       kind: 'done'

@@ -4,8 +4,10 @@ import { type Operator, type OperatorContext, OperatorFailure, type OperatorResu
 import { checkOutputs } from '../../operators/outputs.js'
 import { kindOfRun } from '../core/run-id.js'
 import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
-import type { AttemptFacts } from '../store/store.js'
+import { lakehouseConfig } from '../lakehouse-config.js'
+import type { AttemptFacts, EarlierAttempt } from '../store/store.js'
 import { attemptContext } from './attempt-context.js'
+import { changeSince, inputKey, takenOver } from './earlier-result.js'
 import type { LogStore } from './log-store.js'
 import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
@@ -19,6 +21,8 @@ export interface AttemptVoice {
   logged(lines: number): void
   progress(value: JsonObject): void
   saveHandle(handle: Json): Promise<void>
+  /** an attempt that ended well with these inputs; null for none, or when nobody knows */
+  doneBefore(inputKey: string): Promise<EarlierAttempt | null>
 }
 
 export type AttemptEnd = Omit<Extract<FromSlot, { kind: 'done' }>, 'kind' | 'claimToken' | 'memory'>
@@ -33,7 +37,7 @@ export interface AttemptSurroundings {
   now(): number
 }
 
-type Facts = Pick<AttemptFacts, 'reads' | 'writes' | 'checks' | 'metrics'>
+type Facts = Pick<AttemptFacts, 'reads' | 'writes' | 'checks' | 'metrics' | 'inputKey'>
 
 /**
  * Runs one attempt to its end. Never rejects: whatever happens is its outcome. The log is durable before it resolves.
@@ -111,6 +115,9 @@ class AttemptRun {
     const rendered = renderTask(dag, task, operator, scopeOf(this.assignment, this.around.config))
     if (!rendered.when) return ended('skipped', '`when` is false')
     this.#rendered = rendered
+    const key = task.skipIfDone ? inputKey(this.assignment, rendered, this.around.config) : null
+    const done = key === null ? null : await this.#doneBefore(key)
+    if (done !== null) return done
     const { context, opened } = attemptContext({
       ...this.around,
       ...this.own,
@@ -122,6 +129,7 @@ class AttemptRun {
     try {
       const result = await started(operator, rendered.config, claim.handle, context)
       this.#facts = factsOf(result)
+      if (key !== null && result.unknownReads !== true) this.#facts.inputKey = key
       const outputs = keepable(result.outputs ?? {})
       if (result.deferred !== undefined) {
         const { until, reason, waitsFor = null } = result.deferred
@@ -133,6 +141,32 @@ class AttemptRun {
     } finally {
       await opened.close()
     }
+  }
+
+  /** The end that an earlier attempt gives to this one; null when it is to run. */
+  async #doneBefore(key: string): Promise<SlotOutcome | null> {
+    const { claim } = this.assignment
+    // who clears a task wants it to run, and outside work that is under way is gone on with
+    if (claim.generation > 1 || claim.handle !== null) return null
+    const earlier = await this.voice.doneBefore(key)
+    this.signal.throwIfAborted()
+    if (earlier === null) return null
+    const { project, catalogs, connections, cache } = this.around.config
+    const source = { env: this.around.env, folder: project }
+    const config = lakehouseConfig({ project, catalogs, connections, cache }, null, source, (secret) =>
+      this.own.masking.add(secret),
+    )
+    const change = await changeSince(earlier, () => this.around.tables.open(config))
+    this.signal.throwIfAborted()
+    if (change !== null) {
+      this.own.log.write('info', `The result of ${earlier.runId} is not taken over: ${change}.`)
+      return null
+    }
+    const reason = takenOver(earlier, claim)
+    this.own.log.write('info', reason)
+    const { runId: run, taskId: task, attempt } = earlier
+    this.#facts = { reads: earlier.reads, writes: [], checks: [], metrics: { taken_from: { run, task, attempt } } }
+    return ended('success', reason, earlier.outputs)
   }
 
   #failure(error: unknown): SlotOutcome {

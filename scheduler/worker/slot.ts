@@ -2,6 +2,7 @@ import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { operators } from '../../operators/index.js'
 import { processesWith } from '../../operators/process/process-group.js'
+import type { EarlierAttempt } from '../store/store.js'
 import type { DueLook } from '../store/wait-store.js'
 import type { LogStore } from './log-store.js'
 import { lookAtAll } from './look-at.js'
@@ -27,6 +28,7 @@ class Slot {
     else if (message.kind === 'look') void this.#look(message.token, message.looks)
     else if (message.kind === 'stop')
       this.#attempts.get(message.claimToken)?.stop(new SluiceError(message.code, message.message))
+    else if (message.kind === 'done_before') this.#attempts.get(message.claimToken)?.earlierFound(message.earlier)
     else this.#attempts.get(message.claimToken)?.handleSaved(message.handle, message.failure)
   }
 
@@ -85,6 +87,7 @@ class RunningAttempt {
   readonly #controller = new AbortController()
   readonly #handles = new Map<number, { saved(): void; refused(error: Error): void }>()
   #lastHandle = 0
+  #earlierFound: (earlier: EarlierAttempt | null) => void = () => undefined
 
   constructor(claimToken: string) {
     this.#claimToken = claimToken
@@ -101,6 +104,17 @@ class RunningAttempt {
   readonly logged = (lines: number): void => say({ kind: 'logged', claimToken: this.#claimToken, lines })
 
   readonly progress = (progress: JsonObject): void => say({ kind: 'progress', claimToken: this.#claimToken, progress })
+
+  /** asked at most once */
+  readonly doneBefore = (inputKey: string): Promise<EarlierAttempt | null> =>
+    new Promise((resolve) => {
+      this.#earlierFound = resolve
+      say({ kind: 'done_before', claimToken: this.#claimToken, inputKey })
+    })
+
+  earlierFound(earlier: EarlierAttempt | null): void {
+    this.#earlierFound(earlier)
+  }
 
   readonly saveHandle = (value: Json): Promise<void> => {
     this.#lastHandle += 1

@@ -8,7 +8,7 @@ import type { Events } from '../events.js'
 import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
 import type { QueueListener } from '../queue/queue.js'
-import type { AttemptFacts, ClaimedTask, ClaimRef, Store } from '../store/store.js'
+import type { AttemptFacts, ClaimedTask, ClaimRef, EarlierAttempt, Store } from '../store/store.js'
 import { CatalogTest } from './catalog-test.js'
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
@@ -297,6 +297,7 @@ export class Supervisor {
     } else if (execution === undefined) return
     else if (message.kind === 'logged') this.#announceLog(execution, message.lines)
     else if (message.kind === 'progress') this.#saveProgress(execution, message.progress)
+    else if (message.kind === 'done_before') void this.#findEarlier(execution, message.inputKey)
     else void this.#saveHandle(execution, message.handle, message.value)
   }
 
@@ -339,6 +340,18 @@ export class Supervisor {
       failure = `the handle could not be saved: ${messageOf(error)}`
     }
     execution.slot?.send({ kind: 'handle_saved', claimToken, handle, failure })
+  }
+
+  /** An earlier result saves work; where none can be found the work is done. */
+  async #findEarlier(execution: Execution, inputKey: string): Promise<void> {
+    const { claimToken } = execution.claim
+    let earlier: EarlierAttempt | null = null
+    try {
+      earlier = await this.#options.store.doneBefore(inputKey)
+    } catch (error) {
+      this.#warn(execution, `no earlier result could be looked for, so the task runs: ${messageOf(error)}`)
+    }
+    execution.slot?.send({ kind: 'done_before', claimToken, earlier })
   }
 
   /** The slot's process is gone, and with it everything its attempts had started. */

@@ -11,12 +11,14 @@ const PASSED_ON = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR',
 
 /**
  * The environment of a task's processes.
+ * @param showsInterval false leaves the data interval out: only what a task names is an input of it (`skip_if_done`)
  * @param own the `env` of the task, secrets resolved; it may replace the base, never the markers
  */
 export function taskEnvironment(
   worker: Record<string, string | undefined>,
   own: Record<string, string>,
   claim: ClaimedTask,
+  showsInterval: boolean,
 ): Record<string, string> {
   const base: Record<string, string> = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
@@ -35,9 +37,15 @@ export function taskEnvironment(
     SLUICE_RUN: claim.runId,
     SLUICE_TASK: claim.taskId,
     SLUICE_ATTEMPT: String(claim.attempt),
-    SLUICE_INTERVAL_START: new Date(claim.intervalStart).toISOString(),
-    SLUICE_INTERVAL_END: new Date(claim.intervalEnd).toISOString(),
+    ...(showsInterval ? intervalOf(claim) : {}),
     [CLAIM_MARKER]: claim.claimToken,
     [INSTANCE_MARKER]: worker[INSTANCE_MARKER] ?? '',
+  }
+}
+
+function intervalOf({ intervalStart, intervalEnd }: ClaimedTask): Record<string, string> {
+  return {
+    SLUICE_INTERVAL_START: new Date(intervalStart).toISOString(),
+    SLUICE_INTERVAL_END: new Date(intervalEnd).toISOString(),
   }
 }

@@ -155,7 +155,10 @@ describe('sql with a target', () => {
 
   it('succeeds when an earlier attempt has published, and says so', async () => {
     const ctx = project.context({}, scripted({ write: published('already_published') }).options)
-    expect(await sql.run({ query: 'SELECT 1', to: 'silver.sales' }, ctx)).toMatchObject({ commits: [COMMIT] })
+    expect(await sql.run({ query: 'SELECT 1', to: 'silver.sales' }, ctx)).toMatchObject({
+      commits: [COMMIT],
+      unknownReads: true,
+    })
     expect(ctx.lines).toContainEqual(
       expect.stringMatching(/earlier attempt has already written silver.sales \(version 4\)/),
     )

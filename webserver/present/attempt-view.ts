@@ -69,7 +69,10 @@ export function attemptFacts(
         note: `${rowChanges(write)}, ${bytes(write.bytes)}`,
       }),
     )
-  facts.push(...measuredView(metrics).map(({ term, value, note }) => fact(term, value, { note })))
+  facts.push(
+    ...takenFrom(metrics),
+    ...measuredView(metrics).map(({ term, value, note }) => fact(term, value, { note })),
+  )
   facts.push(
     fact('Token', `${dag.id}/${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
       mono: true,
@@ -77,6 +80,17 @@ export function attemptFacts(
     }),
   )
   return facts
+}
+
+/** With `skip_if_done`: the attempt whose result this is. */
+function takenFrom(metrics: Json): Fact[] {
+  if (metrics === null || typeof metrics !== 'object' || Array.isArray(metrics)) return []
+  const from = metrics.taken_from
+  if (from === null || typeof from !== 'object' || Array.isArray(from)) return []
+  const { run, task, attempt } = from
+  if (typeof run !== 'string' || typeof task !== 'string' || typeof attempt !== 'number') return []
+  const note = `${task}, try ${attempt}; clear the task to run it all the same`
+  return [fact('Taken from', run, { href: links.attempt(run, task, attempt), mono: true, note })]
 }
 
 function specFacts(spec: Task | null, { chosen, dag }: AttemptPlace, now: Instant): Fact[] {

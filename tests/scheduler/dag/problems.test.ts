@@ -313,6 +313,11 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     [/^5:5 `bash` writes no table, so `checks` have nothing to check/],
   ],
   [
+    'taking over what must be looked at anew',
+    dagWith([], ['script: { code: x }', 'skip_if_done: true']),
+    [/^5:5 `script` looks at the outside or acts on it, so an earlier result says nothing .remove `skip_if_done` here/],
+  ],
+  [
     'a misspelt check',
     dagWith([], ['sql: { query: select 1, to: a.b }', 'checks: [{ not_nul: [a] }]']),
     [/^5:16 unknown key `not_nul`; .* \(did you mean `not_null`\?\)$/],

@@ -64,6 +64,7 @@ const script: Operator = {
   ...nothing,
   type: 'script',
   writesTable: false,
+  reusable: false,
   schema: {
     type: 'object',
     additionalProperties: false,

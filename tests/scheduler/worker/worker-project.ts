@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { JsonObject } from '../../../json.js'
 import { operators } from '../../../operators/index.js'
 import { systemClock } from '../../../scheduler/clock.js'
 import { createCommands } from '../../../scheduler/commands/create.js'
@@ -90,14 +91,17 @@ export class WorkerProject {
     writeFileSync(file, text)
   }
 
-  async trigger(dag: string): Promise<string> {
-    const options = { params: {}, interval: null, onlyTasks: null, noChecks: false }
+  async trigger(dag: string, params: JsonObject = {}): Promise<string> {
+    const options = { params, interval: null, onlyTasks: null, noChecks: false }
     return (await this.commands.trigger(dag, options, { user: 'test' }, null)).run
   }
 
   /** Runs a DAG to its end. */
-  async run(dag: string): Promise<{ run: string; state: string; tasks: Record<string, TaskRun> }> {
-    const run = await this.trigger(dag)
+  async run(
+    dag: string,
+    params: JsonObject = {},
+  ): Promise<{ run: string; state: string; tasks: Record<string, TaskRun> }> {
+    const run = await this.trigger(dag, params)
     const state = await this.finished(run)
     return { run, state, tasks: await this.tasks(run) }
   }

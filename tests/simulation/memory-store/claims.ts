@@ -1,5 +1,5 @@
 import type { Instant } from '../../../json.js'
-import type { ClaimRef, ClaimStore } from '../../../scheduler/store/store.js'
+import type { ClaimRef, ClaimStore, EarlierAttempt } from '../../../scheduler/store/store.js'
 import { queueReady } from './queueing.js'
 import { type AttemptRow, byInstant, type RunRow, type Tables, type TaskRow } from './tables.js'
 import { tablesWritten } from './triggers.js'
@@ -39,6 +39,9 @@ export function claimStore(tables: Tables): ClaimStore {
     },
     async recordOutcomes(outcomes, now) {
       return outcomes.map((recorded) => recordOutcome(tables, recorded, now))
+    },
+    async doneBefore(inputKey) {
+      return doneBefore(tables, inputKey)
     },
     async saveHandle(ref, handle) {
       const row = ours(tables, ref)
@@ -191,6 +194,24 @@ function recordOutcome(
   if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }
   tablesWritten(tables, recorded.runId, recorded.facts.writes, now)
   return 'recorded'
+}
+
+function doneBefore(tables: Tables, inputKey: string): EarlierAttempt | null {
+  const standing = ({ runId, taskId, attempt, generation, outcome, facts }: AttemptRow) => {
+    const task = tables.task(runId, taskId)?.task
+    const isLast = task?.state === 'success' && task.attempt === attempt && task.generation === generation
+    return facts?.inputKey === inputKey && outcome?.result === 'success' && isLast
+  }
+  const found = [...tables.attempts.values()].flatMap((rows) => [...rows.values()].filter(standing))
+  const inOrder = byInstant<AttemptRow>(
+    ({ outcome }) => outcome?.endedAt ?? 0,
+    ({ runId, taskId }) => `${runId}/${taskId}`,
+  )
+  const last = found.sort(inOrder).at(-1)
+  if (last === undefined) return null
+  const { runId, taskId, attempt, outcome, facts } = last
+  const writes = (facts?.writes ?? []).map(({ table, version }) => ({ table, version }))
+  return { runId, taskId, attempt, outputs: outcome?.outputs ?? {}, reads: facts?.reads ?? [], writes }
 }
 
 function currentAttempt(tables: Tables, { runId, taskId }: ClaimRef): AttemptRow | undefined {

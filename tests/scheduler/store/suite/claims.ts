@@ -4,6 +4,7 @@ import {
   claimOne,
   type FreshStore,
   LEASE_MS,
+  moveTasks,
   NO_CHANGE,
   NO_FACTS,
   NOW,
@@ -275,6 +276,39 @@ export function claimsSuite(fresh: FreshStore): void {
       )
       await store.queueReady(NOW, 10)
       expect(await claimOne(store)).toMatchObject({ attempt: 2, tries: 2, handle: { query: 'q1' } })
+    })
+
+    it('finds the last attempt that ended well with the same inputs, while it stands', async () => {
+      const write = { table: 'silver.orders', version: 4, versionBefore: 3, operation: 'append' }
+      const counts = { rowsAdded: 9, rowsUpdated: 0, rowsRemoved: 0, rowsTotal: 9, bytes: 1, committedAt: NOW }
+      const reads = [{ table: 'bronze.orders', version: 3, rows: 10 }]
+      const facts = { ...NO_FACTS, reads, writes: [{ ...write, ...counts }], inputKey: 'same' }
+      const first = await queuedRun(store, 'sales', { taskIds: ['a'], maxActiveRuns: 9 })
+      const claim = await claimOne(store)
+      await store.recordOutcomes([{ ...outcomeOf(claim, { outputs: { rows: 9 } }), facts }], NOW)
+      expect(await store.doneBefore('same')).toBeNull()
+      await moveTasks(store, first, 'success')
+      const found = { runId: first, taskId: 'a', attempt: 1, outputs: { rows: 9 }, reads }
+      expect(await store.doneBefore('same')).toEqual({ ...found, writes: [{ table: 'silver.orders', version: 4 }] })
+      expect(await store.doneBefore('another')).toBeNull()
+
+      // one that failed is none, a later one goes first
+      const second = await queuedRun(store, 'sales', { taskIds: ['a'], maxActiveRuns: 9, dueAt: NOW + 1 })
+      const failed = { ...outcomeOf(await claimOne(store), { result: 'failed', endedAt: NOW + 2000 }), facts }
+      await store.recordOutcomes([failed], NOW)
+      await moveTasks(store, second, 'failed')
+      expect((await store.doneBefore('same'))?.runId).toBe(first)
+      const third = await queuedRun(store, 'sales', { taskIds: ['a'], maxActiveRuns: 9, dueAt: NOW + 2 })
+      const plain = { ...NO_FACTS, inputKey: 'same' }
+      await store.recordOutcomes([{ ...outcomeOf(await claimOne(store), { endedAt: NOW + 3000 }), facts: plain }], NOW)
+      await moveTasks(store, third, 'success')
+      expect(await store.doneBefore('same')).toMatchObject({ runId: third, reads: [], writes: [] })
+
+      // marked as failed, or cleared: what it did does not count any more
+      await moveTasks(store, third, 'failed')
+      expect((await store.doneBefore('same'))?.runId).toBe(first)
+      await moveTasks(store, first, 'none')
+      expect(await store.doneBefore('same')).toBeNull()
     })
 
     it('keeps what an attempt read, wrote and checked', async () => {
