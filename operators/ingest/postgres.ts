@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { SchemaElement } from 'hyparquet'
-import { fileWriter, ParquetWriter } from 'hyparquet-writer'
 import { SluiceError } from '../../errors.js'
 import { identifier } from '../../lakehouse/sql.js'
 import type { OperatorContext } from '../operator.js'
@@ -51,6 +50,7 @@ async function written(
 ): Promise<{ columns: CarriedColumn[]; rows: number }> {
   const columns = result.columns.map((column) => carried(column, result.types.get(column.dataTypeID) ?? null))
   assertNamedOnce(columns)
+  const { fileWriter, ParquetWriter } = await import('hyparquet-writer')
   const writer = new ParquetWriter({ writer: fileWriter(path), schema: schemaOf(columns), statistics: false })
   let rows = 0
   for await (const batch of result.batches()) {

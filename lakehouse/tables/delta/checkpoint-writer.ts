@@ -1,5 +1,4 @@
 import type { SchemaElement } from 'hyparquet'
-import { ByteWriter, parquetWrite } from 'hyparquet-writer'
 import type { Instant } from '../../../json.js'
 import type { ObjectStore } from '../../objects/object-store.js'
 import type { AddFile, Metadata, RemoveFile, Transaction } from './actions.js'
@@ -26,6 +25,8 @@ export async function writeCheckpoint(
   now: Instant,
 ): Promise<void> {
   const rows = checkpointRows(snapshot, now)
+  // only now: a start has no use for the library
+  const { ByteWriter, parquetWrite } = await import('hyparquet-writer')
   const writer = new ByteWriter()
   const names = ['txn', 'add', 'remove', 'metaData', 'protocol'] as const
   parquetWrite({

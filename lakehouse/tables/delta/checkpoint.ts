@@ -1,4 +1,4 @@
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
+import type { AsyncBuffer } from 'hyparquet'
 import { SluiceError } from '../../../errors.js'
 import type { Json, JsonObject } from '../../../json.js'
 import type { ObjectStore } from '../../objects/object-store.js'
@@ -63,6 +63,7 @@ export async function readCheckpoint(store: ObjectStore, folder: string, checkpo
 async function readParquet(store: ObjectStore, key: string): Promise<JsonObject[]> {
   const info = await store.stat(key)
   if (info === null) throw new SluiceError('TABLE_CORRUPT', `Checkpoint ${key} disappeared while it was read.`)
+  const { parquetMetadataAsync, parquetReadObjects } = await import('hyparquet')
   const file: AsyncBuffer = {
     byteLength: info.size,
     slice: (start, end) => store.readRange(key, start < 0 ? info.size + start : start, end ?? info.size),

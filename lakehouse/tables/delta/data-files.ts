@@ -1,4 +1,3 @@
-import { parquetMetadataAsync } from 'hyparquet'
 import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
 import type { AddFile, RemoveFile } from './actions.js'
@@ -45,6 +44,7 @@ async function rowsInFooter(table: DeltaTable, file: AddFile): Promise<number> {
     const message = `File ${file.path} of table ${table.label} is missing from its folder.`
     throw new SluiceError('TABLE_CORRUPT', message, { hint: 'Roll the table back to a version whose files exist.' })
   }
+  const { parquetMetadataAsync } = await import('hyparquet')
   const metadata = await parquetMetadataAsync({
     byteLength: info.size,
     slice: (start, end) => table.store.readRange(key, start, end ?? info.size),
