@@ -36,7 +36,8 @@ ARG PYSPARK_VERSION=4.1.4
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless python3-pip procps \
   && pip install --no-cache-dir --break-system-packages "pyspark==${PYSPARK_VERSION}" \
-  && rm -rf /var/lib/apt/lists/*
+  && rm -rf /var/lib/apt/lists/* \
+  && install -d -o node -g node /var/cache/spark /var/cache/spark/ivy /var/cache/spark/local
 ENV JAVA_HOME=/usr/lib/jvm/default-java
 RUN ln -sfn "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /usr/lib/jvm/default-java
 USER node

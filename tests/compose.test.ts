@@ -110,7 +110,9 @@ describe('compose.yaml', () => {
   it('gives each file it mounts the variables which that file reads', () => {
     const given = (service: string) => new Set(Object.keys(compose.services[service]?.environment ?? {}))
     const readBy: [service: string, file: string, pattern: RegExp][] = [
-      ['scheduler', 'dags/cluster/sluice.yaml', /\$\{env:([A-Z0-9_]+)\}/g],
+      // a connection's secrets are resolved where it is used: Spark's where applications are submitted
+      ['scheduler', 'dags/cluster/sluice.yaml', /\$\{env:(?!SPARK_)([A-Z0-9_]+)\}/g],
+      ['spark-worker', 'dags/cluster/sluice.yaml', /\$\{env:([A-Z0-9_]+)\}/g],
       ['minio-setup', 'docker/minio/setup.sh', /\$([A-Z][A-Z0-9_]+)/g],
       ['postgres', 'docker/postgres/databases.sh', /\$([A-Z][A-Z0-9_]+)/g],
       ...['iceberg', 'delta', 'postgres'].map((catalog): [string, string, RegExp] => {
@@ -125,6 +127,18 @@ describe('compose.yaml', () => {
         file,
       ).toEqual([])
     }
+  })
+
+  it('lets Spark write where its connection says: in a volume of its own, which the image gives to the user', () => {
+    const { connections } = parse(sourceText('dags/cluster/sluice.yaml')) as {
+      connections: { spark: { conf: Record<string, string> } }
+    }
+    const { 'spark.jars.ivy': packages, 'spark.local.dir': spill } = connections.spark.conf
+    expect(compose.services['spark-worker']?.volumes).toContain('spark-cache:/var/cache/spark')
+    const made = /install -d -o node -g node (.*\/var\/cache\/spark.*)$/m
+      .exec(sourceText('Dockerfile'))?.[1]
+      ?.split(' ')
+    expect(made).toEqual(expect.arrayContaining([packages, spill]))
   })
 
   it('has policies that name buckets which are made, and no action on all of them', () => {
@@ -145,15 +159,16 @@ describe('compose.yaml', () => {
 })
 
 describe('the Grafana dashboard', () => {
-  it('asks for metrics that Sluice has', () => {
+  it('asks for metrics that Sluice has, and for all of them', () => {
     const dashboard = JSON.parse(sourceText('docs/grafana/sluice.json')) as {
       panels: { title: string; targets: { expr: string }[] }[]
     }
     const expressions = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
     const asked = expressions.flatMap((expression) => expression.match(/\bsluice_[a-z_]+/g) ?? [])
     const source = sourceText('webserver/metrics.ts')
-    expect(asked.length).toBeGreaterThan(8)
-    expect(asked.filter((name) => !source.includes(`'${name}'`))).toEqual([])
+    const has = [...source.matchAll(/'(sluice_[a-z_]+)'/g)].map(([, name]) => name)
+    expect(has.length).toBeGreaterThan(8)
+    expect([...new Set(asked)].sort()).toEqual(has.sort())
   })
 })
 

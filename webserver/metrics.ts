@@ -32,6 +32,9 @@ export function createMetrics({ database, now }: WebDeps): Metrics {
     'state',
   ])
   const delay = gauge('sluice_alert_delay_seconds', 'How long the oldest message of alerts has been waiting to be sent')
+  const slas = gauge('sluice_slas', 'SLAs of runs and tasks still at work that were missed, or will hardly be kept', [
+    'state',
+  ])
   return {
     contentType: registry.contentType,
     async text() {
@@ -47,6 +50,8 @@ export function createMetrics({ database, now }: WebDeps): Metrics {
       messages.set({ state: 'waiting' }, counts.messagesWaiting)
       messages.set({ state: 'dead' }, counts.messagesDead)
       delay.set(counts.messageSince === null ? 0 : Math.max(0, instant - counts.messageSince) / 1000)
+      slas.set({ state: 'missed' }, counts.slasMissed)
+      slas.set({ state: 'at_risk' }, counts.slasAtRisk)
       for (const metric of [slots, busy, poolSize, poolTaken]) metric.reset()
       for (const worker of counts.workers) {
         slots.set({ worker: worker.id }, worker.slots)

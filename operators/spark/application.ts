@@ -12,7 +12,7 @@ import { SparkFailure } from './failure.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { type SparkHandle, SUBMISSION_MARKER } from './handle.js'
 import { noFacts, SparkLogLines } from './log-lines.js'
-import type { Submission, SubmissionPlace } from './submission.js'
+import { type Submission, type SubmissionPlace, submitterEnvironment } from './submission.js'
 import { ApplicationWatch } from './watch.js'
 
 /** The places of one submission in the attempt's private folder. */
@@ -187,7 +187,7 @@ async function submit(
       env: {
         PYTHONUNBUFFERED: '1',
         PYTHONIOENCODING: 'utf-8',
-        ...target.env,
+        ...submitterEnvironment(submission, target.env),
         ...quiet,
         SLUICE_COMMIT_TOKEN: ctx.token,
         [OUTPUTS_VARIABLE]: outputs,

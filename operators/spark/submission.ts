@@ -181,6 +181,21 @@ function driverEnvironment(manager: ClusterManager, env: Record<string, string>)
   )
 }
 
+/** By these a worker finds what a claim, or its own predecessor, has left running on its machine. */
+const MARKS_OF_THE_WORKER = /^(SLUICE_CLAIM|SLUICE_INSTANCE)$/
+
+/**
+ * The environment of spark-submit. A standalone master may hand all of it on to the driver, and the cluster may run that
+ * driver on the worker's own machine: it outlives the worker, which must not end it as a process left behind.
+ */
+export function submitterEnvironment(
+  { manager, deployMode }: Pick<Submission, 'manager' | 'deployMode'>,
+  env: Record<string, string>,
+): Record<string, string> {
+  if (manager !== 'standalone' || deployMode !== 'cluster') return env
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !MARKS_OF_THE_WORKER.test(name)))
+}
+
 function options(config: SparkSubmitConfig, files: SparkFiles): string[] {
   const one = (flag: string, value: string | number | undefined) => (value === undefined ? [] : [flag, String(value)])
   const list = (flag: string, values: readonly string[] | undefined) =>

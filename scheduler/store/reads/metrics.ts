@@ -16,12 +16,20 @@ export interface MetricCounts {
   messagesWaiting: number
   messagesDead: number
   messageSince: Instant | null
+  /** SLAs of runs and tasks that are still at work: those that were missed, and the others that will hardly be kept */
+  slasMissed: number
+  slasAtRisk: number
 }
 
 /** What the metrics say, from partial indexes of what is active: the history's length does not matter. */
 export async function metricCounts(db: Database, now: Instant, aliveSince: Instant): Promise<MetricCounts> {
   const [row] = await db.query<MetricCounts & SqlRow>(
-    `select
+    `with late as (
+       select s.missed_at is not null as missed
+       from slas s join runs r using (run_id) left join task_runs t on t.run_id = s.run_id and t.task_id = s.task_id
+       where s.closed_at is null and (s.at_risk_at is not null or s.missed_at is not null)
+         and coalesce(t.state, r.state) not in ('success', 'failed', 'skipped', 'upstream_failed', 'cancelled'))
+     select
        (select coalesce(jsonb_object_agg(state, n), '{}') from (
          select state, count(*) as n from runs where state in ('queued', 'running') group by state) r) as runs,
        (select jsonb_object_agg(state, n) from (
@@ -37,6 +45,8 @@ export async function metricCounts(db: Database, now: Instant, aliveSince: Insta
        (select count(*) from alert_messages where state = 'waiting') as "messagesWaiting",
        (select count(*) from alert_messages where state = 'dead') as "messagesDead",
        (select min(created_at) from alert_messages where state = 'waiting') as "messageSince",
+       (select count(*) from late where missed) as "slasMissed",
+       (select count(*) from late where not missed) as "slasAtRisk",
        (select min(next_due_at) from dags where present and not paused and next_due_at <= $1) as "earliestDue",
        (select coalesce(jsonb_agg(jsonb_build_object('id', worker_id, 'slots', slots, 'busy', busy)), '[]')
          from workers where heartbeat_at >= $2) as workers,

@@ -4,7 +4,7 @@ import type { SparkSubmitConfig } from '../../../operators/spark/config.js'
 import { sparkTarget } from '../../../operators/spark/connection.js'
 import { parseProperties, propertiesText } from '../../../operators/spark/defaults.js'
 import { placeFiles } from '../../../operators/spark/files.js'
-import { type Submission, submissionOf } from '../../../operators/spark/submission.js'
+import { type Submission, submissionOf, submitterEnvironment } from '../../../operators/spark/submission.js'
 import { TestProject } from '../operator-context.js'
 
 const project = new TestProject()
@@ -246,5 +246,22 @@ describe('properties', () => {
     const text = '# note\nspark.master  local[2]\nspark.a=b c\n  spark.c : d\n\nnovalue\n'
     expect(parseProperties(text)).toEqual({ 'spark.master': 'local[2]', 'spark.a': 'b c', 'spark.c': 'd' })
     expect(propertiesText({ a: 'x\nspark.evil=1\\', b: 'é' })).toBe('a=x\\nspark.evil=1\\\\\nb=\\u00e9\n')
+  })
+})
+
+describe('the environment of spark-submit', () => {
+  const env = { PATH: '/bin', SLUICE_RUN: 'r', SLUICE_CLAIM: 'c', SLUICE_INSTANCE: 'i' }
+
+  it('has no mark of the worker where the driver inherits it and outlives the worker', () => {
+    const kept = submitterEnvironment({ manager: 'standalone', deployMode: 'cluster' }, env)
+    expect(kept).toEqual({ PATH: '/bin', SLUICE_RUN: 'r' })
+  })
+
+  it.each([
+    ['standalone', 'client'],
+    ['local', 'client'],
+    ['yarn', 'cluster'],
+  ] as const)('keeps them on %s, deploy mode %s: what runs here ends with the worker', (manager, deployMode) => {
+    expect(submitterEnvironment({ manager, deployMode }, env)).toEqual(env)
   })
 })

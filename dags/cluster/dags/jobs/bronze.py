@@ -18,6 +18,8 @@ for table in TABLES:
     rows = (
         spark.read.format("jdbc")
         .option("url", options.jdbc_url)
+        # a driver that comes with `packages` or `jars` is found by its name only
+        .option("driver", "org.postgresql.Driver")
         .option("dbtable", f"public.{table}")
         .option("user", options.user)
         # from the environment, so that it stands in no command line
