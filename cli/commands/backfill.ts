@@ -117,9 +117,9 @@ function previewLines(answer: BackfillPreviewShape): string[] {
   if (answer.intervals === 0) return [`${answer.dag}: no whole interval lies in the range.`]
   const due = `due ${shortInstant(answer.first_due)} to ${shortInstant(answer.last_due)}`
   return [
-    `${answer.dag}: ${answer.intervals} intervals, ${due}.`,
-    `${answer.good} have a run that is good or under way, ${answer.failed} have failed ones only, ${answer.missing} have none.`,
-    `${answer.makes} runs, ${answer.max_active} at once.`,
+    `${answer.dag}: ${answer.intervals} ${answer.intervals === 1 ? 'interval' : 'intervals'}, ${due}.`,
+    `With a run that is good or under way: ${answer.good}; with failed ones only: ${answer.failed}; with none: ${answer.missing}.`,
+    `${answer.makes} ${answer.makes === 1 ? 'run' : 'runs'}, ${answer.max_active} at once.`,
   ]
 }
 

@@ -1,5 +1,7 @@
 import type { Instant } from '../../json.js'
 import type { AlertKind } from '../core/alert.js'
+import type { TaskState } from '../core/model.js'
+import { isFinal } from '../core/states.js'
 import type { Alert } from '../store/alert-store.js'
 import { type AlertFacts, blockedBy } from './facts.js'
 import type { AlertContent } from './message.js'
@@ -39,7 +41,7 @@ export const KIND_WORDS: Record<AlertKind, KindWords> = {
 export function contentOf(alert: Alert, facts: AlertFacts): AlertContent {
   const { severity, title } = KIND_WORDS[alert.kind]
   const zone = facts.dag?.schedule?.timezone ?? 'UTC'
-  const stuck = alert.taskId ?? facts.attempt?.taskId ?? null
+  const stuck = alert.taskId ?? facts.task?.taskId ?? null
   return {
     severity,
     title,
@@ -90,19 +92,22 @@ function summaryOf({ kind, payload }: Alert, { run }: AlertFacts, zone: string):
   }
 }
 
-function factsOf({ payload, taskId }: Alert, facts: AlertFacts, zone: string): [string, string][] {
-  const { run, tasks, failedChecks, now } = facts
+function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: string): [string, string][] {
+  const { run, task, failedChecks, now } = facts
   const deadline = instantOf(payload.deadline)
-  const expected = instantOf(payload.p50)
-  const latest = instantOf(payload.p90)
-  const task = tasks.find((one) => one.taskId === taskId)
-  const subject = task ?? run
+  const expected = facts.expected?.p50 ?? instantOf(payload.p50)
+  const latest = facts.expected?.p90 ?? instantOf(payload.p90)
+  const subject = taskId === null ? run : (task ?? run)
+  const keeps = taskId === null && kind.startsWith('sla_') ? task : null
   const since = instantOf(payload.since)
   return [
     ...fact('Due by', deadline === null ? '' : longTime(deadline, zone)),
     ...fact('Run due', run === null ? '' : longTime(run.dueAt, zone)),
     ...fact('State', subject === null ? '' : stateText(subject, zone, now)),
+    ...fact('Late by', kind === 'sla_recovered' ? lateBy(deadline, subject?.endedAt ?? null) : ''),
     ...fact('Predicted', predicted(expected, latest, deadline, zone)),
+    ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, zone, now)}`),
+    ...fact('Tasks', progress(facts)),
     ...fact('Attempt', typeof payload.attempt === 'number' ? attemptText(payload.attempt, taskId, facts) : ''),
     ...fact('Failed', listOf(payload.failed)),
     ...failedChecks.slice(0, 10).map((check): [string, string] => ['Check', `${check.name}: ${check.message}`]),
@@ -125,13 +130,32 @@ function stateText(
   now: Instant,
 ): string {
   if (endedAt !== null && startedAt !== null) {
-    return `${state} since ${shortTime(endedAt, zone)}, after ${spelledDuration(endedAt - startedAt)}`
+    return `${state} at ${shortTime(endedAt, zone)}, after ${spelledDuration(endedAt - startedAt)}`
   }
   if (state === 'running' && startedAt !== null) {
     return `running since ${shortTime(startedAt, zone)}, ${spelledDuration(now - startedAt)} so far`
   }
   return reason === '' ? state : `${state}: ${reason}`
 }
+
+/** `9 of 14 done, 1 running, 4 waiting`; items of a `for_each` are their task's own matter */
+function progress({ run, dag, tasks }: AlertFacts): string {
+  const declared = new Set(dag?.tasks.map(({ id }) => id))
+  const states = tasks.filter(({ taskId }) => declared.has(taskId)).map(({ state }) => state)
+  if (run === null || states.length < 2) return ''
+  const of = (...wanted: TaskState[]) => states.filter((state) => wanted.includes(state)).length
+  const counts = [
+    [of('failed'), 'failed'],
+    [of('upstream_failed', 'cancelled'), 'not run'],
+    [of('running'), 'running'],
+    [states.filter((state) => !isFinal(state) && state !== 'running').length, 'waiting'],
+  ] as const
+  const others = counts.filter(([found]) => found > 0).map(([found, words]) => `, ${found} ${words}`)
+  return `${of('success', 'skipped')} of ${states.length} done${others.join('')}`
+}
+
+const lateBy = (deadline: Instant | null, endedAt: Instant | null): string =>
+  deadline === null || endedAt === null || endedAt <= deadline ? '' : spelledDuration(endedAt - deadline)
 
 function predicted(expected: Instant | null, latest: Instant | null, deadline: Instant | null, zone: string): string {
   if (expected === null) return ''
@@ -149,12 +173,12 @@ function problemFacts(problems: unknown): [string, string][] {
   return problems.slice(0, 10).map((problem): [string, string] => ['Problem', String(problem)])
 }
 
-function linksOf({ kind, dagId, runId, taskId }: Alert, { attempt }: AlertFacts): AlertContent['links'] {
+function linksOf({ kind, dagId, runId, taskId }: Alert, { task }: AlertFacts): AlertContent['links'] {
   const all = { label: 'All alerts', path: '/alerts' }
   if (kind === 'worker_gone') return [{ label: 'Workers', path: '/workers' }, all]
   if (runId !== null) {
     const run = { label: 'Open the run', path: `/runs/${encodeURIComponent(runId)}` }
-    const shown = taskId ?? attempt?.taskId ?? null
+    const shown = taskId ?? task?.taskId ?? null
     if (shown === null) return [run, all]
     return [{ label: 'Open the task', path: `${run.path}/tasks/${encodeURIComponent(shown)}` }, run, all]
   }

@@ -48,11 +48,11 @@ export function renderDigest(
       details.length > 0 ? details.map((one) => contentText(one, base)) : [listText(named, rest, base)],
       base,
     ),
-    html: mailFrame(`${title}: ${headline}`, base, [
+    html: mailFrame(`${title}: ${headline}`, kinds, base, [
       heading(about, headline),
-      facts(about),
-      ...(details.length > 0 ? details.flatMap((one) => contentRows(one, base)) : [list(named, rest, base)]),
+      facts(about, '42%'),
       links(about, base),
+      ...(details.length > 0 ? details.flatMap((one) => contentRows(one, base)) : [list(named, rest, base)]),
       footer(about),
     ]),
   }
@@ -87,7 +87,7 @@ function list(named: readonly Alert[], rest: string, base: string): string {
     return `<div style="padding:3px 0;">${link}</div>`
   })
   const last = rest === '' ? '' : `<div style="padding:3px 0;color:#4c5565;">${rest}</div>`
-  return `<tr><td style="padding:12px 24px;font-size:13px;line-height:20px;">${rows.join('')}${last}</td></tr>`
+  return `<tr><td style="padding:0 24px 16px;font-size:13px;line-height:20px;">${rows.join('')}${last}</td></tr>`
 }
 
 function lineOf({ kind, subject, dagId, taskId, payload, raisedAt }: Alert): string {

@@ -1,8 +1,12 @@
 import type { Instant } from '../../json.js'
+import type { AlertKind } from '../core/alert.js'
 import { addDownstream } from '../core/clear.js'
-import type { Run, TaskRun } from '../core/model.js'
-import { isFinal } from '../core/states.js'
+import type { Run, TaskRun, TaskState } from '../core/model.js'
+import { type Forecast, forecast } from '../core/sla-forecast.js'
+import { remainingTasks } from '../core/sla-times.js'
+import { isFinal, isFinalRun } from '../core/states.js'
 import type { Dag } from '../dag/model.js'
+import { PastRuns } from '../loop/past-runs.js'
 import type { Alert } from '../store/alert-store.js'
 import type { CheckRecord, Store } from '../store/store.js'
 import type { AttemptLogs } from '../worker/log-reader.js'
@@ -13,8 +17,11 @@ export interface AlertFacts {
   run: Run | null
   dag: Dag | null
   tasks: TaskRun[]
-  /** the attempt whose log is shown; null for none */
-  attempt: { taskId: string; attempt: number } | null
+  /** the task it is about: the one that it names, the first that failed, the one that keeps a late run; null for none */
+  task: TaskRun | null
+  /** when what is late will have ended, as its history says by now; null when it has ended or that is not known */
+  expected: Forecast | null
+  /** last lines of the attempt that the alert names, else of the task's newest */
   log: string[]
   /** checks of that attempt which did not pass */
   failedChecks: CheckRecord[]
@@ -24,12 +31,14 @@ export interface AlertFacts {
 /** Lines of the log that a message shows. */
 const LOG_LINES = 20
 
+type FactsStore = Pick<Store, 'run' | 'taskRuns' | 'dagVersion' | 'dag' | 'runLineage' | 'pastRuns'>
+
 /**
  * Gathers what a message says of an alert. What cannot be had is left out: an alert without its log is better than none.
  * @param unreadable is told why a log could not be read
  */
 export async function gatherFacts(
-  store: Pick<Store, 'run' | 'taskRuns' | 'dagVersion' | 'dag' | 'runLineage'>,
+  store: FactsStore,
   logs: Pick<AttemptLogs, 'tail'>,
   alert: Alert,
   now: Instant,
@@ -37,15 +46,17 @@ export async function gatherFacts(
 ): Promise<AlertFacts> {
   const run = alert.runId === null ? null : await store.run(alert.runId)
   const dag = run === null ? await currentDag(store, alert.dagId) : await store.dagVersion(run.version)
-  const nothing: AlertFacts = { run, dag, tasks: [], attempt: null, log: [], failedChecks: [], now }
+  const nothing = { run, dag, tasks: [], task: null, expected: null, log: [], failedChecks: [], now }
   if (run === null) return nothing
   const [tasks, lineage] = await Promise.all([store.taskRuns(run.id), store.runLineage(run.id)])
-  const attempt = attemptOf(alert, tasks)
-  if (attempt === null) return { ...nothing, tasks }
-  const own = lineage.find((one) => one.taskId === attempt.taskId && one.attempt === attempt.attempt)
+  const task = taskOf(alert, tasks)
+  const about = { ...nothing, tasks, task, expected: await expectedEnd(store, alert, run, dag, tasks, now) }
+  const attempt = attemptOf(alert, task)
+  if (task === null || attempt === 0) return about
+  const own = lineage.find((one) => one.taskId === task.taskId && one.attempt === attempt)
   const failedChecks = (own?.checks ?? []).filter(({ passed }) => !passed)
-  const log = await lastLines(logs, run.id, attempt, unreadable)
-  return { ...nothing, tasks, attempt, log, failedChecks }
+  const log = await lastLines(logs, { runId: run.id, taskId: task.taskId, attempt }, unreadable)
+  return { ...about, log, failedChecks }
 }
 
 async function currentDag(store: Pick<Store, 'dag' | 'dagVersion'>, dagId: string | null): Promise<Dag | null> {
@@ -53,24 +64,51 @@ async function currentDag(store: Pick<Store, 'dag' | 'dagVersion'>, dagId: strin
   return registered === null ? null : store.dagVersion(registered.version)
 }
 
-/** The attempt that the alert names, else the newest of its task, or of the first task that failed. */
-function attemptOf(alert: Alert, tasks: readonly TaskRun[]): AlertFacts['attempt'] {
-  const isFailure = alert.kind === 'run_failed'
-  const task = tasks.find(({ taskId, state }) => (isFailure ? state === 'failed' : taskId === alert.taskId))
-  if (task === undefined) return null
-  const named = isFailure ? undefined : alert.payload.attempt
-  const attempt = typeof named === 'number' ? named : task.attempt
-  return attempt === 0 ? null : { taskId: task.taskId, attempt }
+/** What keeps a run, the likeliest first. */
+const KEEPING: readonly TaskState[] = ['up_for_retry', 'running', 'queued', 'scheduled', 'deferred']
+
+function taskOf({ kind, taskId }: Alert, tasks: readonly TaskRun[]): TaskRun | null {
+  if (taskId !== null) return tasks.find((task) => task.taskId === taskId) ?? null
+  const inState = (wanted: TaskState) => tasks.find(({ state }) => state === wanted)
+  if (kind === 'run_failed') return inState('failed') ?? null
+  if (!isLate(kind)) return null
+  for (const state of [...KEEPING, 'failed'] as const) {
+    const found = inState(state)
+    if (found !== undefined) return found
+  }
+  return null
+}
+
+const isLate = (kind: AlertKind): boolean => kind === 'sla_missed' || kind === 'sla_at_risk'
+
+function attemptOf({ kind, payload }: Alert, task: TaskRun | null): number {
+  const named = kind === 'run_failed' ? undefined : payload.attempt
+  return typeof named === 'number' ? named : (task?.attempt ?? 0)
+}
+
+/** At the deadline itself nobody waits for a forecast; whoever reads of a miss wants one. */
+async function expectedEnd(
+  store: Pick<Store, 'pastRuns'>,
+  { kind, taskId }: Alert,
+  run: Run,
+  dag: Dag | null,
+  tasks: readonly TaskRun[],
+  now: Instant,
+): Promise<Forecast | null> {
+  const own = taskId === null ? null : tasks.find((task) => task.taskId === taskId)
+  const ended = isFinalRun(run.state) || (own != null && isFinal(own.state))
+  if (!isLate(kind) || dag === null || ended) return null
+  const history = await new PastRuns(store).of(dag, now)
+  return forecast(remainingTasks(dag, run, tasks, taskId), history, now)
 }
 
 async function lastLines(
   logs: Pick<AttemptLogs, 'tail'>,
-  runId: string,
-  { taskId, attempt }: { taskId: string; attempt: number },
+  of: { runId: string; taskId: string; attempt: number },
   unreadable: (error: unknown) => void,
 ): Promise<string[]> {
   try {
-    return (await logs.tail({ runId, taskId, attempt }, LOG_LINES)).map(({ message }) => message)
+    return (await logs.tail(of, LOG_LINES)).map(({ message }) => message)
   } catch (error) {
     unreadable(error)
     return []

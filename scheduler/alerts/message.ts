@@ -43,7 +43,10 @@ const BLOCKED_LIMIT = 20
  */
 export function renderMessage(content: AlertContent, baseUrl: string): RenderedMessage {
   const base = baseUrl.replace(/\/+$/, '')
-  const html = mailFrame(headlineOf(content), base, [...contentRows(content, base), footer(content)])
+  const html = mailFrame(headlineOf(content), previewOf(content), base, [
+    ...contentRows(content, base),
+    footer(content),
+  ])
   const end = content.footer === '' ? '' : `\n\n${oneLine(content.footer)}`
   return { subject: subjectOf(content), text: `${contentText(content, base)}${end}\n`, html }
 }
@@ -57,6 +60,12 @@ function shortened(content: AlertContent): AlertContent {
 const headlineOf = (content: AlertContent): string => `${nameOf(content)} ${content.summary}`
 
 export const nameOf = ({ dagId, taskId }: AlertContent): string => (taskId === null ? dagId : `${dagId}.${taskId}`)
+
+const PREVIEW_LIMIT = 150
+
+/** The subject has said what is the matter: why, or else how it stands. */
+const previewOf = ({ detail, facts: pairs }: AlertContent): string =>
+  cut(oneLine(detail === '' ? pairs.map(([name, value]) => `${name}: ${value}`).join('. ') : detail), PREVIEW_LIMIT)
 
 /** One line whatever the names hold, so that no name can end the header and begin another. */
 function subjectOf(content: AlertContent): string {

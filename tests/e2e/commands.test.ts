@@ -1,5 +1,15 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { DagShape, LogLine, RunListEntry, RunShape, TaskShape } from '../../scheduler/shapes.js'
+import type {
+  BackfillPreviewShape,
+  BackfillShape,
+  DagShape,
+  LogLine,
+  RunListEntry,
+  RunShape,
+  TaskShape,
+} from '../../scheduler/shapes.js'
 import { startSluice } from '../cli/sluice-process.js'
 import { eventually } from './eventually.js'
 import { Project, type Up } from './project.js'
@@ -29,6 +39,16 @@ tasks:
   sent: { needs: [landed], trigger_dag: { dag: greet, params: { name: Ada } } }
   checked: { needs: [sent], approval: "Ship {{ tasks.landed.outputs.count }} file?" }
   shipped: { needs: [checked], bash: [echo, "{{ tasks.checked.outputs.comment }}"] }
+`,
+  'dags/report.yaml': `dag: report
+schedule: "@daily"
+tasks:
+  write:
+    bash:
+      command: |
+        until [ -e open ]; do sleep 0.05; done
+        [ {{ date interval.start }} != 2020-10-03 ] || [ -e mended ]
+      cwd: ..
 `,
   'dags/waits.yaml': `dag: waits
 tasks:
@@ -206,11 +226,7 @@ describe('commands on a running Sluice', () => {
 
   it('pause and resume', async () => {
     expect(await project.json('pause', 'greet', '--reason', 'audit')).toEqual({ paused: true })
-    const dag = async () => {
-      const { url, token } = await project.instance()
-      const answer = await fetch(`${url}/api/v1/dags/greet`, { headers: { authorization: `Bearer ${token}` } })
-      return (await answer.json()) as DagShape
-    }
+    const dag = () => project.api<DagShape>('/dags/greet')
     expect(await dag()).toMatchObject({ paused: true, pause_reason: expect.stringContaining('audit') })
     expect(await project.json('resume', 'greet')).toEqual({
       paused: false,
@@ -218,6 +234,56 @@ describe('commands on a running Sluice', () => {
     })
     expect(await dag()).toMatchObject({ paused: false, next_due: expect.stringMatching(STAMP) })
   })
+
+  it('backfill: tells before, stops and goes on, makes what failed or is missing, and once for a key', async () => {
+    const october = (last: string, ...options: string[]) =>
+      project.json<BackfillPreviewShape>('backfill', 'report', '--from', '2020-10-01', '--to', last, ...options)
+    const [list, runs] = [
+      () => project.api<BackfillShape[]>('/backfills?dag=report'),
+      () => project.api<RunListEntry[]>('/runs?dag=report'),
+    ]
+    const done = (backfill: number | null) =>
+      eventually(
+        20_000,
+        async () => (await list()).find((one) => one.backfill === backfill && one.state === 'done') ?? null,
+      )
+    expect(await october('2020-10-05', '--dry-run')).toMatchObject({
+      intervals: 4,
+      missing: 4,
+      makes: 4,
+      backfill: null,
+    })
+    expect([await list(), await runs()]).toEqual([[], []])
+
+    const request = ['--reverse', '--max-active', '1', '--key', 'october'] as const
+    const { backfill } = await october('2020-10-05', ...request)
+    await eventually(10_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
+    expect(await project.json('backfill', '--pause', String(backfill))).toMatchObject({ state: 'paused' })
+    await project.write('open', '')
+    await eventually(10_000, async () => ((await runs())[0]?.state === 'success' ? true : null))
+    expect((await project.sluice('backfill', '--list')).stdout).toMatch(/ report +paused .* 1\/4 +1 success$/m)
+    expect(await project.json('backfill', '--resume', String(backfill))).toMatchObject({ state: 'running' })
+    expect((await done(backfill)).runs).toMatchObject({ success: 3, failed: 1 })
+    const inOrder = (await runs()).sort((a, b) => ((a.started_at ?? '') < (b.started_at ?? '') ? -1 : 1))
+    expect(inOrder.map(({ due }) => due.slice(0, 10))).toEqual(['05', '04', '03', '02'].map((day) => `2020-10-${day}`))
+    expect(await october('2020-10-05', ...request)).toMatchObject({ backfill })
+    expect(await list()).toHaveLength(1)
+
+    await project.write('mended', '')
+    const failed = await october('2020-10-05', '--failed')
+    expect(failed).toMatchObject({ makes: 1 })
+    expect((await done(failed.backfill)).runs).toMatchObject({ success: 1, failed: 0 })
+    await rm(join(project.folder, 'open'))
+    const missing = await october('2020-10-07', '--missing')
+    expect(missing).toMatchObject({ intervals: 6, good: 4, missing: 2, makes: 2 })
+    await eventually(10_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
+    expect(await project.json('backfill', '--cancel', String(missing.backfill))).toMatchObject({ state: 'cancelled' })
+    await eventually(10_000, async () => ((await runs()).every(({ ended_at }) => ended_at !== null) ? true : null))
+    expect((await runs()).filter(({ state }) => state !== 'success').map(({ state }) => state)).toEqual([
+      'cancelled',
+      'failed',
+    ])
+  }, 60_000)
 
   it.each([
     [['tasks', 'no-such-run'], 1],

@@ -8,7 +8,7 @@ import type { InstanceFile } from '../../scheduler/shapes.js'
 import { type Ended, sluice } from '../cli/sluice-process.js'
 import { giveStore } from '../scheduler/store/pglite-folder.js'
 
-const READY_WITHIN_MS = 30_000
+const READY_WITHIN_MS = 55_000
 
 /** A project as a newcomer has one: a folder with DAGs, outside the repository. */
 export class Project {
@@ -67,6 +67,14 @@ export class Project {
 
   async instance(): Promise<InstanceFile> {
     return JSON.parse(await readFile(join(this.folder, '.sluice/instance.json'), 'utf8')) as InstanceFile
+  }
+
+  /** @returns what the API of the running Sluice answers to a GET; fails when it does not answer well */
+  async api<T>(path: string): Promise<T> {
+    const { url, token } = await this.instance()
+    const response = await fetch(`${url}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as T
   }
 
   async remove(): Promise<void> {

@@ -51,20 +51,13 @@ afterAll(async () => {
   await project.remove()
 })
 
-async function api<T>(path: string): Promise<T> {
-  const { url, token } = await project.instance()
-  const response = await fetch(`${url}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } })
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-  return (await response.json()) as T
-}
-
-const runsOf = (dag: string) => api<RunListEntry[]>(`/runs?dag=${dag}`)
+const runsOf = (dag: string) => project.api<RunListEntry[]>(`/runs?dag=${dag}`)
 const ended = (dag: string, runs: number) =>
   eventually(20_000, async () => {
     const found = await runsOf(dag)
     return found.length >= runs && found.every(({ state }) => state === 'success') ? found : null
   })
-const startedBy = async ({ run }: RunListEntry) => (await api<RunShape>(`/runs/${run}`)).trigger
+const startedBy = async ({ run }: RunListEntry) => (await project.api<RunShape>(`/runs/${run}`)).trigger
 
 async function deliver(id: string, order: unknown, secret = SECRET): Promise<Response> {
   const { url } = await project.instance()

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { contentOf } from '../../../scheduler/alerts/content.js'
+import { gatherFacts } from '../../../scheduler/alerts/facts.js'
 import { type AlertContent, renderMessage } from '../../../scheduler/alerts/message.js'
+import type { Alert } from '../../../scheduler/store/alert-store.js'
+import { cronSchedule, dag, NOW, snapshot, task } from '../core/dags.js'
 
 const CONTENT: AlertContent = {
   severity: 'good',
@@ -39,6 +43,12 @@ describe('a rendered alert', () => {
     expect(text).toContain('and 9980 more')
   })
 
+  it('shows in lists what the subject does not say, as text', () => {
+    const content = { ...CONTENT, facts: [['Late by', '<b>12 m</b>']] as const }
+    expect(renderMessage(content, 'http://x').html).toContain('>Late by: &lt;b&gt;12 m&lt;/b&gt;</div>')
+    expect(renderMessage({ ...content, detail: 'why' }, 'http://x').html).toContain('>why</div>')
+  })
+
   it('loads nothing from anywhere', () => {
     const links = [{ label: 'Open', path: '/dags/sales' }]
     const { html } = renderMessage({ ...CONTENT, links }, 'https://s.example.com/sluice/')
@@ -46,5 +56,63 @@ describe('a rendered alert', () => {
     expect([...html.matchAll(/href="([^"]*)"/g)].map(([, href]) => href)).toEqual([
       'https://s.example.com/sluice/dags/sales',
     ])
+  })
+})
+
+describe('an alert about a run that is late', () => {
+  const MINUTE = 60_000
+  const tasks = [task('load'), task('rfm', ['load']), task('report', ['rfm'])]
+  const sales = dag('sales', tasks, { schedule: cronSchedule('0 6 * * *', 'Europe/Paris') })
+  const deadline = NOW + 60 * MINUTE
+  /** `load` takes ten minutes, `rfm` thirty and `report` twenty. */
+  const past = {
+    ...{ createdAt: NOW, startedAt: NOW },
+    tasks: [
+      { taskId: 'load', startedAt: NOW, endedAt: NOW + 10 * MINUTE },
+      { taskId: 'rfm', startedAt: NOW + 10 * MINUTE, endedAt: NOW + 40 * MINUTE },
+      { taskId: 'report', startedAt: NOW + 40 * MINUTE, endedAt: NOW + 60 * MINUTE },
+    ],
+  }
+  const { run, tasks: rows } = snapshot(sales, {
+    load: { state: 'success', startedAt: NOW, endedAt: NOW + 10 * MINUTE, attempt: 1 },
+    rfm: { state: 'running', startedAt: NOW + 40 * MINUTE, since: NOW + 40 * MINUTE, attempt: 1 },
+  })
+  const missed: Alert = {
+    ...{ id: 1, key: 'x', kind: 'sla_missed', subject: 'sales', dagId: 'sales', runId: run.id, taskId: null },
+    ...{ payload: { deadline: new Date(deadline).toISOString() }, raisedAt: deadline, acknowledgedBy: null },
+  }
+  const told = async (alert: Alert, pastRuns = Array.from({ length: 6 }, () => past)) => {
+    const store = {
+      run: async () => ({ ...run, state: 'running' as const, startedAt: NOW }),
+      taskRuns: async () => rows,
+      dagVersion: async () => sales,
+      dag: async () => null,
+      runLineage: async () => [],
+      pastRuns: async () => pastRuns,
+    }
+    const logs = { tail: async () => [{ line: 1, at: '', level: 'info' as const, message: 'scoring' }] }
+    const facts = await gatherFacts(store, logs, alert, deadline + 5_000, (error) => expect(error).toBeNull())
+    return contentOf(alert, facts)
+  }
+
+  it('says when it will be done, what keeps it, and what waits', async () => {
+    const content = await told(missed)
+    expect(Object.fromEntries(content.facts)).toEqual({
+      'Due by': 'Fri 20 Nov 2026, 07:00 Paris (06:00 UTC)',
+      'Run due': 'Fri 20 Nov 2026, 06:00 Paris (05:00 UTC)',
+      State: 'running since 06:00 Paris, 1 h 00 m so far',
+      Predicted: '07:30 Paris, 30 m late; p90 07:30 Paris',
+      'Because of': 'rfm, running since 06:40 Paris, 20 m so far',
+      Tasks: '1 of 3 done, 1 running, 1 waiting',
+    })
+    expect(content.blocked).toEqual(['report'])
+    expect(content.log).toEqual(['scoring'])
+    expect(content.links[0]).toEqual({ label: 'Open the task', path: `/runs/${run.id}/tasks/rfm` })
+  })
+
+  it('predicts nothing that it does not know', async () => {
+    const names = async (alert: Alert, runs: (typeof past)[]) => (await told(alert, runs)).facts.map(([name]) => name)
+    expect(await names(missed, [past])).not.toContain('Predicted')
+    expect(await names({ ...missed, kind: 'run_failed' }, Array(6).fill(past))).not.toContain('Predicted')
   })
 })

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { SMTPServerOptions } from 'smtp-server'
 import { afterEach, describe, expect, it } from 'vitest'
+import { PACKAGE_ROOT } from '../../../package-root.js'
 import { type AlertContent, renderMessage } from '../../../scheduler/alerts/message.js'
 import { messageIdOf, SmtpSender, type SmtpSettings } from '../../../scheduler/alerts/smtp.js'
 import { startMailServer } from './mail-server.js'
@@ -20,6 +23,8 @@ const CONTENT: AlertContent = {
 const MESSAGE = renderMessage(CONTENT, 'https://sluice.example.com/')
 const FROM = 'Sluice <sluice@example.com>'
 const ENVELOPE = { from: FROM, to: ['team@example.com'], messageId: messageIdOf('northwind_sales/missed', FROM) }
+
+const tls = (file: string): string => readFileSync(join(PACKAGE_ROOT, 'tests/lakehouse/tls', file), 'utf8')
 
 const open: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -97,6 +102,12 @@ describe('a mail sent to a real server', () => {
     const { server, sender } = await serverAndSender({}, { tls: 'required' })
     expect(await sender.send(ENVELOPE, MESSAGE)).toMatchObject({ sent: false, permanent: false })
     expect(server.received).toEqual([])
+    const trusted = await serverAndSender(
+      { key: tls('server.key'), cert: tls('server.pem') },
+      { tls: 'required', ca: tls('ca.pem') },
+    )
+    expect(await trusted.sender.send(ENVELOPE, MESSAGE)).toEqual({ sent: true, refused: [] })
+    expect(trusted.server.received).toMatchObject([{ secure: true }])
   })
 
   it('is not sent in the clear when TLS is required and not offered', async () => {
