@@ -1,6 +1,7 @@
 import { runBench } from './bench.js'
 import type { Measurement } from './figure.js'
 import { backfill } from './figures/backfill.js'
+import { clear } from './figures/clear.js'
 import { cron, cronAmongMany } from './figures/cron.js'
 import { fanOut } from './figures/fan-out.js'
 import { forEach } from './figures/for-each.js'
@@ -24,6 +25,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   cron,
   cronAmongMany,
   backfill,
+  clear,
   idle,
   sensors,
   kills,

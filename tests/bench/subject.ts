@@ -124,6 +124,17 @@ export class Subject {
     return this.get(`/runs?${query}`)
   }
 
+  /** @returns milliseconds until a page of the web view has come whole */
+  async page(path: string): Promise<number> {
+    const instance = this.#instance
+    if (instance === null) throw new Error('the subject is not up')
+    const asked = performance.now()
+    const response = await fetch(`${instance.url}${path}`, { headers: { authorization: `Bearer ${instance.token}` } })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text.slice(0, 200)}`)
+    return performance.now() - asked
+  }
+
   /** The metrics as Prometheus reads them. */
   async metrics(): Promise<string> {
     const instance = this.#instance

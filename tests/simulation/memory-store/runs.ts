@@ -306,8 +306,8 @@ function snapshot(tables: Tables, runId: string, shownItems: number): RunSnapsho
     const atWork = own.filter((task) => !ended.includes(task) && !waiting.includes(task))
     const failed = ended.filter(({ state }) => state === 'failed' || state === 'cancelled').length
     tasks.push(...atWork, ...waiting.slice(0, shownItems))
-    const left = tables.guards('items_aside') ? waiting.length - shownItems : 0
-    aside[group] = { ended: ended.length, failed, waiting: Math.max(0, left) }
+    if (!tables.guards('items_aside')) continue
+    aside[group] = { ended: ended.length, failed, waiting: Math.max(0, waiting.length - shownItems) }
   }
   return { run: row.run, dag, tasks, outcomes, aside, past: pastRun(tables, row) }
 }

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { RunListEntry } from '../../../scheduler/shapes.js'
+import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
+import { Cluster, type Part } from './cluster.js'
+import { OwnRedis } from './own-redis.js'
+import { peaksOf, recordTransitions, transitions } from './transitions.js'
+
+const postgres = process.env.PG_DSN ?? ''
+const ROUNDS = 4
+const BURST = 8
+
+/** Many tasks for few places: one and two slots of a small pool, and a DAG with a limit of its own. */
+function files(): Record<string, string> {
+  const pooled = Array.from(
+    { length: 8 },
+    (_, index) => `  p${index}: { bash: "sleep 0.05", pool: narrow, pool_slots: ${1 + (index % 2)} }`,
+  )
+  const limited = Array.from({ length: 8 }, (_, index) => `  t${index}: { bash: "sleep 0.05" }`)
+  const retried = 'defaults: { retries: 50, retry_delay: 0s }'
+  return {
+    'sluice.yaml': 'pools: { narrow: 3 }\n',
+    'dags/pooled.yaml': `dag: pooled\nmax_active_runs: 3\n${retried}\ntasks:\n${pooled.join('\n')}\n`,
+    'dags/limited.yaml': `dag: limited\nmax_active_runs: 2\nmax_active_tasks: 4\n${retried}\ntasks:\n${limited.join('\n')}\n`,
+  }
+}
+
+let redis: OwnRedis
+let cluster: Cluster
+beforeAll(async () => {
+  if (postgres === '') throw new Error('PG_DSN must name a PostgreSQL server')
+  redis = await OwnRedis.start()
+})
+afterAll(async () => {
+  await cluster?.remove()
+  await redis.down()
+})
+
+it('no pool, DAG or number of runs is exceeded at any instant, under bursts, kills and clears', async () => {
+  cluster = await Cluster.create({ postgres, redis: redis.url }, files())
+  const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+  await recordTransitions(database)
+  await cluster.start('webserver')
+  const start = { scheduler: () => cluster.start('scheduler'), worker: () => cluster.start('worker', '--slots', '6') }
+  const parts: Part[] = [await start.scheduler(), await start.worker(), await start.scheduler(), await start.worker()]
+  await cluster.knows('pooled')
+  await cluster.knows('limited')
+  const runs: string[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const dags = Array.from({ length: BURST }, (_, index) => (index % 2 === 0 ? 'pooled' : 'limited'))
+    runs.push(...(await Promise.all(dags.map((dag) => cluster.trigger(dag)))))
+    await clearSome()
+    const victim = parts.shift()
+    if (victim === undefined) throw new Error('there is nothing left to kill')
+    await victim.end('SIGKILL')
+    parts.push(await start[victim.name === 'worker' ? 'worker' : 'scheduler']())
+    await clearSome()
+  }
+  const states = await cluster.ended(runs, 180_000)
+  expect(runs.filter((run) => states.get(run) !== 'success')).toEqual([])
+  const history = await transitions(database)
+  await database.close()
+  // each limit was reached, or nothing would have been shown
+  expect(peaksOf(history)).toMatchObject({
+    pools: { narrow: 3 },
+    tasks: { limited: 4 },
+    runs: { pooled: 3, limited: 2 },
+  })
+  expect(history.filter(({ task, state }) => task === null && state === 'queued').length).toBeGreaterThan(ROUNDS)
+}, 300_000)
+
+/** Runs that have ended, and some that are on, run again: whole, and all at once. */
+async function clearSome(): Promise<void> {
+  const list = await cluster.call<RunListEntry[]>('GET', '/runs?limit=200')
+  const chosen = [
+    ...list.filter(({ ended_at }) => ended_at !== null).slice(0, 6),
+    ...list.filter(({ state }) => state === 'running').slice(0, 2),
+  ]
+  await Promise.all(chosen.map(({ run }) => cluster.call('POST', `/runs/${run}/clear`, {})))
+}
