@@ -14,6 +14,7 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
   beforeAll(() => place.house())
   afterAll(() => place.remove())
 
+  const target = (table: string) => new TrinoNames(place.config.catalogs).table(place.table(table))
   const start = async (table: string) => {
     return published(await write(table, ORDERS, { partitionBy: ['day'], checks: [NOT_NULL] }))
   }
@@ -150,6 +151,39 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     })
   })
 
+  it('runs all checks in one query, on what one statement publishes', async () => {
+    const checks: Check[] = [
+      NOT_NULL,
+      { kind: 'unique', options: ['id'], severity: 'error', name: 'unique id' },
+      { kind: 'row_count', options: { min: 1 }, severity: 'error', name: 'row_count' },
+    ]
+    await start('counted')
+    const token = `counted in ${place.schema}`
+    published(await write('counted', ORDERS, { checks, token }))
+    const [prefix = ''] = /^s_[0-9a-f]+_/.exec(stagingTable(target('counted'), token, 0).name) ?? []
+    const queries = await place.trino.rows(
+      `SELECT query FROM system.runtime.queries WHERE source = 'sluice' AND query LIKE '%${prefix}%' AND query NOT LIKE '%system.runtime%' ORDER BY created`,
+    )
+    const words = queries.map(({ query }) => String(query).split(/ (?:TABLE|AS) /)[0])
+    expect(words).toEqual(['CREATE', 'WITH checked', 'CREATE OR REPLACE', 'DROP'])
+  })
+
+  it('stages what only the types of its table make columns of', async () => {
+    await start('untyped')
+    const sql = `SELECT 3 AS id, DATE '2026-01-03' AS day, NULL AS note`
+    published(await write('untyped', sql, { mode: 'append', checks: [NOT_NULL] }))
+    published(
+      await write('untyped', `SELECT CAST(4 AS smallint) AS id, day, note FROM (${sql})`, {
+        mode: 'append',
+        checks: [NOT_NULL],
+      }),
+    )
+    expect((await place.rows('untyped')).slice(2)).toEqual([
+      [3, '2026-01-03', null],
+      [4, '2026-01-03', null],
+    ])
+  })
+
   it('says in the words of all engines why a result does not fit', async () => {
     await start('typed')
     const failure = (sql: string, set = {}) =>
@@ -164,6 +198,10 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     })
     await expect(failure(`${ORDERS.replace('*', '*, 1 AS nota')}`)).resolves.toMatchObject({
       message: `The result for ${label} has the column nota, which the table lacks; is it note?.`,
+    })
+    const unnamed = `SELECT 3 AS id, DATE '2026-01-03', 'z' AS note`
+    await expect(failure(unnamed, { checks: [NOT_NULL] })).resolves.toMatchObject({
+      message: `The result for ${label} has no name for column 2.`,
     })
     await expect(failure(ORDERS, { partitionBy: ['note'] })).resolves.toMatchObject({ code: 'SCHEMA_MISMATCH' })
     await expect(
@@ -208,15 +246,16 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
 
   it('drops what was staged more than a week ago, whoever staged it, and nothing younger', async () => {
     const now = Date.now()
-    const target = new TrinoNames(place.config.catalogs).table(place.table('tidy'))
-    const [old, young] = [8, 6].map((days) => stagingTable(target, `staged ${days} days ago`, now - days * 86_400_000))
+    const [old, young] = [8, 6].map((days) =>
+      stagingTable(target('tidy'), `staged ${days} days ago`, now - days * 86_400_000),
+    )
     if (old === undefined || young === undefined) throw new Error('two tables')
     await start('tidy')
     for (const table of [old, young]) await place.trino.run(`CREATE TABLE ${qualified(table)} AS SELECT 1 AS id`)
-    expect(await cleanStaging(place.trino, target, null, now)).toBeGreaterThanOrEqual(1)
+    expect(await cleanStaging(place.trino, target('tidy'), null, now)).toBeGreaterThanOrEqual(1)
     const left = await place.staged()
     expect([left.includes(old.name), left.includes(young.name)]).toEqual([false, true])
-    expect(await cleanStaging(place.trino, target, 'staged 6 days ago', now)).toBeGreaterThanOrEqual(1)
+    expect(await cleanStaging(place.trino, target('tidy'), 'staged 6 days ago', now)).toBeGreaterThanOrEqual(1)
     expect(await place.staged()).not.toContain(young.name)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { measuredView, progressText } from '../../webserver/present/measured.js'
+import { measuredView, progressView } from '../../webserver/present/measured.js'
 
 describe('what an attempt measured', () => {
   it('is told in people’s words', () => {
@@ -37,10 +37,27 @@ describe('what an attempt measured', () => {
 })
 
 it.each([
-  [{ done: 3, total: 8, unit: 'tasks' }, '3 of 8 tasks'],
-  [{ done: 1_000, total: 2_000 }, '1,000 of 2,000'],
-  [{ state: 'RUNNING' }, ''],
-  [null, ''],
-])('the progress %j', (progress, text) => {
-  expect(progressText(progress)).toBe(text)
+  [{ done: 3, total: 8, unit: 'tasks' }, '3 of 8 tasks', ''],
+  [{ done: 1_000, total: 2_000 }, '1,000 of 2,000', ''],
+  [{ done: 1_000, unit: 'rows' }, '1,000 rows', ''],
+  [{ state: 'queued', step: 'publishing' }, 'publishing, queued', ''],
+  [
+    { step: 'staging', state: 'running', done: 3, total: 8, unit: 'splits', rows: 12_000, bytes: 2_000_000 },
+    '3 of 8 splits',
+    'staging, running: 12,000 rows, 2.0 MB read',
+  ],
+])('the progress %j', (progress, value, note) => {
+  expect(progressView(progress)).toEqual({ value, note, query: '', href: '' })
+})
+
+it.each([[null], [[]], [{}], [{ query: 'q' }]])('no progress: %j', (progress) => {
+  expect(progressView(progress)).toBeNull()
+})
+
+it('links a query to the page of its engine, and to nothing else', () => {
+  const at = (url: string) => progressView({ state: 'running', query: '2026_1', url })?.href
+  expect([at('https://trino:8443/ui/query.html?2026_1'), at('javascript:alert(1)')]).toEqual([
+    'https://trino:8443/ui/query.html?2026_1',
+    '',
+  ])
 })

@@ -5,7 +5,7 @@ import { duration } from './duration.js'
 import { stateOfResult } from './gantt.js'
 import { type CodeLine, highlightSql, highlightYaml } from './highlight.js'
 import { links } from './links.js'
-import { measuredView, progressText } from './measured.js'
+import { measuredView, progressView } from './measured.js'
 import { bytes, rowChanges } from './numbers.js'
 import { type Lineage, timezoneOf } from './run-view.js'
 import { timeLine, timeTwice } from './time.js'
@@ -51,8 +51,12 @@ export function attemptFacts(
     if (chosen.endedAt !== null) facts.push(fact('Ended', timeLine(chosen.endedAt, timezone, now, { seconds: true })))
     if (chosen.result !== null) facts.push(fact('Result', chosen.result, { note: chosen.reason }))
     facts.push(fact('Worker', chosen.workerId, { href: '/workers', note: `queue ${task.queue}` }))
-    const progress = chosen.endedAt === null ? progressText(task.progress) : ''
-    if (progress !== '') facts.push(fact('Progress', progress))
+    const progress = chosen.endedAt === null ? progressView(task.progress) : null
+    if (progress !== null) {
+      const { value, note, query, href } = progress
+      facts.push(fact('Progress', value, { note }))
+      if (query !== '') facts.push(fact('Query', query, { href, mono: true }))
+    }
     if (task.state === 'running' && task.leaseUntil !== null && chosen.endedAt === null)
       facts.push(fact('Lease', `until ${timeLine(task.leaseUntil, timezone, now, { seconds: true })}`))
   }

@@ -40,12 +40,35 @@ export function measuredView(metrics: Json): Measured[] {
   return lines
 }
 
-/** `3 of 8 tasks`; empty without progress that counts. */
-export function progressText(progress: Json): string {
-  if (progress === null || typeof progress !== 'object' || Array.isArray(progress)) return ''
-  const { done, total, unit } = progress
-  if (typeof done !== 'number' || typeof total !== 'number') return ''
-  return `${count(done)} of ${count(total)}${typeof unit === 'string' ? ` ${unit}` : ''}`
+/** How a running attempt goes, in people's words. */
+export interface Progress {
+  /** `3 of 8 splits`; else what it is at */
+  value: string
+  /** `staging, running: 1,000 rows, 2.0 MB read` */
+  note: string
+  /** the id of its query, and where its engine shows that; empty without one */
+  query: string
+  href: string
+}
+
+/**
+ * The progress of an attempt; null when it says nothing yet. Operators give what they know of `done`, `total` and `unit`,
+ * `step` and `state`, `rows` and `bytes` read so far, `query` and its `url`.
+ */
+export function progressView(progress: Json): Progress | null {
+  if (progress === null || typeof progress !== 'object' || Array.isArray(progress)) return null
+  const word = (key: string): string => (typeof progress[key] === 'string' ? progress[key] : '')
+  const figure = (key: string): number | null => (typeof progress[key] === 'number' ? progress[key] : null)
+  const [done, total] = [figure('done'), figure('total')]
+  const counted =
+    done === null ? '' : `${count(done)}${total === null ? '' : ` of ${count(total)}`} ${word('unit')}`.trim()
+  const at = joined(word('step'), word('state'))
+  const taken = rowsAndBytes(figure('rows') ?? 0, figure('bytes') ?? 0)
+  const value = counted === '' ? at : counted
+  const note = [counted === '' ? '' : at, taken === '' ? '' : `${taken} read`].filter((part) => part !== '').join(': ')
+  if (value === '') return null
+  const url = word('url')
+  return { value, note, query: word('query'), href: /^https?:\/\//.test(url) ? url : '' }
 }
 
 function rowsAndBytes(rows: number, size: number): string {

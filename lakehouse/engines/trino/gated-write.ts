@@ -5,22 +5,34 @@ import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
 import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
-import { type Layout, layoutFor, tableProperties } from './layout.js'
+import { type Layout, layoutFor } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
 import type { OwnView } from './own-view.js'
 import { planWrite, type WritePlan } from './plan.js'
 import { QueryProgress } from './progress.js'
 import { publishSql } from './publish-sql.js'
 import { Publisher } from './publisher.js'
-import { currentVersions, readSelect, type TableRead } from './select.js'
+import { assertSelect, currentVersions, readSelect, type TableRead } from './select.js'
 import type { TrinoSession } from './session.js'
-import { cleanStaging, creating, dropTable, stagingHints, stagingTable } from './staging.js'
+import { EarlyStaging, type StageRequest, stage } from './stage.js'
+import { cleanStaging, dropTable, stagingTable } from './staging.js'
 import { type ExistingTable, existingTable } from './target.js'
 
 /** Times a write starts over because its own table changed under it. */
 const MAX_ROUNDS = 5
 /** Share of the writes that look for what crashed attempts of others have left. */
 const LOOKS_FOR_LEFTOVERS = 1 / 16
+
+/** What lies in a staging table. */
+interface StagedRows {
+  plan: WritePlan
+  /** the version of the written table that the SELECT was planned with, when it reads that */
+  known: number | null
+  /** how many rows */
+  staged: number
+  /** a SELECT that gives them in the columns of the table */
+  rows: string
+}
 
 /** One write through the gate: stage, audit, then publish by one statement, or refuse. */
 export class GatedWrite {
@@ -83,40 +95,39 @@ export class GatedWrite {
     const { mode, checks } = this.request
     // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
     const direct = checks.length === 0 && (mode === 'overwrite' || mode === 'append')
-    // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
-    // somebody has changed the table since. One that does not name the table is staged at once.
-    const mayReadItself = this.readsItself || namesTable(this.sql, this.table)
-    const plan = await this.plan(direct || mayReadItself)
-    if (direct) {
-      const { tables } = await plan.inputs
-      const readsItself = tables.some((table) => table.label === this.table.label)
-      const readVersion = readsItself ? await this.readVersion(plan) : null
-      return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
-    }
-    const known = mayReadItself ? await this.readVersion(plan) : null
+    if (direct) return this.publishDirectly()
     const staging = stagingTable(this.table, this.request.token, this.request.now)
     try {
-      const staged = await this.stage(plan, staging)
-      const readVersion = await this.readVersion(plan)
+      // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
+      // somebody has changed the table since. One that does not name the table is staged at once.
+      const mayReadItself = this.readsItself || namesTable(this.sql, this.table)
+      const { known, ...staged } = await (mayReadItself ? this.stageKnown(staging) : this.stageEarly(staging))
+      const readVersion = await this.readVersion(staged.plan)
       if (readVersion !== known) {
         this.readsItself = true
         return await this.attempt()
       }
-      return await this.gate(plan, staging, { staged, readVersion })
+      return await this.gate(staging, { ...staged, readVersion })
     } finally {
       await (this.discarded ?? this.discard(staging))
       this.discarded = null
     }
   }
 
+  private async publishDirectly(): Promise<WriteOutcome | 'stale'> {
+    const plan = await this.plan(true)
+    const { tables } = await plan.inputs
+    const readsItself = tables.some((table) => table.label === this.table.label)
+    const readVersion = readsItself ? await this.readVersion(plan) : null
+    return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
+  }
+
   /** Audits what is staged and publishes it. */
   private async gate(
-    plan: WritePlan,
     staging: TrinoTable,
-    { staged, readVersion }: { staged: number; readVersion: number | null },
+    { plan, rows, staged, readVersion }: Omit<StagedRows, 'known'> & { readVersion: number | null },
   ): Promise<WriteOutcome | 'stale'> {
     const { mode, keys, signal } = this.request
-    const rows = `SELECT ${identifiers(plan.layout.columns.map((column) => column.name))} FROM ${qualified(staging)}`
     const keyed = { session: this.session, table: this.table, layout: plan.layout, rows, signal }
     const [verdict, nullPartitions] = await Promise.all([
       this.audit(this.auditOf(plan, rows)),
@@ -148,21 +159,36 @@ export class GatedWrite {
     return existingTable(this.session, table, signal)
   }
 
-  /** @returns the number of rows */
-  private async stage(plan: WritePlan, staging: TrinoTable): Promise<number> {
-    const { signal } = this.request
-    const create = `CREATE TABLE ${qualified(staging)}${tableProperties(staging, { ...plan.layout, partitioning: [] }, null)} AS ${selectOf(plan)}`
-    const progress = this.progress('staging')
-    const last = await this.session.hinted(stagingHints(staging), (properties) =>
-      creating(this.session, staging, async () => {
-        const statement = await this.session.submit(create, { signal, properties })
-        return statement.finish((page) => {
-          progress.page(page)
-          return 'more'
-        })
-      }),
-    )
-    return last.updateCount ?? 0
+  /** Rows of a SELECT that may read the table it writes: the version it reads is looked up first. */
+  private async stageKnown(staging: TrinoTable): Promise<StagedRows> {
+    const plan = await this.plan(true)
+    const known = await this.readVersion(plan)
+    return { ...(await this.stageFitted(plan, staging)), known }
+  }
+
+  /** Rows of any other are staged while it is still being fitted to the table. */
+  private async stageEarly(staging: TrinoTable): Promise<StagedRows> {
+    const early = new EarlyStaging(this.stageRequest(staging), assertSelect(this.names.rewrite(this.sql).sql))
+    let plan: WritePlan
+    try {
+      plan = await this.plan(false)
+    } catch (error) {
+      await early.stop()
+      throw error
+    }
+    const staged = await early.rows()
+    if (staged === null) return this.stageFitted(plan, staging)
+    return { plan, known: null, staged, rows: projected(plan.layout, qualified(staging)) }
+  }
+
+  private async stageFitted(plan: WritePlan, staging: TrinoTable): Promise<StagedRows> {
+    const staged = await stage(this.stageRequest(staging), selectOf(plan))
+    const columns = identifiers(plan.layout.columns.map((column) => column.name))
+    return { plan, known: null, staged, rows: `SELECT ${columns} FROM ${qualified(staging)}` }
+  }
+
+  private stageRequest(staging: TrinoTable): StageRequest {
+    return { session: this.session, staging, signal: this.request.signal, progress: this.progress('staging') }
   }
 
   private auditOf(plan: WritePlan, rows: string): AuditRequest {

@@ -38,6 +38,7 @@ export function layoutFor(
   source: SelectColumns['columns'],
   write: { mode: WriteMode; partitionBy: string[]; evolve: boolean },
 ): Layout {
+  assertNamed(table, source)
   assertDistinct(table.label, source)
   if (existing === null || write.mode === 'overwrite') return ownLayout(table, existing, source, write.partitionBy)
   const found = new Map(source.map((column) => [column.name.toLowerCase(), column]))
@@ -57,6 +58,14 @@ export function layoutFor(
   }
   assertSamePartitions(table.label, existing.partitioning, write.partitionBy)
   return layout
+}
+
+/** Trino calls a column without a name `_col` and its place, and finds it under no name. */
+function assertNamed(table: TrinoTable, source: SelectColumns['columns']): void {
+  const unnamed = source.findIndex(({ name }, index) => name === `_col${index}`)
+  if (unnamed === -1) return
+  const hint = 'Name it in the SELECT: `count(*) AS orders`.'
+  throw mismatch(table.label, `has no name for column ${unnamed + 1}`, { hint })
 }
 
 /** `WITH (…)` of a statement that creates a table. */

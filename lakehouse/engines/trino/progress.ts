@@ -24,19 +24,21 @@ export class QueryProgress {
   page({ id, infoUri, stats }: StatementPage): void {
     const { state, completedSplits, totalSplits, processedRows, processedBytes } = stats
     const key = `${state} ${completedSplits} ${totalSplits} ${processedRows}`
-    if (key === this.#shown) return
-    this.#shown = key
-    this.progress({
-      query: id,
-      step: this.step,
-      state: state.toLowerCase(),
-      done: completedSplits,
-      total: totalSplits,
-      unit: 'splits',
-      rows: processedRows,
-      bytes: processedBytes,
-      ...(infoUri === null ? {} : { url: infoUri }),
-    })
+    if (key !== this.#shown) {
+      this.#shown = key
+      this.progress({
+        query: id,
+        step: this.step,
+        state: state.toLowerCase(),
+        done: completedSplits,
+        total: totalSplits,
+        unit: 'splits',
+        rows: processedRows,
+        bytes: processedBytes,
+        ...(infoUri === null ? {} : { url: infoUri }),
+      })
+    }
+    // a query that does not get on is worth a line too
     const begun = this.#state === ''
     const due = stats.elapsedTimeMillis >= this.#nextLineMs
     this.#state = state

@@ -126,7 +126,11 @@ export function isShow(sql: string): boolean {
   return /^(show|describe|desc)\b/i.test(sql.replace(LEADING, ''))
 }
 
-function assertSelect(sql: string, subject: string): string {
+/**
+ * @returns the text without a semicolon at the end
+ * @throws SluiceError SQL_NOT_A_SELECT
+ */
+export function assertSelect(sql: string, subject = 'The SQL'): string {
   const text = sql.replace(TRAILING, '')
   const start = text.replace(LEADING, '')
   const word = /^[A-Za-z]+/.exec(start)?.[0].toLowerCase() ?? ''

@@ -68,20 +68,24 @@ export class Cluster {
   }
 
   async call<T>(method: 'GET' | 'POST', path: string, body?: unknown, key?: string): Promise<T> {
-    const { url, token } = JSON.parse(
-      await readFile(join(this.folder, '.sluice/instance.json'), 'utf8'),
-    ) as InstanceFile
-    const response = await fetch(`${url}/api/v1${path}`, {
+    const text = await this.text(`/api/v1${path}`, {
       method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        ...(key === undefined ? {} : { 'idempotency-key': key }),
-      },
+      headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { 'idempotency-key': key }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-    return (await response.json()) as T
+    return JSON.parse(text) as T
+  }
+
+  /** What an address of the web server answers: a page, a log. */
+  async text(
+    path: string,
+    { headers = {}, ...init }: RequestInit & { headers?: Record<string, string> } = {},
+  ): Promise<string> {
+    const instance = await readFile(join(this.folder, '.sluice/instance.json'), 'utf8')
+    const { url, token } = JSON.parse(instance) as InstanceFile
+    const response = await fetch(url + path, { ...init, headers: { ...headers, authorization: `Bearer ${token}` } })
+    if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`)
+    return response.text()
   }
 
   /** Triggers until it is acknowledged: whatever the answer was, the key makes it one run. */

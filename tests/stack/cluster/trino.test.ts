@@ -26,6 +26,8 @@ const DAGS = {
   'dags/ended.yaml': dag('ended', { sql: { query: slow(5), to: `delta.${MARK}.ended`, mode: 'append' } }),
   'dags/goes_on.yaml': dag('goes_on', { sql: { query: slow(50), to: `${MARK}.goes_on`, mode: 'append' } }),
   'dags/late.yaml': dag('late', { sql: { query: slow(600), to: `${MARK}.late` }, timeout: '12s', retries: 0 }),
+  'dags/shown.yaml': dag('shown', { sql: { query: slow(600), to: `${MARK}.shown` } }),
+  'dags/made.yaml': dag('made', { sql: { statement: `CREATE TABLE delta.${MARK}.made (id integer)` } }),
   'dags/cancelled.yaml': dag('cancelled', { sql: { query: slow(600), to: `delta.${MARK}.cancelled` } }),
 }
 
@@ -69,7 +71,7 @@ beforeAll(async () => {
   await cluster.start('webserver')
   await cluster.start('scheduler')
   worker = await cluster.start('worker', '--slots', '4')
-  for (const name of ['ended', 'goes_on', 'late', 'cancelled']) await cluster.knows(name)
+  for (const name of ['ended', 'goes_on', 'late', 'shown', 'made', 'cancelled']) await cluster.knows(name)
 })
 afterAll(async () => {
   await cluster?.remove()
@@ -101,6 +103,37 @@ const taskOf = async (run: string) => {
   const { tasks } = await cluster.call<{ tasks: TaskShape[] }>('GET', `/runs/${run}`)
   return tasks[0]
 }
+
+it('a running query shows how far it is, on the page of its attempt and in its log', async () => {
+  const run = await cluster.trigger('shown')
+  await running('shown')
+  const page = await eventually(10_000, async () => {
+    const html = await cluster.text(`/runs/${run}/tasks/load`)
+    return html.includes('publishing, running') ? html : null
+  })
+  expect(page).not.toContain('>not gated<')
+  const [, query = ''] = /<dt>Query<\/dt><dd class="mono"><a href="http[^"]+">([^<]+)</.exec(page) ?? []
+  expect(page).toMatch(/<dt>Progress<\/dt><dd>\d+ of \d+ splits<span class="sub">publishing, running/)
+  const [known] = await trino.rows(`SELECT source FROM system.runtime.queries WHERE query_id = '${query}'`)
+  expect(known).toEqual({ source: 'sluice' })
+  const log = await eventually(15_000, async () => {
+    const text = await cluster.text(`/api/v1/runs/${run}/tasks/load/attempts/1/log`)
+    return text.includes(' splits') ? text : null
+  })
+  expect(log).toContain(`Trino query ${query}: publishing.`)
+  expect(log).toMatch(
+    new RegExp(`Trino query ${query}: running, \\d+ of \\d+ splits, [\\d,]+ rows, [\\d.,]+ MB read\\.`),
+  )
+  await cluster.call('POST', `/runs/${run}/cancel`, {})
+}, 60_000)
+
+it('a plain statement runs as it is, and its pages say that it has no gate', async () => {
+  const run = await cluster.trigger('made')
+  expect((await cluster.ended([run], 60_000)).get(run)).toBe('success')
+  expect(await trino.rows(`SELECT count(*) AS n FROM delta.${MARK}.made`)).toEqual([{ n: 0 }])
+  for (const path of [`/runs/${run}`, `/runs/${run}/tasks/load`])
+    expect(await cluster.text(path)).toContain('>not gated<')
+}, 90_000)
 
 it('a query ends with its task, at its timeout and when it is cancelled', async () => {
   const [late, cancelled] = [await cluster.trigger('late'), await cluster.trigger('cancelled')]

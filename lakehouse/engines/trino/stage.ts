@@ -1,0 +1,68 @@
+import { TrinoError } from './errors.js'
+import { qualified, type TrinoTable } from './names.js'
+import type { QueryProgress } from './progress.js'
+import type { TrinoSession } from './session.js'
+import { creating, stagingHints } from './staging.js'
+
+/** Where rows are staged, and who is told of it. */
+export interface StageRequest {
+  session: TrinoSession
+  staging: TrinoTable
+  signal: AbortSignal
+  progress: QueryProgress
+}
+
+/** Trino says so before it runs anything: the columns of the SELECT are none that a table of this catalog can have. */
+const NO_COLUMNS_OF_A_TABLE = new Set(['NOT_SUPPORTED', 'COLUMN_TYPE_UNKNOWN'])
+
+/** Writes the rows of a SELECT into their staging table. @returns the number of rows */
+export async function stage(request: StageRequest, select: string): Promise<number> {
+  const { session, staging, signal, progress } = request
+  const create = `CREATE TABLE ${qualified(staging)} AS ${select}`
+  const last = await session.hinted(stagingHints(staging), (properties) =>
+    creating(session, staging, async () => {
+      const statement = await session.submit(create, { signal, properties })
+      return statement.finish((page) => {
+        progress.page(page)
+        return 'more'
+      })
+    }),
+  )
+  return last.updateCount ?? 0
+}
+
+/**
+ * Staging that does not wait until the SELECT has been fitted to its table: looking at both takes about as long as a small
+ * result takes to stage. The rows get the table's types when they are read from there.
+ */
+export class EarlyStaging {
+  readonly #stop = new AbortController()
+  readonly #rows: Promise<number>
+
+  /** @param sql one SELECT */
+  constructor(request: StageRequest, sql: string) {
+    const signal = AbortSignal.any([request.signal, this.#stop.signal])
+    this.#rows = stage({ ...request, signal }, `SELECT * FROM (${sql}\n)`)
+    // whoever asks for the rows is told; when the plan fails nobody asks
+    this.#rows.catch(() => undefined)
+  }
+
+  /**
+   * @returns the number of rows; null when nothing was staged, because the SELECT can be only with the types of its table
+   * @throws TrinoError when the SELECT itself failed
+   */
+  async rows(): Promise<number | null> {
+    try {
+      return await this.#rows
+    } catch (error) {
+      if (error instanceof TrinoError && NO_COLUMNS_OF_A_TABLE.has(error.failure.errorName)) return null
+      throw error
+    }
+  }
+
+  /** Ends the query; what it has staged is left to be dropped. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('the rows are of no use'))
+    await this.#rows.catch(() => undefined)
+  }
+}
