@@ -15,6 +15,8 @@ const ANSWER_MS = 60_000
 /** Looks that others have asked for are found by then. */
 const LONGEST_PAUSE_MS = 2_000
 const SHORTEST_PAUSE_MS = 100
+/** After a round that had something to look at: with thousands of looks, spread over the minute, the rounds are what costs. */
+const GATHER_MS = 1_000
 
 export interface LooksOptions {
   store: Pick<Store, 'dueLooks' | 'nextLookAt' | 'recordLooks'>
@@ -66,25 +68,27 @@ export class Looks {
   async #pass(): Promise<void> {
     const { store, clock, log, queues } = this.#options
     let next: number | null = null
+    let found = false
     try {
       for (;;) {
         const options = { now: clock.now(), leaseMs: LEASE_MS, limit: BATCH }
         const due = this.#closed ? [] : await store.dueLooks(queues(), options)
         if (due.length > 0) await this.#lookAt(due)
+        found ||= due.length > 0
         if (due.length < BATCH) break
       }
       next = await store.nextLookAt(queues())
     } catch (error) {
       log.error({ err: error }, 'looking at what tasks wait for failed; trying again')
     }
-    this.#pause(next)
+    this.#pause(next, found ? GATHER_MS : SHORTEST_PAUSE_MS)
   }
 
-  #pause(next: number | null): void {
+  #pause(next: number | null, shortest: number): void {
     const { clock } = this.#options
     this.#forget()
     if (this.#closed) return
-    const pause = Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, (next ?? Number.MAX_VALUE) - clock.now()))
+    const pause = Math.max(shortest, Math.min(LONGEST_PAUSE_MS, (next ?? Number.MAX_VALUE) - clock.now()))
     this.#forget = clock.at(clock.now() + pause, () => this.request())
   }
 

@@ -2,15 +2,18 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type {
+  AlertShape,
   BackfillPreviewShape,
   BackfillShape,
   DagShape,
   LogLine,
+  MessageShape,
   RunListEntry,
   RunShape,
   TaskShape,
 } from '../../scheduler/shapes.js'
 import { startSluice } from '../cli/sluice-process.js'
+import { startMailServer } from '../scheduler/alerts/mail-server.js'
 import { eventually } from './eventually.js'
 import { Project, type Up } from './project.js'
 
@@ -50,20 +53,41 @@ tasks:
         [ {{ date interval.start }} != 2020-10-03 ] || [ -e mended ]
       cwd: ..
 `,
+  'dags/alarm.yaml': `dag: alarm
+on_failure: { email: [team@example.com] }
+tasks:
+  rings: { bash: "echo '<b>smoke</b>'; exit 3" }
+  flees: { needs: [rings], bash: ["true"] }
+`,
   'dags/waits.yaml': `dag: waits
 tasks:
   sleeper: { bash: [sleep, "600"] }
 `,
 }
 
+/** The mail server takes no mail for those who are gone. */
+const gone = new Set<string>()
+let mails: Awaited<ReturnType<typeof startMailServer>>
 let project: Project
 
 beforeAll(async () => {
-  project = await Project.ready(DAGS)
+  mails = await startMailServer({
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    onRcptTo: ({ address }, _session, callback) =>
+      callback(gone.has(address) ? Object.assign(new Error('no such user'), { responseCode: 550 }) : null),
+  })
+  const config = `connections: { mail: { type: smtp, host: 127.0.0.1, port: ${mails.port}, tls: none } }
+alerts:
+  base_url: https://sluice.example.com
+  email: { connection: mail, from: "Sluice <sluice@example.com>" }
+  digest: 100ms
+`
+  project = await Project.ready({ ...DAGS, 'sluice.yaml': config })
 })
 
 afterAll(async () => {
   await project.remove()
+  await mails.stop()
 })
 
 const tasksOf = async (run: string): Promise<Record<string, string>> =>
@@ -234,6 +258,41 @@ describe('commands on a running Sluice', () => {
     })
     expect(await dag()).toMatchObject({ paused: false, next_due: expect.stringMatching(STAMP) })
   })
+
+  it('alerts: by mail, taken note of, muted, and what was refused is sent again', async () => {
+    const { run } = await project.json<{ run: string }>('trigger', 'alarm')
+    const [mail] = await eventually(20_000, async () => (mails.received.length > 0 ? mails.received : null))
+    expect(mail?.to).toEqual(['team@example.com'])
+    expect(mail?.mail.subject).toMatch(/^\[Sluice\] Failed: alarm failed, run due /)
+    expect(mail?.mail.text).toContain('Waiting for it: flees')
+    expect(mail?.mail.text).toContain('  <b>smoke</b>')
+    expect(mail?.mail.html).toContain('&lt;b&gt;smoke&lt;/b&gt;')
+    expect(mail?.mail.text).toContain(`https://sluice.example.com/runs/${run}/tasks/rings`)
+    const list = (...options: string[]) => project.json<AlertShape[]>('alerts', 'list', 'alarm', ...options)
+    const [alert] = await list()
+    expect(alert).toMatchObject({ kind: 'run_failed', run, deliveries: [{ to: 'email team@example.com' }] })
+    expect(await project.json('alerts', 'ack', String(alert?.alert))).toEqual({ acknowledged: 1 })
+    expect(await list()).toEqual([])
+
+    const { mute } = await project.json<{ mute: number }>('alerts', 'mute', 'alarm', '--for', '1h', '--reason', 'drill')
+    await project.json('trigger', 'alarm')
+    const states = async () => (await project.api<AlertShape[]>('/alerts?dag=alarm'))[0]?.deliveries[0]?.state
+    await eventually(20_000, async () => ((await states()) === 'muted' ? true : null))
+    expect((await project.sluice('alerts', 'mute')).stdout).toMatch(/ alarm .* drill$/m)
+    expect((await project.sluice('alerts', 'unmute', String(mute))).stdout).toBe(`Mute ${mute} has ended.\n`)
+
+    gone.add('gone@example.com')
+    const refused = await project.sluice('alerts', 'test', '--email', 'gone@example.com')
+    expect([refused.code, refused.stdout]).toEqual([1, expect.stringMatching(/^email gone@example.com: dead, .*550/)])
+    const [dead] = await project.json<MessageShape[]>('alerts', 'messages', '--dead')
+    gone.clear()
+    await project.json('alerts', 'retry', String(dead?.message))
+    await eventually(20_000, async () => (mails.received.length === 2 ? true : null))
+    expect(mails.received[1]).toMatchObject({
+      to: ['gone@example.com'],
+      mail: { subject: expect.stringContaining('Test') },
+    })
+  }, 60_000)
 
   it('backfill: tells before, stops and goes on, makes what failed or is missing, and once for a key', async () => {
     const october = (last: string, ...options: string[]) =>

@@ -88,6 +88,19 @@ describe('the looks of a worker', () => {
     await self.close()
     expect(clock.armed).toBeLessThan(2)
   })
+
+  it('are one round a second when one after the other becomes due', async () => {
+    const { self, clock, sent, turn } = watching([[due('a')], [due('b'), due('c')]], NOW + 1)
+    self.request()
+    await turn()
+    self.heard(sent[0]?.token ?? '', [seen('a')])
+    await turn()
+    await clock.moveTo(NOW + 999, turn)
+    expect(sent).toHaveLength(1)
+    await clock.moveTo(NOW + 1_000, turn)
+    expect(sent[1]?.looks.map(({ key }) => key)).toEqual(['b', 'c'])
+    await self.close()
+  })
 })
 
 describe('what a slot looks at', () => {
