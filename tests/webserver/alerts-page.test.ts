@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { failure, TEAM } from '../scheduler/store/suite/alerts.js'
 import { fillStore, NOW } from './sample-store.js'
 import { SampleWeb } from './sample-web.js'
 
@@ -34,6 +35,21 @@ describe('the page of alerts', () => {
     expect(await web.page('/alerts', operator)).not.toContain('returns_daily.yaml')
     expect(await web.page('/alerts?which=all', operator)).toContain('seen by a_operator')
     expect((await web.post(`/alerts/${newest?.id}/acknowledge`, viewer, {}, '/alerts')).status).toBe(403)
+  })
+
+  it('takes note of all that a message carried, for the day after a storm', async () => {
+    const storm = Array.from({ length: 40 }, (_, index) => failure(`storm ${index}`))
+    await web.store.raiseAlerts(storm, NOW)
+    await web.store.makeMessages(TEAM, NOW)
+    const [message] = await web.store.claimMessages({ now: NOW, leaseMs: 1_000, limit: 1 })
+    if (message === undefined) throw new Error('no message')
+    await web.store.settleMessage(message, { state: 'sent', refused: null, problem: '' }, NOW)
+    const path = `/alerts/messages/${message.id}/acknowledge`
+    expect(await web.page('/alerts', viewer)).not.toContain(path)
+    expect(await web.page('/alerts', operator)).toContain(`action="${path}"`)
+    expect((await web.post(path, operator, {}, '/alerts')).status).toBe(303)
+    expect((await alerts()).map(({ acknowledgedBy }) => acknowledgedBy)).toEqual(Array(9).fill('a_operator'))
+    expect((await web.post(path, operator, {}, '/alerts')).status).toBe(303)
   })
 
   it('sends again what was given up', async () => {

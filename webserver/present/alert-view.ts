@@ -62,6 +62,8 @@ export function messageView(message: ListedMessage, now: Instant) {
     next: message.state !== 'waiting' ? '' : wait <= 0 ? 'now' : `again in ${roughDuration(wait)}`,
     made: timeLine(message.createdAt, 'UTC', now),
     problem: message.problem,
+    // one alert has its own button
+    acknowledge: message.alerts > 1 ? `/alerts/messages/${message.id}/acknowledge` : '',
     retry: dead ? `/alerts/messages/${message.id}/retry` : '',
   }
 }

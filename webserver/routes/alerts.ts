@@ -69,6 +69,9 @@ export function alertActions(web: Web): Router {
   post('/alerts/:alert/acknowledge', (req, actor) =>
     commands.acknowledgeAlerts({ alertIds: [idOf(req, 'alert')] }, actor),
   )
+  post('/alerts/messages/:message/acknowledge', (req, actor) =>
+    commands.acknowledgeAlerts({ messageId: idOf(req, 'message') }, actor),
+  )
   post('/alerts/messages/:message/retry', (req, actor) => commands.retryMessage(idOf(req, 'message'), actor))
   post('/alerts/mutes/:mute/end', (req, actor) => commands.endMute(idOf(req, 'mute'), actor))
   post('/alerts/mutes', (req, actor) => {
