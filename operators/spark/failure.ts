@@ -122,8 +122,8 @@ function pythonException(lines: readonly string[]): string | null {
   const [, , name = '', text = ''] = EXCEPTION.exec(rest[at] ?? '') ?? []
   if (name === '') return null
   if (name !== 'Py4JJavaError') return text === '' ? name : `${name}: ${text}`
-  const jvm = rest.slice(at + 1).find((line) => /^: /.test(line))
-  return deepestCause(rest) ?? (jvm === undefined ? `${name}: ${text}` : withoutPackage(jvm.slice(2)))
+  const jvm = rest.findIndex((line, index) => index > at && line.startsWith(': '))
+  return deepestCause(rest) ?? (jvm === -1 ? `${name}: ${text}` : causeAt(rest, jvm, ': '))
 }
 
 /** The deepest `Caused by:` after an uncaught exception of the JVM, else that exception. */
@@ -134,9 +134,19 @@ function javaException(lines: readonly string[]): string | null {
   return deepestCause(lines.slice(start + 1)) ?? withoutPackage(first)
 }
 
+const CAUSED_BY = 'Caused by: '
+
 function deepestCause(lines: readonly string[]): string | null {
-  const line = lines.findLast((one) => one.startsWith('Caused by: '))
-  return line === undefined ? null : withoutPackage(line.slice('Caused by: '.length))
+  const at = lines.findLastIndex((one) => one.startsWith(CAUSED_BY))
+  return at === -1 ? null : causeAt(lines, at, CAUSED_BY)
+}
+
+/** The exception of the JVM in that line, or what a Python worker has raised where it only hands on the traceback. */
+function causeAt(lines: readonly string[], at: number, prefix: string): string {
+  const text = (lines[at] ?? '').slice(prefix.length)
+  if (!text.endsWith('PythonException: Traceback (most recent call last):')) return withoutPackage(text)
+  const raised = lines.slice(at + 1).find((line) => /^[A-Za-z_]/.test(line))
+  return withoutPackage(raised ?? text)
 }
 
 /** `java.lang.IllegalStateException: no rows` -> `IllegalStateException: no rows` */

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { LakehouseConfig } from '../../lakehouse/config.js'
+import type { LakehouseConfig, S3Connection } from '../../lakehouse/config.js'
 import { S3Bucket } from '../../lakehouse/objects/s3-bucket.js'
 import { Lake } from '../lakehouse/subject.js'
 import { S3Place } from './s3-place.js'
@@ -10,10 +10,13 @@ import { S3Place } from './s3-place.js'
 export class S3Lake extends Lake {
   readonly place: S3Place
 
-  /** @param endpoint another way to the same store, e.g. through a proxy */
-  constructor(endpoint?: string) {
+  /**
+   * @param endpoint another way to the same store, e.g. through a proxy
+   * @param keys another user's
+   */
+  constructor(endpoint?: string, keys: Partial<S3Connection> = {}) {
     super()
-    this.place = new S3Place(endpoint)
+    this.place = new S3Place(endpoint, keys)
   }
 
   override get config(): LakehouseConfig {

@@ -18,13 +18,20 @@ export class S3Place {
   readonly prefix = `sluice-test-${randomUUID()}`
   readonly connection: S3Connection
 
-  /** @param endpoint another way to the same store, e.g. through a proxy */
-  constructor(endpoint = variable('S3_ENDPOINT')) {
-    this.connection = {
-      type: 's3',
-      endpoint,
+  /**
+   * @param endpoint another way to the same store, e.g. through a proxy
+   * @param keys another user's
+   */
+  constructor(endpoint?: string, keys: Partial<S3Connection> = {}) {
+    const stack = S3Place.stack()
+    this.connection = { type: 's3', path_style: true, ...stack, endpoint: endpoint ?? stack.endpoint, ...keys }
+  }
+
+  /** The object store of the stack, and the keys of the user that owns it. */
+  static stack() {
+    return {
+      endpoint: variable('S3_ENDPOINT'),
       region: process.env.S3_REGION ?? 'us-east-1',
-      path_style: true,
       access_key: variable('AWS_ACCESS_KEY_ID'),
       secret_key: variable('AWS_SECRET_ACCESS_KEY'),
     }

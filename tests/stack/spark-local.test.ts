@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
@@ -13,7 +14,7 @@ import {
   type TestContext,
   TestProject,
 } from '../operators/operator-context.js'
-import { sparkConnection } from './spark-services.js'
+import { sparkConnection, sparkHome } from './spark-services.js'
 
 // A JVM takes its time to start, and longer on a machine that is busy.
 vi.setConfig({ testTimeout: 300_000 })
@@ -70,6 +71,9 @@ counts = rows.groupBy((rows.id % 7).alias("kind")).count()
 print("wrote", counts.count())
 json.dump({"kinds": 7}, open(os.environ["SLUICE_OUTPUTS"], "w"))
 `
+/** Any jar will do that has another class. */
+const someJar = () =>
+  `${sparkHome()}/jars/${readdirSync(`${sparkHome()}/jars`).find((name) => name.startsWith('slf4j-api-'))}`
 const config = (args: string[] = []) => ({ application: 'jobs/job.py', args })
 
 describe('local', () => {
@@ -119,6 +123,21 @@ describe('local', () => {
       {},
       /^AnalysisException: \[TABLE_OR_VIEW_NOT_FOUND\].*no/,
     ],
+    [
+      'an error of py4j',
+      `from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+spark._jvm.java.lang.Integer.parseInt("no number")`,
+      {},
+      /^NumberFormatException: For input string: "no number" \(exit code 1\)/,
+    ],
+    [
+      'an error of a function on the rows',
+      `from pyspark.sql import SparkSession
+SparkSession.builder.getOrCreate().sparkContext.parallelize([1]).map(lambda n: n / 0).collect()`,
+      {},
+      /ZeroDivisionError: division by zero/,
+    ],
     ['a job that is killed', 'import os, signal; os.kill(os.getppid(), signal.SIGKILL)', {}, /killed by SIGKILL/],
     [
       'a master that is not there',
@@ -143,7 +162,7 @@ describe('local', () => {
   })
 
   it.each([
-    ['class', { application: 'file:/no/such.jar', class: 'no.Such' }, /no\.Such is in none of the jars/],
+    ['class', { application: someJar(), class: 'no.Such' }, /no\.Such is in none of the jars/],
     ['memory', { application: 'jobs/job.py', driver_memory: '512m' }, /ran out of memory/],
   ])('sums up a missing or small %s', async (_, task, message) => {
     const job = `from pyspark.sql import SparkSession

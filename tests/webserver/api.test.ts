@@ -360,6 +360,8 @@ describe('health and metrics', () => {
     expect(metrics).toContain('sluice_dag_file_problems 1')
     expect(metrics).toContain('sluice_worker_slots{worker="worker-2"} 4')
     expect(metrics).toContain('sluice_workers_silent 1')
+    expect(metrics).toContain('sluice_slas{state="missed"} 1')
+    expect(metrics).toContain('sluice_slas{state="at_risk"} 1')
     expect(metrics).toContain('sluice_scheduler_lag_seconds 0')
   })
 

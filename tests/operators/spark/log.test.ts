@@ -145,6 +145,24 @@ ZeroDivisionError: division by zero
     expect(errorOf(log).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
   })
 
+  it.each([
+    ['Caused by: ', '\t... 1 more'],
+    [': org.apache.spark.SparkException: Job aborted: Lost task 0.0: ', 'Driver stacktrace:'],
+  ])('names what a function on the rows of an RDD has raised: %s', (before, behind) => {
+    const log = `Traceback (most recent call last):
+  File "/tmp/job.py", line 2, in <module>
+py4j.protocol.Py4JJavaError: An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.
+${before}org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+  File "/opt/pyspark/worker.py", line 1, in main
+    process()
+  File "/tmp/job.py", line 2, in <lambda>
+ZeroDivisionError: division by zero
+
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:1)
+${behind}`
+    expect(errorOf(log).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
+  })
+
   it('looks through py4j to the deepest cause', () => {
     const log = `Traceback (most recent call last):
   File "/tmp/job.py", line 4, in <module>
