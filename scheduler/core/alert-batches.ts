@@ -5,6 +5,8 @@ export interface WaitingDestination {
   destination: string
   /** since when the oldest of them waits */
   since: Instant
+  /** when the newest of them was raised */
+  newest: Instant
   /** a message to it is still to be sent */
   isOpen: boolean
   /** the newest message to it: how many alerts it carried, and when it was made; null for none */
@@ -16,6 +18,11 @@ export interface DigestRules {
   /** alerts raised within this of the first go out with it, in ms */
   windowMs: number
 }
+
+/** While more keep coming within this of each other, or within the window where that is shorter, they are waited for. */
+const QUIET_MS = 2_000
+/** But the first of them waits no longer than this. */
+export const LONGEST_WINDOW_MS = 30_000
 
 /** A message with so many alerts is a storm, and the next one to the same people waits longer. */
 export const STORM_ALERTS = 10
@@ -29,8 +36,8 @@ export const STORM_MS = 60_000
 const LONGEST_RETRY_MS = 15_000
 
 /**
- * Which destinations get their next message now: once the first of their alerts has waited for the window, in a storm
- * once a minute. While a message is under way, what comes meanwhile waits for the next one, so that an outage of the mail
+ * Which destinations get their next message now: once the first of their alerts has waited for the window and no more come
+ * (raising 14,000 takes a while), in a storm once a minute. While a message is under way, what comes meanwhile waits for the next one, so that an outage of the mail
  * server leaves two mails behind, not hundreds. Alerts with other destinations never share a message, so nobody learns
  * who else is told of what.
  * @returns the destinations, and the instant of the next look; null when nothing waits but for a message under way
@@ -51,8 +58,9 @@ export function dueDestinations(
   return { due, next }
 }
 
-function dueAt({ since, last }: WaitingDestination, { windowMs }: DigestRules): Instant {
-  const first = since + windowMs
+function dueAt({ since, newest, last }: WaitingDestination, { windowMs }: DigestRules): Instant {
+  const quiet = Math.min(newest + Math.min(windowMs, QUIET_MS), since + LONGEST_WINDOW_MS)
+  const first = Math.max(since + windowMs, quiet)
   return last !== null && last.alerts >= STORM_ALERTS ? Math.max(first, last.at + STORM_MS) : first
 }
 

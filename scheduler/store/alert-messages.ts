@@ -22,12 +22,15 @@ with recursive waiting as (
     order by destination limit 1
   ) n
 )
-select w.destination, first.since, last.alerts as last_alerts, last.created_at as last_at,
+select w.destination, first.since, newest.since as newest, last.alerts as last_alerts, last.created_at as last_at,
   exists (select 1 from alert_messages o where o.destination = w.destination and o.state = 'waiting' and not o.by_hand) as is_open
 from waiting w
 cross join lateral (
   select since from alert_deliveries d where d.state = 'waiting' and d.destination = w.destination order by since limit 1
 ) first
+cross join lateral (
+  select since from alert_deliveries d where d.state = 'waiting' and d.destination = w.destination order by since desc limit 1
+) newest
 left join lateral (
   select alerts, created_at from alert_messages m where m.destination = w.destination order by message_id desc limit 1
 ) last on true
@@ -100,6 +103,7 @@ export class AlertMessageQueries implements AlertMessageStore {
       waiting: (waiting as OutboxRow[]).map((row) => ({
         destination: row.destination,
         since: row.since,
+        newest: row.newest,
         isOpen: row.is_open,
         last: row.last_at === null ? null : { alerts: row.last_alerts ?? 0, at: row.last_at },
       })),
@@ -228,6 +232,7 @@ interface ListedRow extends Record<string, unknown> {
 interface OutboxRow extends Record<string, unknown> {
   destination: string
   since: Instant
+  newest: Instant
   last_alerts: number | null
   last_at: Instant | null
   is_open: boolean

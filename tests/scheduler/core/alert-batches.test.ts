@@ -11,7 +11,7 @@ import {
 
 const RULES = { windowMs: 5_000 }
 const waiting = (changes: Partial<WaitingDestination> = {}): WaitingDestination => {
-  return { destination: 'email a@e.org', since: 1_000_000, isOpen: false, last: null, ...changes }
+  return { destination: 'email a@e.org', since: 1_000_000, newest: 1_000_000, isOpen: false, last: null, ...changes }
 }
 const due = (one: WaitingDestination, now: number) => dueDestinations([one], now, RULES)
 
@@ -40,6 +40,18 @@ describe('the next message to a destination', () => {
     expect(due(one, one.since + 5_000)).toEqual({ due: [one.destination], next: null })
   })
 
+  it('waits for more while they keep coming, and not for ever', () => {
+    const coming = (newest: number) => waiting({ newest })
+    const { since } = waiting()
+    expect(due(coming(since + 2_999), since + 5_000).due).toHaveLength(1)
+    expect(due(coming(since + 4_500), since + 5_000)).toEqual({ due: [], next: since + 6_500 })
+    expect(due(coming(since + 29_000), since + 29_000).next).toBe(since + 30_000)
+    expect(due(coming(since + 60_000), since + 30_000).due).toHaveLength(1)
+    // whoever gathers for a short time waits for a short time
+    expect(dueDestinations([waiting()], since, { windowMs: 0 }).due).toHaveLength(1)
+    expect(dueDestinations([coming(since + 90)], since + 100, { windowMs: 100 }).next).toBe(since + 190)
+  })
+
   it('waits for the one under way, however long that takes', () => {
     expect(due(waiting({ isOpen: true }), 9e12)).toEqual({ due: [], next: null })
   })
@@ -55,6 +67,7 @@ describe('the next message to a destination', () => {
   it('always comes: what is not due has an instant at which it will be, unless one is under way', () => {
     const drawn = fc.record({
       since: fc.integer({ min: 0, max: 1e6 }),
+      newest: fc.integer({ min: 0, max: 1e6 }),
       isOpen: fc.boolean(),
       last: fc.option(fc.record({ alerts: fc.integer({ min: 1, max: 100 }), at: fc.integer({ min: 0, max: 1e6 }) })),
     })

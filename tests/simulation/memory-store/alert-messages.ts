@@ -62,22 +62,25 @@ function isOpen(tables: Tables, destination: string): boolean {
 }
 
 function outbox(tables: Tables): Awaited<ReturnType<AlertMessageStore['outbox']>> {
-  const since = new Map<string, Instant>()
-  for (const one of tables.deliveries) {
-    if (one.state !== 'waiting') continue
-    since.set(one.destination, Math.min(since.get(one.destination) ?? one.since, one.since))
+  const waits = new Map<string, { since: Instant; newest: Instant }>()
+  for (const { state, destination, since: at } of tables.deliveries) {
+    if (state !== 'waiting') continue
+    const { since, newest } = waits.get(destination) ?? { since: at, newest: at }
+    waits.set(destination, { since: Math.min(since, at), newest: Math.max(newest, at) })
   }
   const next = open(tables).map(({ nextAttemptAt, claim }) => Math.max(nextAttemptAt, claim?.until ?? nextAttemptAt))
   return {
-    waiting: [...since].sort().map(([destination, at]) => {
-      const last = [...tables.messages.values()].findLast((message) => message.destination === destination)
-      return {
-        destination,
-        since: at,
-        isOpen: isOpen(tables, destination),
-        last: last === undefined ? null : { alerts: last.alerts, at: last.createdAt },
-      }
-    }),
+    waiting: [...waits]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([destination, times]) => {
+        const last = [...tables.messages.values()].findLast((message) => message.destination === destination)
+        return {
+          destination,
+          ...times,
+          isOpen: isOpen(tables, destination),
+          last: last === undefined ? null : { alerts: last.alerts, at: last.createdAt },
+        }
+      }),
     nextAttemptAt: next.length === 0 ? null : Math.min(...next),
   }
 }

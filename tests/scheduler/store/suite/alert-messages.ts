@@ -43,7 +43,7 @@ export function alertMessagesSuite(fresh: FreshStore): void {
       await store.raiseAlerts([failure('b')], NOW + 3)
       expect(await store.makeMessages(TEAM, NOW + 3)).toBe(0)
       expect((await store.outbox()).waiting).toEqual([
-        { destination: TEAM[0], since: NOW + 3, isOpen: true, last: { alerts: 1, at: NOW } },
+        { destination: TEAM[0], since: NOW + 3, newest: NOW + 3, isOpen: true, last: { alerts: 1, at: NOW } },
       ])
       const first = await claimOne(NOW)
       expect(await store.settleMessage(first, sent, NOW + 4)).toBe('settled')
