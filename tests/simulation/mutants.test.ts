@@ -11,7 +11,7 @@ const behind = MUTANTS.filter(({ foundBy }) => foundBy === null)
 const named = (mutants: Mutant[]) => mutants.map((mutant) => ({ mutant, name: mutant.without.join(' and ') }))
 
 it.each(named(found))('notices when $name is missing', async ({ mutant }) => {
-  const { seeds, violated } = await hunt(mutant, SEEDS)
+  const { seeds, violated } = await hunt(mutant, SEEDS, mutant.seed)
   expect(seeds, `only violated: ${[...violated].join(', ') || 'nothing'}`).not.toBeNull()
 })
 
