@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { parse } from 'yaml'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
 import { PACKAGE_ROOT } from '../../package-root.js'
 import type { TaskShape } from '../../scheduler/shapes.js'
 import { Project } from '../e2e/project.js'
+import { sourceText } from '../source-files.js'
 import { Shop } from './shop.js'
 import { sparkConnection } from './spark-services.js'
 import { trinoUrl } from './trino-place.js'
@@ -24,6 +26,33 @@ let trino: TrinoSession
 
 const named = (name: string) => process.env[name] ?? ''
 const secret = (name: string) => ['${', `env:${name}}`].join('')
+
+/**
+ * The connection `spark` of `dags/cluster/sluice.yaml`: what it says is all that Spark is told. Addresses and keys are those of
+ * this stack, and so are the jars, which the file lets Spark fetch.
+ */
+function clusterSpark() {
+  const { connections } = parse(sourceText('dags/cluster/sluice.yaml')) as {
+    connections: { spark: { master: string; conf: Record<string, string> } }
+  }
+  const { master, conf } = connections.spark
+  const { 'spark.jars.packages': _packages, 'spark.jars.ivy': _ivy, 'spark.local.dir': _spill, ...kept } = conf
+  const ofThisStack: Record<string, string> = {
+    'spark.sql.catalog.lake.uri': named('ICEBERG_JDBC_URL'),
+    'spark.sql.catalog.lake.jdbc.user': named('PGUSER'),
+    'spark.sql.catalog.lake.jdbc.password': secret('PGPASSWORD'),
+    'spark.sql.catalog.lake.warehouse': named('LAKE_WAREHOUSE'),
+    'spark.hadoop.fs.s3a.endpoint': named('S3_ENDPOINT'),
+    'spark.hadoop.fs.s3a.endpoint.region': named('S3_REGION'),
+    'spark.hadoop.fs.s3a.access.key': secret('AWS_ACCESS_KEY_ID'),
+    'spark.hadoop.fs.s3a.secret.key': secret('AWS_SECRET_ACCESS_KEY'),
+  }
+  // a key that the file lacks must not come from here
+  expect(Object.keys(kept)).toEqual(expect.arrayContaining(Object.keys(ofThisStack)))
+  const connection = sparkConnection({ master, conf: { ...kept, ...ofThisStack, 'spark.jars': named('JARS') } })
+  const { SPARK_CONF_DIR: _defaults, ...env } = connection.env as Record<string, string>
+  return { ...connection, env }
+}
 
 /** The form of `dags/cluster/sluice.yaml`, with the addresses of this stack. */
 const config = () => ({
@@ -54,7 +83,7 @@ const config = () => ({
       user: named('PGUSER'),
       password: secret('PGPASSWORD'),
     },
-    spark: sparkConnection(),
+    spark: clusterSpark(),
   },
   vars: { shop_jdbc_url: shop.jdbcUrl, shop_user: shop.user },
   pools: { spark: 1 },
