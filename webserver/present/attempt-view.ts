@@ -80,7 +80,7 @@ export function attemptFacts(
   facts.push(
     fact('Token', `${dag.id}/${run.id}/${task.taskId}/${chosen?.generation ?? task.generation}`, {
       mono: true,
-      note: 'carried by each commit; a further try with it cannot write twice',
+      note: 'each commit is known by it, so that a further try cannot write twice',
     }),
   )
   return facts
