@@ -33,6 +33,7 @@ export function randomDag(random: Prng, id: string, version: number): Dag {
         maxDelayMs: 10_000,
         ...random.pick([{ pool: 'narrow' }, ...[1, 1, 1, 2, 4].map((poolSlots) => ({ pool: 'default', poolSlots }))]),
         dependsOnPast: past === 'tasks' && random.chance(0.4),
+        skipIfDone: index % 3 === 1,
         priority: random.int(0, 2),
         slas: random.chance(0.1) ? [anySla(random)] : [],
         forEach: random.chance(0.15) ? anyItems(random) : null,

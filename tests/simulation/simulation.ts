@@ -231,6 +231,7 @@ class World {
       epoch,
       slots: 3,
       dags: () => [...this.#dags.keys()],
+      version: (version) => this.#store.tables.versions.get(version),
       tell,
     })
     this.#workers.set(host.name, worker)

@@ -1,6 +1,8 @@
 import { messageOf } from '../../errors.js'
+import { declaredId } from '../../scheduler/core/items.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
-import type { ClaimedTask, Store } from '../../scheduler/store/store.js'
+import type { Dag } from '../../scheduler/dag/model.js'
+import type { AttemptFacts, ClaimedTask, Store } from '../../scheduler/store/store.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Lake } from './lake.js'
@@ -26,6 +28,8 @@ export interface WorkerWorld {
   epoch: number
   slots: number
   dags: () => string[]
+  /** versions of DAGs never change, so a worker keeps them */
+  version: (version: string) => Dag | undefined
   /** tells the schedulers of recorded outcomes */
   tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void
 }
@@ -84,6 +88,8 @@ export class SimulatedWorker {
     const { host, random, lake } = this.#world
     const running: Running = { claim, stopped: false }
     this.#running.set(key(claim), running)
+    const inputKey = this.#inputKey(claim)
+    if (inputKey !== null && (await this.#tookOver(running, inputKey))) return
     await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
     await host.debugPoint('worker:before commit')
     if (running.stopped) return
@@ -96,7 +102,31 @@ export class SimulatedWorker {
     if (fate < 0.8) lake.commit(`${claim.runId}/${claim.taskId}/${claim.generation}`, claim.attempt)
     await host.debugPoint('worker:committed')
     if (running.stopped) return
-    await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 })
+    const facts = inputKey === null ? NO_FACTS : { ...NO_FACTS, inputKey }
+    await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 }, facts)
+  }
+
+  /** What a task with `skip_if_done` works from: its version and its item; null for others. */
+  #inputKey({ version, taskId, item }: ClaimedTask): string | null {
+    const declared = declaredId(taskId)
+    const task = this.#world.version(version)?.tasks.find(({ id }) => id === declared)
+    return task?.skipIfDone === true ? `${version}/${declared}/${JSON.stringify(item)}` : null
+  }
+
+  /** As the real one: what was cleared runs, and so does what nothing is known of. */
+  async #tookOver(running: Running, inputKey: string): Promise<boolean> {
+    if (running.claim.generation > 1) return false
+    try {
+      const earlier = await this.#world.store.doneBefore(inputKey)
+      if (earlier === null || running.stopped) return running.stopped
+      const { runId: run, taskId: task, attempt } = earlier
+      const facts = { ...NO_FACTS, metrics: { taken_from: { run, task, attempt } } }
+      await this.#report(running, { result: 'success', retryable: true }, facts)
+      return true
+    } catch (error) {
+      this.#note('done before', error)
+      return false
+    }
   }
 
   /** Until an instant, until a run of another DAG has ended or that instant has come, or until the end of a run of its own. */
@@ -117,6 +147,7 @@ export class SimulatedWorker {
   async #report(
     running: Running,
     how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt' | 'waitsFor'>,
+    facts: AttemptFacts = NO_FACTS,
   ): Promise<void> {
     const { host, store, random } = this.#world
     const { claim } = running
@@ -128,7 +159,7 @@ export class SimulatedWorker {
       outputs: {},
       endedAt: host.clock.now(),
     }
-    const report = { ...claimRef(claim), outcome, facts: NO_FACTS }
+    const report = { ...claimRef(claim), outcome, facts }
     for (;;) {
       try {
         const reports = random.chance(0.1) ? [report, report] : [report]
@@ -187,7 +218,15 @@ export class SimulatedWorker {
   }
 }
 
-const NO_FACTS = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+const NO_FACTS: AttemptFacts = {
+  rendered: null,
+  logLines: 0,
+  logBytes: 0,
+  reads: [],
+  writes: [],
+  checks: [],
+  metrics: {},
+}
 
 function key({ runId, taskId, attempt }: { runId: string; taskId: string; attempt: number }): string {
   return `${runId}/${taskId}/${attempt}`

@@ -13,6 +13,8 @@ export class FlowCheck {
   /** runs that were to be left out, as their DAG was full when it was looked at */
   readonly #late = new Set<string>()
   readonly #paused = new Map<string, boolean>()
+  /** by attempt: what it worked from when it ended well */
+  readonly #workedFrom = new Map<string, string>()
 
   constructor(history: History, mirror: Mirror) {
     this.#history = history
@@ -22,7 +24,9 @@ export class FlowCheck {
   /** after the mirror has seen the call */
   observe(call: StoreCall): void {
     if (call.method === 'setPaused') this.#paused.set(call.args[0], call.args[1])
-    if (call.method === 'startRuns') for (const runId of call.result) this.#started(runId)
+    if (call.method === 'recordOutcomes') this.#recorded(call)
+    else if (call.method === 'doneBefore') this.#foundDone(call)
+    else if (call.method === 'startRuns') for (const runId of call.result) this.#started(runId)
     else if (call.method === 'cancelOverlapping') this.#lookedForOverlaps(call.result)
     else if (call.method === 'applyDecision' && call.result === 'applied') {
       const [runId, , decision, now] = call.args
@@ -34,6 +38,26 @@ export class FlowCheck {
         decision.tasks.some(({ set }) => set.state === 'scheduled'),
         now,
       )
+    }
+  }
+
+  #recorded({ args: [reports], result }: Extract<StoreCall, { method: 'recordOutcomes' }>): void {
+    for (const [index, { runId, taskId, attempt, outcome, facts }] of reports.entries()) {
+      if (result[index] !== 'recorded' || outcome.result !== 'success' || facts.inputKey === undefined) continue
+      this.#workedFrom.set(`${runId}/${taskId}/${attempt}`, facts.inputKey)
+    }
+  }
+
+  #foundDone({ args: [inputKey], result }: Extract<StoreCall, { method: 'doneBefore' }>): void {
+    if (result === null) return
+    const { runId, taskId, attempt } = result
+    const task = this.#mirror.runs.get(runId)?.tasks.get(taskId)
+    const which = `attempt ${attempt} of ${runId}/${taskId}`
+    if (this.#workedFrom.get(`${runId}/${taskId}/${attempt}`) !== inputKey) {
+      this.#history.violated('only what stands is taken over', `${which} did not work from ${inputKey}`)
+    }
+    if (task?.state !== 'success') {
+      this.#history.violated('only what stands is taken over', `${which} is ${task?.state ?? 'not known'}`)
     }
   }
 

@@ -200,7 +200,8 @@ function doneBefore(tables: Tables, inputKey: string): EarlierAttempt | null {
   const standing = ({ runId, taskId, attempt, generation, outcome, facts }: AttemptRow) => {
     const task = tables.task(runId, taskId)?.task
     const isLast = task?.state === 'success' && task.attempt === attempt && task.generation === generation
-    return facts?.inputKey === inputKey && outcome?.result === 'success' && isLast
+    const stands = isLast || !tables.guards('done_stands')
+    return facts?.inputKey === inputKey && outcome?.result === 'success' && stands
   }
   const found = [...tables.attempts.values()].flatMap((rows) => [...rows.values()].filter(standing))
   const inOrder = byInstant<AttemptRow>(

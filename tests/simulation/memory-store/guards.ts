@@ -34,6 +34,7 @@ export const STORE_GUARDS = [
   'sla_pause',
   'sla_look',
   'items_aside',
+  'done_stands',
   'overlap',
   'past_of_run',
   'past_of_task',

@@ -35,6 +35,29 @@ afterAll(async () => {
   await redis.down()
 })
 
+it('the replay counts what is taken at once, each task once', () => {
+  const of = (run: string, task: string | null, state: string, slots = 1) => ({
+    run,
+    task,
+    dag: 'd',
+    pool: 'p',
+    slots,
+    state,
+  })
+  const history = [
+    of('r', null, 'running'),
+    of('r', 'a', 'queued', 2),
+    of('r', 'a', 'running', 2),
+    of('r', 'b', 'queued'),
+    of('r', 'a', 'success', 2),
+    of('s', null, 'running'),
+    of('s', 'a', 'queued', 2),
+    of('r', null, 'success'),
+  ]
+  expect(peaksOf(history)).toEqual({ pools: { p: 3 }, tasks: { d: 2 }, runs: { d: 2 } })
+  expect(peaksOf([...history, of('s', 'c', 'queued')]).pools).toEqual({ p: 4 })
+})
+
 it('no pool, DAG or number of runs is exceeded at any instant, under bursts, kills and clears', async () => {
   cluster = await Cluster.create({ postgres, redis: redis.url }, files())
   const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
