@@ -26,13 +26,16 @@ export async function matchFiles(
       const message = `No file matches ${pattern} in ${relative(options.project, options.folder) || 'the project folder'}.`
       throw new SluiceError('FILES_NOT_FOUND', message)
     }
+    if (matches.length > MAX_FILES) throw tooMany(pattern)
     for (const path of matches) files.add(await insideProject(path, project, pattern))
-    if (files.size > MAX_FILES) {
-      const message = `${pattern} matches more than ${MAX_FILES.toLocaleString('en-US')} files.`
-      throw new SluiceError('OPERATOR_FAILED', message, { hint: 'Narrow the glob.', retryable: false })
-    }
+    if (files.size > MAX_FILES) throw tooMany(pattern)
   }
   return [...files]
+}
+
+function tooMany(pattern: string): SluiceError {
+  const message = `${pattern} matches more than ${MAX_FILES.toLocaleString('en-US')} files.`
+  return new SluiceError('OPERATOR_FAILED', message, { hint: 'Narrow the glob.', retryable: false })
 }
 
 async function match(

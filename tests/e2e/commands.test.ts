@@ -201,7 +201,7 @@ describe('commands on a running Sluice', () => {
   it('waits for a file, a run and a person, through a restart', async () => {
     const { run } = await project.json<{ run: string }>('trigger', 'ship')
     const state = (task: string, wanted: string) =>
-      eventually(20_000, async () => ((await tasksOf(run))[task] === wanted ? true : null))
+      eventually(50_000, async () => ((await tasksOf(run))[task] === wanted ? true : null))
     await state('landed', 'deferred')
     const [landed] = await project.json<TaskShape[]>('tasks', run)
     expect(landed?.reason).toMatch(/^waits for the file \.\.\/landing\/\*\.csv since .*: no file matches/)
@@ -223,7 +223,7 @@ describe('commands on a running Sluice', () => {
     expect((await ended(run)).state).toBe('success')
     expect((await project.sluice('logs', run, 'shipped')).stdout).toContain('go')
     expect((await project.sluice('approve', run, 'checked', '--reject')).code).toBe(1)
-  })
+  }, 150_000)
 
   it('cancel, while a log is followed', async () => {
     const { run } = await project.json<{ run: string }>('trigger', 'waits')

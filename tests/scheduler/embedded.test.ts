@@ -93,10 +93,12 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
 
   it('makes due runs, but none when it was started for runs by hand alone', async () => {
     writeFileSync(join(folder, 'dags/often.yaml'), OFTEN)
-    await start()
+    // half past a minute, so that none begins meanwhile
+    const ahead = 30_000 - (Date.now() % 60_000)
+    await start({ now: () => Date.now() + ahead })
     await stop()
     // two minutes later a run is due
-    const now = () => Date.now() + 120_000
+    const now = () => Date.now() + ahead + 120_000
     const quiet = await start({ schedules: false, now })
     const { run } = await quiet.commands.trigger('hello', BY_HAND, { user: 'test' }, null)
     await eventually('the run by hand has ended', async () => (await quiet.store.run(run))?.state === 'success')

@@ -29,7 +29,7 @@ export class VirtualTime {
 
   /**
    * Runs events until `until` (exclusive) or none is left. After each, everything it made possible happens before the
-   * next: setImmediate comes after all microtasks.
+   * next: Node looks at `nextTick` once all microtasks have run.
    */
   async runUntil(until: Instant, enough: () => boolean): Promise<void> {
     while (!enough()) {
@@ -38,7 +38,7 @@ export class VirtualTime {
       this.#pop()
       this.#now = first.at
       first.run()
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise<void>((resolve) => process.nextTick(resolve))
     }
     if (!enough()) this.#now = until
   }

@@ -17,12 +17,13 @@ function submission(
   config: SparkSubmitConfig,
   connection: Omit<ConnectionConfig, 'type'> | null = null,
   defaults: Record<string, string> = {},
+  env: Record<string, string> = { CRM_KEY: 's3cret', SLUICE_INTERVAL_START: '2026-01-01T06:00:00.000Z' },
 ): Submission {
   const ctx = project.context(
     { 'jobs/rfm.py': 'print(1)', 'jobs/features.py': 'x = 1' },
     {
       token: 'sales/run-1/rfm/1',
-      env: { CRM_KEY: 's3cret' },
+      env,
       ...(connection === null ? {} : { connections: { spark: { type: 'spark', ...connection } } }),
     },
   )
@@ -126,6 +127,11 @@ describe('the command line', () => {
     expect(metadata).toEqual({
       sluice: { dag: 'sales', run: 'run-1', task: 'task', attempt: 1, token: 'sales/run-1/rfm/1' },
     })
+  })
+
+  it('keeps the interval from a task whose environment does not have it', () => {
+    const { conf } = parsed(submission(LOCAL, null, {}, {}))
+    expect(Object.keys(conf).filter((key) => key.includes('interval'))).toEqual([])
   })
 
   it('keeps the connection’s properties, which may be secrets, out of the process list', () => {

@@ -11,7 +11,7 @@ const DAY_MINUTES = 1_440
 /** What a zone's clock shows at each minute from `from` on, in minutes since 1970 as if it were UTC. */
 export interface Scan {
   from: number
-  walls: Float64Array
+  walls: Int32Array
   /** days (since 1970) that the clock has shown */
   days: Set<number>
 }
@@ -19,7 +19,7 @@ export interface Scan {
 /** The offset is asked for at each quarter of an hour, and at each minute of one in which it changes. */
 export function scanZone(timezone: string, from: number, to: number): Scan {
   const format = new Intl.DateTimeFormat('en-US', { timeZone: timezone, timeZoneName: 'longOffset' })
-  const walls = new Float64Array((to - from) / MINUTE)
+  const walls = new Int32Array((to - from) / MINUTE)
   const days = new Set<number>()
   let offset = offsetMinutes(format, from)
   for (let quarter = from; quarter < to; quarter += QUARTER) {

@@ -27,8 +27,8 @@ export class LimitsCheck {
     for (const { dag, tasks } of this.#mirror.runs.values()) {
       const declared = new Map(dag.tasks.map((task) => [task.id, task]))
       for (const [id, { state }] of tasks) {
-        const { pool, poolSlots } = declared.get(declaredId(id)) ?? { pool: '', poolSlots: 0 }
         if (state !== 'queued' && state !== 'running') continue
+        const { pool, poolSlots } = declared.get(declaredId(id)) ?? { pool: '', poolSlots: 0 }
         pools.set(pool, (pools.get(pool) ?? 0) + poolSlots)
         const counted = dags.get(dag.id)
         // while a run of an older version is on, its own limit may still let it in
