@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Embedded, startEmbedded } from '../../scheduler/embedded.js'
 import { loadConfig } from '../../scheduler/load-config.js'
+import { giveStore } from './store/pglite-folder.js'
 import { eventually } from './worker/worker-project.js'
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -11,23 +12,12 @@ const BY_HAND = { params: {}, interval: null, onlyTasks: null, noChecks: false }
 const HELLO = 'dag: hello\ntasks:\n  say: { bash: [echo, hello], queue: elsewhere }\n'
 const OFTEN = 'dag: often\nschedule: "* * * * *"\ntasks:\n  say: { bash: [echo, hello] }\n'
 
-let template: string
 let folder: string
 let running: Embedded | null = null
 
-// making a store takes seconds, copying one does not
-beforeAll(async () => {
-  template = project()
-  folder = template
-  await start()
-  await stop()
-}, 120_000)
-
-afterAll(() => rmSync(template, { recursive: true, force: true }))
-
-beforeEach(() => {
+beforeEach(async () => {
   folder = project()
-  cpSync(join(template, 'data'), join(folder, 'data'), { recursive: true })
+  await giveStore(join(folder, 'data/store'))
 })
 
 function project(): string {

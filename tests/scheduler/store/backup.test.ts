@@ -6,13 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { restoreBackup } from '../../../scheduler/store/backup/restore.js'
 import { writeBackup } from '../../../scheduler/store/backup/write.js'
 import { openStore } from '../../../scheduler/store/open-store.js'
-import { storeFolder } from './pglite-folder.js'
+import { migratedFolder } from './pglite-folder.js'
 import { everyRow } from './suite/every-row.js'
 import { dagNamed, NOW, newRun, runningRun } from './suite/subject.js'
 
 const here = mkdtempSync(join(tmpdir(), 'sluice-backup-'))
-const source = storeFolder()
-const target = storeFolder()
+const source = await migratedFolder()
+const target = await migratedFolder()
+const empty = await migratedFolder()
 const file = join(here, 'history.backup')
 const ODD = 'quotes " \' \\ {braces}, a line\nand 😀'
 let before: Record<string, unknown[]>
@@ -59,7 +60,6 @@ function changed(name: string, change: (lines: string[]) => string[]): string {
 }
 
 describe('a backup that is not whole', () => {
-  const empty = storeFolder()
   afterAll(() => empty.remove())
 
   it.each([
