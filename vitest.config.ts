@@ -20,8 +20,7 @@ export default defineConfig({
     pool: 'forks',
     // most files import the same modules; none changes what the next one sees
     isolate: false,
-    // one more than cores: tests of processes wait a good part of their time
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongFirst },
   },
 })

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { operators } from '../../../operators/index.js'
 import type { Operator } from '../../../operators/operator.js'
-import { PACKAGE_ROOT } from '../../../package-root.js'
+import { PACKAGE_ROOT, processEntry } from '../../../package-root.js'
 import { parseYaml } from '../../../scheduler/dag/parse.js'
 import { referenceFiles } from '../../../scheduler/dag/reference.js'
-import { validatorFor } from '../../../scheduler/dag/validate.js'
+import { goodDagModule, validatorFor } from '../../../scheduler/dag/validate.js'
 
 describe('the generated reference', () => {
   it.each(Object.entries(referenceFiles(operators)))('%s is what `npm run reference` writes', (path, text) => {
@@ -26,6 +26,19 @@ describe('the generated reference', () => {
     const parsed = parseYaml(`dag: example\n${example}`)
     if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems))
     expect(validatorFor(operators).findings(parsed.yaml.value)).toEqual([])
+  })
+})
+
+describe('the schema that the build compiles', () => {
+  it('is that of the operators', () => {
+    expect(readFileSync(processEntry('scheduler/dag/is-good-dag.cjs'), 'utf8')).toBe(goodDagModule(operators))
+  })
+
+  it('is not asked about other operators', () => {
+    const document = { dag: 'a', tasks: { load: { bash: 'true' } } }
+    expect(validatorFor(operators).findings(document)).toEqual([])
+    const fewer = new Map([...operators].filter(([type]) => type !== 'bash'))
+    expect(validatorFor(fewer).findings(document)).not.toEqual([])
   })
 })
 
