@@ -7,7 +7,6 @@ import type { Config } from '../scheduler/config.js'
 import { type Embedded, startEmbedded } from '../scheduler/embedded.js'
 import { resolveSecrets } from '../scheduler/secrets.js'
 import type { Store } from '../scheduler/store/store.js'
-import { startWeb } from '../webserver/app.js'
 import { createApiToken, createLoginLink, hashSecret, revokeApiToken } from '../webserver/auth/secrets.js'
 import type { WebDeps } from '../webserver/deps.js'
 import { Client } from './client.js'
@@ -52,7 +51,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   for (const folder of foldersOf(config)) await ensureWritable(folder)
   const { workers, schedules } = options
   const log = serviceLog(schedules ? 'info' : 'warn')
-  const embedded = await startEmbedded({ config, workers, schedules, log })
+  const starting = startEmbedded({ config, workers, schedules, log })
+  // loaded while the store opens
+  const [embedded, { startWeb }] = await Promise.all([starting, import('../webserver/app.js')])
   void embedded.broken.then((error) => endWithoutStore(config, log, error))
   try {
     const { store } = embedded

@@ -12,14 +12,11 @@ import { Events } from './events.js'
 import { ownLakehouseConfig } from './lakehouse-config.js'
 import type { Log } from './loop/ports.js'
 import { LocalQueue } from './queue/local.js'
-import { RecordedTables } from './recorded-tables.js'
 import type { Scheduler } from './scheduler.js'
 import type { Database } from './store/database.js'
 import type { OpenStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
-import { openWatches } from './triggers/watches.js'
-import { AttemptLogs } from './worker/log-reader.js'
-import { openLogStore } from './worker/open-log-store.js'
+import type { AttemptLogs } from './worker/log-reader.js'
 import { endLeftProcesses } from './worker/orphans.js'
 import type { Supervisor } from './worker/supervisor.js'
 import { removeLeftWork } from './worker/work-folder.js'
@@ -69,13 +66,16 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const clock = options.clock ?? systemClock
   // the store opens in a thread of its own, so libraries are loaded and DAGs compiled beside it
   const opening = import('./store/open-store.js').then(({ openStore }) => openStore(config.store, clock.now()))
+  const loading = loadParts()
+  // awaited later; a failure meanwhile is not unhandled
+  loading.catch(() => undefined)
   const registering = new Registering()
   const folder = await watchFolder(options, registering).catch(async (error: unknown) => {
     await opening.then(({ store }) => store.close())
     throw error
   })
   try {
-    return await joined(options, clock, await opening, folder, registering)
+    return await joined(options, clock, await opening, folder, registering, await loading)
   } catch (error) {
     registering.refuse()
     await folder.watch.close()
@@ -84,6 +84,28 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       () => undefined, // it is the error that is thrown
     )
     throw error
+  }
+}
+
+async function loadParts() {
+  const loaded = await Promise.all([
+    import('./scheduler.js'),
+    import('./commands/create.js'),
+    import('./worker/supervisor.js'),
+    import('../operators/index.js'),
+    import('../lakehouse/open.js'),
+    import('./alerts/start-outbox.js'),
+    import('./recorded-tables.js'),
+    import('./triggers/watches.js'),
+    import('./worker/log-reader.js'),
+    import('./worker/open-log-store.js'),
+    import('./dag/schedule.js'),
+  ])
+  const [scheduler, commands, supervisor, operators, lakehouse, outbox, tables, watches, logs, logStore, timetable] =
+    loaded
+  return {
+    ...{ ...scheduler, ...commands, ...supervisor, ...operators, ...lakehouse, ...outbox },
+    ...{ ...tables, ...watches, ...logs, ...logStore, timetable },
   }
 }
 
@@ -154,8 +176,11 @@ async function joined(
   { store, database, broken }: OpenStore,
   { watch, first }: Folder,
   registering: Registering,
+  parts: Awaited<ReturnType<typeof loadParts>>,
 ): Promise<Embedded> {
   const { config, log, schedules = true } = options
+  const { createScheduler, createCommands, Supervisor, operators, timetable, openTables, startOutbox } = parts
+  const { RecordedTables, openWatches, AttemptLogs, openLogStore } = parts
   const presence = await ownStore(config.store, clock, log)
   const instance = instanceOf(config.store)
   const work = join(config.project, '.sluice', 'work')
@@ -164,23 +189,6 @@ async function joined(
   const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
   await store.setPools(config.pools)
 
-  const [
-    { createScheduler },
-    { createCommands },
-    { Supervisor },
-    { operators },
-    timetable,
-    { openTables },
-    { startOutbox },
-  ] = await Promise.all([
-    import('./scheduler.js'),
-    import('./commands/create.js'),
-    import('./worker/supervisor.js'),
-    import('../operators/index.js'),
-    import('./dag/schedule.js'),
-    import('../lakehouse/open.js'),
-    import('./alerts/start-outbox.js'),
-  ])
   const events = new Events()
   const queue = new LocalQueue()
   const projectAlerts = projectRecipients(config)
