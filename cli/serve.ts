@@ -52,11 +52,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { workers, schedules } = options
   const log = serviceLog(schedules ? 'info' : 'warn')
   const starting = startEmbedded({ config, workers, schedules, log })
-  // loaded while the store opens
-  const [embedded, { startWeb }] = await Promise.all([starting, import('../webserver/app.js')])
+  const loading = import('../webserver/app.js')
+  // loaded while the store opens and awaited below, where what has been started is also closed again
+  loading.catch(() => undefined)
+  const embedded = await starting
   void embedded.broken.then((error) => endWithoutStore(config, log, error))
   try {
     const { store } = embedded
+    const { startWeb } = await loading
     const web = await startWeb({ deps: webDeps(config, embedded), host: options.host, port: options.port })
     try {
       const now = Date.now()

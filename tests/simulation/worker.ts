@@ -3,6 +3,7 @@ import { declaredId } from '../../scheduler/core/items.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import type { AttemptFacts, ClaimedTask, Store } from '../../scheduler/store/store.js'
+import { NO_FACTS } from '../../scheduler/worker/execution.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Lake } from './lake.js'
@@ -216,16 +217,6 @@ export class SimulatedWorker {
   #note(what: string, error: unknown): void {
     this.#world.history.record(this.#world.host.name, `${what}: ${messageOf(error)}`)
   }
-}
-
-const NO_FACTS: AttemptFacts = {
-  rendered: null,
-  logLines: 0,
-  logBytes: 0,
-  reads: [],
-  writes: [],
-  checks: [],
-  metrics: {},
 }
 
 function key({ runId, taskId, attempt }: { runId: string; taskId: string; attempt: number }): string {
