@@ -3,9 +3,10 @@ import type { AlertKind } from '../core/alert.js'
 import type { TaskState } from '../core/model.js'
 import { isFinal } from '../core/states.js'
 import type { Alert } from '../store/alert-store.js'
-import { type AlertFacts, blockedBy } from './facts.js'
+import type { Dependent } from '../store/store.js'
+import type { AlertFacts } from './facts.js'
 import type { AlertContent } from './message.js'
-import { longTime, shortTime, spelledDuration } from './times.js'
+import { longTime, spelledDuration, timeOfDay } from './times.js'
 
 interface KindWords {
   severity: AlertContent['severity']
@@ -24,7 +25,7 @@ export const KIND_WORDS: Record<AlertKind, KindWords> = {
   task_retry: { severity: 'risk', title: 'Retry', one: 'retry', many: 'retries' },
   task_recovered: { severity: 'good', title: 'Recovered', one: 'recovered task', many: 'recovered tasks' },
   run_failed: { severity: 'bad', title: 'Failed', one: 'failed run', many: 'failed runs' },
-  run_recovered: { severity: 'good', title: 'Recovered', one: 'recovered DAG', many: 'recovered DAGs' },
+  run_recovered: { severity: 'good', title: 'Recovered', one: 'recovered run', many: 'recovered runs' },
   checks_failed: {
     severity: 'risk',
     title: 'Checks failed',
@@ -41,7 +42,6 @@ export const KIND_WORDS: Record<AlertKind, KindWords> = {
 export function contentOf(alert: Alert, facts: AlertFacts): AlertContent {
   const { severity, title } = KIND_WORDS[alert.kind]
   const zone = facts.dag?.schedule?.timezone ?? 'UTC'
-  const stuck = alert.taskId ?? facts.task?.taskId ?? null
   return {
     severity,
     title,
@@ -52,16 +52,17 @@ export function contentOf(alert: Alert, facts: AlertFacts): AlertContent {
     facts: factsOf(alert, facts, zone),
     links: linksOf(alert, facts),
     log: severity === 'good' ? [] : facts.log,
-    blocked: severity === 'good' || stuck === null ? [] : blockedBy(facts, stuck),
+    blocked: severity === 'good' ? [] : facts.blocked,
+    behind: severity === 'good' ? [] : behindOf(facts),
     footer: footerOf(alert, facts, zone),
   }
 }
 
 /** What stands behind the name, in the subject too. */
-function summaryOf({ kind, payload }: Alert, { run }: AlertFacts, zone: string): string {
-  const due = run === null ? '' : `, run due ${shortTime(run.dueAt, zone)}`
+function summaryOf({ kind, payload, raisedAt }: Alert, { run }: AlertFacts, zone: string): string {
+  const due = run === null ? '' : `, run due ${timeOfDay(run.dueAt, zone, raisedAt)}`
   const deadline = instantOf(payload.deadline)
-  const by = deadline === null ? '' : ` by ${shortTime(deadline, zone)}`
+  const by = deadline === null ? '' : ` by ${timeOfDay(deadline, zone, raisedAt)}`
   switch (kind) {
     case 'sla_missed':
       return `was due${by}`
@@ -74,7 +75,7 @@ function summaryOf({ kind, payload }: Alert, { run }: AlertFacts, zone: string):
       return `failed${due}`
     case 'task_retry': {
       const at = instantOf(payload.retry_at)
-      return at === null ? 'failed and is tried again' : `failed and is tried again at ${shortTime(at, zone)}`
+      return at === null ? 'failed and is tried again' : `failed and is tried again at ${timeOfDay(at, zone, raisedAt)}`
     }
     case 'task_recovered':
     case 'run_recovered':
@@ -105,7 +106,7 @@ function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: stri
     ...fact('Run due', run === null ? '' : longTime(run.dueAt, zone)),
     ...fact('State', subject === null ? '' : stateText(subject, zone, now)),
     ...fact('Late by', kind === 'sla_recovered' ? lateBy(deadline, subject?.endedAt ?? null) : ''),
-    ...fact('Predicted', predicted(expected, latest, deadline, zone)),
+    ...fact('Predicted', predicted(expected, latest, deadline, zone, now)),
     ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, zone, now)}`),
     ...fact('Tasks', progress(facts)),
     ...fact('Attempt', typeof payload.attempt === 'number' ? attemptText(payload.attempt, taskId, facts) : ''),
@@ -130,10 +131,10 @@ function stateText(
   now: Instant,
 ): string {
   if (endedAt !== null && startedAt !== null) {
-    return `${state} at ${shortTime(endedAt, zone)}, after ${spelledDuration(endedAt - startedAt)}`
+    return `${state} at ${timeOfDay(endedAt, zone, now)}, after ${spelledDuration(endedAt - startedAt)}`
   }
   if (state === 'running' && startedAt !== null) {
-    return `running since ${shortTime(startedAt, zone)}, ${spelledDuration(now - startedAt)} so far`
+    return `running since ${timeOfDay(startedAt, zone, now)}, ${spelledDuration(now - startedAt)} so far`
   }
   return reason === '' ? state : `${state}: ${reason}`
 }
@@ -157,10 +158,16 @@ function progress({ run, dag, tasks }: AlertFacts): string {
 const lateBy = (deadline: Instant | null, endedAt: Instant | null): string =>
   deadline === null || endedAt === null || endedAt <= deadline ? '' : spelledDuration(endedAt - deadline)
 
-function predicted(expected: Instant | null, latest: Instant | null, deadline: Instant | null, zone: string): string {
+function predicted(
+  expected: Instant | null,
+  latest: Instant | null,
+  deadline: Instant | null,
+  zone: string,
+  now: Instant,
+): string {
   if (expected === null) return ''
   const late = deadline === null || expected <= deadline ? '' : `, ${spelledDuration(expected - deadline)} late`
-  return `${shortTime(expected, zone)}${late}${latest === null ? '' : `; p90 ${shortTime(latest, zone)}`}`
+  return `${timeOfDay(expected, zone, now)}${late}${latest === null ? '' : `; p90 ${timeOfDay(latest, zone, now)}`}`
 }
 
 function attemptText(attempt: number, taskId: string | null, { dag }: AlertFacts): string {
@@ -201,9 +208,22 @@ const ASKED_BY: Record<AlertKind, string> = {
   test: 'a test that somebody asked for',
 }
 
-function footerOf(alert: Alert, { dag }: AlertFacts, zone: string): string {
+function footerOf(alert: Alert, { dag, now }: AlertFacts, zone: string): string {
   const file = dag === null ? '' : ` (${dag.file})`
-  return `Raised at ${shortTime(alert.raisedAt, zone)} because of ${ASKED_BY[alert.kind]}${file}. This is the only message about it.`
+  return `Raised at ${timeOfDay(alert.raisedAt, zone, now)} because of ${ASKED_BY[alert.kind]}${file}. This is the only message about it.`
+}
+
+/** `report (its success starts it)`; how many more there are stands at the end */
+function behindOf({ behind: { dependents, total } }: AlertFacts): string[] {
+  const named = dependents.map(({ dagId, how, table }) => `${dagId} (${DEPENDENCY_WORDS[how](table)})`)
+  return total <= named.length ? named : [...named, `and ${total - named.length} more`]
+}
+
+const DEPENDENCY_WORDS: Record<Dependent['how'], (table: string) => string> = {
+  waits: (table) => `waits for ${table === '' ? 'its run' : table}`,
+  dag_trigger: () => 'started by its success',
+  table_trigger: (table) => `started by ${table}`,
+  reads: (table) => `reads ${table}`,
 }
 
 const fact = (name: string, value: string): [string, string][] => (value === '' ? [] : [[name, value]])

@@ -103,7 +103,7 @@ function pathOf({ runId, taskId }: Alert): string {
 
 type Counts = MessageContent['counts']
 
-/** `3 failed runs, 1 recovered DAG`; what is bad comes first */
+/** `3 failed runs, 1 recovered run`; what is bad comes first */
 function byKind(counts: Counts): string {
   const totals = new Map<Counts[number]['kind'], number>()
   for (const { kind, count } of counts) totals.set(kind, (totals.get(kind) ?? 0) + count)

@@ -1,6 +1,7 @@
-import type { Instant } from '../../json.js'
+import type { Instant, JsonObject } from '../../json.js'
 import type { AlertKind } from '../core/alert.js'
 import { addDownstream } from '../core/clear.js'
+import { declaredId } from '../core/items.js'
 import type { Run, TaskRun, TaskState } from '../core/model.js'
 import { type Forecast, forecast } from '../core/sla-forecast.js'
 import { remainingTasks } from '../core/sla-times.js'
@@ -8,7 +9,7 @@ import { isFinal, isFinalRun } from '../core/states.js'
 import type { Dag } from '../dag/model.js'
 import { PastRuns } from '../loop/past-runs.js'
 import type { Alert } from '../store/alert-store.js'
-import type { CheckRecord, Store } from '../store/store.js'
+import type { CheckRecord, Dependent, Store } from '../store/store.js'
 import type { AttemptLogs } from '../worker/log-reader.js'
 
 /** What the store knows of an alert at the moment its message is written. */
@@ -21,6 +22,10 @@ export interface AlertFacts {
   task: TaskRun | null
   /** when what is late will have ended, as its history says by now; null when it has ended or that is not known */
   expected: Forecast | null
+  /** tasks of the run that wait for `task` */
+  blocked: string[]
+  /** other DAGs that go on from it, and how many there are */
+  behind: { dependents: Dependent[]; total: number }
   /** last lines of the attempt that the alert names, else of the task's newest */
   log: string[]
   /** checks of that attempt which did not pass */
@@ -31,7 +36,10 @@ export interface AlertFacts {
 /** Lines of the log that a message shows. */
 const LOG_LINES = 20
 
-type FactsStore = Pick<Store, 'run' | 'taskRuns' | 'dagVersion' | 'dag' | 'runLineage' | 'pastRuns'>
+/** Other DAGs that a message names. */
+const NAMED_DAGS = 10
+
+type FactsStore = Pick<Store, 'run' | 'taskRuns' | 'dagVersion' | 'dag' | 'runLineage' | 'pastRuns' | 'dependents'>
 
 /**
  * Gathers what a message says of an alert. What cannot be had is left out: an alert without its log is better than none.
@@ -46,11 +54,15 @@ export async function gatherFacts(
 ): Promise<AlertFacts> {
   const run = alert.runId === null ? null : await store.run(alert.runId)
   const dag = run === null ? await currentDag(store, alert.dagId) : await store.dagVersion(run.version)
-  const nothing = { run, dag, tasks: [], task: null, expected: null, log: [], failedChecks: [], now }
+  const nobody = { blocked: [], behind: { dependents: [], total: 0 } }
+  const nothing = { run, dag, tasks: [], task: null, expected: null, log: [], failedChecks: [], now, ...nobody }
   if (run === null) return nothing
   const [tasks, lineage] = await Promise.all([store.taskRuns(run.id), store.runLineage(run.id)])
   const task = taskOf(alert, tasks)
-  const about = { ...nothing, tasks, task, expected: await expectedEnd(store, alert, run, dag, tasks, now) }
+  const about = {
+    ...{ ...nothing, tasks, task, expected: await expectedEnd(store, alert, run, dag, tasks, now) },
+    ...(dag === null || run.state === 'success' ? nobody : await whoWaits(store, dag, tasks, task)),
+  }
   const attempt = attemptOf(alert, task)
   if (task === null || attempt === 0) return about
   const own = lineage.find((one) => one.taskId === task.taskId && one.attempt === attempt)
@@ -115,9 +127,37 @@ async function lastLines(
   }
 }
 
+/**
+ * Who waits for the task: those behind it in its run, and other DAGs. Where no task keeps the run (it has not begun, or was
+ * stopped), the DAGs that wait for anything that it has not done.
+ */
+async function whoWaits(
+  store: Pick<Store, 'dependents'>,
+  dag: Dag,
+  taskRuns: readonly TaskRun[],
+  task: TaskRun | null,
+): Promise<Pick<AlertFacts, 'blocked' | 'behind'>> {
+  if (task !== null && isWell(task.state)) {
+    return { blocked: [], behind: { dependents: [], total: 0 } }
+  }
+  const stuck = task === null ? null : declaredId(task.taskId)
+  const blocked = stuck === null ? [] : blockedBy(dag, taskRuns, stuck)
+  const undone = new Set(taskRuns.filter(({ state }) => !isWell(state)).map(({ taskId }) => declaredId(taskId)))
+  const waiting = stuck === null ? undone : new Set([stuck, ...blocked])
+  const tables = dag.tasks.flatMap(({ id, config }) => (waiting.has(id) ? tableOf(config) : []))
+  const behind = await store.dependents({ dagId: dag.id, tasks: [...waiting], tables }, NAMED_DAGS)
+  return { blocked, behind }
+}
+
+const isWell = (state: TaskState): boolean => state === 'success' || state === 'skipped'
+
+/** The table that a task declares as its target; what a program writes by itself is known from earlier runs. */
+function tableOf({ to }: JsonObject): string[] {
+  return typeof to === 'string' && !to.includes('{{') ? [to] : []
+}
+
 /** Tasks that need `taskId`, directly or not, and have not ended well. */
-export function blockedBy({ dag, tasks }: AlertFacts, taskId: string): string[] {
-  if (dag === null) return []
+function blockedBy(dag: Dag, tasks: readonly TaskRun[], taskId: string): string[] {
   const downstream = new Set([taskId])
   addDownstream(dag, downstream)
   const states = new Map(tasks.map((task) => [task.taskId, task.state]))

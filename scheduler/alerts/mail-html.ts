@@ -73,10 +73,14 @@ export function links({ links: all }: Pick<AlertContent, 'links'>, base: string)
   return `<tr><td style="padding:16px 24px 8px;">${anchors.join(' ')}</td></tr>`
 }
 
-export const blocked = ({ blocked: tasks }: AlertContent): string =>
-  tasks.length === 0
+export const blocked = ({ blocked: tasks }: AlertContent): string => named('Waiting for it.', tasks)
+
+export const behind = ({ behind: dags }: AlertContent): string => named('DAGs behind it.', dags)
+
+const named = (title: string, names: readonly string[]): string =>
+  names.length === 0
     ? ''
-    : `<tr><td style="padding:0 24px 16px;font-size:13px;line-height:20px;color:#4c5565;"><b style="color:#171b22;">Waiting for it.</b> ${tasks.map(escapeHtml).join(', ')}</td></tr>`
+    : `<tr><td style="padding:0 24px 16px;font-size:13px;line-height:20px;color:#4c5565;"><b style="color:#171b22;">${title}</b> ${names.map(escapeHtml).join(', ')}</td></tr>`
 
 export const log = ({ log: lines }: AlertContent): string =>
   lines.length === 0

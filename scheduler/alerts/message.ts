@@ -1,4 +1,4 @@
-import { blocked, cut, facts, footer, heading, links, log, mailFrame, oneLine } from './mail-html.js'
+import { behind, blocked, cut, facts, footer, heading, links, log, mailFrame, oneLine } from './mail-html.js'
 
 /** What an alert says, before it has a form. Every text may come from a DAG file, a log or an error, and is taken as text. */
 export interface AlertContent {
@@ -20,6 +20,8 @@ export interface AlertContent {
   log: readonly string[]
   /** tasks that wait for the one that is late or failed */
   blocked: readonly string[]
+  /** other DAGs that go on from it, each with how; a few */
+  behind: readonly string[]
   /** why this mail was sent, and whether there will be more */
   footer: string
 }
@@ -81,6 +83,7 @@ export function contentText(whole: AlertContent, base: string): string {
     [oneLine(`${nameOf(content)} ${content.summary}.`), ...(content.detail === '' ? [] : [oneLine(content.detail)])],
     content.facts.map(([name, value]) => `${oneLine(name).padEnd(width)}${oneLine(value)}`),
     content.blocked.length === 0 ? [] : [`Waiting for it: ${content.blocked.map(oneLine).join(', ')}`],
+    content.behind.length === 0 ? [] : [`DAGs behind it: ${content.behind.map(oneLine).join(', ')}`],
     content.log.length === 0 ? [] : ['Last lines of the log', ...content.log.map((line) => `  ${oneLine(line)}`)],
     content.links.map(({ label, path }) => oneLine(`${label}: ${base}${path}`)),
   ]
@@ -93,7 +96,14 @@ export function contentText(whole: AlertContent, base: string): string {
 /** The same as rows of a mail. */
 export function contentRows(whole: AlertContent, base: string): string[] {
   const content = shortened(whole)
-  return [heading(content, headlineOf(content)), facts(content), links(content, base), blocked(content), log(content)]
+  return [
+    heading(content, headlineOf(content)),
+    facts(content),
+    links(content, base),
+    blocked(content),
+    behind(content),
+    log(content),
+  ]
 }
 
 function firstOf(names: readonly string[], limit: number): string[] {

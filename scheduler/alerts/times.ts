@@ -18,6 +18,14 @@ export function shortTime(instant: Instant, timezone: string): string {
   return `${clock(new Date(wallAt(timezone, instant)))} ${zone}`
 }
 
+/** `06:30 Paris`, and on another day than that of `now`, as clocks there show it, `5 Nov, 06:30 Paris`. */
+export function timeOfDay(instant: Instant, timezone: string, now: Instant): string {
+  const [wall, today] = [instant, now].map((one) => new Date(wallAt(timezone, one)))
+  const short = shortTime(instant, timezone)
+  if (wall === undefined || wall.toISOString().slice(0, 10) === today?.toISOString().slice(0, 10)) return short
+  return `${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]}, ${short}`
+}
+
 /** `22 m`, `1 h 05 m`, `40 s`, `3 d 2 h` */
 export function spelledDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000))

@@ -86,7 +86,7 @@ export function webhookBody(
     title: content === null ? 'All alerts' : escaped(nameOf(content)),
     title_link: link,
     text: content === null ? '' : escaped(cut(oneLine(content.detail), FIELD_LIMIT)),
-    fields: (content?.facts ?? []).map(([title, value]) => {
+    fields: fieldsOf(content).map(([title, value]) => {
       return { title: escaped(title), value: escaped(cut(oneLine(value), FIELD_LIMIT)), short: value.length < 40 }
     }),
     footer: 'Sluice',
@@ -103,6 +103,19 @@ export function webhookBody(
       payload: alert.payload,
     })),
   }
+}
+
+/** The facts, and who waits. */
+function fieldsOf(content: AlertContent | null): AlertContent['facts'] {
+  if (content === null) return []
+  const waiting = [
+    ['Waiting for it', content.blocked],
+    ['DAGs behind it', content.behind],
+  ] as const
+  return [
+    ...content.facts,
+    ...waiting.flatMap(([title, names]) => (names.length === 0 ? [] : [[title, names.join(', ')] as const])),
+  ]
 }
 
 /** The three characters that mean something there; so neither a link nor a call to everybody can come from a name. */

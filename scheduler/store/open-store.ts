@@ -200,6 +200,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     workers: (...args) => claims.workers(...args),
     removeWorker: (...args) => claims.removeWorker(...args),
     runLineage: (...args) => lineage.runLineage(...args),
+    dependents: (...args) => lineage.dependents(...args),
     recordTableWrite: (...args) => lineage.recordTableWrite(...args),
     saveUser: (...args) => accounts.saveUser(...args),
     users: () => accounts.users(),

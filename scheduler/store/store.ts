@@ -410,11 +410,31 @@ export interface CheckRecord {
   message: string
 }
 
+/** How one DAG hangs on another, what binds it most first. */
+export const DEPENDENCIES = ['waits', 'dag_trigger', 'table_trigger', 'reads'] as const
+
+export interface Dependent {
+  dagId: string
+  how: (typeof DEPENDENCIES)[number]
+  /** the table; '' where it is the DAG */
+  table: string
+}
+
 export interface LineageStore {
   /** tables written or read by one run, in order of commit */
   runLineage(
     runId: string,
   ): Promise<{ taskId: string; attempt: number; reads: TableRead[]; writes: TableWrite[]; checks: CheckRecord[] }[]>
+  /**
+   * Other DAGs that go on from what these tasks of a DAG do: that wait for its runs or tables in a task just now, that its
+   * success or a new version of one of its tables starts, that have read one of its tables lately. Each once, by what binds it most.
+   * @param of `tables`: those that the tasks are known to write, besides those that they have written in its latest runs
+   * @returns at most `limit` of them, and how many there are
+   */
+  dependents(
+    of: { dagId: string; tasks: readonly string[]; tables: readonly string[] },
+    limit: number,
+  ): Promise<{ dependents: Dependent[]; total: number }>
   /** a commit outside a task run: a rollback by a person */
   recordTableWrite(write: TableWrite & { user: string; reason: string }, now: Instant): Promise<void>
 }

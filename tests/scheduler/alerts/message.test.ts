@@ -3,7 +3,16 @@ import { contentOf } from '../../../scheduler/alerts/content.js'
 import { gatherFacts } from '../../../scheduler/alerts/facts.js'
 import { type AlertContent, renderMessage } from '../../../scheduler/alerts/message.js'
 import type { Alert } from '../../../scheduler/store/alert-store.js'
+import type { Dependent, Store } from '../../../scheduler/store/store.js'
 import { cronSchedule, dag, NOW, snapshot, task } from '../core/dags.js'
+
+const DEPENDENTS: Dependent[] = [
+  { dagId: 'board', how: 'waits', table: '' },
+  { dagId: 'stock', how: 'waits', table: 'gold.rfm' },
+  { dagId: 'mails', how: 'dag_trigger', table: '' },
+  { dagId: 'prices', how: 'table_trigger', table: 'gold.rfm' },
+  { dagId: 'plan', how: 'reads', table: 'gold.rfm' },
+]
 
 const CONTENT: AlertContent = {
   severity: 'good',
@@ -16,6 +25,7 @@ const CONTENT: AlertContent = {
   links: [],
   log: [],
   blocked: [],
+  behind: [],
   footer: '',
 }
 
@@ -43,6 +53,14 @@ describe('a rendered alert', () => {
     expect(text).toContain('and 9980 more')
   })
 
+  it('names the DAGs behind it, as text', () => {
+    const { html, text } = renderMessage({ ...CONTENT, behind: ['<i>x</i> (reads gold.y)', 'and 2 more'] }, 'http://x')
+    expect(text).toContain('DAGs behind it: <i>x</i> (reads gold.y), and 2 more')
+    expect(html).toContain(
+      '<b style="color:#171b22;">DAGs behind it.</b> &lt;i&gt;x&lt;/i&gt; (reads gold.y), and 2 more',
+    )
+  })
+
   it('shows in lists what the subject does not say, as text', () => {
     const content = { ...CONTENT, facts: [['Late by', '<b>12 m</b>']] as const }
     expect(renderMessage(content, 'http://x').html).toContain('>Late by: &lt;b&gt;12 m&lt;/b&gt;</div>')
@@ -61,7 +79,7 @@ describe('a rendered alert', () => {
 
 describe('an alert about a run that is late', () => {
   const MINUTE = 60_000
-  const tasks = [task('load'), task('rfm', ['load']), task('report', ['rfm'])]
+  const tasks = [task('load'), task('rfm', ['load'], { config: { to: 'gold.rfm' } }), task('report', ['rfm'])]
   const sales = dag('sales', tasks, { schedule: cronSchedule('0 6 * * *', 'Europe/Paris') })
   const deadline = NOW + 60 * MINUTE
   /** `load` takes ten minutes, `rfm` thirty and `report` twenty. */
@@ -81,14 +99,19 @@ describe('an alert about a run that is late', () => {
     ...{ id: 1, key: 'x', kind: 'sla_missed', subject: 'sales', dagId: 'sales', runId: run.id, taskId: null },
     ...{ payload: { deadline: new Date(deadline).toISOString() }, raisedAt: deadline, acknowledgedBy: null },
   }
-  const told = async (alert: Alert, pastRuns = Array.from({ length: 6 }, () => past)) => {
+  const asked: Parameters<Store['dependents']>[0][] = []
+  const told = async (alert: Alert, pastRuns = Array.from({ length: 6 }, () => past), taskRuns = rows) => {
     const store = {
       run: async () => ({ ...run, state: 'running' as const, startedAt: NOW }),
-      taskRuns: async () => rows,
+      taskRuns: async () => taskRuns,
       dagVersion: async () => sales,
       dag: async () => null,
       runLineage: async () => [],
       pastRuns: async () => pastRuns,
+      dependents: async (of: Parameters<Store['dependents']>[0], limit: number) => {
+        asked.push(of)
+        return { dependents: DEPENDENTS.slice(0, limit), total: 23 }
+      },
     }
     const logs = { tail: async () => [{ line: 1, at: '', level: 'info' as const, message: 'scoring' }] }
     const facts = await gatherFacts(store, logs, alert, deadline + 5_000, (error) => expect(error).toBeNull())
@@ -106,8 +129,35 @@ describe('an alert about a run that is late', () => {
       Tasks: '1 of 3 done, 1 running, 1 waiting',
     })
     expect(content.blocked).toEqual(['report'])
+    expect(asked).toEqual([{ dagId: 'sales', tasks: ['rfm', 'report'], tables: ['gold.rfm'] }])
+    expect(content.behind).toEqual([
+      'board (waits for its run)',
+      'stock (waits for gold.rfm)',
+      'mails (started by its success)',
+      'prices (started by gold.rfm)',
+      'plan (reads gold.rfm)',
+      'and 18 more',
+    ])
     expect(content.log).toEqual(['scoring'])
     expect(content.links[0]).toEqual({ label: 'Open the task', path: `/runs/${run.id}/tasks/rfm` })
+  })
+
+  it('names nobody who waits once it has ended well, and all who wait when it has not begun', async () => {
+    const { behind } = await told({ ...missed, kind: 'sla_recovered' })
+    expect(behind).toEqual([])
+    asked.length = 0
+    const waiting = snapshot(sales, {}).tasks
+    expect((await told(missed, [], waiting)).behind).toHaveLength(6)
+    expect(asked.map((of) => of.tasks)).toEqual([['load', 'rfm', 'report']])
+    const done = rows.map((row) => ({ ...row, state: 'success' as const }))
+    await told({ ...missed, kind: 'checks_failed', taskId: 'rfm' }, [], done)
+    expect(asked).toHaveLength(1)
+  })
+
+  it('says the day of what was due on another day', async () => {
+    const old = { ...missed, kind: 'run_failed' as const, raisedAt: NOW + 20 * 3_600_000 }
+    expect((await told(old)).summary).toBe('failed, run due 20 Nov, 06:00 Paris')
+    expect((await told({ ...old, raisedAt: NOW })).summary).toBe('failed, run due 06:00 Paris')
   })
 
   it('predicts nothing that it does not know', async () => {

@@ -18,6 +18,7 @@ const CONTENT: AlertContent = {
   links: [{ label: 'Open the run', path: '/dags/northwind_sales/runs/northwind_sales-20261120T050000Z' }],
   log: ['stage 3 of 9'],
   blocked: ['audit'],
+  behind: [],
   footer: 'The only mail for this miss.',
 }
 const MESSAGE = renderMessage(CONTENT, 'https://sluice.example.com/')

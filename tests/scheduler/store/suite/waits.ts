@@ -1,16 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isoInstant } from '../../../../json.js'
 import type { ChildWait, LookWait, RunWait, Wait } from '../../../../operators/wait.js'
+import type { Trigger } from '../../../../scheduler/dag/model.js'
 import type { Store } from '../../../../scheduler/store/store.js'
 import {
   claimOne,
+  dagNamed,
   type FreshStore,
   moveTasks,
   NO_CHANGE,
+  NO_FACTS,
   NOW,
   newRun,
   outcomeOf,
   queuedRun,
+  register,
   runningRun,
 } from './subject.js'
 
@@ -67,6 +71,57 @@ export function waitsSuite(fresh: FreshStore): void {
       const revision = (await store.run(runId))?.revision ?? -1
       await store.applyDecision(runId, revision, { ...NO_CHANGE, run: { state, endedAt: NOW } }, NOW)
     }
+
+    /** Tables that one attempt of task a read and wrote. */
+    async function worked(dagId: string, taskId: string, reads: string[], writes: string[]): Promise<void> {
+      await queuedRun(store, dagId, { id: `${dagId}-worked`, dueAt: NOW - 1, taskIds: [taskId] })
+      const facts = {
+        ...NO_FACTS,
+        reads: reads.map((table) => ({ table, version: 1, rows: null })),
+        writes: writes.map((table) => ({
+          ...{ table, version: 1, versionBefore: 0, operation: 'append', rowsAdded: 1, rowsUpdated: 0 },
+          ...{ rowsRemoved: 0, rowsTotal: 1, bytes: 1, committedAt: NOW },
+        })),
+      }
+      await store.recordOutcomes([{ ...outcomeOf(await claimOne(store)), facts }], NOW)
+      await end(`${dagId}-worked`, 'success')
+    }
+
+    it('is named among the DAGs that hang on another, each once, by what binds it most', async () => {
+      const on = (kind: 'dag' | 'table', source: string): Trigger => ({
+        kind,
+        sources: [source],
+        mode: 'any',
+        batch: false,
+      })
+      await register(
+        store,
+        ...['a_reader', 'both', 'bronze', 'gone', 'other', 'sales', 'stock'].map((id) => dagNamed(id)),
+        dagNamed('mails', { triggers: [on('dag', 'bronze'), on('table', 'silver.sales')] }),
+        dagNamed('prices', { triggers: [on('table', 'gold.declared')] }),
+        dagNamed('unlike', { triggers: [on('dag', 'bronze_x'), on('table', 'silver.other')] }),
+      )
+      await worked('bronze', 'load', ['silver.raw'], ['silver.sales'])
+      await worked('other', 'load', [], ['silver.x'])
+      await worked('a_reader', 'a', ['silver.sales', 'silver.raw'], ['gold.y'])
+      await worked('both', 'a', ['silver.sales'], ['silver.sales'])
+      await waiting('sales', SAME)
+      await waiting('stock', LOOK)
+      await waiting('both', LOOK)
+      const of = { dagId: 'bronze', tasks: ['load'], tables: ['gold.declared'] }
+      const all = [
+        { dagId: 'both', how: 'waits', table: 'silver.sales' },
+        { dagId: 'sales', how: 'waits', table: '' },
+        { dagId: 'stock', how: 'waits', table: 'silver.sales' },
+        { dagId: 'mails', how: 'dag_trigger', table: '' },
+        { dagId: 'prices', how: 'table_trigger', table: 'gold.declared' },
+        { dagId: 'a_reader', how: 'reads', table: 'silver.sales' },
+      ]
+      expect(await store.dependents(of, 10)).toEqual({ dependents: all, total: 6 })
+      expect(await store.dependents(of, 2)).toEqual({ dependents: all.slice(0, 2), total: 6 })
+      const elsewhere = await store.dependents({ ...of, tasks: ['report'], tables: [] }, 10)
+      expect(elsewhere.dependents.map(({ dagId }) => dagId)).toEqual(['sales', 'mails'])
+    })
 
     const ask = (on: string) => store.wakeWaiting({ runs: [], on: [on] }, NOW)
 
