@@ -205,7 +205,12 @@ async function joined(
     Object.keys(config.catalogs),
   )
   const watches = openWatches(config, tables, clock)
-  const scheduler = createScheduler({ ...ports, watches, store: { ...seen, reapExpired } })
+  const scheduler = createScheduler({
+    ...ports,
+    watches,
+    store: { ...seen, reapExpired },
+    storeInOrder: database.exclusive,
+  })
   const commands = createCommands({ ...ports, store, wake: scheduler })
   const { project, dags, logs, catalogs, connections, cache, vars } = config
   const worker = new Supervisor({

@@ -44,6 +44,8 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
 /** Forecasts of a run that moves are made anew after so long, together. */
 const SLAS_SOON_MS = 5_000
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** Tasks or runs that one statement moves. */
 const BATCH = 500
 
@@ -80,6 +82,8 @@ export class Scheduler implements Wake {
   readonly #slaLooks = new SingleFlight(() => this.#guarded('looking at SLAs', () => this.#lookAtSlas()))
   readonly #sweeps = new SingleFlight(() => this.#sweep())
   #allAsked = false
+  /** a decision has made tasks ready since they were last queued */
+  #scheduled = false
   #slasSoon = false
   #stopped = false
 
@@ -95,7 +99,10 @@ export class Scheduler implements Wake {
     this.#triggers = new Triggers(ports)
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
     const signals = {
-      ready: () => this.#request(this.#dispatch),
+      ready: (scheduled: boolean) => {
+        this.#scheduled ||= scheduled
+        this.#request(this.#dispatch)
+      },
       ended: (runId: string) => {
         this.#request(this.#starts)
         this.#happened()
@@ -274,14 +281,23 @@ export class Scheduler implements Wake {
   async #queueReady(): Promise<void> {
     const { store, clock, events, queue, debugPoint } = this.#ports
     for (;;) {
-      const queued = await store.queueReady(clock.now(), BATCH)
+      const queueing = store.queueReady(clock.now(), BATCH)
+      const asked = this.#scheduled ? this.#askBehind() : NOBODY
+      this.#scheduled = false
+      const queued = await queueing
       if (queued.length === 0) return
       await debugPoint('ready:queued')
       this.#cache.queued(queued)
       announceQueued(events, queued)
-      await queue.dispatch(queued)
+      await queue.dispatch(queued.filter((task) => !asked.has(task.queue)))
       if (queued.length < BATCH) return
     }
+  }
+
+  /** The answer that says what was queued need not come back before a neighbour claims it. */
+  #askBehind(): ReadonlySet<string> {
+    const { storeInOrder, queue } = this.#ports
+    return storeInOrder ? (queue.expect?.() ?? NOBODY) : NOBODY
   }
 
   async #findRuns(): Promise<void> {
@@ -322,7 +338,7 @@ export class Scheduler implements Wake {
   }
 }
 
-type QuietPort = 'debugPoint' | 'watches' | 'projectAlerts'
+type QuietPort = 'debugPoint' | 'watches' | 'projectAlerts' | 'storeInOrder'
 
 /** A scheduler without them looks at nothing: events come from what Sluice itself does. */
 const NO_WATCHES: Watches = {
@@ -335,5 +351,6 @@ export function createScheduler(
   ports: Omit<Ports, QuietPort> & Partial<Pick<Ports, QuietPort>>,
   limits: Partial<SchedulerLimits> = {},
 ): Scheduler {
-  return new Scheduler({ debugPoint: () => undefined, watches: NO_WATCHES, projectAlerts: null, ...ports }, limits)
+  const quiet = { debugPoint: () => undefined, watches: NO_WATCHES, projectAlerts: null, storeInOrder: false }
+  return new Scheduler({ ...quiet, ...ports }, limits)
 }

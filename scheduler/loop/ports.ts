@@ -81,6 +81,8 @@ export type DebugPoint =
 /** Everything the scheduler touches outside itself. */
 export interface Ports {
   store: Store
+  /** the store carries out what it is asked for in the order of asking, so one may ask behind a write that has not answered */
+  storeInOrder: boolean
   queue: Queue
   clock: Clock
   events: Events

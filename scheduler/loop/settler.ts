@@ -29,8 +29,11 @@ export interface SettlerLimits {
 }
 
 export interface SettlerSignals {
-  /** tasks may have become ready, or places free */
-  ready(): void
+  /**
+   * Tasks may have become ready, or places free.
+   * @param scheduled the decision makes tasks ready
+   */
+  ready(scheduled: boolean): void
   /** a run has ended, so another of its DAG may start */
   ended(runId: string): void
   /** tasks of the run have been deferred, cancelled or cleared */
@@ -133,7 +136,9 @@ export class Settler {
       if (isEmpty(decision)) return this.#unchanged(snapshot, decision)
       await debugPoint('run:decided')
       const now = clock.now()
-      const outcome = await store.applyDecision(runId, snapshot.run.revision, decision, now)
+      const applying = store.applyDecision(runId, snapshot.run.revision, decision, now)
+      if (this.#ports.storeInOrder) this.#signals.ready(schedules(decision))
+      const outcome = await applying
       if (outcome === 'applied') return this.#applied(snapshot, decision, applied(snapshot, decision, now))
       known = null
     }
@@ -192,13 +197,17 @@ export class Settler {
     await debugPoint('run:applied')
     announceDecision(events, before, decision)
     this.#signals.wakeAt(runId, decision.wakeAt)
-    this.#signals.ready()
+    if (!this.#ports.storeInOrder) this.#signals.ready(schedules(decision))
     if (decision.slas !== undefined) this.#signals.slas(isUrgent(before, decision.slas) ? 'now' : 'soon')
     if (ended) this.#signals.ended(runId)
     if (decision.tasks.some(({ set }) => set.waitsFor != null || set.state === 'cancelled')) this.#signals.waits(runId)
     await this.#wakeNext(after)
     if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
   }
+}
+
+function schedules({ tasks }: Decision): boolean {
+  return tasks.some(({ set }) => set.state === 'scheduled')
 }
 
 /** Ends are judged at once, and so is a run that has just started, whose deadlines may count from there. */

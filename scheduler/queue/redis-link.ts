@@ -4,8 +4,8 @@ import { messageOf, SluiceError } from '../../errors.js'
 import type { Json } from '../../json.js'
 import type { Log } from '../loop/ports.js'
 
-/** A hint that takes longer than this is given up: the sweep finds what it would have told. */
-const COMMAND_TIMEOUT_MS = 2_000
+/** A hint that takes longer than this is given up: the sweep finds what it would have told. As often Redis is asked whether it is there. */
+const ANSWER_MS = 2_000
 const RECONNECT_MAX_MS = 2_000
 /** A hint is worth nothing once it has been read, whatever came of it. */
 const HINT: JobsOptions = { removeOnComplete: true, removeOnFail: true, attempts: 1 }
@@ -27,11 +27,15 @@ export class RedisLink {
   readonly #log: Log
   readonly #commands: Redis
   readonly #queues = new Map<string, JobQueue>()
+  readonly #asking: NodeJS.Timeout
   #subscriber: Redis | null = null
   #away = false
 
-  /** @param namespace one name for one store, in letters and digits */
-  constructor(url: string, namespace: string, log: Log) {
+  /**
+   * @param namespace one name for one store, in letters and digits
+   * @param answerMs within which Redis must answer
+   */
+  constructor(url: string, namespace: string, log: Log, answerMs = ANSWER_MS) {
     this.#url = url
     this.#log = log
     this.prefix = `sluice-${namespace.slice(0, 16)}`
@@ -39,12 +43,13 @@ export class RedisLink {
       ...redisOptions(url),
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
-      commandTimeout: COMMAND_TIMEOUT_MS,
+      commandTimeout: answerMs,
     })
     this.#watch(this.#commands)
+    this.#asking = setInterval(() => void this.#ask(), answerMs).unref()
   }
 
-  /** False while Redis cannot be reached: then nobody is told anything, and looking must be quicker. */
+  /** False while Redis cannot be reached or does not answer: then nobody is told anything, and looking must be quicker. */
   get ready(): boolean {
     return this.#commands.status === 'ready'
   }
@@ -85,6 +90,7 @@ export class RedisLink {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#asking)
     await Promise.all([...this.#queues.values()].map((queue) => this.#unimportant(() => queue.close())))
     this.#subscriber?.disconnect()
     this.#commands.disconnect()
@@ -116,18 +122,33 @@ export class RedisLink {
 
   /** An outage is one line in the log, and its end another. */
   #watch(redis: Redis): void {
-    redis.on('error', (error: unknown) => {
-      if (this.#away) return
-      this.#away = true
-      this.#log.warn({ reason: messageOf(error) }, 'Redis is away: work is found by looking, which takes seconds')
-    })
-    redis.on('ready', () => {
-      if (this.#away) this.#log.info({}, 'Redis is back')
-      this.#away = false
-    })
+    redis.on('error', (error: unknown) => this.#wentAway(messageOf(error)))
+    redis.on('ready', () => this.#cameBack())
+  }
+
+  /** A connection that is not ready says so itself. One that is may lead to nobody since the network was cut: it is made anew. */
+  async #ask(): Promise<void> {
+    if (this.#commands.status !== 'ready') return
+    try {
+      await this.#commands.ping()
+    } catch (error) {
+      if (this.#commands.status !== 'ready') return
+      this.#wentAway(`no answer: ${messageOf(error)}`)
+      this.#commands.disconnect(true)
+      this.#subscriber?.disconnect(true)
+    }
+  }
+
+  #wentAway(reason: string): void {
+    if (!this.#away) this.#log.warn({ reason }, 'Redis is away: work is found by looking, which takes seconds')
+    this.#away = true
+  }
+
+  #cameBack(): void {
+    if (this.#away) this.#log.info({}, 'Redis is back')
+    this.#away = false
   }
 }
-
 /**
  * Settings of ioredis for `redis://[user:password@]host:port/database` (`rediss://` with TLS). A password that the URL lacks
  * comes from the environment variable REDIS_PASSWORD.

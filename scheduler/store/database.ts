@@ -25,7 +25,10 @@ export interface Database {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>
   /** all statements in one transaction and one message to the database; the rows of each */
   transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]>
-  /** true when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed */
+  /**
+   * True when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed, and
+   * what is asked for is carried out in the order of asking, so that one may ask behind a write that has not answered.
+   */
   readonly exclusive: boolean
   close(): Promise<void>
 }

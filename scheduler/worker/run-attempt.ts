@@ -14,7 +14,7 @@ import { Masking } from './masking.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
 import type { SlotTables } from './slot-tables.js'
 import { isTooDeep, storable, storableReason, storableRendered } from './storable.js'
-import { WorkFolder } from './work-folder.js'
+import type { WorkFolder, WorkFolders } from './work-folder.js'
 
 /** What an attempt says while it runs. */
 export interface AttemptVoice {
@@ -34,6 +34,7 @@ export interface AttemptSurroundings {
   /** environment of the slot */
   env: Record<string, string | undefined>
   tables: SlotTables
+  work: WorkFolders
   now(): number
 }
 
@@ -58,7 +59,7 @@ export async function runAttempt(
     now: around.now,
     onFlush: (lines) => voice.logged(lines),
   })
-  const work = new WorkFolder(around.config.work, claimToken)
+  const work = around.work.of(claimToken)
   const run = new AttemptRun(assignment, voice, signal, around, { masking, log, work })
   const outcome = await run.outcome()
   if (outcome.result === 'failed') log.write('error', outcome.reason)

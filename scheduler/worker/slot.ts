@@ -11,6 +11,7 @@ import type { Assignment, FromSlot, SlotConfig, ToSlot } from './protocol.js'
 import { runAttempt } from './run-attempt.js'
 import { SlotTables } from './slot-tables.js'
 import { CLAIM_MARKER } from './task-environment.js'
+import { WorkFolders } from './work-folder.js'
 
 /**
  * A slot: the process in which operators run. It does what its supervisor says and knows nothing of the store, so that a
@@ -21,6 +22,7 @@ class Slot {
   #config: SlotConfig | null = null
   readonly #tables = new SlotTables()
   #logs: LogStore | null = null
+  #work: WorkFolders | null = null
 
   receive(message: ToSlot): void {
     if (message.kind === 'configure') this.#configure(message.config)
@@ -44,6 +46,7 @@ class Slot {
   #configure(config: SlotConfig): void {
     this.#config = config
     void this.#logsOf(config).warm()
+    void this.#workOf(config).prepare()
   }
 
   #logsOf(config: SlotConfig): LogStore {
@@ -51,13 +54,25 @@ class Slot {
     return this.#logs
   }
 
+  #workOf(config: SlotConfig): WorkFolders {
+    this.#work ??= new WorkFolders(config.work)
+    return this.#work
+  }
+
   #run(assignment: Assignment): void {
     const config = this.#configured()
     const { claimToken } = assignment.claim
     const attempt = new RunningAttempt(claimToken)
     this.#attempts.set(claimToken, attempt)
-    const logs = this.#logsOf(config)
-    const around = { config, operators, logs, tables: this.#tables, env: process.env, now: () => Date.now() }
+    const around = {
+      config,
+      operators,
+      logs: this.#logsOf(config),
+      work: this.#workOf(config),
+      tables: this.#tables,
+      env: process.env,
+      now: () => Date.now(),
+    }
     void runAttempt(assignment, attempt, attempt.signal, around).then((end) => {
       this.#attempts.delete(claimToken)
       say({ kind: 'done', claimToken, ...end, memory: process.memoryUsage.rss() })

@@ -128,6 +128,12 @@ export class Supervisor {
       await this.#claims.idle()
       await this.#room()
     })
+    queue.onExpected?.(() => {
+      if (this.#closing) return new Set()
+      // with no free place, or beside a question under way, it is asked afterwards
+      this.serve([])
+      return new Set(this.#queues)
+    })
     queue.onStop(({ runId, taskId, attempt }) => {
       for (const execution of this.#executions.values()) {
         const { claim } = execution

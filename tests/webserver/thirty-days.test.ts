@@ -22,6 +22,7 @@ const quiet = () => undefined
 async function comeBack(): Promise<void> {
   const ports = {
     store: web.store,
+    storeInOrder: true,
     queue: { dispatch: async () => {}, stop: async () => {}, close: async () => {} },
     clock: { now: () => NOW, at: () => quiet },
     events: new Events(),

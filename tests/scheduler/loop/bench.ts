@@ -73,6 +73,8 @@ export function bench(
   options: {
     store?: ReturnType<typeof createMemoryStore>
     debugPoint?: (point: DebugPoint) => Promise<void> | undefined
+    /** a worker beside the scheduler, on a store that works in order */
+    expect?: () => ReadonlySet<string>
   } = {},
 ): Bench {
   const store = options.store ?? createMemoryStore()
@@ -97,6 +99,7 @@ export function bench(
     dispatch: async (tasks: QueuedTask[]) => void dispatched.push(...tasks),
     stop: async (attempts: Bench['stopped']) => void stopped.push(...attempts),
     close: async () => {},
+    ...(options.expect === undefined ? {} : { expect: options.expect }),
   }
   const errors: string[] = []
   const note = (_fields: object, message: string) => void errors.push(message)
@@ -104,8 +107,10 @@ export function bench(
   const timetable = { nextDue, previousDue, intervalOf }
   const debugPoint = options.debugPoint ?? (() => undefined)
   const random = () => 0
-  const scheduler = createScheduler({ store: watched, queue, clock, events, timetable, random, log, debugPoint })
-  const commands = createCommands({ store: watched, wake: scheduler, queue, events, timetable, random, debugPoint })
+  const storeInOrder = options.expect !== undefined
+  const ports = { store: watched, storeInOrder, queue, clock, events, timetable, random, debugPoint }
+  const scheduler = createScheduler({ ...ports, log })
+  const commands = createCommands({ ...ports, wake: scheduler })
 
   const claim = (limit = 1) =>
     store.claim({ id: 'worker-1', epoch: 0, queues: ['default'] }, { now: clock.now(), leaseMs: 30_000, limit })

@@ -30,6 +30,30 @@ describe('a run', () => {
     expect(on.calls).toEqual(['applyDecision', 'queueReady'])
   })
 
+  it('is queued behind the decision where the store works in order, and claimed behind that', async () => {
+    const asked: string[] = []
+    const { on } = await triggered(chain, { expect: () => new Set(asked.push('claim') > 0 ? ['default'] : []) })
+    on.calls.length = 0
+    on.dispatched.length = 0
+    asked.length = 0
+    let answered = false
+    const { applyDecision } = on.store
+    on.store.applyDecision = async (...args) => {
+      const outcome = await applyDecision(...args)
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(on.calls).toEqual(['applyDecision', 'queueReady'])
+      answered = true
+      return outcome
+    }
+    await on.finish()
+    expect([answered, asked, on.dispatched]).toEqual([true, ['claim'], []])
+    expect(on.calls).toEqual(['applyDecision', 'queueReady'])
+    await on.finish()
+    // the last decision makes nothing ready
+    await on.finish()
+    expect(asked).toEqual(['claim', 'claim'])
+  })
+
   it('settles many outcomes at once in one step', async () => {
     const wide = dag('wide', [...Array.from({ length: 50 }, (_, index) => task(`t${index}`))])
     const { on, run } = await triggered(wide)

@@ -131,6 +131,29 @@ describe('the way to Redis', () => {
     expect(said).toEqual([expect.stringMatching(/^Redis is away/)])
   })
 
+  it('notices a Redis that falls silent, and its return', async () => {
+    const said: string[] = []
+    let silent = false
+    const { server, port } = await listening((socket) => {
+      socket
+        .on('error', () => undefined)
+        .on('data', (data) => {
+          const commands = data.toString().match(/\*\d+\r\n\$\d+\r\n\w+/g) ?? []
+          const answers = commands.map((command) => (/info$/i.test(command) ? '$9\r\nloading:0\r\n' : '+OK\r\n'))
+          if (!silent) socket.write(answers.join(''))
+        })
+    })
+    const link = new RedisLink(`redis://127.0.0.1:${port}/0`, 'namespace', log(said), 100)
+    await eventually('it is there', () => link.ready)
+    silent = true
+    await eventually('its silence is noticed', () => !link.ready)
+    silent = false
+    await eventually('its return is noticed', () => link.ready)
+    await link.close()
+    server.close()
+    expect(said).toEqual([expect.stringMatching(/^Redis is away/), 'Redis is back'])
+  })
+
   it.each(['localhost:6379', 'http://localhost', 'redis://localhost/lake', 'nonsense'])('refuses %s', (url) => {
     const error = (() => {
       try {

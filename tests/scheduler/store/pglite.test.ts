@@ -4,7 +4,7 @@ import type { Database } from '../../../scheduler/store/database.js'
 import { type OpenStore, openStore } from '../../../scheduler/store/open-store.js'
 import { emptied } from './emptied.js'
 import { storeFolder } from './pglite-folder.js'
-import { NOW } from './suite/subject.js'
+import { LEASE_MS, moveTasks, NOW, runningRun, WORKER } from './suite/subject.js'
 import { storeSuite } from './suite.js'
 
 const { folder, remove } = storeFolder()
@@ -47,6 +47,17 @@ describe('PGlite', () => {
         nothing: null,
       },
     ])
+  })
+
+  it('carries out what it is asked for in the order of asking: a claim finds what a queueing before it queues', async () => {
+    await emptied(database())
+    const { store } = opened
+    await store.setPools({ default: 10 })
+    await moveTasks(store, await runningRun(store, 'sales', { taskIds: ['a'] }), 'scheduled')
+    const queueing = store.queueReady(NOW, 10)
+    const claiming = store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 1 })
+    expect((await claiming).map(({ taskId }) => taskId)).toEqual(['a'])
+    expect(await queueing).toHaveLength(1)
   })
 
   it('rolls a transaction back whole and goes on', async () => {

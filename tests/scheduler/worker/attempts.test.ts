@@ -1,6 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WorkFolders } from '../../../scheduler/worker/work-folder.js'
 import { eventually, WorkerProject } from './worker-project.js'
 
 const DAGS = {
@@ -147,6 +149,20 @@ describe('an attempt', () => {
     const { run } = await project.run('surroundings')
     const [folder] = await project.messages(run, 'folder')
     expect(folder).toBe(join(project.folder, '.sluice/work', project.attempt(run, 'folder').token))
-    await eventually('the folder is gone', () => readdirSync(join(project.folder, '.sluice/work')).length === 0)
+    await eventually('the folder is gone', () => project.workFolders().length === 0)
+  })
+
+  it('has a folder of its own whether one was made ahead or not', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'sluice-ahead-'))
+    const folders = new WorkFolders(root)
+    await folders.prepare()
+    const made = readdirSync(root)
+    expect(made).toHaveLength(4)
+    const [one, two] = [folders.of('one').path, folders.of('two').path]
+    for (const name of readdirSync(root).filter((name) => name.startsWith('ahead-'))) rmdirSync(join(root, name))
+    const rest = ['three', 'four', 'five', 'six', 'seven'].map((token) => folders.of(token).path)
+    expect([one, two, ...rest].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual(Array(7).fill('700'))
+    await folders.prepare()
+    rmSync(root, { recursive: true })
   })
 })

@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { processesWith } from '../../../operators/process/process-group.js'
 import { eventually, WorkerProject } from './worker-project.js'
@@ -76,7 +74,7 @@ describe('a slot that is killed', () => {
     for (const pid of project.worker.slotPids) process.kill(pid, 'SIGKILL')
     project.write('dags/go', '')
     await project.finished(run)
-    await eventually('the folders are gone', () => readdirSync(join(project.folder, '.sluice/work')).length === 0)
+    await eventually('the folders are gone', () => project.workFolders().length === 0)
   })
 
   it('is told by its exit code when it ends by itself', async () => {

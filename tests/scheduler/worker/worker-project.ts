@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -120,6 +120,11 @@ export class WorkerProject {
     await eventually(`${task} says ${text}`, async () =>
       (await this.lines(run, task, attempt)).some((line) => line.message.includes(text)),
     )
+  }
+
+  /** folders of attempts, those made ahead aside */
+  workFolders(): string[] {
+    return readdirSync(join(this.folder, '.sluice/work')).filter((name) => !name.startsWith('ahead-'))
   }
 
   attempt(run: string, task: string, attempt = 1): AttemptRow {

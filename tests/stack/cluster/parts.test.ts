@@ -90,14 +90,14 @@ describe('a cluster', () => {
     redis.cutOff()
     await triggerSome()
     // all of it is done without a word from Redis
-    const states = await cluster.ended(runs, 60_000)
+    const states = await cluster.ended(runs, 120_000)
     redis.reconnect()
     await triggerSome()
-    await expectEachOnce(runs, new Map([...states, ...(await cluster.ended(runs, 60_000))]))
+    await expectEachOnce(runs, new Map([...states, ...(await cluster.ended(runs, 120_000))]))
     expect(cluster.said()).toContain('Redis is away')
     // hints that were read leave nothing behind
     await eventually(10_000, async () => ((await redis.ask((connection) => connection.dbsize())) < 20 ? true : null))
-  })
+  }, 300_000)
 
   it('keeps pools and limits exact across schedulers and workers', async () => {
     const tasks = Array.from({ length: 30 }, (_, index) => `  t${index}: { bash: "sleep 0.05", pool: narrow }`)
@@ -116,7 +116,7 @@ describe('a cluster', () => {
     await cluster.knows('pooled')
     await cluster.knows('limited')
     const runs = await Promise.all(['pooled', 'limited', 'pooled', 'limited'].map((dag) => cluster.trigger(dag)))
-    await cluster.ended(runs, 60_000)
+    await cluster.ended(runs, 120_000)
     const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
     const attempts = await database.query<{ dag: string; from: number; to: number }>(
       `select t.dag_id as dag, extract(epoch from a.claimed_at)::float8 as from, extract(epoch from a.ended_at)::float8 as to
