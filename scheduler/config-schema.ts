@@ -1,6 +1,7 @@
 import { DURATION_PATTERN } from '../duration.js'
 import type { JsonSchema } from '../json.js'
 import { ADDRESS_SCHEMA } from './dag/alert-schema.js'
+import { EARLY_WARNING_SCHEMA } from './dag/sla-schema.js'
 
 /** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
 export const LATER = {
@@ -119,6 +120,7 @@ export const CONFIG_SCHEMA: JsonSchema = {
         },
         webhook: TEXT,
         digest: { type: 'string', pattern: DURATION_PATTERN, 'x-expects': 'a duration with a unit, such as 5s or 1m' },
+        early_warning: EARLY_WARNING_SCHEMA,
       },
     },
   },

@@ -1,5 +1,6 @@
 import type { CacheConfig, ConnectionConfig, LakehouseConfig } from '../lakehouse/config.js'
 import type { Recipients } from './core/alert.js'
+import type { EarlyWarning } from './dag/model.js'
 
 /** Where task logs are kept. */
 export interface LogsConfig {
@@ -24,6 +25,8 @@ export interface AlertsConfig {
   webhook: string | null
   /** alerts raised within this of the first go out together */
   digestMs: number
+  /** what early warnings of SLAs that do not say go by */
+  earlyWarning: EarlyWarning
 }
 
 /** Names that DAG files may give as `webhook`. */

@@ -192,7 +192,8 @@ async function joined(
   const events = new Events()
   const queue = new LocalQueue()
   const projectAlerts = projectRecipients(config)
-  const ports = { queue, clock, events, timetable, random: Math.random, log, projectAlerts }
+  const { earlyWarning } = config.alerts
+  const ports = { queue, clock, events, timetable, random: Math.random, log, projectAlerts, earlyWarning }
   let keepLeases = async () => {}
   const reapExpired: Store['reapExpired'] = async (now) => {
     await keepLeases()

@@ -7,8 +7,10 @@ import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
 import type { AlertsConfig, Config } from './config.js'
 import { type ConfigProblem, configProblems } from './config-problems.js'
 import { guardBytes, type TextProblem } from './dag/guard.js'
+import type { EarlyWarning } from './dag/model.js'
 import { parseYaml } from './dag/parse.js'
 import { isMap } from './dag/phrases.js'
+import { EARLY_WARNING_DEFAULT } from './dag/sla-schema.js'
 
 const FILE = 'sluice.yaml'
 const PROBLEMS_SHOWN = 10
@@ -25,7 +27,7 @@ const DEFAULTS: JsonObject = {
   pools: { default: 128 },
   vars: {},
   calendars: {},
-  alerts: { digest: '5s' },
+  alerts: { digest: '5s', early_warning: EARLY_WARNING_DEFAULT },
 }
 
 /**
@@ -141,15 +143,17 @@ function configOf(project: string, document: JsonObject): Config {
 }
 
 function alertsOf(alerts: Json | undefined): AlertsConfig {
-  const { email, webhook, digest } = alerts as unknown as {
+  const { email, webhook, digest, early_warning } = alerts as unknown as {
     email?: { connection: string; from: string; to?: string[] }
     webhook?: string
     digest: string
+    early_warning: EarlyWarning
   }
   return {
     email: email === undefined ? null : { to: [], ...email },
     webhook: webhook ?? null,
     digestMs: parseDuration(digest) ?? 0,
+    earlyWarning: early_warning,
   }
 }
 

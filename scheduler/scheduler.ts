@@ -2,6 +2,7 @@ import type { Instant } from '../json.js'
 import type { Wake } from './commands.js'
 import type { AttemptOutcome } from './core/model.js'
 import { dagOfRun, isBackfillRun } from './core/run-id.js'
+import { EARLY_WARNING_DEFAULT } from './dag/sla-schema.js'
 import { Alarms } from './loop/alarms.js'
 import { announceQueued, announceRun } from './loop/announce.js'
 import { Backfills } from './loop/backfills.js'
@@ -338,7 +339,7 @@ export class Scheduler implements Wake {
   }
 }
 
-type QuietPort = 'debugPoint' | 'watches' | 'projectAlerts' | 'storeInOrder'
+type QuietPort = 'debugPoint' | 'watches' | 'projectAlerts' | 'earlyWarning' | 'storeInOrder'
 
 /** A scheduler without them looks at nothing: events come from what Sluice itself does. */
 const NO_WATCHES: Watches = {
@@ -352,5 +353,5 @@ export function createScheduler(
   limits: Partial<SchedulerLimits> = {},
 ): Scheduler {
   const quiet = { debugPoint: () => undefined, watches: NO_WATCHES, projectAlerts: null, storeInOrder: false }
-  return new Scheduler({ ...quiet, ...ports }, limits)
+  return new Scheduler({ ...quiet, earlyWarning: EARLY_WARNING_DEFAULT, ...ports }, limits)
 }

@@ -67,7 +67,7 @@ function summaryOf({ kind, payload, raisedAt }: Alert, { run }: AlertFacts, zone
     case 'sla_missed':
       return `was due${by}`
     case 'sla_at_risk':
-      return `will probably miss its deadline: due${by}`
+      return `${payload.early_warning === 'p50' ? 'will probably' : 'may'} miss its deadline: due${by}`
     case 'sla_recovered':
       return `recovered: done after it was due${by}`
     case 'task_failed':
@@ -107,6 +107,7 @@ function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: stri
     ...fact('State', subject === null ? '' : stateText(subject, zone, now)),
     ...fact('Late by', kind === 'sla_recovered' ? lateBy(deadline, subject?.endedAt ?? null) : ''),
     ...fact('Predicted', predicted(expected, latest, deadline, zone, now)),
+    ...fact('Warned as', kind === 'sla_at_risk' ? shareText(payload.early_warning) : ''),
     ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, zone, now)}`),
     ...fact('Tasks', progress(facts)),
     ...fact('Attempt', typeof payload.attempt === 'number' ? attemptText(payload.attempt, taskId, facts) : ''),
@@ -168,6 +169,12 @@ function predicted(
   if (expected === null) return ''
   const late = deadline === null || expected <= deadline ? '' : `, ${spelledDuration(expected - deadline)} late`
   return `${timeOfDay(expected, zone, now)}${late}${latest === null ? '' : `; p90 ${timeOfDay(latest, zone, now)}`}`
+}
+
+/** `p90`: what the quantile means, as runs */
+function shareText(earlyWarning: unknown): string {
+  const share = typeof earlyWarning === 'string' ? Number(earlyWarning.slice(1)) : Number.NaN
+  return Number.isNaN(share) ? '' : `${100 - share} in 100 runs like it would be late (${earlyWarning})`
 }
 
 function attemptText(attempt: number, taskId: string | null, { dag }: AlertFacts): string {

@@ -49,6 +49,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
     random: Math.random,
     log,
     projectAlerts,
+    earlyWarning: config.alerts.earlyWarning,
   }
   const scheduler = createScheduler(ports, { sweepMs: () => (link.ready ? SWEEP_MS : SWEEP_WITHOUT_REDIS_MS) })
   const stopListening = listenForBell(link, scheduler)

@@ -29,19 +29,34 @@ export interface Forecast {
 }
 
 /**
- * When the run will have ended with a given probability, as its history says: what is left of its critical path,
- * with the waits, is laid out once with the times of each earlier run, and a quantile of the ends is taken. Times
- * of one run stay together, so that what makes all its tasks slow (a large day) is not evened out.
- * Earlier runs in which a task took less than it has taken now say nothing any more and are left out.
- * @returns null with fewer than MIN_HISTORY runs that still say something
+ * When the run will have ended, as its history says: what is left of its critical path, with the waits, is laid out once
+ * with the times of each earlier run. Times of one run stay together, so that what makes all its tasks slow (a large day)
+ * is not evened out. Earlier runs in which a task took less than it has taken now say nothing any more and are left out.
+ * @returns the ends, the earliest first; null with fewer than MIN_HISTORY runs that still say something
  */
-export function forecast(tasks: readonly RemainingTask[], history: readonly PastRun[], now: Instant): Forecast | null {
+export function possibleEnds(
+  tasks: readonly RemainingTask[],
+  history: readonly PastRun[],
+  now: Instant,
+): readonly Instant[] | null {
   const ends = history
     .filter((past) => stillPossible(tasks, past, now))
     .map((past) => endWith(tasks, past, now))
     .sort((a, b) => a - b)
-  return ends.length < MIN_HISTORY ? null : { p50: quantile(ends, 0.5), p90: quantile(ends, 0.9) }
+  return ends.length < MIN_HISTORY ? null : ends
 }
+
+/** The quantiles of the possible ends that people are told. */
+export function forecast(tasks: readonly RemainingTask[], history: readonly PastRun[], now: Instant): Forecast | null {
+  const ends = possibleEnds(tasks, history, now)
+  return ends === null ? null : forecastOf(ends)
+}
+
+/** @param ends of `possibleEnds` */
+export const forecastOf = (ends: readonly Instant[]): Forecast => ({
+  p50: quantile(ends, 0.5),
+  p90: quantile(ends, 0.9),
+})
 
 /** Instants at which `nextCrossing` looks, beside those at which an earlier run stops saying something. */
 const LOOKS = 16
@@ -50,7 +65,7 @@ const SHORTEST_STEP_MS = 1_000
 /**
  * When a forecast may come to lie behind the deadline although nothing happens: tasks that go on running, others that go
  * on waiting. Found to a sixteenth of the time that is left, so looking again then finds it more and more exactly.
- * @param share which quantile is meant
+ * @param share the quantile that is meant, in (0, 1]
  * @returns an instant in `(now, deadline)`; null when it stays in front of the deadline or cannot be known
  */
 export function nextCrossing(
@@ -58,14 +73,15 @@ export function nextCrossing(
   history: readonly PastRun[],
   now: Instant,
   deadline: Instant,
-  share: keyof Forecast,
+  share: number,
 ): Instant | null {
   const step = Math.max(SHORTEST_STEP_MS, (deadline - now) / LOOKS)
   const drops = dropInstants(tasks, history)
   let at = now
   while (at < deadline) {
-    const end = forecast(tasks, history, at)?.[share]
-    if (end === undefined) return null
+    const ends = possibleEnds(tasks, history, at)
+    if (ends === null) return null
+    const end = quantile(ends, share)
     if (end > deadline && at > now) return at
     // between two drops a forecast slips no faster than time goes by
     const drop = drops.find((instant) => instant > at) ?? deadline
@@ -114,7 +130,7 @@ function endOf(task: RemainingTask, past: PastTask, ends: ReadonlyMap<string, In
 }
 
 /** The smallest of the sorted values that at least the share `share` of all do not exceed (nearest rank). */
-function quantile(sorted: readonly number[], share: number): number {
+export function quantile(sorted: readonly number[], share: number): number {
   const value = sorted[Math.ceil(share * sorted.length) - 1]
   if (value === undefined) throw new Error('a quantile of nothing')
   return value

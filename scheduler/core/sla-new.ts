@@ -18,6 +18,7 @@ export function newSlas(
 ) {
   if (kind === 'backfill') return []
   const newSla = (taskId: string | null) => (sla: Sla) => {
+    // what the project says of those that do not say is asked when they are looked at
     const warns = sla.earlyWarning !== 'off'
     const deadlineAt = slaDeadline(sla.rule, { dueAt, startedAt: null }, zone)
     const lookAt = deadlineAt === null || !warns ? deadlineAt : Math.min(deadlineAt, now + FIRST_LOOK_MS)

@@ -62,6 +62,9 @@ export type SlaRule =
   /** a length of time from the due instant of the run, or from its start */
   | { kind: 'within'; withinMs: number; from: 'due' | 'start' }
 
+/** The share of earlier runs that an early warning goes by, `p50` to `p99`; `off` for none. */
+export type EarlyWarning = `p${number}` | 'off'
+
 /** One promise about when a run, or a task of it, is done. */
 export interface Sla {
   /** how pages, mails and the store name it, unique in its DAG or task: `by 07:00 +1d`, `within 1h from start` */
@@ -69,8 +72,8 @@ export interface Sla {
   rule: SlaRule
   /** what to do about a run that failed before its deadline, and so cannot be done by then unless it is cleared */
   afterFailure: 'fire' | 'drop'
-  /** the share of earlier runs that an early warning goes by; `off` for none */
-  earlyWarning: 'p50' | 'p90' | 'off'
+  /** null where the file does not say: as `alerts.early_warning` of sluice.yaml says */
+  earlyWarning: EarlyWarning | null
   /** who is told of it; null where the file does not say: those who are told of the project's failures */
   to: Recipients | null
 }

@@ -130,7 +130,9 @@ function typeHint(error: ErrorObject): string {
   }
   if (typeof data === 'string' && types.includes('boolean')) return booleanHint(data)
   if ((typeof data === 'number' || typeof data === 'boolean') && types.includes('string')) {
-    return unitHint(error) || `put it in quotes: "${data}"`
+    const pattern: unknown = error.parentSchema?.pattern
+    const fits = typeof pattern !== 'string' || new RegExp(pattern, 'u').test(String(data))
+    return unitHint(error) || (fits ? `put it in quotes: "${data}"` : '')
   }
   if (data === null) return 'is the indentation below it right?'
   return ''

@@ -5,7 +5,18 @@ import { RECIPIENT_KEYS } from './alert-schema.js'
 /** A clock time, and so many days after the day on which the run was due. */
 export const CLOCK_TIME_PATTERN = '^([01][0-9]|2[0-3]):[0-5][0-9]( \\+[0-9]{1,2}d)?$'
 /** What an SLA says when the file does not say otherwise. */
-export const SLA_DEFAULTS = { from: 'due', after_failure: 'fire', early_warning: 'p90' } as const
+export const SLA_DEFAULTS = { from: 'due', after_failure: 'fire' } as const
+/** What early warnings go by where neither the file nor sluice.yaml says. */
+export const EARLY_WARNING_DEFAULT = 'p90'
+
+/** `early_warning` of an SLA and of the project. */
+export const EARLY_WARNING_SCHEMA: JsonSchema = {
+  type: 'string',
+  pattern: '^(off|p[5-9][0-9])$',
+  'x-template': 'none',
+  'x-expects': 'p50 to p99, or off',
+  examples: [EARLY_WARNING_DEFAULT, 'p50', 'off'],
+}
 
 const properties: JsonSchema = {
   by: {
@@ -45,9 +56,8 @@ const properties: JsonSchema = {
   early_warning: {
     title: 'Early warning',
     description:
-      'What a warning before the deadline goes by: `p90` warns once one run in ten like this one would be late, `p50` once it is more likely late than not, `off` never.',
-    enum: ['p90', 'p50', 'off'],
-    default: SLA_DEFAULTS.early_warning,
+      'The quantile of earlier runs that a warning before the deadline goes by, `p50` to `p99`: `p90` warns once one run in ten like this one would be late, `p50` once every second would, `off` never. Without it `alerts.early_warning` of sluice.yaml says, and without that it is `p90`.',
+    ...EARLY_WARNING_SCHEMA,
   },
 }
 

@@ -45,7 +45,7 @@ export function slasOf(written: Json | undefined): Sla[] {
   const sla = { ...SLA_DEFAULTS, ...written } as JsonObject
   const common = {
     afterFailure: sla.after_failure as Sla['afterFailure'],
-    earlyWarning: sla.early_warning as Sla['earlyWarning'],
+    earlyWarning: (sla.early_warning ?? null) as Sla['earlyWarning'],
     to: sla.email === undefined && sla.webhook === undefined ? null : recipientsOf(written),
   }
   const slas: Sla[] = []

@@ -2,7 +2,7 @@ import type { Instant } from '../../json.js'
 import type { Clock } from '../clock.js'
 import type { Recipients } from '../core/alert.js'
 import type { Random } from '../core/retry.js'
-import type { Schedule } from '../dag/model.js'
+import type { EarlyWarning, Schedule } from '../dag/model.js'
 import type { Events } from '../events.js'
 import type { Queue } from '../queue/queue.js'
 import type { Store } from '../store/store.js'
@@ -92,5 +92,7 @@ export interface Ports {
   log: Log
   /** who is told of what belongs to no DAG, and of failures of DAGs that do not say themselves; null for nobody */
   projectAlerts: Recipients | null
+  /** what early warnings of SLAs that do not say go by */
+  earlyWarning: EarlyWarning
   debugPoint: (point: DebugPoint) => Promise<void> | undefined
 }

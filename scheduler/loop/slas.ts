@@ -81,10 +81,13 @@ export class Slas {
     if (sla === undefined) throw new Error(`the DAG ${dag.id} has no SLA ${open.sla} of ${open.taskId ?? 'its runs'}`)
     const now = this.#ports.clock.now()
     const deadline = deadlineOf(open, sla, zoneClockOf(dag))
-    const path = wantsForecast(open, sla, deadline, now) ? await this.#path(open, dag) : null
-    const look = lookAtSla(open, sla, deadline, path, now)
-    const to = sla.to ?? this.#ports.projectAlerts
-    return changeOf(open, dag, sla, look, to === null ? [] : destinationsOf(to))
+    const { projectAlerts, earlyWarning: projectWarning } = this.#ports
+    const earlyWarning = sla.earlyWarning ?? projectWarning
+    const path = wantsForecast(open, earlyWarning, deadline, now) ? await this.#path(open, dag) : null
+    const decided = { ...sla, earlyWarning }
+    const look = lookAtSla(open, decided, deadline, path, now)
+    const to = sla.to ?? projectAlerts
+    return changeOf(open, dag, decided, look, to === null ? [] : destinationsOf(to))
   }
 
   /** What is left of the run, and how long it took before; null when there is no history to go by. */

@@ -31,6 +31,7 @@ async function comeBack(): Promise<void> {
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     debugPoint: quiet,
     projectAlerts: null,
+    earlyWarning: 'off' as const,
   }
   const due = new DueRuns(ports, new DagVersions(web.store))
   await due.make(quiet)

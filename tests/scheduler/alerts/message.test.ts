@@ -154,6 +154,15 @@ describe('an alert about a run that is late', () => {
     expect(asked).toHaveLength(1)
   })
 
+  it('says of a warning what it goes by', async () => {
+    const risk = (share: string) =>
+      told({ ...missed, kind: 'sla_at_risk', payload: { ...missed.payload, early_warning: share } })
+    expect((await risk('p90')).summary).toBe('may miss its deadline: due by 07:00 Paris')
+    expect((await risk('p50')).summary).toBe('will probably miss its deadline: due by 07:00 Paris')
+    expect((await risk('p75')).facts).toContainEqual(['Warned as', '25 in 100 runs like it would be late (p75)'])
+    expect((await told(missed)).facts.map(([name]) => name)).not.toContain('Warned as')
+  })
+
   it('says the day of what was due on another day', async () => {
     const old = { ...missed, kind: 'run_failed' as const, raisedAt: NOW + 20 * 3_600_000 }
     expect((await told(old)).summary).toBe('failed, run due 20 Nov, 06:00 Paris')

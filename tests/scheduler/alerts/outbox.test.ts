@@ -35,6 +35,7 @@ function config(port: number, more: Record<string, { type: string }> = {}) {
       email: { connection: 'mail', from: 'Sluice <sluice@example.com>', to: [] },
       webhook: null,
       digestMs: 5_000,
+      earlyWarning: 'p90' as const,
     },
     connections: { mail: { type: 'smtp', host: '127.0.0.1', port, tls: 'none' }, ...more },
   }
@@ -201,7 +202,7 @@ describe('the outbox', () => {
   it('leaves alone what sluice.yaml has no way for', async () => {
     const [store, clock] = [createMemoryStore(), new VirtualClock(NOW)]
     await store.raiseAlerts([failure('a', { destinations: [...TEAM, 'webhook chat'] })], NOW)
-    const without = { ...config(1), alerts: { email: null, webhook: null, digestMs: 0 } }
+    const without = { ...config(1), alerts: { email: null, webhook: null, digestMs: 0, earlyWarning: 'off' as const } }
     const outbox = outboxOf(store, clock, { channels: createChannels(without) })
     await clock.runUntil(NOW + MINUTE, () => outbox.idle())
     const [alert] = await store.listAlerts({ dagId: null, acknowledged: null, before: null, limit: 1 })

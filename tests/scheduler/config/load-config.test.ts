@@ -52,7 +52,7 @@ describe('sluice.yaml', () => {
       vars: {},
       calendars: {},
       baseUrl: null,
-      alerts: { email: null, webhook: null, digestMs: 5_000 },
+      alerts: { email: null, webhook: null, digestMs: 5_000, earlyWarning: 'p90' },
     })
   })
 
@@ -191,10 +191,10 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
   it('takes a mail server and webhooks for alerts', () => {
     const config = load(`
 connections: { mail: { type: smtp, host: mail }, chat: { type: webhook, url: "https://chat.example.com/x" } }
-alerts: { email: { connection: mail, from: "Sluice <sluice@example.com>", to: [ops@example.com] }, webhook: chat, digest: 1m }
+alerts: { email: { connection: mail, from: "Sluice <sluice@example.com>", to: [ops@example.com] }, webhook: chat, digest: 1m, early_warning: p75 }
 `)
     const email = { connection: 'mail', from: 'Sluice <sluice@example.com>', to: ['ops@example.com'] }
-    expect(config.alerts).toEqual({ email, webhook: 'chat', digestMs: 60_000 })
+    expect(config.alerts).toEqual({ email, webhook: 'chat', digestMs: 60_000, earlyWarning: 'p75' })
     expect(webhookNames(config)).toEqual(['chat'])
     expect(projectRecipients(config)).toEqual({ email: ['ops@example.com'], webhook: 'chat' })
     expect(projectRecipients(load(''))).toBeNull()
@@ -208,6 +208,7 @@ alerts: { email: { connection: mail, from: "Sluice <sluice@example.com>", to: [o
     ['{ email: { connection: mail, from: a@b.c, to: [nobody] } }', /an e-mail address such as/],
     ['{ webhook: lakehouse }', /a connection of type webhook/],
     ['{ digest: 5 }', /a duration with a unit/],
+    ['{ early_warning: p100 }', /p50 to p99, or off/],
     ['{ emial: {} }', /did you mean `email`/],
   ])('says what is wrong with alerts: %s', (alerts, message) => {
     expect(problems(`alerts: ${alerts}`).join()).toMatch(message)

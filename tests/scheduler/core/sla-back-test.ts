@@ -1,8 +1,8 @@
 import {
-  type Forecast,
-  forecast,
   type PastRun,
   type PastTask,
+  possibleEnds,
+  quantile,
   type RemainingTask,
 } from '../../../scheduler/core/sla-forecast.js'
 
@@ -67,7 +67,7 @@ export interface BackTestOptions {
   runs: number
   deadlineMinutes: number
   /** quantile of the forecast that a warning goes by */
-  share: keyof Forecast
+  share: number
 }
 
 export interface BackTest {
@@ -95,8 +95,8 @@ export function backTest({ seed, runs, deadlineMinutes, share }: BackTestOptions
     const end = Math.max(...[...laid.values()].map((task) => task.end))
     if (end > deadline) misses += 1
     for (let now = 0; now < Math.min(deadline, end); now += MINUTE) {
-      const predicted = forecast(tasksAt(laid, now), history, now)?.[share] ?? null
-      if (predicted === null || predicted <= deadline) continue
+      const ends = possibleEnds(tasksAt(laid, now), history, now)
+      if (ends === null || quantile(ends, share) <= deadline) continue
       warnings += 1
       if (end > deadline) leads.push((deadline - now) / MINUTE)
       break

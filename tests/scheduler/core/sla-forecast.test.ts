@@ -71,7 +71,7 @@ describe('the next look at a forecast', () => {
   /** Looks when told to, as the scheduler does. */
   const foundBy = (tasks: RemainingTask[], history: PastRun[], deadline: number) => {
     for (let [now, looks] = [0, 0]; looks < 100; looks += 1) {
-      const next = nextCrossing(tasks, history, now, deadline, 'p90')
+      const next = nextCrossing(tasks, history, now, deadline, 0.9)
       if (next === null) return { at: null, looks }
       expect(next).toBeGreaterThan(now)
       if ((forecast(tasks, history, next)?.p90 ?? 0) > deadline) return { at: next, looks }
@@ -88,8 +88,8 @@ describe('the next look at a forecast', () => {
 
   it('is never for what will be in time whatever happens', () => {
     const running: RemainingTask = { id: 'a', needs: [], phase: 'running', since: 0 }
-    expect(nextCrossing([running], same(past({ a: took(10 * MINUTE) })), 0, 60 * MINUTE, 'p90')).toBeNull()
-    expect(nextCrossing([running], [], 0, 60 * MINUTE, 'p90')).toBeNull()
+    expect(nextCrossing([running], same(past({ a: took(10 * MINUTE) })), 0, 60 * MINUTE, 0.9)).toBeNull()
+    expect(nextCrossing([running], [], 0, 60 * MINUTE, 0.9)).toBeNull()
   })
 
   it('finds every crossing soon after it comes about, with few looks', () => {
@@ -114,8 +114,9 @@ describe('the next look at a forecast', () => {
 
 describe('early warnings, back-tested on made-up histories', () => {
   it.each([
-    { share: 'p90' as const, precision: 0.09, recall: 1, lead: 40 },
-    { share: 'p50' as const, precision: 0.5, recall: 0.9, lead: 5 },
+    { share: 0.9, precision: 0.09, recall: 1, lead: 40 },
+    { share: 0.75, precision: 0.2, recall: 0.95, lead: 15 },
+    { share: 0.5, precision: 0.5, recall: 0.9, lead: 5 },
   ])('hold the figures of the decision at quantile $share', ({ share, precision, recall, lead }) => {
     const found = backTest({ seed: 7, runs: 300, deadlineMinutes: 60, share })
     expect(found.misses).toBeGreaterThan(10)

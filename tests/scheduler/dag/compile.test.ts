@@ -108,7 +108,7 @@ describe('a compiled DAG', () => {
     const dag = goodDag(
       dagWith(
         ['sla: { by: "02:30 +1d", within: 90m, email: [a@example.com], after_failure: drop, early_warning: off }'],
-        ['bash: x', 'sla: { within: 40m, from: start }'],
+        ['bash: x', 'sla: { within: 40m, from: start, early_warning: p75 }'],
       ),
     )
     const common = { afterFailure: 'drop', earlyWarning: 'off', to: { email: ['a@example.com'], webhook: null } }
@@ -121,11 +121,13 @@ describe('a compiled DAG', () => {
         name: 'within 40m from start',
         rule: { kind: 'within', withinMs: 2_400_000, from: 'start' },
         afterFailure: 'fire',
-        earlyWarning: 'p90',
+        earlyWarning: 'p75',
         to: null,
       },
     ])
-    expect(goodDag(dagWith(['sla: { by: 07:00 }'])).slas).toMatchObject([{ name: 'by 07:00', rule: { days: null } }])
+    expect(goodDag(dagWith(['sla: { by: 07:00 }'])).slas).toMatchObject([
+      { name: 'by 07:00', rule: { days: null }, earlyWarning: null },
+    ])
   })
 
   it('has another version when a calendar it uses has other days', () => {

@@ -130,6 +130,14 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     ['2:16 `within` is not a duration longer than nothing: 0s (write each unit once, the greatest first: 1h30m)'],
   ],
   [
+    'early warnings by what is no quantile',
+    dagWith(['sla: { within: 1h, early_warning: p49 }'], ['bash: x', 'sla: { within: 1h, early_warning: 0.9 }']),
+    [
+      '2:35 `early_warning` must be p50 to p99, or off, not the text "p49"',
+      '6:39 `early_warning` must be p50 to p99, or off, not the number 0.9',
+    ],
+  ],
+  [
     'a clock time that counts from something',
     dagWith(['sla: { by: "07:00", from: start }']),
     [

@@ -2,7 +2,7 @@ import type { Instant } from '../../../json.js'
 import { createCommands } from '../../../scheduler/commands/create.js'
 import type { Commands } from '../../../scheduler/commands.js'
 import type { AttemptOutcome } from '../../../scheduler/core/model.js'
-import type { Dag } from '../../../scheduler/dag/model.js'
+import type { Dag, EarlyWarning } from '../../../scheduler/dag/model.js'
 import { intervalOf, nextDue, previousDue } from '../../../scheduler/dag/schedule.js'
 import { Events, type SluiceEvent } from '../../../scheduler/events.js'
 import { createScheduler, type DebugPoint, type Log, type Scheduler } from '../../../scheduler/scheduler.js'
@@ -75,6 +75,7 @@ export function bench(
     debugPoint?: (point: DebugPoint) => Promise<void> | undefined
     /** a worker beside the scheduler, on a store that works in order */
     expect?: () => ReadonlySet<string>
+    earlyWarning?: EarlyWarning
   } = {},
 ): Bench {
   const store = options.store ?? createMemoryStore()
@@ -107,9 +108,10 @@ export function bench(
   const timetable = { nextDue, previousDue, intervalOf }
   const debugPoint = options.debugPoint ?? (() => undefined)
   const random = () => 0
+  const { earlyWarning = 'p90' } = options
   const storeInOrder = options.expect !== undefined
   const ports = { store: watched, storeInOrder, queue, clock, events, timetable, random, debugPoint }
-  const scheduler = createScheduler({ ...ports, log })
+  const scheduler = createScheduler({ ...ports, earlyWarning, log })
   const commands = createCommands({ ...ports, wake: scheduler })
 
   const claim = (limit = 1) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Dag, Sla, Task } from '../../../scheduler/dag/model.js'
+import type { Dag, EarlyWarning, Sla, Task } from '../../../scheduler/dag/model.js'
 import { cronSchedule, dag, NOW, task } from '../core/dags.js'
 import { ANA, type Bench, BY_HAND, bench } from './bench.js'
 
@@ -245,8 +245,8 @@ describe('an early warning', () => {
   }
 
   /** Runs of the past, in which each task took as long as given. */
-  async function withHistory(of: Dag, minutes: readonly number[]): Promise<Bench> {
-    const on = bench()
+  async function withHistory(of: Dag, minutes: readonly number[], project: EarlyWarning = 'p90'): Promise<Bench> {
+    const on = bench({ earlyWarning: project })
     on.scheduler.start()
     await on.register(of)
     for (const took of minutes) {
@@ -291,6 +291,23 @@ describe('an early warning', () => {
       await on.pass(50 * MINUTE)
       expect(since(on, from)).toEqual([])
     }
+  })
+
+  it.each([
+    ['p80', null, false],
+    ['p81', null, true],
+    ['p50', 'p81', true],
+    ['p90', 'p80', false],
+    ['off', null, false],
+    ['p90', 'off', false],
+  ] as const)('goes by the quantile of the project, %s, or its own, %s', async (project, own, comes) => {
+    const of = sales({ schedule: null, slas: [within(60 * MINUTE, { earlyWarning: own })] }, [task('a')])
+    // one run in five would be late
+    const on = await withHistory(of, [20, 20, 20, 20, 80], project)
+    await on.commands.trigger('sales', BY_HAND, ANA, null)
+    await on.pass(15 * SECOND)
+    const told = on.store.tables.alerts.map(({ kind, payload }) => [kind, payload.early_warning])
+    expect(told).toEqual(comes ? [['sla_at_risk', own ?? project]] : [])
   })
 
   it('takes back nothing, and costs few looks', async () => {
