@@ -9,8 +9,8 @@ export interface WaitingDestination {
   newest: Instant
   /** a message to it is still to be sent */
   isOpen: boolean
-  /** the newest message to it: how many alerts it carried, and when it was made; null for none */
-  last: { alerts: number; at: Instant } | null
+  /** the newest messages to it, the newest first, at most STORM_MESSAGES: how many alerts each carried, and when it was made */
+  lately: readonly { alerts: number; at: Instant }[]
 }
 
 /** How alerts are put together. */
@@ -24,8 +24,10 @@ const QUIET_MS = 2_000
 /** But the first of them waits no longer than this. */
 export const LONGEST_WINDOW_MS = 30_000
 
-/** A message with so many alerts is a storm, and the next one to the same people waits longer. */
+/** So many alerts, or messages, to the same people within two minutes are a storm, and the next message waits longer. */
 export const STORM_ALERTS = 10
+export const STORM_MESSAGES = 3
+const STORM_SEEN_MS = 120_000
 /** Between two messages of one storm. */
 export const STORM_MS = 60_000
 
@@ -37,9 +39,9 @@ const LONGEST_RETRY_MS = 15_000
 
 /**
  * Which destinations get their next message now: once the first of their alerts has waited for the window and no more come
- * (raising 14,000 takes a while), in a storm once a minute. While a message is under way, what comes meanwhile waits for the next one, so that an outage of the mail
- * server leaves two mails behind, not hundreds. Alerts with other destinations never share a message, so nobody learns
- * who else is told of what.
+ * (raising 14,000 takes a while), in a storm a minute after the last one. While a message is under way, what comes meanwhile
+ * waits for the next one, so that an outage of the mail server leaves two mails behind, not hundreds. Alerts with other
+ * destinations never share a message, so nobody learns who else is told of what.
  * @returns the destinations, and the instant of the next look; null when nothing waits but for a message under way
  */
 export function dueDestinations(
@@ -58,10 +60,17 @@ export function dueDestinations(
   return { due, next }
 }
 
-function dueAt({ since, newest, last }: WaitingDestination, { windowMs }: DigestRules): Instant {
+function dueAt({ since, newest, lately }: WaitingDestination, { windowMs }: DigestRules): Instant {
   const quiet = Math.min(newest + Math.min(windowMs, QUIET_MS), since + LONGEST_WINDOW_MS)
   const first = Math.max(since + windowMs, quiet)
-  return last !== null && last.alerts >= STORM_ALERTS ? Math.max(first, last.at + STORM_MS) : first
+  const [last] = lately
+  return last !== undefined && isStorm(lately, last.at) ? Math.max(first, last.at + STORM_MS) : first
+}
+
+/** Many at once, or a few again and again: neither a hundred mails nor a hundred alerts in one tell more than one mail a minute. */
+function isStorm(lately: WaitingDestination['lately'], last: Instant): boolean {
+  const seen = lately.filter(({ at }) => at > last - STORM_SEEN_MS)
+  return seen.length >= STORM_MESSAGES || seen.reduce((sum, { alerts }) => sum + alerts, 0) >= STORM_ALERTS
 }
 
 /**

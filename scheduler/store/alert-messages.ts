@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import type { AlertKind } from '../core/alert.js'
-import type { WaitingDestination } from '../core/alert-batches.js'
+import { STORM_MESSAGES, type WaitingDestination } from '../core/alert-batches.js'
 import type {
   AlertMessageStore,
   ClaimedMessage,
@@ -22,7 +22,7 @@ with recursive waiting as (
     order by destination limit 1
   ) n
 )
-select w.destination, first.since, newest.since as newest, last.alerts as last_alerts, last.created_at as last_at,
+select w.destination, first.since, newest.since as newest, lately.messages as lately,
   exists (select 1 from alert_messages o where o.destination = w.destination and o.state = 'waiting' and not o.by_hand) as is_open
 from waiting w
 cross join lateral (
@@ -31,9 +31,14 @@ cross join lateral (
 cross join lateral (
   select since from alert_deliveries d where d.state = 'waiting' and d.destination = w.destination order by since desc limit 1
 ) newest
-left join lateral (
-  select alerts, created_at from alert_messages m where m.destination = w.destination order by message_id desc limit 1
-) last on true
+cross join lateral (
+  select coalesce(jsonb_agg(jsonb_build_object('alerts', alerts, 'at', extract(epoch from created_at) * 1000)
+    order by message_id desc), '[]') as messages
+  from (
+    select message_id, alerts, created_at from alert_messages m where m.destination = w.destination
+    order by message_id desc limit ${STORM_MESSAGES}
+  ) m
+) lately
 order by w.destination`
 
 const NEXT_ATTEMPT = `
@@ -105,7 +110,7 @@ export class AlertMessageQueries implements AlertMessageStore {
         since: row.since,
         newest: row.newest,
         isOpen: row.is_open,
-        last: row.last_at === null ? null : { alerts: row.last_alerts ?? 0, at: row.last_at },
+        lately: row.lately,
       })),
       nextAttemptAt: (next[0]?.at ?? null) as Instant | null,
     }
@@ -233,8 +238,7 @@ interface OutboxRow extends Record<string, unknown> {
   destination: string
   since: Instant
   newest: Instant
-  last_alerts: number | null
-  last_at: Instant | null
+  lately: { alerts: number; at: Instant }[]
   is_open: boolean
 }
 

@@ -138,6 +138,31 @@ describe('the outbox', () => {
     expect(received[0]?.raw.length).toBeLessThan(100_000)
   })
 
+  it.each([
+    ['fifty every five seconds', 50, 5_000, 6],
+    ['one every ten seconds', 1, 10_000, 8],
+  ])('makes about one mail a minute of a storm that lasts for five: %s', async (_name, each, everyMs, most) => {
+    const { port, received } = await mailServer()
+    const [store, clock] = [createMemoryStore(), new VirtualClock(NOW)]
+    const outbox = outboxOf(store, clock, { channels: createChannels(config(port)) })
+    let raised = 0
+    while (clock.now() < NOW + 5 * MINUTE) {
+      const some = Array.from({ length: each }, (_, index) => failure(`${raised + index}`))
+      raised += (await store.raiseAlerts(some, clock.now())).length
+      await clock.runUntil(clock.now() + everyMs, () => outbox.idle())
+    }
+    await clock.runUntil(NOW + 7 * MINUTE, () => outbox.idle())
+    const carried = (await store.listMessages({ state: 'sent', before: null, limit: 99 })).map(({ alerts }) => alerts)
+    expect(received).toHaveLength(carried.length)
+    expect(received.length).toBeLessThanOrEqual(most)
+    expect(carried.reduce((sum, alerts) => sum + alerts, 0)).toBe(raised)
+    // whoever is told later of something else is told at once
+    await clock.runUntil(NOW + 15 * MINUTE, () => outbox.idle())
+    await store.raiseAlerts([failure('later')], clock.now())
+    await clock.runUntil(NOW + 15 * MINUTE + 6_000, () => outbox.idle())
+    expect(received).toHaveLength(carried.length + 1)
+  })
+
   it('sends what another was sending when it died, under the same Message-ID', async () => {
     const { port, received } = await mailServer()
     const [store, clock] = [createMemoryStore(), new VirtualClock(NOW)]

@@ -11,7 +11,7 @@ import {
 
 const RULES = { windowMs: 5_000 }
 const waiting = (changes: Partial<WaitingDestination> = {}): WaitingDestination => {
-  return { destination: 'email a@e.org', since: 1_000_000, newest: 1_000_000, isOpen: false, last: null, ...changes }
+  return { destination: 'email a@e.org', since: 1_000_000, newest: 1_000_000, isOpen: false, lately: [], ...changes }
 }
 const due = (one: WaitingDestination, now: number) => dueDestinations([one], now, RULES)
 
@@ -58,10 +58,21 @@ describe('the next message to a destination', () => {
 
   it('comes once a minute in a storm, and at once after a few alerts', () => {
     const at = waiting().since - 1_000
-    const storm = waiting({ last: { alerts: STORM_ALERTS, at } })
+    const storm = waiting({ lately: [{ alerts: STORM_ALERTS, at }] })
     expect(due(storm, at + STORM_MS - 1).next).toBe(at + STORM_MS)
     expect(due(storm, at + STORM_MS).due).toEqual([storm.destination])
-    expect(due(waiting({ last: { alerts: STORM_ALERTS - 1, at } }), storm.since + 5_000).due).toHaveLength(1)
+    expect(due(waiting({ lately: [{ alerts: STORM_ALERTS - 1, at }] }), storm.since + 5_000).due).toHaveLength(1)
+  })
+
+  it('comes once a minute when a few come again and again', () => {
+    const at = waiting().since - 1_000
+    const behind = (...lately: [alerts: number, minutesBefore: number][]) =>
+      due(waiting({ lately: lately.map(([alerts, before]) => ({ alerts, at: at - before * 60_000 })) }), at + 6_000)
+    expect(behind([1, 0], [1, 0.1]).due).toHaveLength(1)
+    expect(behind([1, 0], [1, 0.1], [1, 0.2]).next).toBe(at + STORM_MS)
+    expect(behind([1, 0], [1, 0.1], [1, 2]).due).toHaveLength(1)
+    expect(behind([STORM_ALERTS - 4, 0], [4, 1]).next).toBe(at + STORM_MS)
+    expect(behind([1, 0], [STORM_ALERTS, 2]).due).toHaveLength(1)
   })
 
   it('always comes: what is not due has an instant at which it will be, unless one is under way', () => {
@@ -69,7 +80,9 @@ describe('the next message to a destination', () => {
       since: fc.integer({ min: 0, max: 1e6 }),
       newest: fc.integer({ min: 0, max: 1e6 }),
       isOpen: fc.boolean(),
-      last: fc.option(fc.record({ alerts: fc.integer({ min: 1, max: 100 }), at: fc.integer({ min: 0, max: 1e6 }) })),
+      lately: fc.array(fc.record({ alerts: fc.integer({ min: 1, max: 100 }), at: fc.integer({ min: 0, max: 1e6 }) }), {
+        maxLength: 3,
+      }),
     })
     fc.assert(
       fc.property(fc.array(drawn), fc.integer({ min: 0, max: 2e6 }), (many, now) => {

@@ -1,4 +1,5 @@
 import type { Instant } from '../../../json.js'
+import { STORM_MESSAGES } from '../../../scheduler/core/alert-batches.js'
 import type {
   AlertMessageStore,
   ClaimedMessage,
@@ -73,12 +74,15 @@ function outbox(tables: Tables): Awaited<ReturnType<AlertMessageStore['outbox']>
     waiting: [...waits]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([destination, times]) => {
-        const last = [...tables.messages.values()].findLast((message) => message.destination === destination)
+        const to = [...tables.messages.values()].filter((message) => message.destination === destination)
         return {
           destination,
           ...times,
           isOpen: isOpen(tables, destination),
-          last: last === undefined ? null : { alerts: last.alerts, at: last.createdAt },
+          lately: to
+            .slice(-STORM_MESSAGES)
+            .reverse()
+            .map(({ alerts, createdAt }) => ({ alerts, at: createdAt })),
         }
       }),
     nextAttemptAt: next.length === 0 ? null : Math.min(...next),

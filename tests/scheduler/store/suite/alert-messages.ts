@@ -43,12 +43,26 @@ export function alertMessagesSuite(fresh: FreshStore): void {
       await store.raiseAlerts([failure('b')], NOW + 3)
       expect(await store.makeMessages(TEAM, NOW + 3)).toBe(0)
       expect((await store.outbox()).waiting).toEqual([
-        { destination: TEAM[0], since: NOW + 3, newest: NOW + 3, isOpen: true, last: { alerts: 1, at: NOW } },
+        { destination: TEAM[0], since: NOW + 3, newest: NOW + 3, isOpen: true, lately: [{ alerts: 1, at: NOW }] },
       ])
       const first = await claimOne(NOW)
       expect(await store.settleMessage(first, sent, NOW + 4)).toBe('settled')
       expect(await store.makeMessages(TEAM, NOW + 4)).toBe(1)
       expect(await carried(store, NOW + 4)).toEqual([['run_failed b']])
+    })
+
+    it('know the three before them, the newest first', async () => {
+      for (const at of [0, 1, 2, 3]) {
+        await store.raiseAlerts([failure(`a${at}`), failure(`b${at}`)].slice(0, 1 + (at % 2)), NOW + at)
+        await store.makeMessages(TEAM, NOW + at)
+        await store.settleMessage(await claimOne(NOW + at), sent, NOW + at)
+      }
+      await store.raiseAlerts([failure('last')], NOW + 9)
+      expect((await store.outbox()).waiting[0]?.lately).toEqual([
+        { alerts: 2, at: NOW + 3 },
+        { alerts: 1, at: NOW + 2 },
+        { alerts: 2, at: NOW + 1 },
+      ])
     })
 
     it('are one for a storm', async () => {

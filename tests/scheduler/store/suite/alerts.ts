@@ -61,7 +61,7 @@ export function alertsSuite(fresh: FreshStore): void {
       expect((await store.outbox()).waiting).toEqual([])
       expect(await store.applyDecision(runId, 1, decision, NOW + 5)).toBe('applied')
       expect((await store.outbox()).waiting).toEqual([
-        { destination: TEAM[0], since: NOW + 5, newest: NOW + 5, isOpen: false, last: null },
+        { destination: TEAM[0], since: NOW + 5, newest: NOW + 5, isOpen: false, lately: [] },
       ])
       expect(await store.raiseAlerts([failure(runId)], NOW)).toEqual([])
     })
