@@ -9,7 +9,7 @@ export interface WaitingDestination {
   newest: Instant
   /** a message to it is still to be sent */
   isOpen: boolean
-  /** the newest messages to it, the newest first, at most STORM_MESSAGES: how many alerts each carried, and when it was made */
+  /** the newest messages to it, the newest first, at most STORM_ALERTS: how many alerts each carried, and when it was made */
   lately: readonly { alerts: number; at: Instant }[]
 }
 
@@ -24,9 +24,8 @@ const QUIET_MS = 2_000
 /** But the first of them waits no longer than this. */
 export const LONGEST_WINDOW_MS = 30_000
 
-/** So many alerts, or messages, to the same people within two minutes are a storm, and the next message waits longer. */
+/** So many alerts to the same people within two minutes are a storm, and the next message waits longer. */
 export const STORM_ALERTS = 10
-export const STORM_MESSAGES = 3
 const STORM_SEEN_MS = 120_000
 /** Between two messages of one storm. */
 export const STORM_MS = 60_000
@@ -67,10 +66,10 @@ function dueAt({ since, newest, lately }: WaitingDestination, { windowMs }: Dige
   return last !== undefined && isStorm(lately, last.at) ? Math.max(first, last.at + STORM_MS) : first
 }
 
-/** Many at once, or a few again and again: neither a hundred mails nor a hundred alerts in one tell more than one mail a minute. */
+/** Many at once, or one after the other: nobody reads more than a mail a minute. */
 function isStorm(lately: WaitingDestination['lately'], last: Instant): boolean {
   const seen = lately.filter(({ at }) => at > last - STORM_SEEN_MS)
-  return seen.length >= STORM_MESSAGES || seen.reduce((sum, { alerts }) => sum + alerts, 0) >= STORM_ALERTS
+  return seen.reduce((sum, { alerts }) => sum + alerts, 0) >= STORM_ALERTS
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import type { AlertKind } from '../core/alert.js'
-import { STORM_MESSAGES, type WaitingDestination } from '../core/alert-batches.js'
+import { STORM_ALERTS, type WaitingDestination } from '../core/alert-batches.js'
 import type {
   AlertMessageStore,
   ClaimedMessage,
@@ -36,7 +36,7 @@ cross join lateral (
     order by message_id desc), '[]') as messages
   from (
     select message_id, alerts, created_at from alert_messages m where m.destination = w.destination
-    order by message_id desc limit ${STORM_MESSAGES}
+    order by message_id desc limit ${STORM_ALERTS}
   ) m
 ) lately
 order by w.destination`

@@ -68,9 +68,11 @@ describe('the next message to a destination', () => {
     const at = waiting().since - 1_000
     const behind = (...lately: [alerts: number, minutesBefore: number][]) =>
       due(waiting({ lately: lately.map(([alerts, before]) => ({ alerts, at: at - before * 60_000 })) }), at + 6_000)
-    expect(behind([1, 0], [1, 0.1]).due).toHaveLength(1)
-    expect(behind([1, 0], [1, 0.1], [1, 0.2]).next).toBe(at + STORM_MS)
-    expect(behind([1, 0], [1, 0.1], [1, 2]).due).toHaveLength(1)
+    const each = (messages: number, seconds: number) =>
+      behind(...Array.from({ length: messages }, (_, index): [number, number] => [1, (index * seconds) / 60]))
+    expect(each(STORM_ALERTS, 10).next).toBe(at + STORM_MS)
+    expect(each(STORM_ALERTS - 1, 10).due).toHaveLength(1)
+    expect(each(STORM_ALERTS, 15).due).toHaveLength(1)
     expect(behind([STORM_ALERTS - 4, 0], [4, 1]).next).toBe(at + STORM_MS)
     expect(behind([1, 0], [STORM_ALERTS, 2]).due).toHaveLength(1)
   })

@@ -1,5 +1,5 @@
 import type { Instant } from '../../../json.js'
-import { STORM_MESSAGES } from '../../../scheduler/core/alert-batches.js'
+import { STORM_ALERTS } from '../../../scheduler/core/alert-batches.js'
 import type {
   AlertMessageStore,
   ClaimedMessage,
@@ -80,7 +80,7 @@ function outbox(tables: Tables): Awaited<ReturnType<AlertMessageStore['outbox']>
           ...times,
           isOpen: isOpen(tables, destination),
           lately: to
-            .slice(-STORM_MESSAGES)
+            .slice(-STORM_ALERTS)
             .reverse()
             .map(({ alerts, createdAt }) => ({ alerts, at: createdAt })),
         }
