@@ -5,10 +5,12 @@ import { decide, decideFromPart } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
 import type { AttemptOutcome, Decision, RunSnapshot } from '../core/model.js'
 import { dependsOnPast } from '../core/past.js'
+import { dagOfRun, isBackfillRun } from '../core/run-id.js'
 import { isFinalRun } from '../core/states.js'
 import { announceDecision } from './announce.js'
 import type { Ports } from './ports.js'
 import { type RunCache, withOutcomes } from './run-cache.js'
+import { Turns } from './turns.js'
 
 /** How often a run is decided anew when others keep changing it; the sweep finds it later all the same. */
 const CONFLICT_LIMIT = 10
@@ -46,7 +48,8 @@ export interface SettlerSignals {
 
 /**
  * Settles runs: one step at a time per run, several runs at once. Whatever comes for a run while it is being settled is
- * taken together in its next step, so many outcomes cost one write.
+ * taken together in its next step, so many outcomes cost one write. DAGs take turns, and so do the backfills of a DAG with
+ * its other runs: a thousand cleared runs hold up no run that is due.
  */
 export class Settler {
   readonly #ports: Ports
@@ -54,6 +57,8 @@ export class Settler {
   readonly #signals: SettlerSignals
   readonly #limits: SettlerLimits
   readonly #waiting = new Map<string, Work>()
+  /** of those that wait, who is not being settled yet */
+  readonly #turns = new Turns((runId) => `${dagOfRun(runId)} ${isBackfillRun(runId)}`)
   readonly #active = new Map<string, Promise<void>>()
   #stopped = false
 
@@ -80,6 +85,7 @@ export class Settler {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#waiting.clear()
+    this.#turns.clear()
     await Promise.all(this.#active.values())
   }
 
@@ -93,15 +99,19 @@ export class Settler {
   }
 
   #work(runId: string): Work {
-    const work = this.#waiting.get(runId) ?? { outcomes: [], reload: false }
+    const known = this.#waiting.get(runId)
+    if (known !== undefined) return known
+    const work = { outcomes: [], reload: false }
     this.#waiting.set(runId, work)
+    this.#turns.add(runId)
     return work
   }
 
   #pump(): void {
-    for (const runId of this.#waiting.keys()) {
-      if (this.#stopped || this.#active.size >= this.#limits.parallelRuns) return
-      if (!this.#active.has(runId)) this.#active.set(runId, this.#step(runId))
+    while (!this.#stopped && this.#active.size < this.#limits.parallelRuns) {
+      const runId = this.#turns.take((id) => !this.#active.has(id))
+      if (runId === null) return
+      this.#active.set(runId, this.#step(runId))
     }
   }
 

@@ -1,4 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Turns } from '../../../scheduler/loop/turns.js'
+import { DEFAULT_LIMITS } from '../../../scheduler/scheduler.js'
 import { dag, NOW, task } from '../core/dags.js'
 import { ANA, BY_HAND, bench } from './bench.js'
 
@@ -146,6 +149,63 @@ describe('a run', () => {
     await on.finish()
     expect((await on.store.run(run))?.state).toBe('success')
     expect((await on.store.run(second.run))?.state).toBe('running')
+  })
+})
+
+describe('runs that wait to be settled', () => {
+  /** in which order they are looked at when all are woken at once */
+  async function looked(runs: readonly string[]): Promise<string[]> {
+    const on = bench()
+    const order = new Set<string>()
+    on.store.snapshot = async (runId) => {
+      order.add(runId)
+      return null
+    }
+    for (const run of runs) on.scheduler.run(run)
+    await on.scheduler.idle()
+    return [...order]
+  }
+  const due = Array.from({ length: 60 }, (_, minute) => `big-20261120T05${String(minute).padStart(2, '0')}00Z`)
+
+  it('take turns by DAG: hundreds of one hold up no run of another', async () => {
+    const order = await looked([...due, 'live-20261120T060000Z', 'other-20261120T060000Z'])
+    expect(order).toHaveLength(due.length + 2)
+    // those that had begun before it came, and one of each other DAG
+    expect(order.indexOf('live-20261120T060000Z')).toBeLessThanOrEqual(DEFAULT_LIMITS.parallelRuns + 1)
+    expect(order.indexOf('other-20261120T060000Z')).toBeLessThanOrEqual(DEFAULT_LIMITS.parallelRuns + 2)
+  })
+
+  it('of a backfill take turns with the others of its DAG', async () => {
+    const order = await looked([...due.map((run) => `${run}-backfill7`), 'big-20261120T060000Z'])
+    expect(order.indexOf('big-20261120T060000Z')).toBeLessThanOrEqual(DEFAULT_LIMITS.parallelRuns + 1)
+  })
+
+  it('go in the order of their coming within a line, once each', () => {
+    const visits = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(9)), { maxLength: 60 })
+    fc.assert(
+      fc.property(visits, fc.nat(9), (ids, refused) => {
+        const turns = new Turns((id) => id.slice(0, 1))
+        const names = [...new Set(ids.map(([line, index]) => `${line}${index}`))]
+        for (const [line, index] of ids) turns.add(`${line}${index}`)
+        const taken: string[] = []
+        for (let id = turns.take(mayGo); id !== null; id = turns.take(mayGo)) taken.push(id)
+        function mayGo(id: string): boolean {
+          return !id.endsWith(String(refused))
+        }
+        const lineOf = (all: readonly string[], line: string) => all.filter((id) => id.startsWith(line) && mayGo(id))
+        for (const line of ['a', 'b', 'c']) expect(lineOf(taken, line)).toEqual(lineOf(names, line))
+        expect(taken).toHaveLength(names.filter(mayGo).length)
+        // nobody goes twice while another line has somebody who may go
+        for (const [index, id] of taken.entries()) {
+          const waiting = new Set(taken.slice(index).map((other) => other.slice(0, 1)))
+          if (taken[index - 1]?.slice(0, 1) === id.slice(0, 1)) expect(waiting.size).toBe(1)
+        }
+        // who was refused has kept its place
+        const left: string[] = []
+        for (let id = turns.take(() => true); id !== null; id = turns.take(() => true)) left.push(id)
+        expect(left.toSorted()).toEqual(names.filter((id) => !mayGo(id)).toSorted())
+      }),
+    )
   })
 })
 
