@@ -83,6 +83,8 @@ export class Scheduler implements Wake {
   readonly #slaLooks = new SingleFlight(() => this.#guarded('looking at SLAs', () => this.#lookAtSlas()))
   readonly #sweeps = new SingleFlight(() => this.#sweep())
   #allAsked = false
+  /** after a sweep every run is told why it waits, not only the first of each DAG */
+  #tellsAll = false
   /** a decision has made tasks ready since they were last queued */
   #scheduled = false
   #slasSoon = false
@@ -263,7 +265,8 @@ export class Scheduler implements Wake {
     let started: string[]
     let any = false
     do {
-      started = await store.startRuns(clock.now(), BATCH)
+      started = await store.startRuns(clock.now(), BATCH, this.#tellsAll ? 'all' : 'first')
+      this.#tellsAll = false
       any ||= started.length > 0
       if (started.length > 0) await debugPoint('runs:started')
       for (const runId of started) {
@@ -317,6 +320,7 @@ export class Scheduler implements Wake {
     this.#request(this.#retries)
     this.#waits.all()
     this.#request(this.#looks)
+    this.#tellsAll = true
     this.all()
     const { sweepMs } = this.#limits
     this.#alarms.set('sweep', this.now() + (typeof sweepMs === 'number' ? sweepMs : sweepMs()))

@@ -1,10 +1,14 @@
 import type { Instant } from '../../json.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
-import { makingSlasDue } from './slas.js'
+import { makingSlasOfStartedDue } from './slas.js'
 import type { StartStore } from './store.js'
 
 /** One starter at a time, so that the counts of active runs stay true until the write. The number is any but that of migrations. */
 const LOCK_STARTERS = 'select pg_advisory_xact_lock(7158302)'
+
+/** Runs of a line that are told each time why they wait; those behind them are told now and then. */
+const TOLD_FIRST = 100
+const ALL = 2_147_483_647
 
 /** The runs of one DAG that follow each other: those of its schedule, and those of one backfill. */
 const SAME_STREAM = (a: string, b: string) =>
@@ -21,27 +25,39 @@ const HELD_BY = `(
   from runs p where ${SAME_STREAM('p', 'r')} and p.due_at < r.due_at and (p.state <> 'running' or r.depends_on_past = 'run')
   order by p.due_at desc limit 1)`
 
-/** `state` goes along to the update: the constant would lead the planner to look through all queued runs for each. */
+/**
+ * A line is what waits of one DAG with one limit: the first of each line are looked at, as many as it has room for, so that
+ * thousands that wait cost no more than one. `state` and an array of ids go to the update: a constant would lead the planner to
+ * look through all queued runs, and a join through all runs.
+ */
 const START_RUNS = `
-with dag as materialized (
+with recursive line as (
+  (select dag_id, max_active_runs from runs where state = 'queued' order by dag_id, max_active_runs limit 1)
+  union all
+  select n.dag_id, n.max_active_runs from line l cross join lateral (
+    select dag_id, max_active_runs from runs
+    where state = 'queued' and (dag_id, max_active_runs) > (l.dag_id, l.max_active_runs)
+    order by dag_id, max_active_runs limit 1
+  ) n
+), dag as materialized (
   select d.dag_id, d.paused, (select count(*) from runs a where a.dag_id = d.dag_id and a.state = 'running') as active
-  from dags d where d.dag_id in (select dag_id from runs where state = 'queued')
-), held as materialized (
-  select * from (
-    select r.run_id, ${HELD_BY} as past from runs r where r.state = 'queued' and r.depends_on_past <> 'no' and r.kind <> 'manual'
-  ) looked where past is not null
+  from dags d where d.dag_id in (select dag_id from line)
 ), ready as (
-  select r.run_id, r.dag_id, r.state, r.max_active_runs, dag.active,
-    row_number() over (partition by r.dag_id order by r.kind = 'backfill', r.due_at, r.run_id) as place
-  from runs r join dag using (dag_id) left join backfills b using (backfill_id)
-  where r.state = 'queued' and (r.kind = 'manual' or not dag.paused) and b.state is distinct from 'paused'
-    and not r.cancel_requested and r.run_id not in (select run_id from held)
+  select f.*, dag.active, row_number() over (partition by f.dag_id order by f.late, f.due_at, f.run_id) as place
+  from line l join dag using (dag_id) cross join lateral (
+    select r.run_id, r.dag_id, r.state, r.max_active_runs, r.kind = 'backfill' as late, r.due_at from runs r
+    where r.state = 'queued' and r.dag_id = l.dag_id and r.max_active_runs = l.max_active_runs
+      and (r.kind = 'manual' or not dag.paused) and not r.cancel_requested
+      and not exists (select 1 from backfills b where b.backfill_id = r.backfill_id and b.state = 'paused')
+      and (r.depends_on_past = 'no' or r.kind = 'manual' or ${HELD_BY} is null)
+    order by r.kind = 'backfill', r.due_at, r.run_id limit greatest(least(l.max_active_runs - dag.active, $2), 0)
+  ) f
 ), chosen as materialized (
   select run_id, dag_id, state from ready where active + place <= max_active_runs order by place, run_id limit $2
 ), started as (
   update runs r set state = 'running', started_at = $1, reason = '', revision = revision + 1
-  from chosen c where r.run_id = c.run_id and r.state = c.state returning r.run_id
-), ${makingSlasDue('join started using (run_id)', 's.deadline_at is null', '$1')}, after as materialized (
+  where r.run_id = any (array(select run_id from chosen)) and r.state = (select state from chosen limit 1) returning r.run_id
+), ${makingSlasOfStartedDue('$1')}, after as materialized (
   select dag_id, paused, active + (select count(*) from chosen where chosen.dag_id = dag.dag_id) as active from dag
 ), told as (
   update runs set reason = w.sentence
@@ -50,13 +66,17 @@ with dag as materialized (
       select r.run_id, r.state, r.reason, case
         when after.paused and r.kind <> 'manual' then 'waits: ' || r.dag_id || ' is paused'
         when b.state = 'paused' then 'waits: backfill ' || r.backfill_id || ' is paused'
-        when held.past is not null then 'waits: depends on the past, ' || held.past
+        when r.past is not null then 'waits: depends on the past, ' || r.past
         when after.active >= r.max_active_runs
           then 'waits: ' || after.active || ' of ' || r.max_active_runs || ' runs of ' || r.dag_id || ' are active'
         end as sentence
-      from runs r join after using (dag_id) left join backfills b using (backfill_id) left join held using (run_id)
-      where r.state = 'queued' and not r.cancel_requested and r.run_id not in (select run_id from chosen)
-    ) left_behind where reason <> sentence limit greatest($2, 500)
+      from line l join after using (dag_id) cross join lateral (
+        select r.*, case when r.depends_on_past <> 'no' and r.kind <> 'manual' then ${HELD_BY} end as past from runs r
+        where r.state = 'queued' and r.dag_id = l.dag_id and r.max_active_runs = l.max_active_runs
+        order by r.kind = 'backfill', r.due_at, r.run_id limit $3
+      ) r left join backfills b using (backfill_id)
+      where not r.cancel_requested and r.run_id not in (select run_id from chosen)
+    ) left_behind where reason <> sentence limit 500
   ) w
   where runs.run_id = w.run_id and runs.state = w.state
 )
@@ -99,8 +119,9 @@ export class StartQueries implements StartStore {
     this.#database = database
   }
 
-  async startRuns(now: Instant, limit: number): Promise<string[]> {
-    return this.#alone({ sql: START_RUNS, params: [sqlInstant(now), limit] })
+  async startRuns(now: Instant, limit: number, told: 'first' | 'all' = 'first'): Promise<string[]> {
+    const toldOfEach = told === 'all' ? ALL : TOLD_FIRST
+    return this.#alone({ sql: START_RUNS, params: [sqlInstant(now), limit, toldOfEach] })
   }
 
   async cancelOverlapping(): Promise<string[]> {

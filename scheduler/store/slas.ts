@@ -47,14 +47,24 @@ export const lookingAtSlas = (subjects: string, now: string): string => `sla as 
     and (sla.at_once or s.warns and s.look_at is distinct from sla.soon)
 )`
 
+const madeDue = (now: string): string => `made_due as (
+  update slas s set look_at = ${now}, revision = s.revision + 1 from due_sla d
+  where s.run_id = d.run_id and s.task_id = d.task_id and s.sla = d.sla
+)`
+
 /** The same for what `where` says of `slas s`, at once. */
 export const makingSlasDue = (from: string, where: string, now: string): string => `due_sla as materialized (
   select s.run_id, s.task_id, s.sla from slas s ${from} where s.closed_at is null and ${where}
   order by s.run_id, s.task_id, s.sla for update of s
-), made_due as (
-  update slas s set look_at = ${now}, revision = s.revision + 1 from due_sla d
-  where s.run_id = d.run_id and s.task_id = d.task_id and s.sla = d.sla
-)`
+), ${madeDue(now)}`
+
+/** The same for those of the runs in `started` (run_id) whose deadline counts from the start: one probe for each run. */
+export const makingSlasOfStartedDue = (now: string): string => `due_sla as materialized (
+  select s.* from (select run_id from started order by run_id) r cross join lateral (
+    select run_id, task_id, sla from slas where run_id = r.run_id and closed_at is null and deadline_at is null
+    order by task_id, sla for update
+  ) s
+), ${madeDue(now)}`
 
 /** The limit comes before the joins: of a storm that is due at one instant only the batch is read. */
 const DUE_SLAS = `

@@ -144,10 +144,11 @@ export interface StartStore {
    * backfills after all others, while their DAG has fewer than `maxActiveRuns` running; exact under concurrency. Runs of paused
    * DAGs start too when they were made by hand, those of paused backfills do not. A run that depends on the past starts once the
    * latest before it (same DAG and kind, for backfills the same one) has succeeded; with `tasks` those that are running are passed over.
-   * Runs left behind get their reason (`waits: 1 of 1 runs of sales are active`, `waits: sales is paused`).
+   * The first hundred runs of each DAG that are left behind get their reason (`waits: 1 of 1 runs of sales are active`,
+   * `waits: sales is paused`), with `told: 'all'` any of them, at most 500 at a time.
    * SLAs that count from the start are due to be looked at. Returns the ids of the runs it started.
    */
-  startRuns(now: Instant, limit: number): Promise<string[]>
+  startRuns(now: Instant, limit: number, told?: 'first' | 'all'): Promise<string[]>
   /**
    * Asks for the cancellation (`cancelRequested`, reason, revision + 1) of what overlaps where a DAG has `maxActiveRuns` running
    * and a scheduled run that was never started waits: with `skip` of that run; with `cancel_running` of the earliest scheduled one that is

@@ -13,8 +13,8 @@ export function runStore(tables: Tables): RunStore {
     async createRun(run, options) {
       return createRun(tables, run, options)
     },
-    async startRuns(now, limit) {
-      return startRuns(tables, now, limit)
+    async startRuns(now, limit, told = 'first') {
+      return startRuns(tables, now, limit, told === 'all' ? Number.POSITIVE_INFINITY : TOLD_FIRST)
     },
     async cancelOverlapping() {
       return tables.guards('overlap') ? cancelOverlapping(tables) : []
@@ -168,7 +168,10 @@ function newTask(taskId: string, now: Instant): TaskRun {
   }
 }
 
-function startRuns(tables: Tables, now: Instant, limit: number): string[] {
+/** of a DAG's runs with one limit */
+const TOLD_FIRST = 100
+
+function startRuns(tables: Tables, now: Instant, limit: number, toldOfEach: number): string[] {
   const running = new Map<string, number>()
   const queued: RunRow[] = []
   for (const row of tables.activeRuns()) {
@@ -179,14 +182,18 @@ function startRuns(tables: Tables, now: Instant, limit: number): string[] {
   queued.sort((a, b) => Number(a.run.kind === 'backfill') - Number(b.run.kind === 'backfill') || earliest(a, b))
   // as they were before this step: what it starts lets others go in the next
   const held = new Map(queued.map((row) => [row, heldBy(tables, row)]))
+  const inLine = new Map<string, number>()
   for (const row of queued) {
     if (started.length === limit) break
     const { dagId } = row.run
+    const line = `${dagId} ${row.maxActiveRuns}`
+    const place = (inLine.get(line) ?? 0) + 1
+    inLine.set(line, place)
     const active = running.get(dagId) ?? 0
     if (row.run.cancelRequested) continue
     const reason = startBlocked(tables, row, active, held.get(row) ?? null)
     if (reason !== '') {
-      row.run = { ...row.run, reason }
+      if (place <= toldOfEach) row.run = { ...row.run, reason }
       continue
     }
     row.run = { ...row.run, state: 'running', startedAt: now, reason: '', revision: row.run.revision + 1 }

@@ -62,6 +62,12 @@ export function runsSuite(fresh: FreshStore): void {
       expect(outcomes.filter((outcome) => outcome === 'repeated')).toHaveLength(9)
     })
 
+    const scheduled = async (dueAt: number, changes: Parameters<typeof newRun>[1]) => {
+      const run = newRun('sales', { kind: 'scheduled', dueAt, ...changes })
+      await store.createRun(run, { now: NOW })
+      return run.id
+    }
+
     it('starts runs, earliest due first, up to max_active_runs of each DAG', async () => {
       for (const dueAt of [NOW + 2, NOW, NOW + 1])
         await store.createRun(newRun('sales', { dueAt, maxActiveRuns: 2 }), { now: NOW })
@@ -74,6 +80,28 @@ export function runsSuite(fresh: FreshStore): void {
       const waiting = await store.run(newRun('sales', { dueAt: NOW + 2 }).id)
       expect(waiting).toMatchObject({ state: 'queued', reason: 'waits: 2 of 2 runs of sales are active' })
       expect(await store.startRuns(NOW, 10)).toEqual([])
+    })
+
+    it('starts runs of a newer version that may have more at once, though older ones wait before them', async () => {
+      const older = await scheduled(NOW, { maxActiveRuns: 1 })
+      expect(await store.startRuns(NOW, 10)).toEqual([older])
+      await scheduled(NOW + 1, { maxActiveRuns: 1 })
+      const newer = [await scheduled(NOW + 2, { maxActiveRuns: 3 }), await scheduled(NOW + 3, { maxActiveRuns: 3 })]
+      await scheduled(NOW + 4, { maxActiveRuns: 3 })
+      expect(await store.startRuns(NOW, 10)).toEqual(newer)
+      expect(await store.startRuns(NOW, 10)).toEqual([])
+    })
+
+    it('tells the first of a DAG at once why they wait, and all of them when asked to', async () => {
+      const runs: string[] = []
+      for (let index = 0; index < 104; index += 1) runs.push(await scheduled(NOW + index, { maxActiveRuns: 1 }))
+      const reasonOf = async (run: string | undefined) => (await store.run(run ?? ''))?.reason
+      const full = 'waits: 1 of 1 runs of sales are active'
+      await store.startRuns(NOW, 10)
+      expect([await reasonOf(runs[1]), await reasonOf(runs[98])]).toEqual([full, full])
+      expect(await reasonOf(runs[103])).toBe('')
+      await store.startRuns(NOW, 10, 'all')
+      expect(await reasonOf(runs[103])).toBe(full)
     })
 
     it('never starts more than the limit when many start at once', async () => {
@@ -94,11 +122,6 @@ export function runsSuite(fresh: FreshStore): void {
       expect(await store.run(scheduled.id)).toMatchObject({ state: 'queued', reason: 'waits: sales is paused' })
     })
 
-    const scheduled = async (dueAt: number, changes: Parameters<typeof newRun>[1]) => {
-      const run = newRun('sales', { kind: 'scheduled', dueAt, ...changes })
-      await store.createRun(run, { now: NOW })
-      return run.id
-    }
     const ends = async (runId: string, state: 'success' | 'failed') => {
       const { revision } = (await store.run(runId)) ?? { revision: -1 }
       await store.applyDecision(runId, revision, { ...NO_CHANGE, run: { state } }, NOW)
