@@ -32,6 +32,8 @@ export interface SchedulerLimits {
   cachedRuns: number
   /** of a task with more items than this, decisions are taken from those at work and as many of those that wait */
   shownItems: number
+  /** the reasons of ready tasks that find no place are renewed no oftener than this, since all of them are looked at for it */
+  tellMs: number
 }
 
 export const DEFAULT_LIMITS: SchedulerLimits = {
@@ -40,6 +42,7 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
   parallelRuns: 4,
   cachedRuns: 256,
   shownItems: 500,
+  tellMs: 1_000,
 }
 
 /** Forecasts of a run that moves are made anew after so long, together. */
@@ -87,6 +90,7 @@ export class Scheduler implements Wake {
   #tellsAll = false
   /** a decision has made tasks ready since they were last queued */
   #scheduled = false
+  #toldAt: Instant = Number.NEGATIVE_INFINITY
   #slasSoon = false
   #stopped = false
 
@@ -187,6 +191,7 @@ export class Scheduler implements Wake {
   #ring(name: string): void {
     if (name === 'sweep') this.#request(this.#sweeps)
     else if (name === 'tick') this.#request(this.#ticks)
+    else if (name === 'tell') this.#request(this.#dispatch)
     else if (name === 'look') this.#request(this.#looks)
     else if (name === 'retry') this.#request(this.#retries)
     else if (name === 'lease') this.#request(this.#reaps)
@@ -285,7 +290,7 @@ export class Scheduler implements Wake {
   async #queueReady(): Promise<void> {
     const { store, clock, events, queue, debugPoint } = this.#ports
     for (;;) {
-      const queueing = store.queueReady(clock.now(), BATCH)
+      const queueing = store.queueReady(clock.now(), BATCH, this.#tells())
       const asked = this.#scheduled ? this.#askBehind() : NOBODY
       this.#scheduled = false
       const queued = await queueing
@@ -296,6 +301,14 @@ export class Scheduler implements Wake {
       await queue.dispatch(queued.filter((task) => !asked.has(task.queue)))
       if (queued.length < BATCH) return
     }
+  }
+
+  /** Whether this pass renews reasons. One that does not leaves it to a later one, and sees that there is one. */
+  #tells(): boolean {
+    const [now, next] = [this.now(), this.#toldAt + this.#limits.tellMs]
+    this.#alarms.set('tell', now >= next ? null : next)
+    if (now >= next) this.#toldAt = now
+    return now >= next
   }
 
   /** The answer that says what was queued need not come back before a neighbour claims it. */

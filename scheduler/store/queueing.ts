@@ -20,15 +20,19 @@ const SENTENCE = `case
  * at its `max_active_tasks` and each pool at its free places. Pools that are full drop out before the DAGs are cut, so
  * that a DAG does not spend its places on tasks that cannot go. A task that takes several slots of its pool holds up those
  * behind it until they are free, or it would never have its turn beside many small ones. No more tasks are looked at than the pools have room for,
- * and those left behind are compared with their reason only, so that a wide fan-out costs little at each step. `state` goes along
+ * and DAGs and pools with ready tasks are found by jumps through the index, so that a wide fan-out costs little at each step. `state` goes along
  * to the update: the constant would lead the planner to look through all ready tasks for each one chosen.
  */
-const QUEUE_READY = `
-with room as materialized (
+const QUEUEING = `
+with recursive head as (
+  (select dag_id, pool from task_runs where state = 'scheduled' order by dag_id, pool limit 1)
+  union all
+  select n.dag_id, n.pool from head h cross join lateral (
+    select dag_id, pool from task_runs where state = 'scheduled' and (dag_id, pool) > (h.dag_id, h.pool) order by dag_id, pool limit 1
+  ) n
+), room as materialized (
   select p.pool, p.size, p.size - (select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')) as free
   from pools p
-), head as materialized (
-  select distinct dag_id, pool from task_runs where state = 'scheduled'
 ), busy as materialized (
   select d.dag_id, (select count(*) from task_runs t where t.dag_id = d.dag_id and t.state in ('queued', 'running')) as active
   from (select distinct dag_id from head) d
@@ -61,18 +65,26 @@ with room as materialized (
     reason = 'waits for a worker of queue ' || t.queue
   from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = c.state
   returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, t.position
-), told as (
+)`
+
+/** All ready tasks that are left behind are looked at for this, however many there are. */
+const TELLING = `, told as (
   update task_runs t set reason = ${SENTENCE}
   from place p, runs r
   where t.state = 'scheduled' and p.dag_id = t.dag_id and p.pool = t.pool and r.run_id = t.run_id and r.state = 'running'
     and (t.run_id, t.task_id) not in (select run_id, task_id from chosen) and t.reason <> ${SENTENCE}
-)
+)`
+
+const QUEUED = `
 select run_id, task_id, attempt, queue, priority, exists (
     select 1 from ready join place p using (dag_id, pool)
     where p.in_pool + ready.pool_slots <= p.size and p.in_dag < max_active_tasks
       and (ready.run_id, ready.task_id) not in (select run_id, task_id from chosen)
   ) as more
 from queued order by priority desc, run_id, position`
+
+const QUEUE_READY = `${QUEUEING}${QUEUED}`
+const QUEUE_AND_TELL = `${QUEUEING}${TELLING}${QUEUED}`
 
 interface QueuedRow extends Record<string, unknown> {
   run_id: string
@@ -92,11 +104,11 @@ export class QueueingQueries {
     this.#database = database
   }
 
-  async queueReady(now: Instant, limit: number): Promise<QueuedTask[]> {
+  async queueReady(now: Instant, limit: number, tell = true): Promise<QueuedTask[]> {
     const queued: QueuedTask[] = []
     // A pool that fills up in one pass leaves places of its DAGs to tasks of other pools: they go in the next pass.
     for (let left = limit; left > 0; ) {
-      const rows = await this.#pass(now, left)
+      const rows = await this.#pass(tell ? QUEUE_AND_TELL : QUEUE_READY, now, left)
       queued.push(...rows.map(toQueuedTask))
       left -= rows.length
       if (rows[0]?.more !== true) break
@@ -113,8 +125,8 @@ export class QueueingQueries {
     return rows.map(toQueuedTask)
   }
 
-  async #pass(now: Instant, limit: number): Promise<QueuedRow[]> {
-    const statement: SqlStatement = { sql: QUEUE_READY, params: [sqlInstant(now), limit] }
+  async #pass(sql: string, now: Instant, limit: number): Promise<QueuedRow[]> {
+    const statement: SqlStatement = { sql, params: [sqlInstant(now), limit] }
     if (this.#database.exclusive) return this.#database.query<QueuedRow>(statement.sql, statement.params)
     const results = await this.#database.transaction([{ sql: LOCK_POOLS, params: [] }, statement])
     return (results[1] ?? []) as QueuedRow[]

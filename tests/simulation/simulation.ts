@@ -191,6 +191,7 @@ class World {
       {
         cachedRuns: this.#random.int(1, 8),
         shownItems: this.#random.int(1, 4),
+        tellMs: 0,
         ...(this.#without.has('sweep') ? { sweepMs: 1e9 } : {}),
       },
     )

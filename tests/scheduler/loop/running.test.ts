@@ -57,6 +57,25 @@ describe('a run', () => {
     expect(asked).toEqual(['claim', 'claim'])
   })
 
+  it('that finds no place is told why once a second, however much else moves', async () => {
+    const { on, run } = await triggered(dag('wide', [task('a'), task('b'), task('c')], { maxActiveTasks: 1 }))
+    const told: (boolean | undefined)[] = []
+    const { queueReady } = on.store
+    on.store.queueReady = (now, limit, tell) => {
+      told.push(tell)
+      return queueReady(now, limit, tell)
+    }
+    await on.finish()
+    await on.finish()
+    await on.pass(999)
+    expect(told).toEqual([false, false])
+    await on.pass(1)
+    expect(told).toEqual([false, false, true])
+    expect((await on.store.taskRuns(run)).map(({ reason }) => reason).at(-1)).toBe(
+      'waits for a worker of queue default',
+    )
+  })
+
   it('settles many outcomes at once in one step', async () => {
     const wide = dag('wide', [...Array.from({ length: 50 }, (_, index) => task(`t${index}`))])
     const { on, run } = await triggered(wide)

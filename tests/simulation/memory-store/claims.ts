@@ -6,8 +6,8 @@ import { tablesWritten } from './triggers.js'
 
 export function claimStore(tables: Tables): ClaimStore {
   return {
-    async queueReady(now, limit) {
-      return queueReady(tables, now, limit)
+    async queueReady(now, limit, tell = true) {
+      return queueReady(tables, { now, limit, tell })
     },
     async staleQueued(before, limit) {
       const stale = queuedTasks(tables).filter(({ row }) => row.task.since < before)

@@ -9,7 +9,10 @@ interface Ready {
   turn: number
 }
 
-export function queueReady(tables: Tables, now: Instant, limit: number): QueuedTask[] {
+export function queueReady(
+  tables: Tables,
+  { now, limit, tell }: { now: Instant; limit: number; tell: boolean },
+): QueuedTask[] {
   const inPool = new Map<string, number>()
   const inDag = new Map<string, number>()
   const queued: QueuedTask[] = []
@@ -25,7 +28,7 @@ export function queueReady(tables: Tables, now: Instant, limit: number): QueuedT
     const dag = inDag.get(row.dagId) ?? 0
     const reason = blocked(tables, run, row, pool, dag)
     if (reason !== '') {
-      row.task = { ...row.task, reason }
+      if (tell) row.task = { ...row.task, reason }
       if (reason.endsWith('taken')) closed.add(row.pool)
       continue
     }

@@ -60,6 +60,17 @@ export function queueingSuite(fresh: FreshStore): void {
       expect(await store.queueReady(NOW, 100)).toHaveLength(1)
     })
 
+    it('leaves reasons as they are when it is not asked to tell them', async () => {
+      await store.setPools({ default: 1 })
+      const runId = await runningRun(store, 'sales', { taskIds: ['a', 'b'] })
+      await moveTasks(store, runId, 'scheduled')
+      expect(await store.queueReady(NOW, 100, false)).toHaveLength(1)
+      const reasons = async () => (await store.taskRuns(runId)).map(({ reason }) => reason)
+      expect(await reasons()).toEqual(['waits for a worker of queue default', ''])
+      await store.queueReady(NOW, 100)
+      expect(await reasons()).toEqual(['waits for a worker of queue default', 'pool default is full, 1 of 1'])
+    })
+
     it('counts the slots that tasks take, and lets nothing go before one that waits for several', async () => {
       const tasks = [1, 2, 3, 1, 5].map((poolSlots, index) => {
         return { taskId: `t${index}`, pool: 'default', poolSlots, queue: 'default', priority: 9 - index }
