@@ -30,8 +30,6 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   shortSchema?: JsonSchema
   /** heavy operators own a slot; light ones may share one */
   weight: Weight
-  /** where that depends on the configuration; `weight` is then what it is most often */
-  weightOf?(config: Config): Weight
   /** true when the task-level keys `checks` and `quarantine` make sense: the operator writes a table */
   writesTable: boolean
   /** false: it looks at the outside or acts on it, so that no earlier result may stand for a new one (`skip_if_done`) */
@@ -59,6 +57,8 @@ export interface LookContext {
   connection(name: string): ConnectionConfig
   /** what is known of tables without a SQL engine */
   tables(): Promise<Tables>
+  /** the lakehouse on the connection `lakehouse` or the one named; opened at first use, closed by Sluice */
+  lakehouse(connection?: string): Promise<Lakehouse>
   now(): Instant
 }
 
@@ -89,8 +89,6 @@ export interface OperatorContext extends LookContext {
   file(path: string): string
   /** the connection with its secrets resolved (and from then on masked in the log); CONNECTION_UNKNOWN when there is none */
   connection(name: string): ConnectionConfig
-  /** the lakehouse on the connection `lakehouse` or the one named; opened at first use, closed by Sluice */
-  lakehouse(connection?: string): Promise<Lakehouse>
   /** commit token of this task and generation (DESIGN 7) */
   token: string
   /** checks declared on the task */

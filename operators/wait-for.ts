@@ -15,7 +15,6 @@ export const waitFor: Operator<WaitForConfig> = {
   summary: 'Waits for a file, a table, a query, an answer, a time or another DAG',
   docs: WAIT_FOR_DOCS,
   weight: 'light',
-  weightOf: ({ sql }) => (sql === undefined ? 'light' : 'heavy'),
   writesTable: false,
   reusable: false,
   schema: WAIT_FOR_SCHEMA,

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json.js'
+import type { Weight } from './operator.js'
 
 /**
  * What brings a deferred task back, besides an instant. `on` names what it hangs on, so that an event finds those it
@@ -44,6 +45,10 @@ export type LookWait = {
   /** a commit of Sluice to this table is a reason to look at once; '' for none */
   table: string
   everyMs: number
+  /** until the first look; absent for `everyMs`, as the attempt itself has looked */
+  firstMs?: number
+  /** `heavy`: it needs an engine, and has its turn after other such looks of its worker; absent for light */
+  weight?: Weight
   /** what the attempt's own look has seen */
   seen: JsonObject
 }

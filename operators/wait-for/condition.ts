@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { relative } from 'node:path'
 import { isSluiceError } from '../../errors.js'
-import { type Instant, isoInstant, type Json, type JsonObject } from '../../json.js'
+import { type Instant, isoInstant, type JsonObject } from '../../json.js'
 import type { LookContext, OperatorContext } from '../operator.js'
 import type { Look, Wait } from '../wait.js'
 import { durationOf, everyMs, instantOf, type WaitForConfig } from './config.js'
@@ -23,7 +23,6 @@ export function subject(config: WaitForConfig, ctx: OperatorContext): string {
 export function tryOnce(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
   if (config.dag !== undefined)
     return Promise.resolve({ met: null, detail: '', until: null, waitsFor: runWait(config, ctx) })
-  if (config.sql !== undefined) return tryQuery(config, config.sql, ctx)
   if (config.until !== undefined || config.after !== undefined) return Promise.resolve(tryTime(config, ctx))
   return tryLook(config, ctx)
 }
@@ -38,12 +37,17 @@ export async function lookFor(config: WaitForConfig, seen: JsonObject, ctx: Look
     const { lookAtTable } = await import('./table.js')
     return lookAtTable(config, ctx)
   }
+  if (config.sql !== undefined) {
+    const { lookAtQuery } = await import('./query.js')
+    return lookAtQuery(config.sql, config.connection, ctx)
+  }
   const { lookAtAnswer } = await import('./answer.js')
   return lookAtAnswer(config, ctx)
 }
 
+/** An attempt looks for itself first, but for what needs an engine: of such looks a worker makes one after the other. */
 async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
-  const look = await firstLook(config, ctx)
+  const look = config.sql === undefined ? await firstLook(config, ctx) : NOT_LOOKED
   if (look.met !== null) return { met: look.met }
   // who waits how long does not change what is looked at
   const { every: _every, timeout: _timeout, soft_fail: _softFail, ...condition } = config
@@ -52,6 +56,7 @@ async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tri
     condition: condition as JsonObject,
     folder: relative(ctx.project, ctx.dag.folder),
     everyMs: everyMs(config),
+    ...(config.sql === undefined ? {} : { firstMs: 0, weight: 'heavy' as const }),
   }
   const key = createHash('sha256')
     .update(JSON.stringify([ctx.task.queue, looked]))
@@ -61,6 +66,8 @@ async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tri
   const waitsFor: Wait = { on, kind: 'look', key, ...looked, table: config.table ?? '', seen: look.seen }
   return { met: null, detail: look.detail, until: null, waitsFor }
 }
+
+const NOT_LOOKED: Look = { met: null, seen: {}, detail: '' }
 
 /** What fails for once is looked past, as by the looks that follow. */
 async function firstLook(config: WaitForConfig, ctx: OperatorContext): Promise<Look> {
@@ -90,32 +97,4 @@ function timeOf({ until, after = '0s' }: WaitForConfig, { run }: OperatorContext
 function tryTime(config: WaitForConfig, ctx: OperatorContext): Tried {
   const at = timeOf(config, ctx)
   return ctx.now() >= at ? { met: {} } : { met: null, detail: '', until: at }
-}
-
-/** What the next look may find otherwise; any other failure of a query is one of its author. */
-const NOT_YET: readonly string[] = ['TABLE_UNKNOWN', 'UNREACHABLE', 'OBJECT_STORE_FAILED']
-
-/** A query needs an engine, so each look at it is an attempt of its own. */
-async function tryQuery(config: WaitForConfig, sql: string, ctx: OperatorContext): Promise<Tried> {
-  const lakehouse = await ctx.lakehouse(config.connection)
-  const log = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => ctx.log(level, message)
-  const until = ctx.now() + everyMs(config)
-  let rows: JsonObject[]
-  try {
-    rows = (await lakehouse.query(sql, { maxRows: 1, truncate: true, signal: ctx.signal, log })).rows
-  } catch (error) {
-    ctx.signal.throwIfAborted()
-    if (!isSluiceError(error) || !NOT_YET.includes(error.code)) throw error
-    return { met: null, detail: error.message, until }
-  }
-  const value = Object.values(rows[0] ?? {})[0] ?? null
-  if (isTrue(value)) return { met: { value } }
-  const detail = rows.length === 0 ? 'the query gives no row' : `the query gives ${JSON.stringify(value).slice(0, 100)}`
-  return { met: null, detail, until }
-}
-
-/** Numbers that may lose digits come as text. */
-function isTrue(value: Json): boolean {
-  if (typeof value === 'string') return value !== '' && value !== 'false' && Number(value) !== 0
-  return value === true || (typeof value === 'number' && value !== 0)
 }

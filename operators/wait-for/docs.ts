@@ -24,7 +24,8 @@ Exactly one of \`file\`, \`table\`, \`sql\`, \`http\`, \`until\`, \`after\` and 
 - **Files, tables and answers** are looked at \`every\` minute, by one process for all tasks that wait for the same; a table that
   Sluice itself writes is looked at as soon as that is committed. A look that fails (a service that is down) is told on the page and
   repeated. In a bucket, name the \`connection\`.
-- **A query** is asked by a short attempt each time, since it needs an engine: look at it less often.
+- **A query** needs an engine, so each worker asks one after the other, in one process for all of them: with many different ones look
+  less often. A query that is wrong fails the task; one that takes longer than a minute counts as a look that failed.
 
 \`timeout\` (7d) counts over the whole wait. After it the task fails without a retry, or is skipped with \`soft_fail: true\`. Clearing
 the task begins the wait anew; marking it ends the wait.

@@ -1,4 +1,5 @@
 import type { Instant, Json, JsonObject } from '../../json.js'
+import type { Weight } from '../../operators/operator.js'
 import type { ChildWait, LookWait } from '../../operators/wait.js'
 import type { ParentTask } from '../core/model.js'
 
@@ -17,7 +18,7 @@ export interface ChildToMake {
 /** A condition outside whose time to be looked at has come. */
 export interface DueLook {
   key: string
-  condition: Pick<LookWait, 'operator' | 'condition' | 'folder'>
+  condition: Pick<LookWait, 'operator' | 'condition' | 'folder' | 'weight'>
   seen: JsonObject
 }
 
@@ -50,9 +51,15 @@ export interface WaitStore {
   childrenToMake(limit: number): Promise<ChildToMake[]>
   /** active runs whose parent task waited for them and was cancelled, or cleared since */
   childrenToCancel(limit: number): Promise<{ runId: string; parent: ParentTask }[]>
-  /** Takes looks that are due; whoever takes one has `leaseMs` before it is due again. Looks that nobody waits for go. */
-  dueLooks(queues: readonly string[], options: { now: Instant; leaseMs: number; limit: number }): Promise<DueLook[]>
-  nextLookAt(queues: readonly string[]): Promise<Instant | null>
+  /**
+   * Takes looks of one weight that are due, the longest due first; whoever takes one has `leaseMs` before it is due again.
+   * Looks that nobody waits for go.
+   */
+  dueLooks(
+    queues: readonly string[],
+    options: { now: Instant; leaseMs: number; limit: number; weight: Weight },
+  ): Promise<DueLook[]>
+  nextLookAt(queues: readonly string[], weight: Weight): Promise<Instant | null>
   /** Keeps what looks have found, sets the next ones, and wakes who waits for what has come. @returns the runs to settle */
   recordLooks(results: readonly LookResult[], now: Instant): Promise<string[]>
   /** makes the looks at these tables due; true when there are any */

@@ -1,4 +1,5 @@
 import type { Instant, JsonObject } from '../../json.js'
+import type { Weight } from '../../operators/operator.js'
 import type { ChildWait } from '../../operators/wait.js'
 import type { ParentTask } from '../core/model.js'
 import { type Database, sqlInstant } from './database.js'
@@ -43,8 +44,10 @@ const WAKE_WAITING = `, met as (
 ), looked_at as (
   insert into looks (key, queue, condition, table_name, every_ms, seen, next_look_at)
   select distinct on (w ->> 'key') w ->> 'key', queue,
-    jsonb_build_object('operator', w -> 'operator', 'condition', w -> 'condition', 'folder', w -> 'folder'),
-    w ->> 'table', (w ->> 'everyMs')::bigint, w -> 'seen', $1::timestamptz + (w ->> 'everyMs')::bigint * interval '1 ms'
+    jsonb_strip_nulls(jsonb_build_object('weight', w -> 'weight')) || jsonb_build_object('operator', w -> 'operator',
+      'condition', w -> 'condition', 'folder', w -> 'folder'),
+    w ->> 'table', (w ->> 'everyMs')::bigint, w -> 'seen',
+    $1::timestamptz + coalesce(w ->> 'firstMs', w ->> 'everyMs')::bigint * interval '1 ms'
   from waiting where w ->> 'kind' = 'look' and not exists (select 1 from looks l where l.key = w ->> 'key')
   order by w ->> 'key'
   on conflict (key) do nothing
@@ -76,7 +79,8 @@ order by c.run_id limit $1`
 
 const DUE_LOOKS = `
 with due as (
-  select key from looks where queue = any($2::text[]) and next_look_at <= $1
+  select key from looks
+  where queue = any($2::text[]) and next_look_at <= $1 and coalesce(condition ->> 'weight', 'light') = $5
   order by next_look_at, key limit $4 for update skip locked
 ), judged as materialized (
   select key, exists (
@@ -166,20 +170,22 @@ export class WaitQueries implements WaitStore {
 
   async dueLooks(
     queues: readonly string[],
-    { now, leaseMs, limit }: Parameters<WaitStore['dueLooks']>[1],
+    { now, leaseMs, limit, weight }: Parameters<WaitStore['dueLooks']>[1],
   ): Promise<DueLook[]> {
     return this.#database.query<DueLook & Record<string, unknown>>(DUE_LOOKS, [
       sqlInstant(now),
       queues,
       sqlInstant(now + leaseMs),
       limit,
+      weight,
     ])
   }
 
-  async nextLookAt(queues: readonly string[]): Promise<Instant | null> {
+  async nextLookAt(queues: readonly string[], weight: Weight): Promise<Instant | null> {
     const [row] = await this.#database.query<{ at: Instant | null }>(
-      'select min(next_look_at) as at from looks where queue = any($1::text[])',
-      [queues],
+      `select min(next_look_at) as at from looks
+       where queue = any($1::text[]) and coalesce(condition ->> 'weight', 'light') = $2`,
+      [queues, weight],
     )
     return row?.at ?? null
   }

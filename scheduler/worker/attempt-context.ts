@@ -98,7 +98,8 @@ export function namedConnection(
   throw new SluiceError('CONNECTION_UNKNOWN', message, { retryable: false })
 }
 
-class Lakehouses implements OpenedLakehouses {
+/** The lakehouses of one attempt, or of one look. */
+export class Lakehouses implements OpenedLakehouses {
   readonly #resolved: (engine: string) => LakehouseConfig
   readonly #open = new Map<string, Promise<Lakehouse>>()
 

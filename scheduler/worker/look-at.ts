@@ -2,16 +2,17 @@ import { join } from 'node:path'
 import { isSluiceError, messageOf } from '../../errors.js'
 import { mapBounded } from '../../lakehouse/objects/concurrency.js'
 import type { LookContext, Operator } from '../../operators/operator.js'
+import type { Look } from '../../operators/wait.js'
 import { lakehouseConfig } from '../lakehouse-config.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
-import { namedConnection } from './attempt-context.js'
+import { Lakehouses, namedConnection, type OpenedLakehouses } from './attempt-context.js'
 import { Masking } from './masking.js'
 import type { SlotConfig } from './protocol.js'
 import type { SlotTables } from './slot-tables.js'
 
 const AT_ONCE = 32
-/** One look that takes longer is broken off and repeated later. */
-const LOOK_MS = 20_000
+/** One look that takes longer is broken off and repeated later; a query may take longer than others. */
+const LOOK_MS = { light: 20_000, heavy: 60_000 }
 const DETAIL_CHARACTERS = 500
 
 export interface LookSurroundings {
@@ -27,14 +28,12 @@ export function lookAtAll(looks: readonly DueLook[], around: LookSurroundings): 
   return mapBounded(looks, AT_ONCE, (look) => lookAt(look, around))
 }
 
-async function lookAt({ key, condition, seen }: DueLook, around: LookSurroundings): Promise<LookResult> {
+async function lookAt(due: DueLook, around: LookSurroundings): Promise<LookResult> {
   const masking = new Masking()
   const told = (text: string) => masking.text(text).slice(0, DETAIL_CHARACTERS)
+  const { key, seen } = due
   try {
-    const operator = around.operators.get(condition.operator)
-    if (operator?.look === undefined) throw new Error(`this worker cannot look for ${condition.operator}`)
-    const ctx = contextOf(condition.folder, around, masking)
-    const look = await operator.look(condition.condition, seen, ctx)
+    const look = await looked(due, around, masking)
     if (look.met !== null) return { key, met: masking.json(look.met), seen, detail: '' }
     return { key, met: null, seen: look.seen, detail: told(look.detail) }
   } catch (error) {
@@ -45,15 +44,33 @@ async function lookAt({ key, condition, seen }: DueLook, around: LookSurrounding
   }
 }
 
-function contextOf(folder: string, { config, tables, env, now }: LookSurroundings, masking: Masking): LookContext {
+async function looked({ condition, seen }: DueLook, around: LookSurroundings, masking: Masking): Promise<Look> {
+  const operator = around.operators.get(condition.operator)
+  if (operator?.look === undefined) throw new Error(`this worker cannot look for ${condition.operator}`)
+  const { context, opened } = contextOf(condition, around, masking)
+  try {
+    return await operator.look(condition.condition, seen, context)
+  } finally {
+    await opened.close()
+  }
+}
+
+function contextOf(
+  { folder, weight = 'light' }: DueLook['condition'],
+  { config, tables, env, now }: LookSurroundings,
+  masking: Masking,
+): { context: LookContext; opened: OpenedLakehouses } {
   const source = { env, folder: config.project }
   const found = (secret: string) => masking.add(secret)
-  return {
+  const lakehouses = new Lakehouses((engine) => lakehouseConfig(config, engine, source, found))
+  const context = {
     dag: { folder: join(config.project, folder) },
     project: config.project,
-    signal: AbortSignal.timeout(LOOK_MS),
-    connection: (name) => namedConnection(config, name, source, found),
+    signal: AbortSignal.timeout(LOOK_MS[weight]),
+    connection: (name: string) => namedConnection(config, name, source, found),
     tables: () => tables.open(lakehouseConfig(config, null, source, found)),
+    lakehouse: (name = 'lakehouse') => lakehouses.open(name),
     now,
   }
+  return { context, opened: lakehouses }
 }

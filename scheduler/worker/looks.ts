@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Weight } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
@@ -6,12 +7,12 @@ import type { Store } from '../store/store.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
 import type { SlotPool } from './slot-pool.js'
 
-/** Looks of one message: more is another round. */
-const BATCH = 500
+/** Looks of one message: more is another round. What needs an engine has its turn by itself, as one may take long. */
+const BATCH: Record<Weight, number> = { light: 500, heavy: 1 }
 /** A worker that has taken a look and says nothing for so long has lost it. */
 const LEASE_MS = 90_000
 /** A slot that has not answered by then will not. */
-const ANSWER_MS = 60_000
+const ANSWER_MS = 75_000
 /** Looks that others have asked for are found by then. */
 const LONGEST_PAUSE_MS = 2_000
 const SHORTEST_PAUSE_MS = 100
@@ -23,6 +24,8 @@ export interface LooksOptions {
   clock: Clock
   log: Log
   pool: Pick<SlotPool, 'take' | 'release'>
+  /** of the looks that this one makes */
+  weight: Weight
   queues(): readonly string[]
   /** these runs have a task that goes on */
   woken(runIds: readonly string[]): void
@@ -30,7 +33,8 @@ export interface LooksOptions {
 
 /**
  * Looks at what deferred tasks wait for outside: all that is due in one message to a light slot, and what it found in one
- * write. Nothing is kept here, so a worker that dies loses no wait, only a look.
+ * write; what needs an engine one after the other in one process of its own. Nothing is kept here, so a worker that dies loses
+ * no wait, only a look.
  */
 export class Looks {
   readonly #options: LooksOptions
@@ -66,18 +70,19 @@ export class Looks {
   }
 
   async #pass(): Promise<void> {
-    const { store, clock, log, queues } = this.#options
+    const { store, clock, log, queues, weight } = this.#options
+    const limit = BATCH[weight]
     let next: number | null = null
     let found = false
     try {
       for (;;) {
-        const options = { now: clock.now(), leaseMs: LEASE_MS, limit: BATCH }
+        const options = { now: clock.now(), leaseMs: LEASE_MS, limit, weight }
         const due = this.#closed ? [] : await store.dueLooks(queues(), options)
         if (due.length > 0) await this.#lookAt(due)
         found ||= due.length > 0
-        if (due.length < BATCH) break
+        if (due.length < limit) break
       }
-      next = await store.nextLookAt(queues())
+      next = await store.nextLookAt(queues(), weight)
     } catch (error) {
       log.error({ err: error }, 'looking at what tasks wait for failed; trying again')
     }
@@ -93,9 +98,9 @@ export class Looks {
   }
 
   async #lookAt(looks: readonly DueLook[]): Promise<void> {
-    const { store, clock, pool, woken } = this.#options
+    const { store, clock, pool, weight, woken } = this.#options
     const token = `look-${randomUUID()}`
-    const slot = pool.take(token, 'light')
+    const slot = pool.take(token, weight)
     let forget: () => void = () => undefined
     const answered = new Promise<LookResult[] | null>((resolve) => {
       this.#answers.set(token, resolve)

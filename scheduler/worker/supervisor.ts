@@ -76,7 +76,7 @@ export class Supervisor {
   readonly #preparation: Preparation
   readonly #reporter: Reporter
   readonly #progress: ProgressWriter
-  readonly #looks: Looks
+  readonly #looks: readonly Looks[]
   readonly #logs: LogStore
   readonly #catalogTest: CatalogTest
   readonly #heartbeat: Heartbeat
@@ -109,13 +109,13 @@ export class Supervisor {
       options.recorded(reports.map(({ runId, outcome }) => ({ runId, outcome })))
       void this.#hastenLooks(reports)
     })
-    this.#looks = new Looks({
-      ...{ store, clock, log, pool: this.#pool },
-      queues: () => [...this.#queues],
-      woken: (runIds) => {
-        for (const runId of runIds) options.woken(runId)
-      },
-    })
+    const queues = () => [...this.#queues]
+    const woken = (runIds: readonly string[]) => {
+      for (const runId of runIds) options.woken(runId)
+    }
+    this.#looks = (['light', 'heavy'] as const).map(
+      (weight) => new Looks({ store, clock, log, pool: this.#pool, weight, queues, woken }),
+    )
     this.#progress = new ProgressWriter(store, clock, log)
     this.#heartbeat = this.#createHeartbeat()
   }
@@ -144,7 +144,7 @@ export class Supervisor {
     this.#heartbeat.start()
     this.#pool.warm()
     this.#catalogTest.start()
-    this.#looks.request()
+    for (const looks of this.#looks) looks.request()
     this.#look()
   }
 
@@ -193,7 +193,7 @@ export class Supervisor {
       this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'lost' })
     }
     if (this.#executions.size > 0) await emptied
-    await this.#looks.close()
+    for (const looks of this.#looks) await looks.close()
     await this.#recordRest()
     await this.#heartbeat.stop()
     this.#progress.close()
@@ -276,7 +276,7 @@ export class Supervisor {
     const { task, claim } = assignment
     // an operator that is not known here fails in the slot, which says so
     const operator = this.#options.operators.get(task.operator)
-    const weight = operator?.weightOf?.(task.config) ?? operator?.weight ?? 'light'
+    const weight = operator?.weight ?? 'light'
     execution.slot = this.#pool.take(claim.claimToken, weight)
     execution.slot.send({ kind: 'run', assignment })
     if (task.timeoutMs === null) return
@@ -290,7 +290,7 @@ export class Supervisor {
   #heard(slot: SlotProcess, message: FromSlot): void {
     if (message.kind === 'looked') {
       slot.memory = message.memory
-      this.#looks.heard(message.token, message.results)
+      for (const looks of this.#looks) looks.heard(message.token, message.results)
       return
     }
     const execution = this.#executions.get(message.claimToken)
@@ -316,7 +316,8 @@ export class Supervisor {
     const [defaultCatalog = ''] = Object.keys(slotConfig.catalogs)
     try {
       const names = written.flatMap((table) => [table, `${defaultCatalog}.${table}`])
-      if (await store.hastenLooks(names, clock.now())) this.#looks.request()
+      if (!(await store.hastenLooks(names, clock.now()))) return
+      for (const looks of this.#looks) looks.request()
     } catch (error) {
       log.warn({ err: error }, 'looks at tables just written could not be hastened; they are made in their time')
     }
@@ -362,7 +363,7 @@ export class Supervisor {
 
   /** The slot's process is gone, and with it everything its attempts had started. */
   async #slotEnded(slot: SlotProcess, reason: string): Promise<void> {
-    this.#looks.gone(slot.attempts)
+    for (const looks of this.#looks) looks.gone(slot.attempts)
     const lost = [...slot.attempts].flatMap((token) => this.#executions.get(token) ?? [])
     if (lost.length > 0 || !slot.retiring) {
       const { pid, stderr } = slot

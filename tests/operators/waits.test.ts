@@ -142,9 +142,23 @@ describe('wait_for an answer', () => {
 })
 
 describe('wait_for a query', () => {
-  const answering = (rows: JsonObject[] | Error) => ({
-    lakehouse: async () =>
-      ({ query: async () => (rows instanceof Error ? Promise.reject(rows) : { rows }) }) as unknown as Lakehouse,
+  /** A look of a worker whose lakehouse answers so. */
+  async function looked(rows: JsonObject[] | Error, sql = 'SELECT 1') {
+    const { waitsFor } = await attempt({ sql, every: '5m' })
+    const lakehouse = async () =>
+      ({ query: async () => (rows instanceof Error ? Promise.reject(rows) : { rows }) }) as unknown as Lakehouse
+    const ctx = project.context({}, { lakehouse })
+    return given(waitFor.look, 'look')(given(waitsFor, 'a look').condition, {}, ctx)
+  }
+
+  it('leaves the query to the looks of a worker, the first of them at once', async () => {
+    const { result, waitsFor } = await attempt({ sql: 'SELECT 1', every: '5m', timeout: '1h' })
+    expect(result.deferred).toMatchObject({
+      until: NOW + HOUR_MS,
+      reason: expect.stringMatching(/^waits for a query to hold: SELECT 1 since/),
+    })
+    expect(waitsFor).toMatchObject({ weight: 'heavy', firstMs: 0, everyMs: 300_000, condition: { sql: 'SELECT 1' } })
+    expect((await attempt({ file: 'later/*.csv' })).waitsFor).not.toHaveProperty('weight')
   })
 
   it.each([
@@ -156,16 +170,15 @@ describe('wait_for a query', () => {
     [[{ ok: false }], false],
     [[{ ok: null }], false],
     [[], false],
-    [new SluiceError('TABLE_UNKNOWN', 'There is no table silver.t.'), false],
   ])('%j holds: %s', async (rows, holds) => {
-    const { result } = await attempt({ sql: 'SELECT 1', every: '5m' }, answering(rows))
-    expect(result.deferred === undefined).toBe(holds)
-    if (!holds) expect(result.deferred).toMatchObject({ until: NOW + 300_000 })
+    expect((await looked(rows)).met !== null).toBe(holds)
   })
 
-  it('fails when the query is wrong', async () => {
-    const wrong = answering(new SluiceError('SQL_FAILED', 'syntax error'))
-    expect(await failureOf(attempt({ sql: 'SELEC 1' }, wrong))).toMatchObject({ code: 'SQL_FAILED' })
+  it('fails when the query is wrong, and goes on when the engine or the table is not there', async () => {
+    const wrong = new SluiceError('SQL_FAILED', 'syntax error')
+    expect(await failureOf(looked(wrong, 'SELEC 1'))).toMatchObject({ code: 'SQL_FAILED', retryable: false })
+    const unknown = new SluiceError('TABLE_UNKNOWN', 'There is no table silver.t.', { retryable: false })
+    expect(await looked(unknown)).toEqual({ met: null, seen: {}, detail: 'There is no table silver.t.' })
   })
 })
 

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../../errors.js'
 import type { JsonObject } from '../../../json.js'
-import type { Operator } from '../../../operators/operator.js'
+import { operators } from '../../../operators/index.js'
+import type { Operator, Weight } from '../../../operators/operator.js'
 import type { Look } from '../../../operators/wait.js'
 import type { DueLook, LookResult, WaitStore } from '../../../scheduler/store/wait-store.js'
 import { lookAtAll } from '../../../scheduler/worker/look-at.js'
@@ -18,16 +22,21 @@ const due = (key: string, condition: JsonObject = {}): DueLook => {
 }
 
 /** A worker's looks on a store and a slot that a test plays. */
-function watching(looks: DueLook[][], next: number | null = null) {
+function watching(looks: DueLook[][], next: number | null = null, weight: Weight = 'light') {
   const clock = new ManualClock()
   const sent: Extract<ToSlot, { kind: 'look' }>[] = []
   const released: string[] = []
+  const asked: Parameters<WaitStore['dueLooks']>[1][] = []
+  const taken: Weight[] = []
   const recorded: LookResult[][] = []
   const woken: string[] = []
   const errors: string[] = []
   const slot = { send: (message: ToSlot) => void (message.kind === 'look' && sent.push(message)) }
   const store: Pick<WaitStore, 'dueLooks' | 'nextLookAt' | 'recordLooks'> = {
-    dueLooks: async () => looks.shift() ?? [],
+    dueLooks: async (_queues, options) => {
+      asked.push(options)
+      return looks.shift() ?? []
+    },
     nextLookAt: async () => next,
     recordLooks: async (results) => {
       recorded.push([...results])
@@ -38,14 +47,18 @@ function watching(looks: DueLook[][], next: number | null = null) {
   const self = new Looks({
     ...{ store, clock, log: { debug: note, info: note, warn: note, error: note } },
     pool: {
-      take: () => slot as unknown as SlotProcess,
+      take: (_token, taking) => {
+        taken.push(taking)
+        return slot as unknown as SlotProcess
+      },
       release: (_slot, token) => void released.push(token),
     },
+    weight,
     queues: () => ['default'],
     woken: (runs) => void woken.push(...runs),
   })
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return { self, clock, sent, released, recorded, woken, errors, turn }
+  return { self, clock, sent, released, recorded, woken, errors, turn, asked, taken }
 }
 
 const seen = (key: string): LookResult => ({ key, met: null, seen: {}, detail: 'not yet' })
@@ -72,7 +85,7 @@ describe('the looks of a worker', () => {
     expect([released.length, recorded.length]).toEqual([1, 0])
     await clock.moveTo(NOW + 2_000, turn)
     expect(sent).toHaveLength(2)
-    await clock.moveTo(NOW + 62_000, turn)
+    await clock.moveTo(NOW + 77_000, turn)
     expect(released).toHaveLength(2)
     await self.close()
   })
@@ -99,6 +112,27 @@ describe('the looks of a worker', () => {
     expect(sent).toHaveLength(1)
     await clock.moveTo(NOW + 1_000, turn)
     expect(sent[1]?.looks.map(({ key }) => key)).toEqual(['b', 'c'])
+    await self.close()
+  })
+})
+
+describe('looks that need an engine', () => {
+  it('are made one after the other, in one process however many wait', async () => {
+    const keys = [0, 1, 2, 3, 4].map((index) => `query ${index}`)
+    const waiting = keys.map((key) => [due(key)])
+    const { self, sent, released, recorded, turn, asked, taken } = watching(waiting, null, 'heavy')
+    self.request()
+    for (let made = 1; made <= 5; made += 1) {
+      await turn()
+      expect(sent).toHaveLength(made)
+      expect(released).toHaveLength(made - 1)
+      const [look] = sent[made - 1]?.looks ?? []
+      self.heard(sent[made - 1]?.token ?? '', [seen(look?.key ?? '')])
+    }
+    await turn()
+    expect(taken).toEqual(Array(5).fill('heavy'))
+    expect(asked[0]).toMatchObject({ limit: 1, weight: 'heavy' })
+    expect(recorded.flat().map(({ key }) => key)).toEqual(keys)
     await self.close()
   })
 })
@@ -152,5 +186,40 @@ describe('what a slot looks at', () => {
       { key: 'b', met: { failed: 'leads outside' }, seen: { times: 1 }, detail: 'leads outside' },
       { key: 'c', met: { answer: MASK }, seen: { times: 1 }, detail: '' },
     ])
+  })
+
+  it('asks a query of its engine, by the connection that the wait names', async () => {
+    const project = mkdtempSync(join(tmpdir(), 'sluice-looks-'))
+    const query = (sql: string, more: JsonObject = {}): DueLook => ({
+      key: sql,
+      condition: { operator: 'wait_for', condition: { sql, ...more }, folder: 'dags', weight: 'heavy' },
+      seen: {},
+    })
+    const looks = [query('SELECT 2 > 1 AS ok'), query('SELECT 0'), query('SELECT 1 FROM bronze.x'), query('SELEC 1')]
+    try {
+      const results = await lookAtAll([...looks, query('SELECT 1', { connection: 'crm' })], {
+        config: {
+          ...{
+            project,
+            dags: project,
+            work: project,
+            vars: {},
+            cache: { folder: join(project, 'cache'), maxBytes: 1e9 },
+          },
+          catalogs: { lake: { format: 'delta', location: './lake' } },
+          connections: { lakehouse: { type: 'duckdb' }, crm: { type: 'http' } },
+        } as never,
+        ...{ operators, tables: new SlotTables(), env: {}, now: () => NOW },
+      })
+      expect(results.map(({ met, detail }) => [met, detail])).toEqual([
+        [{ value: true }, ''],
+        [null, 'the query gives 0'],
+        [null, expect.stringContaining('bronze.x')],
+        [{ failed: expect.stringContaining('SELEC') }, expect.any(String)],
+        [{ failed: expect.stringContaining('crm') }, expect.any(String)],
+      ])
+    } finally {
+      rmSync(project, { recursive: true })
+    }
   })
 })

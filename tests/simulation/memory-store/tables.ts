@@ -51,7 +51,7 @@ export interface TaskRow {
 /** What `looks` holds. */
 export interface LookRow {
   queue: string
-  condition: Pick<LookWait, 'operator' | 'condition' | 'folder'>
+  condition: Pick<LookWait, 'operator' | 'condition' | 'folder' | 'weight'>
   table: string
   everyMs: number
   seen: JsonObject

@@ -27,8 +27,10 @@ export function waitStore(tables: Tables): WaitStore {
     async dueLooks(queues, options) {
       return dueLooks(tables, queues, options)
     },
-    async nextLookAt(queues) {
-      const due = [...tables.looks.values()].filter(({ queue }) => queues.includes(queue))
+    async nextLookAt(queues, weight) {
+      const due = [...tables.looks.values()].filter(
+        ({ queue, condition }) => queues.includes(queue) && (condition.weight ?? 'light') === weight,
+      )
       return due.length === 0 ? null : Math.min(...due.map(({ nextLookAt }) => nextLookAt))
     },
     async recordLooks(results, now) {
@@ -66,9 +68,10 @@ function wakeWaiting(tables: Tables, asked: readonly Waiting[], now: Instant): s
   const woken = new Set<string>()
   for (const { row, wait } of asked) {
     if (wait.kind === 'look' && !tables.looks.has(wait.key)) {
-      const { operator, condition, folder, table, everyMs, seen } = wait
-      const look = { queue: row.queue, table, everyMs, seen, nextLookAt: now + everyMs }
-      tables.looks.set(wait.key, { ...look, condition: { operator, condition, folder } })
+      const { operator, condition, folder, table, everyMs, firstMs = everyMs, seen } = wait
+      const weight = wait.weight === undefined ? {} : { weight: wait.weight }
+      const look = { queue: row.queue, table, everyMs, seen, nextLookAt: now + firstMs }
+      tables.looks.set(wait.key, { ...look, condition: { operator, condition, folder, ...weight } })
     }
     const run = awaited(tables, wait)
     if (run === undefined) continue
@@ -116,9 +119,11 @@ function isLeft(tables: Tables, { run }: RunRow): boolean {
 function dueLooks(
   tables: Tables,
   queues: readonly string[],
-  { now, leaseMs, limit }: Parameters<WaitStore['dueLooks']>[1],
+  { now, leaseMs, limit, weight }: Parameters<WaitStore['dueLooks']>[1],
 ): DueLook[] {
-  const due = [...tables.looks].filter(([, look]) => queues.includes(look.queue) && look.nextLookAt <= now)
+  const due = [...tables.looks]
+    .filter(([, look]) => queues.includes(look.queue) && look.nextLookAt <= now)
+    .filter(([, { condition }]) => (condition.weight ?? 'light') === weight)
   const wanted = new Set([...waiting(tables)].map(({ wait }) => wait.on))
   return due.slice(0, limit).flatMap(([key, look]) => {
     if (!wanted.has(`look:${key}`)) {

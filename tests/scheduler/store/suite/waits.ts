@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isoInstant } from '../../../../json.js'
+import type { Weight } from '../../../../operators/operator.js'
 import type { ChildWait, LookWait, RunWait, Wait } from '../../../../operators/wait.js'
 import type { Trigger } from '../../../../scheduler/dag/model.js'
 import type { Store } from '../../../../scheduler/store/store.js'
@@ -194,10 +195,10 @@ export function waitsSuite(fresh: FreshStore): void {
     it('is looked at once for all, by one worker at a time, and wakes them all', async () => {
       const runId = await waiting('sales', LOOK, ['a', 'b'])
       const queues = ['default']
-      expect(await store.nextLookAt(queues)).toBeNull()
+      expect(await store.nextLookAt(queues, 'light')).toBeNull()
       expect(await store.wakeWaiting({ runs: [runId], on: [] }, NOW)).toEqual([])
-      expect(await store.nextLookAt(queues)).toBe(NOW + 60_000)
-      const due = { now: NOW + 60_000, leaseMs: 90_000, limit: 10 }
+      expect(await store.nextLookAt(queues, 'light')).toBe(NOW + 60_000)
+      const due = { now: NOW + 60_000, leaseMs: 90_000, limit: 10, weight: 'light' as const }
       expect(await store.dueLooks(queues, { ...due, now: NOW + 59_999 })).toEqual([])
       expect(await store.dueLooks(['other'], due)).toEqual([])
       const condition = { operator: 'wait_for', condition: { file: 'a.csv' }, folder: 'dags' }
@@ -214,7 +215,22 @@ export function waitsSuite(fresh: FreshStore): void {
       expect((await claimOne(store)).woken).toEqual({ file: 'a.csv' })
       // nobody waits for it any more
       expect(await store.dueLooks(queues, { ...due, now: NOW + 300_000 })).toEqual([])
-      expect(await store.nextLookAt(queues)).toBeNull()
+      expect(await store.nextLookAt(queues, 'light')).toBeNull()
+    })
+
+    it('is looked at apart from others where it needs an engine, the first time as soon as its attempt says', async () => {
+      await waiting('sales', LOOK)
+      await waiting('stock', { ...LOOK, on: 'look:2', key: '2', weight: 'heavy', firstMs: 5, table: '' })
+      await store.wakeWaiting(null, NOW)
+      const of = (weight: Weight) => store.nextLookAt(['default'], weight)
+      expect([await of('heavy'), await of('light')]).toEqual([NOW + 5, NOW + 60_000])
+      const due = { now: NOW + 60_000, leaseMs: 90_000, limit: 1 }
+      expect(await store.dueLooks(['default'], { ...due, weight: 'heavy' })).toMatchObject([
+        { key: '2', condition: { weight: 'heavy' } },
+      ])
+      expect((await store.dueLooks(['default'], { ...due, weight: 'light' })).map(({ key }) => key)).toEqual(['1'])
+      await store.recordLooks([{ key: '2', met: null, seen: {}, detail: '' }], NOW + 60_000)
+      expect(await of('heavy')).toBe(NOW + 120_000)
     })
 
     it('is looked at as soon as its table is written', async () => {
@@ -222,7 +238,9 @@ export function waitsSuite(fresh: FreshStore): void {
       await store.wakeWaiting(null, NOW)
       expect(await store.hastenLooks(['silver.other', ''], NOW)).toBe(false)
       expect(await store.hastenLooks(['silver.sales'], NOW)).toBe(true)
-      expect(await store.dueLooks(['default'], { now: NOW, leaseMs: 90_000, limit: 10 })).toHaveLength(1)
+      expect(await store.dueLooks(['default'], { now: NOW, leaseMs: 90_000, limit: 10, weight: 'light' })).toHaveLength(
+        1,
+      )
     })
 
     it('wakes one task by its attempt, and forgets by what when the task waits anew', async () => {
