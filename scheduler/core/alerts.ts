@@ -1,6 +1,7 @@
 import { isoInstant, type JsonObject } from '../../json.js'
 import type { AlertRules, Dag, Task } from '../dag/model.js'
 import { type AlertEvent, type AlertKind, destinationsOf, type Recipients } from './alert.js'
+import { declaredOf } from './declared.js'
 import { isItem } from './items.js'
 import type { AttemptOutcome, Decision, Run, RunSnapshot, TaskChange } from './model.js'
 
@@ -12,7 +13,7 @@ import type { AttemptOutcome, Decision, Run, RunSnapshot, TaskChange } from './m
  */
 export function alertsOf(before: RunSnapshot, decision: Decision, project: Recipients | null): AlertEvent[] {
   const { dag, run } = before
-  const declared = new Map(dag.tasks.map((task) => [task.id, task]))
+  const declared = declaredOf(dag).tasks
   const events = decision.tasks.flatMap((change) => {
     const task = declared.get(change.taskId)
     return task === undefined || isItem(change.taskId) ? [] : ofTask(run, dag, task, change, before.outcomes)

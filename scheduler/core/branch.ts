@@ -1,4 +1,5 @@
 import type { Task } from '../dag/model.js'
+import { declaredOf } from './declared.js'
 import type { RunDraft } from './draft.js'
 
 /**
@@ -12,9 +13,7 @@ export class Branches {
 
   constructor(draft: RunDraft) {
     this.#draft = draft
-    this.#branches = new Map(
-      draft.dag.tasks.filter(({ operator }) => operator === 'branch').map((task) => [task.id, task]),
-    )
+    this.#branches = declaredOf(draft.dag).branches
   }
 
   /** the branch that leaves the task out; null for none */

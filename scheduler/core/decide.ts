@@ -58,7 +58,7 @@ function advance(draft: RunDraft, now: Instant): void {
       continue
     }
     const upstream = draft.upstream(task)
-    const verdict = judge(task.triggerRule, countUpstream(upstream.map(({ state }) => state)))
+    const verdict = judge(task.triggerRule, countUpstream(upstream))
     if (verdict === 'ready') {
       const past = waitsForPast(task, draft.past)
       if (past !== null) {

@@ -1,5 +1,6 @@
 import type { Instant, Json } from '../../json.js'
 import type { Dag, Task } from '../dag/model.js'
+import { declaredOf } from './declared.js'
 import { declaredId, isItem, itemId, itemIndex } from './items.js'
 import type {
   Decision,
@@ -12,7 +13,6 @@ import type {
   TaskChange,
   TaskRun,
 } from './model.js'
-import { hasSlas } from './sla-new.js'
 import { isFinal } from './states.js'
 
 /**
@@ -30,6 +30,8 @@ export class RunDraft {
   readonly #items = new Map<string, string[]>()
   readonly #settled: Decision['settled'] = []
   readonly #stop: Decision['stop'] = []
+  /** `tasks()` as long as nothing changes: with hundreds of tasks making it is most of a decision's time */
+  #rows: readonly { task: Task; now: TaskRun }[] | null = null
   #lacksItems = false
 
   constructor(snapshot: RunSnapshot) {
@@ -51,11 +53,15 @@ export class RunDraft {
   }
 
   /** the run's tasks with their declarations, upstream before downstream */
-  tasks(): { task: Task; now: TaskRun }[] {
-    return this.dag.tasks.flatMap((task) => {
+  tasks(): readonly { task: Task; now: TaskRun }[] {
+    if (this.#rows !== null) return this.#rows
+    const rows: { task: Task; now: TaskRun }[] = []
+    for (const task of this.dag.tasks) {
       const now = this.#tasks.get(task.id)
-      return now === undefined ? [] : [{ task, now }]
-    })
+      if (now !== undefined) rows.push({ task, now })
+    }
+    this.#rows = rows
+    return rows
   }
 
   /** the items of a task with `for_each`, in their order; none before it is expanded. All of them are needed. */
@@ -84,7 +90,7 @@ export class RunDraft {
   }
 
   /** `tasks()` and their items, each after its group */
-  rows(): { task: Task; now: TaskRun }[] {
+  rows(): readonly { task: Task; now: TaskRun }[] {
     if (!this.#hasItems()) return this.tasks()
     return this.tasks().flatMap((row) => [row, ...this.items(row.task.id).map((now) => ({ task: row.task, now }))])
   }
@@ -136,7 +142,12 @@ export class RunDraft {
 
   /** direct upstream tasks that belong to the run; needs on tasks outside count as satisfied */
   upstream(task: Task): TaskRun[] {
-    return task.needs.flatMap((need) => this.#tasks.get(need) ?? [])
+    const upstream: TaskRun[] = []
+    for (const need of task.needs) {
+      const run = this.#tasks.get(need)
+      if (run !== undefined) upstream.push(run)
+    }
+    return upstream
   }
 
   /** the instant at which the run has been on for too long; null when it has no limit, does not run or is being cancelled */
@@ -153,6 +164,7 @@ export class RunDraft {
     // who no longer waits waits for nothing
     if (after.state !== 'deferred' && after.waitsFor != null) after.waitsFor = null
     this.#tasks.set(taskId, after)
+    this.#rows = null
   }
 
   settle(taskId: string, attempt: number): void {
@@ -178,7 +190,7 @@ export class RunDraft {
       }
     }
     const run = runChange(this.#snapshot.run, this.run)
-    const slas = hasSlas(this.dag) ? { slas: subjectsOfSlas(tasks, run) } : {}
+    const slas = declaredOf(this.dag).hasSlas ? { slas: subjectsOfSlas(tasks, run) } : {}
     return { tasks, expand: this.#expansions(), run, settled: this.#settled, stop: this.#stop, wakeAt, ...slas }
   }
 

@@ -22,8 +22,8 @@ export function finishRun(draft: RunDraft, now: Instant): void {
  * time for at least one task is cancelled.
  */
 export function endOf(draft: RunDraft): { state: RunState; reason: string } | null {
-  const tasks = draft.tasks()
   if (!draft.hasEnded()) return null
+  const tasks = draft.tasks()
   if (draft.run.cancelRequested && tasks.some(({ now: taskRun }) => taskRun.state === 'cancelled')) {
     return { state: draft.run.timedOut ? 'failed' : 'cancelled', reason: draft.run.reason }
   }

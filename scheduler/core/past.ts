@@ -1,4 +1,5 @@
 import type { Dag, Task } from '../dag/model.js'
+import { declaredOf } from './declared.js'
 import type { PastRun, TaskState } from './model.js'
 import { isFinal } from './states.js'
 
@@ -9,8 +10,7 @@ import { isFinal } from './states.js'
 
 /** How runs of the DAG depend on those before: with some tasks, or as a whole. */
 export function dependsOnPast(dag: Dag): 'no' | 'tasks' | 'run' {
-  if (dag.dependsOnPast) return 'run'
-  return dag.tasks.some((task) => task.dependsOnPast) ? 'tasks' : 'no'
+  return declaredOf(dag).dependsOnPast
 }
 
 const DID: Partial<Record<TaskState, string>> = {

@@ -1,6 +1,7 @@
 import type { Instant } from '../../json.js'
 import type { Task } from '../dag/model.js'
 import { cancelledReason } from './cancel.js'
+import { declaredOf } from './declared.js'
 import type { RunDraft } from './draft.js'
 import { declaredId } from './items.js'
 import type { AttemptOutcome, TaskRun } from './model.js'
@@ -18,7 +19,7 @@ export function settleOutcomes(
   random: Random,
 ): void {
   if (outcomes.length === 0) return
-  const declared = new Map(draft.dag.tasks.map((task) => [task.id, task]))
+  const declared = declaredOf(draft.dag).tasks
   for (const outcome of outcomes) {
     draft.settle(outcome.taskId, outcome.attempt)
     const task = declared.get(declaredId(outcome.taskId))

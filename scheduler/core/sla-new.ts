@@ -30,8 +30,3 @@ export function newSlas(
     ...tasks.flatMap(({ id, slas }) => slas.map(newSla(id))),
   ]
 }
-
-/** Whether runs of the DAG have anything to do with deadlines. */
-export function hasSlas(dag: Dag): boolean {
-  return dag.slas.length > 0 || dag.tasks.some(({ slas }) => slas.length > 0)
-}

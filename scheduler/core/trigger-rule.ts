@@ -17,9 +17,9 @@ export interface UpstreamCounts {
   upstreamFailed: number
 }
 
-export function countUpstream(states: Iterable<TaskState>): UpstreamCounts {
+export function countUpstream(upstream: Iterable<{ state: TaskState }>): UpstreamCounts {
   const counts: UpstreamCounts = { total: 0, success: 0, skipped: 0, failed: 0, upstreamFailed: 0 }
-  for (const state of states) {
+  for (const { state } of upstream) {
     counts.total += 1
     if (state === 'success') counts.success += 1
     else if (state === 'skipped') counts.skipped += 1

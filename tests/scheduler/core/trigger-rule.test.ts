@@ -30,6 +30,8 @@ const STATES: Record<string, TaskState[]> = {
   U: ['upstream_failed'],
 }
 
+const inStates = (...states: TaskState[]) => states.map((state) => ({ state }))
+
 describe.each(TRIGGER_RULES)('%s', (rule) => {
   const answers = AIRFLOW[rule].trim().split(/ +/)
   test.each(PAIRS.split(' ').map((pair, index) => ({ pair, verdict: VERDICTS[answers[index] ?? ''] })))(
@@ -37,22 +39,22 @@ describe.each(TRIGGER_RULES)('%s', (rule) => {
     ({ pair, verdict }) => {
       for (const first of STATES[pair.charAt(0)] ?? []) {
         for (const second of STATES[pair.charAt(1)] ?? []) {
-          expect(judge(rule, countUpstream([first, second]))).toBe(verdict)
-          expect(judge(rule, countUpstream([second, first]))).toBe(verdict)
+          expect(judge(rule, countUpstream(inStates(first, second)))).toBe(verdict)
+          expect(judge(rule, countUpstream(inStates(second, first)))).toBe(verdict)
         }
       }
     },
   )
 
   it('is ready without upstream tasks', () => {
-    expect(judge(rule, countUpstream([]))).toBe('ready')
+    expect(judge(rule, countUpstream(inStates()))).toBe('ready')
   })
 
   it('is ready exactly when its sentence is true, for every combination of three upstream tasks', () => {
     for (const a of TASK_STATES) {
       for (const b of TASK_STATES) {
         for (const c of TASK_STATES) {
-          expect([a, b, c, judge(rule, countUpstream([a, b, c])) === 'ready']).toEqual([
+          expect([a, b, c, judge(rule, countUpstream(inStates(a, b, c))) === 'ready']).toEqual([
             a,
             b,
             c,
@@ -65,7 +67,7 @@ describe.each(TRIGGER_RULES)('%s', (rule) => {
 
   it('never waits once all upstream tasks have ended', () => {
     for (const a of FINAL_TASK_STATES) {
-      for (const b of FINAL_TASK_STATES) expect(judge(rule, countUpstream([a, b]))).not.toBe('wait')
+      for (const b of FINAL_TASK_STATES) expect(judge(rule, countUpstream(inStates(a, b)))).not.toBe('wait')
     }
   })
 })
