@@ -166,7 +166,8 @@ function predicted(
   zone: string,
   now: Instant,
 ): string {
-  if (expected === null) return ''
+  // longer than ever: it may end at any moment, or not
+  if (expected === null || expected <= now) return ''
   const late = deadline === null || expected <= deadline ? '' : `, ${spelledDuration(expected - deadline)} late`
   return `${timeOfDay(expected, zone, now)}${late}${latest === null ? '' : `; p90 ${timeOfDay(latest, zone, now)}`}`
 }

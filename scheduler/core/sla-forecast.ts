@@ -32,18 +32,19 @@ export interface Forecast {
  * When the run will have ended, as its history says: what is left of its critical path, with the waits, is laid out once
  * with the times of each earlier run. Times of one run stay together, so that what makes all its tasks slow (a large day)
  * is not evened out. Earlier runs in which a task took less than it has taken now say nothing any more and are left out.
- * @returns the ends, the earliest first; null with fewer than MIN_HISTORY runs that still say something
+ * When too few are left, this run takes longer than ever: then all are laid out as if it went on at once, which is the
+ * least that it can take.
+ * @returns the ends, the earliest first; null with fewer than MIN_HISTORY earlier runs
  */
 export function possibleEnds(
   tasks: readonly RemainingTask[],
   history: readonly PastRun[],
   now: Instant,
 ): readonly Instant[] | null {
-  const ends = history
-    .filter((past) => stillPossible(tasks, past, now))
-    .map((past) => endWith(tasks, past, now))
-    .sort((a, b) => a - b)
-  return ends.length < MIN_HISTORY ? null : ends
+  if (history.length < MIN_HISTORY) return null
+  const alike = history.filter((past) => stillPossible(tasks, past, now))
+  const known = alike.length < MIN_HISTORY ? history : alike
+  return known.map((past) => endWith(tasks, past, now)).sort((a, b) => a - b)
 }
 
 /** The quantiles of the possible ends that people are told. */

@@ -51,8 +51,14 @@ describe('the forecast of a run', () => {
 
   it('is not made from too little', () => {
     expect(forecastEnd(diamond, same(times, MIN_HISTORY - 1), 0)).toBeNull()
-    const running: RemainingTask = { id: 'a', needs: [], phase: 'running', since: 0 }
-    expect(forecastEnd([running], same(times), 11)).toBeNull()
+  })
+
+  it('is the least that is left when a task takes longer than ever', () => {
+    const [, ...rest] = diamond
+    const tasks: RemainingTask[] = [{ id: 'a', needs: [], phase: 'running', since: 0 }, ...rest]
+    expect(forecastEnd(tasks, same(times), 10)).toBe(10 + 5 + 50 + 1)
+    expect(forecastEnd(tasks, same(times), 400)).toBe(400 + 5 + 50 + 1)
+    expect(forecastEnd([{ id: 'd', needs: [], phase: 'running', since: 0 }], same(times), 400)).toBe(400)
   })
 })
 
@@ -84,6 +90,14 @@ describe('the next look at a forecast', () => {
     const history = same(past({ a: took(20 * MINUTE, 5 * MINUTE) }))
     const { at } = foundBy([waiting('a')], history, 60 * MINUTE)
     expect(at).toBe(35 * MINUTE + 1)
+  })
+
+  it('is when what comes after a task that hangs will not be in time any more', () => {
+    const history = same(past({ a: took(5 * MINUTE), b: took(20 * MINUTE) }), 30)
+    const hangs: RemainingTask[] = [{ id: 'a', needs: [], phase: 'running', since: 0 }, waiting('b', ['a'])]
+    const { at, looks } = foundBy(hangs, history, 60 * MINUTE)
+    expect(at).toBe(40 * MINUTE + 1)
+    expect(looks).toBeLessThan(5)
   })
 
   it('is never for what will be in time whatever happens', () => {
