@@ -16,6 +16,10 @@ async function answer(call: Call): Promise<unknown> {
     return (await embedded.commands.trigger(call.dag, options, { user: 'test' }, call.key)).run
   }
   if (call.kind === 'cancel') return embedded.commands.cancel(call.run, { user: 'test' })
+  if (call.kind === 'clear') {
+    return embedded.commands.clear(call.run, null, { downstream: false, failedOnly: false }, { user: 'test' })
+  }
+  if (call.kind === 'query') return embedded.database.query(call.sql)
   if (call.kind === 'run') return embedded.store.run(call.run)
   if (call.kind === 'tasks') return embedded.store.taskRuns(call.run)
   if (call.kind === 'slots') return embedded.worker.slotPids

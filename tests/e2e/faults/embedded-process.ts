@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { processEntry } from '../../../package-root.js'
 import type { Run, TaskRun } from '../../../scheduler/core/model.js'
+import type { SqlRow } from '../../../scheduler/store/database.js'
 import { eventually } from '../eventually.js'
 
 export type Call =
   | { kind: 'trigger'; dag: string; key: string | null }
-  | { kind: 'cancel' | 'run' | 'tasks' | 'attempts'; run: string }
+  | { kind: 'cancel' | 'clear' | 'run' | 'tasks' | 'attempts'; run: string }
+  | { kind: 'query'; sql: string }
   | { kind: 'slots' | 'memory' | 'close' }
 
 export interface Answer {
@@ -66,6 +68,16 @@ export class EmbeddedProcess {
 
   async cancel(run: string): Promise<void> {
     await this.#call({ kind: 'cancel', run })
+  }
+
+  /** The whole run again. */
+  async clear(run: string): Promise<void> {
+    await this.#call({ kind: 'clear', run })
+  }
+
+  /** A statement of the store itself. */
+  query<Row extends SqlRow = SqlRow>(sql: string): Promise<Row[]> {
+    return this.#call({ kind: 'query', sql }) as Promise<Row[]>
   }
 
   run(run: string): Promise<Run | null> {

@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { giveStore } from '../../scheduler/store/pglite-folder.js'
 import { Prng } from '../../simulation/prng.js'
+import { crowded, FULL } from '../../stack/cluster/crowded.js'
+import { peaksOf, recordTransitions, transitions } from '../../stack/cluster/transitions.js'
 import { deltaRows } from './delta-rows.js'
 import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.js'
 import { writeProject } from './write-project.js'
@@ -77,6 +79,43 @@ describe('SIGKILL at random moments', () => {
     expect(overlaps(), `seed ${seed}: two attempts of one task at the same time`).toBe('')
   }, 300_000)
 })
+
+describe('limits', () => {
+  it('are exceeded at no instant under bursts, kills and clears', async () => {
+    const random = new Prng(7)
+    writeProject(folder, crowded())
+    sluice = await EmbeddedProcess.start(folder, 6)
+    await recordTransitions(sluice)
+    const runs: string[] = []
+    for (const victim of ['slot', 'main'] as const) {
+      const dags = ['pooled', 'limited', 'pooled', 'limited', 'pooled', 'limited']
+      const burst = sluice
+      runs.push(...(await Promise.all(dags.map((dag) => burst.trigger(dag)))))
+      await sluice.finished(runs.at(-6) ?? '')
+      await clearSome(sluice)
+      if (victim === 'slot') kill(random.pick(await sluice.slots()), 'SIGKILL')
+      else {
+        await sluice.kill()
+        sluice = await EmbeddedProcess.start(folder, 6)
+      }
+      await clearSome(sluice)
+    }
+    for (const run of runs) expect(await sluice.finished(run), run).toBe('success')
+    const history = await transitions(sluice)
+    // each limit was reached, or nothing would have been shown
+    expect(peaksOf(history)).toMatchObject(FULL)
+    expect(history.filter(({ task, state }) => task === null && state === 'queued').length).toBeGreaterThan(1)
+  }, 120_000)
+})
+
+/** Some that have ended, and one that is on, run again at once. */
+async function clearSome(from: EmbeddedProcess): Promise<void> {
+  const found = await from.query<{ run_id: string }>(
+    `(select run_id from runs where state = 'success' order by run_id limit 2)
+     union all (select run_id from runs where state = 'running' order by run_id limit 1)`,
+  )
+  await Promise.all(found.map(({ run_id }) => from.clear(run_id)))
+}
 
 function table(): string {
   return join(folder, 'data/lake/faults/markers')

@@ -2,27 +2,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { RunListEntry } from '../../../scheduler/shapes.js'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { Cluster, type Part } from './cluster.js'
+import { crowded, FULL } from './crowded.js'
 import { OwnRedis } from './own-redis.js'
 import { peaksOf, recordTransitions, transitions } from './transitions.js'
 
 const postgres = process.env.PG_DSN ?? ''
 const ROUNDS = 4
 const BURST = 8
-
-/** Many tasks for few places: one and two slots of a small pool, and a DAG with a limit of its own. */
-function files(): Record<string, string> {
-  const pooled = Array.from(
-    { length: 8 },
-    (_, index) => `  p${index}: { bash: "sleep 0.05", pool: narrow, pool_slots: ${1 + (index % 2)} }`,
-  )
-  const limited = Array.from({ length: 8 }, (_, index) => `  t${index}: { bash: "sleep 0.05" }`)
-  const retried = 'defaults: { retries: 50, retry_delay: 0s }'
-  return {
-    'sluice.yaml': 'pools: { narrow: 3 }\n',
-    'dags/pooled.yaml': `dag: pooled\nmax_active_runs: 3\n${retried}\ntasks:\n${pooled.join('\n')}\n`,
-    'dags/limited.yaml': `dag: limited\nmax_active_runs: 2\nmax_active_tasks: 4\n${retried}\ntasks:\n${limited.join('\n')}\n`,
-  }
-}
 
 let redis: OwnRedis
 let cluster: Cluster
@@ -59,7 +45,7 @@ it('the replay counts what is taken at once, each task once', () => {
 })
 
 it('no pool, DAG or number of runs is exceeded at any instant, under bursts, kills and clears', async () => {
-  cluster = await Cluster.create({ postgres, redis: redis.url }, files())
+  cluster = await Cluster.create({ postgres, redis: redis.url }, crowded())
   const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
   await recordTransitions(database)
   await cluster.start('webserver')
@@ -83,11 +69,7 @@ it('no pool, DAG or number of runs is exceeded at any instant, under bursts, kil
   const history = await transitions(database)
   await database.close()
   // each limit was reached, or nothing would have been shown
-  expect(peaksOf(history)).toMatchObject({
-    pools: { narrow: 3 },
-    tasks: { limited: 4 },
-    runs: { pooled: 3, limited: 2 },
-  })
+  expect(peaksOf(history)).toMatchObject(FULL)
   expect(history.filter(({ task, state }) => task === null && state === 'queued').length).toBeGreaterThan(ROUNDS)
 }, 300_000)
 

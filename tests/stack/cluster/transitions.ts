@@ -15,7 +15,7 @@ export interface Transition {
  * the state, so a place that somebody takes after another has left it comes later in the order: a replay never counts
  * more than there were at once.
  */
-export async function recordTransitions(database: Database): Promise<void> {
+export async function recordTransitions(database: Pick<Database, 'query'>): Promise<void> {
   const statements = [
     `create table transitions (
       id bigint generated always as identity primary key, at timestamptz not null default clock_timestamp(),
@@ -39,7 +39,7 @@ export async function recordTransitions(database: Database): Promise<void> {
 }
 
 /** All that was written down, in its order. */
-export function transitions(database: Database): Promise<(Transition & Record<string, unknown>)[]> {
+export function transitions(database: Pick<Database, 'query'>): Promise<(Transition & Record<string, unknown>)[]> {
   return database.query('select run, task, dag, pool, slots, state from transitions order by at, id')
 }
 
