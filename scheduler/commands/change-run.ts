@@ -4,6 +4,7 @@ import { withAlerts } from '../core/alerts.js'
 import { decide } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
 import type { Decision, RunSnapshot } from '../core/model.js'
+import { dependsOnPast } from '../core/past.js'
 import { announceDecision } from '../loop/announce.js'
 import type { CommandPorts } from './ports.js'
 
@@ -49,9 +50,16 @@ async function write(ports: CommandPorts, snapshot: RunSnapshot, decision: Decis
   await debugPoint('command:applied')
   announceDecision(events, snapshot, decision)
   if (decision.stop.length > 0) await queue.stop(decision.stop.map((attempt) => ({ runId, ...attempt })))
-  wake.run(runId)
+  if (!startsLater(snapshot, decision)) wake.run(runId)
   wake.all()
   return true
+}
+
+/** Nothing is left to settle: it is settled when it starts. A thousand cleared runs would be looked at for nothing. */
+function startsLater({ run, dag }: RunSnapshot, decision: Decision): boolean {
+  const { state, cancelRequested } = { ...run, ...decision.run }
+  // tasks of the run after this one may go on, because it waits in the queue
+  return state === 'queued' && !cancelRequested && dependsOnPast(dag) === 'no'
 }
 
 /** Refuses names that are not tasks of the run. */

@@ -149,6 +149,37 @@ describe('commands on a run', () => {
     expect((await store.run(run))?.state).toBe('success')
   })
 
+  it('clear: a run that has to wait for its place is not looked at before it starts', async () => {
+    const { trigger, finish, commands, scheduler, store, calls } = await on(sales({ maxActiveRuns: 1 }))
+    const { run } = await trigger()
+    for (const _ of ['a', 'b', 'c']) await finish()
+    const { run: other } = await trigger()
+    await scheduler.idle()
+    expect((await store.run(other))?.state).toBe('running')
+    calls.length = 0
+    await commands.clear(run, null, { downstream: false, failedOnly: false }, ANA)
+    await scheduler.idle()
+    expect(calls.filter((call) => call === 'snapshot')).toHaveLength(1)
+    expect(await store.run(run)).toMatchObject({
+      state: 'queued',
+      reason: 'waits: 1 of 1 runs of sales are active',
+    })
+    for (const _ of ['a', 'b', 'c']) await finish()
+    expect((await finish()).runId).toBe(run)
+  })
+
+  it('clear: what depends on a run goes on while that waits in the queue', async () => {
+    const { trigger, finish, commands, scheduler, calls } = await on(sales({ dependsOnPast: true, maxActiveRuns: 1 }))
+    const { run } = await trigger()
+    for (const _ of ['a', 'b', 'c']) await finish()
+    await trigger()
+    await scheduler.idle()
+    calls.length = 0
+    await commands.clear(run, null, { downstream: false, failedOnly: false }, ANA)
+    await scheduler.idle()
+    expect(calls).toContain('nextRun')
+  })
+
   it('clear of a running task: stops it, and it runs again once it has', async () => {
     const { trigger, scheduler, claim, commands, stopped, store, states } = await on()
     const { run } = await trigger()
