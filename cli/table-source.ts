@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { isSluiceError } from '../errors.js'
 import { isoInstant } from '../json.js'
 import type { TableSummary, Tables, TableVersion } from '../lakehouse/lakehouse.js'
@@ -56,13 +57,13 @@ class LocalTables implements TableSource {
   }
 
   /**
-   * Commits that name no run are looked up in a store that any number may open. The store of an embedded Sluice is left
-   * alone: opening it takes its lock, and it answers itself when it runs.
+   * Commits that name no run are looked up in the store. That of an embedded Sluice is held for as long as it is asked, and
+   * not made where there is none.
    */
   async #recorded(table: string, limit: number, versions: TableVersion[]): Promise<TableVersion[]> {
     const { openStore, isPostgresUrl } = await import('../scheduler/store/open-store.js')
     const { store: location, catalogs } = this.config
-    if (!isPostgresUrl(location)) return versions
+    if (!isPostgresUrl(location) && !existsSync(location)) return versions
     try {
       const { store, database } = await openStore(location, Date.now(), { migrate: false })
       try {

@@ -11,6 +11,7 @@ import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
 import { trinoError } from '../../lakehouse/engines/trino/errors.js'
 import { NoAnswer } from '../../lakehouse/engines/trino/exchange.js'
+import { publishingHints } from '../../lakehouse/engines/trino/hints.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
 
 const PASSWORD = 'open:sesame é'
@@ -125,6 +126,19 @@ describe('session properties that only make a statement quicker', () => {
       expect(await tries(session, 'INVALID_SESSION_PROPERTY')).toEqual([{ 'delta.quick': 'true' }, {}])
       expect(await tries(session, 'INVALID_SESSION_PROPERTY')).toEqual([{}])
     })
+  })
+
+  it('give two writers to an overwrite of middling size, and to nothing else', () => {
+    const two = { task_scale_writers_enabled: 'false', task_min_writer_count: '2' }
+    const middling = { rows: 100_000, bytes: 64_000_000 }
+    expect(publishingHints('overwrite', middling)).toEqual(two)
+    expect(publishingHints('overwrite', { ...middling, rows: 99_999 })).toEqual({})
+    expect(publishingHints('overwrite', { ...middling, bytes: 64_000_001 })).toEqual({})
+    expect(publishingHints('overwrite', null)).toEqual({})
+    // files of these stay beside those of later writes
+    for (const mode of ['append', 'merge', 'replace_partitions'] as const) {
+      expect(publishingHints(mode, middling)).toEqual({})
+    }
   })
 
   it('have no part in other failures', async () => {

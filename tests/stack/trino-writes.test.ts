@@ -168,6 +168,22 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     expect(words).toEqual(['CREATE', 'WITH checked', 'CREATE OR REPLACE', 'DROP'])
   })
 
+  it('shares an overwrite of middling size between two writers, whose files hold every row once', async () => {
+    const sql = `SELECT x * 1000 + y AS id, concat('customer ', CAST(y AS varchar)) AS customer
+      FROM UNNEST(sequence(1, 300)) a(x) CROSS JOIN UNNEST(sequence(0, 999)) b(y)`
+    const files = async () => {
+      const [row] = await place.trino.rows(
+        `SELECT count(*) AS n, count(DISTINCT id) AS ids, count(DISTINCT "$path") AS files FROM ${place.table('middling')}`,
+      )
+      return row
+    }
+    published(await write('middling', sql, { checks: [NOT_NULL] }))
+    expect(await files()).toEqual({ n: 300_000, ids: 300_000, files: 2 })
+    const more = `SELECT id + 1000000 AS id, customer FROM (${sql})`
+    published(await write('middling', more, { checks: [NOT_NULL], mode: 'append' }))
+    expect(await files()).toEqual({ n: 600_000, ids: 600_000, files: 3 })
+  })
+
   it('stages what only the types of its table make columns of', async () => {
     await start('untyped')
     const sql = `SELECT 3 AS id, DATE '2026-01-03' AS day, NULL AS note`

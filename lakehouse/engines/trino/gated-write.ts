@@ -4,6 +4,7 @@ import { identifier, identifiers } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
 import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
+import { publishingHints, type Staged } from './hints.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
@@ -28,8 +29,7 @@ interface StagedRows {
   plan: WritePlan
   /** the version of the written table that the SELECT was planned with, when it reads that */
   known: number | null
-  /** how many rows */
-  staged: number
+  staged: Staged
   /** a SELECT that gives them in the columns of the table */
   rows: string
 }
@@ -176,7 +176,7 @@ export class GatedWrite {
       await early.stop()
       throw error
     }
-    const staged = await early.rows()
+    const staged = await early.staged()
     if (staged === null) return this.stageFitted(plan, staging)
     return { plan, known: null, staged, rows: projected(plan.layout, qualified(staging)) }
   }
@@ -222,18 +222,19 @@ export class GatedWrite {
   /** @param committed called as soon as the statement has ended well, before its version is looked up */
   private async publish(
     plan: WritePlan,
-    staged: { rows: string; staged: number | null; nullPartitions: boolean; readVersion: number | null },
+    source: { rows: string; staged: Staged | null; nullPartitions: boolean; readVersion: number | null },
     committed: () => void = () => undefined,
   ): Promise<WriteOutcome | 'stale'> {
-    const { readVersion } = staged
+    const { rows, staged, nullPartitions, readVersion } = source
     if (readVersion !== null) {
       const [current] = await currentVersions(this.session, [this.table], this.request.signal)
       if (current?.version !== readVersion) return 'stale'
     }
     const { mode, keys } = this.request
-    const sql = publishSql({ ...plan, table: this.table, mode, keys, ...staged })
+    const sql = publishSql({ ...plan, table: this.table, mode, keys, rows, nullPartitions })
+    const counted = staged?.rows ?? null
     const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, published: [...this.handle.published, query], rows: staged.staged }
+      this.handle = { ...this.handle, published: [...this.handle.published, query], rows: counted }
       return this.saveHandle()
     }
     const result = await this.publisher.publish(this.table, sql, {
@@ -242,13 +243,12 @@ export class GatedWrite {
       before: plan.before,
       append: mode === 'append',
       again: readVersion === null,
+      hints: publishingHints(mode, staged),
     })
     if (result === 'stale') return 'stale'
     const { made, changedRows: changed, writtenBytes: bytes } = result
     const commit =
-      made === null
-        ? await this.unchanged()
-        : commitOf(this.table, mode, made, { staged: staged.staged, changed, bytes })
+      made === null ? await this.unchanged() : commitOf(this.table, mode, made, { staged: counted, changed, bytes })
     return { outcome: 'published', commit, ...(await this.found(plan)) }
   }
 
@@ -279,6 +279,7 @@ export class GatedWrite {
       before,
       append: true,
       again: true,
+      hints: {},
     })
     if (result === 'stale') throw new SluiceError('COMMIT_CONFLICT', `Table ${table.label} was created meanwhile.`)
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)

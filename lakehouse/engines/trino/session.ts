@@ -69,7 +69,7 @@ export class TrinoSession {
    * @param work runs statements with the properties it is given; a refusal comes before they have had an effect
    */
   async hinted<T>(hints: Record<string, string>, work: (properties: Record<string, string>) => Promise<T>): Promise<T> {
-    if (!this.#takesHints) return work({})
+    if (!this.#takesHints || Object.keys(hints).length === 0) return work({})
     try {
       return await work(hints)
     } catch (error) {

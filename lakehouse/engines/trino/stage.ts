@@ -1,8 +1,9 @@
 import { TrinoError } from './errors.js'
+import { type Staged, stagingHints } from './hints.js'
 import { qualified, type TrinoTable } from './names.js'
 import type { QueryProgress } from './progress.js'
 import type { TrinoSession } from './session.js'
-import { creating, stagingHints } from './staging.js'
+import { creating } from './staging.js'
 
 /** Where rows are staged, and who is told of it. */
 export interface StageRequest {
@@ -15,8 +16,8 @@ export interface StageRequest {
 /** Trino says so before it runs anything: the columns of the SELECT are none that a table of this catalog can have. */
 const NO_COLUMNS_OF_A_TABLE = new Set(['NOT_SUPPORTED', 'COLUMN_TYPE_UNKNOWN'])
 
-/** Writes the rows of a SELECT into their staging table. @returns the number of rows */
-export async function stage(request: StageRequest, select: string): Promise<number> {
+/** Writes the rows of a SELECT into their staging table. */
+export async function stage(request: StageRequest, select: string): Promise<Staged> {
   const { session, staging, signal, progress } = request
   const create = `CREATE TABLE ${qualified(staging)} AS ${select}`
   const last = await session.hinted(stagingHints(staging), (properties) =>
@@ -28,7 +29,7 @@ export async function stage(request: StageRequest, select: string): Promise<numb
       })
     }),
   )
-  return last.updateCount ?? 0
+  return { rows: last.updateCount ?? 0, bytes: last.stats.physicalWrittenBytes }
 }
 
 /**
@@ -37,23 +38,23 @@ export async function stage(request: StageRequest, select: string): Promise<numb
  */
 export class EarlyStaging {
   readonly #stop = new AbortController()
-  readonly #rows: Promise<number>
+  readonly #staged: Promise<Staged>
 
   /** @param sql one SELECT */
   constructor(request: StageRequest, sql: string) {
     const signal = AbortSignal.any([request.signal, this.#stop.signal])
-    this.#rows = stage({ ...request, signal }, `SELECT * FROM (${sql}\n)`)
+    this.#staged = stage({ ...request, signal }, `SELECT * FROM (${sql}\n)`)
     // whoever asks for the rows is told; when the plan fails nobody asks
-    this.#rows.catch(() => undefined)
+    this.#staged.catch(() => undefined)
   }
 
   /**
-   * @returns the number of rows; null when nothing was staged, because the SELECT can be only with the types of its table
+   * @returns null when nothing was staged, because the SELECT can be only with the types of its table
    * @throws TrinoError when the SELECT itself failed
    */
-  async rows(): Promise<number | null> {
+  async staged(): Promise<Staged | null> {
     try {
-      return await this.#rows
+      return await this.#staged
     } catch (error) {
       if (error instanceof TrinoError && NO_COLUMNS_OF_A_TABLE.has(error.failure.errorName)) return null
       throw error
@@ -63,6 +64,6 @@ export class EarlyStaging {
   /** Ends the query; what it has staged is left to be dropped. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the rows are of no use'))
-    await this.#rows.catch(() => undefined)
+    await this.#staged.catch(() => undefined)
   }
 }

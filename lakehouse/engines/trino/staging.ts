@@ -22,17 +22,6 @@ export function stagingTable(target: TrinoTable, token: string, now: Instant): T
   }
 }
 
-/** Staged rows are read once and dropped: figures for planners are not worth their price there. */
-const HINTS = {
-  iceberg: { collect_extended_statistics_on_write: 'false' },
-  delta: { extended_statistics_collect_on_write: 'false' },
-}
-
-/** Session properties that make a staging table sooner ready. */
-export function stagingHints({ format, catalog }: TrinoTable): Record<string, string> {
-  return Object.fromEntries(Object.entries(HINTS[format]).map(([name, value]) => [`${catalog}.${name}`, value]))
-}
-
 /** Runs a statement that creates a table; a schema that is missing is created first. */
 export async function creating<T>(session: TrinoSession, table: TrinoTable, work: () => Promise<T>): Promise<T> {
   try {
