@@ -146,7 +146,7 @@ export class Settler {
       if (isEmpty(decision)) return this.#unchanged(snapshot, decision)
       await debugPoint('run:decided')
       const now = clock.now()
-      const applying = store.applyDecision(runId, snapshot.run.revision, decision, now)
+      const applying = store.applyDecision(runId, snapshot.run.revision, decision, now, 'with_next')
       if (this.#ports.storeInOrder) this.#signals.ready(schedules(decision))
       const outcome = await applying
       if (outcome === 'applied') return this.#applied(snapshot, decision, applied(snapshot, decision, now))

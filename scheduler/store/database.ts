@@ -18,13 +18,20 @@ export interface SqlStatement {
 }
 
 /**
+ * When a transaction is safe from a crash of the database's machine. `with_next`: as soon as any later one is that waits for the
+ * disk, since what is lost is always an end of the log. For what would be done again just so if it were lost, and tells
+ * nobody before: waiting for the disk costs milliseconds.
+ */
+export type Durability = 'at_once' | 'with_next'
+
+/**
  * One PostgreSQL, as a server (pg) or embedded (PGlite in a thread of its own). Row values: timestamptz -> Instant (ms),
  * bigint and integer -> number, jsonb -> parsed, arrays -> arrays.
  */
 export interface Database {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>
   /** all statements in one transaction and one message to the database; the rows of each */
-  transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]>
+  transaction(statements: readonly SqlStatement[], durable?: Durability): Promise<SqlRow[][]>
   /**
    * True when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed, and
    * what is asked for is carried out in the order of asking, so that one may ask behind a write that has not answered.

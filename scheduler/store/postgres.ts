@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { messageOf, SluiceError } from '../../errors.js'
-import type { Database, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
+import type { Database, Durability, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
 
 const INT8 = 20
@@ -24,6 +24,12 @@ const types = {
 }
 
 const ignored = (): void => undefined
+
+/** Asynchronous commit: https://www.postgresql.org/docs/current/wal-async-commit.html */
+const BEGIN: Record<Durability, string> = {
+  at_once: 'begin',
+  with_next: 'begin; set local synchronous_commit = off',
+}
 
 /** PostgreSQL 15 or newer over a pool of connections. */
 export class PostgresDatabase implements Database {
@@ -64,8 +70,8 @@ export class PostgresDatabase implements Database {
     return this.#trying(async () => (await this.#pool.query<Row>(this.#prepared(sql, params))).rows)
   }
 
-  async transaction(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
-    return this.#trying(() => this.#transact(statements))
+  async transaction(statements: readonly SqlStatement[], durable: Durability = 'at_once'): Promise<SqlRow[][]> {
+    return this.#trying(() => this.#transact(statements, BEGIN[durable]))
   }
 
   /**
@@ -96,12 +102,12 @@ export class PostgresDatabase implements Database {
     await this.#pool.end()
   }
 
-  async #transact(statements: readonly SqlStatement[]): Promise<SqlRow[][]> {
+  async #transact(statements: readonly SqlStatement[], begin: string): Promise<SqlRow[][]> {
     const client = await this.#pool.connect()
     // A server that goes away tells a connection in use by an event as well; the statement under way tells us.
     client.on('error', ignored)
     try {
-      await client.query('begin')
+      await client.query(begin)
       const results: SqlRow[][] = []
       for (const { sql, params } of statements)
         results.push((await client.query<SqlRow>(this.#prepared(sql, params))).rows)

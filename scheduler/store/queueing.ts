@@ -128,7 +128,8 @@ export class QueueingQueries {
   async #pass(sql: string, now: Instant, limit: number): Promise<QueuedRow[]> {
     const statement: SqlStatement = { sql, params: [sqlInstant(now), limit] }
     if (this.#database.exclusive) return this.#database.query<QueuedRow>(statement.sql, statement.params)
-    const results = await this.#database.transaction([{ sql: LOCK_POOLS, params: [] }, statement])
+    // a claim is what acts on it, and is kept together with it
+    const results = await this.#database.transaction([{ sql: LOCK_POOLS, params: [] }, statement], 'with_next')
     return (results[1] ?? []) as QueuedRow[]
   }
 }

@@ -1,7 +1,7 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Decision, Run, TaskRun } from '../core/model.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
-import { type Database, type SqlStatement, sqlInstant } from './database.js'
+import { type Database, type Durability, type SqlStatement, sqlInstant } from './database.js'
 import { json, jsonInstant, RUN_COLUMNS, type RunRow, type TaskRow, toRun, toTaskRun } from './rows.js'
 import { insertingSlas, lookingAtSlas, newSlaRow } from './slas.js'
 import { ALL_TASKS } from './snapshots.js'
@@ -241,6 +241,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
     revision: number,
     decision: Decision,
     now: Instant,
+    durable?: Durability,
   ): Promise<'applied' | 'conflict'> {
     const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
     const { alerts = [], slas } = decision
@@ -265,7 +266,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
     ]
     const results = this.#database.exclusive
       ? [await this.#database.query(apply.sql, apply.params)]
-      : await this.#database.transaction([...locks, apply])
+      : await this.#database.transaction([...locks, apply], durable)
     return (results.at(-1) ?? []).length === 1 ? 'applied' : 'conflict'
   }
 

@@ -13,6 +13,7 @@ import type {
 import type { Dag, Overlap, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
+import type { Durability } from './database.js'
 import type { NewSla, SlaStore } from './sla-store.js'
 import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
@@ -210,8 +211,15 @@ export interface RunStore extends StartStore {
    * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an
    * earlier generation; items of the task that it does not name are removed, their attempts stay.
    * `alerts` are raised as by `raiseAlerts`, in the same step.
+   * @param durable `with_next` for what follows from recorded outcomes and would be decided again
    */
-  applyDecision(runId: string, revision: number, decision: Decision, now: Instant): Promise<'applied' | 'conflict'>
+  applyDecision(
+    runId: string,
+    revision: number,
+    decision: Decision,
+    now: Instant,
+    durable?: Durability,
+  ): Promise<'applied' | 'conflict'>
   /** Runs that have unsettled outcomes (whatever their state), that are being cancelled, that are on for as long as `runTimeoutMs`, or are
    *  running and have a task `up_for_retry` or `deferred` whose
    *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `up_for_retry`, or `deferred` by an attempt of its own (a

@@ -37,6 +37,13 @@ describe('migrations on PostgreSQL', () => {
   })
 })
 
+it('waits for the disk unless it is told that the next transaction will do', async () => {
+  const asked = { sql: "select current_setting('synchronous_commit') as waits", params: [] }
+  expect(await database.transaction([asked], 'with_next')).toEqual([[{ waits: 'off' }]])
+  expect(await database.transaction([asked])).toEqual([[{ waits: 'on' }]])
+  expect(await database.query(asked.sql)).toEqual([{ waits: 'on' }])
+})
+
 storeSuite('PostgreSQL', async () => {
   await migrate(database, NOW)
   await emptied(database)
