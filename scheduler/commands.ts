@@ -5,6 +5,7 @@ import type { ManualRunOptions, TaskState } from './core/model.js'
 import type { Missed } from './loop/catchup.js'
 import type { AlertChoice } from './store/alert-store.js'
 import type { BackfillChoice } from './store/backfill-store.js'
+import type { ClearChoice } from './store/clear-store.js'
 import type { Role } from './store/store.js'
 
 /** Who acts; every command leaves an audit row in their name. */
@@ -36,12 +37,18 @@ export interface Commands {
    */
   deliver(dagId: string, delivery: Delivery): Promise<{ run: string; repeated: boolean }>
   /** new generation for these tasks (all when null); with `downstream` also for everything that needs them */
-  clear(
-    runId: string,
+  clear(runId: string, tasks: string[] | null, options: ClearOptions, actor: Actor): Promise<{ cleared: string[] }>
+  /**
+   * The same for the runs of a range, some at a time: as long as `next` is not null there may be more, behind that run. Each
+   * run is cleared in a step of its own; the same range again goes on where it was cut off.
+   */
+  clearRuns(
+    dagId: string,
+    range: ClearRange,
     tasks: string[] | null,
-    options: { downstream: boolean; failedOnly: boolean },
+    options: ClearOptions,
     actor: Actor,
-  ): Promise<{ cleared: string[] }>
+  ): Promise<{ cleared: { run: string; tasks: string[] }[]; next: string | null }>
   mark(
     runId: string,
     tasks: string[],
@@ -80,6 +87,16 @@ export interface Commands {
   /** ends it and cancels its runs under way */
   cancelBackfill(id: number, actor: Actor): Promise<{ cancelled: string[] }>
 }
+
+export interface ClearOptions {
+  /** also everything that needs the tasks, directly or not */
+  downstream: boolean
+  /** only what failed, could not run or was cancelled; of a range only runs that did not end well */
+  failedOnly: boolean
+}
+
+/** Which runs are cleared together. */
+export type ClearRange = Omit<ClearChoice, 'notWell'>
 
 /** One delivery to a webhook. */
 export interface Delivery {

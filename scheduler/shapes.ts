@@ -13,7 +13,7 @@ import type { DeliveryState, MessageState } from './store/alert-store.js'
  *   GET  /backfills?dag=&before=        BackfillShape[]     GET  /backfills/{n}, POST /backfills/{n}/pause|resume|cancel   BackfillShape
  *   GET  /runs?dag=&state=&limit=       RunListEntry[]      GET  /runs/{run}                   RunShape
  *   POST /runs/{run}/cancel             { run, state }      POST /runs/{run}/clear {tasks, downstream, failed_only} -> { run, cleared }
- *   POST /runs/{run}/mark {tasks, state}  { run, marked }
+ *   POST /runs/{run}/mark {tasks, state}  { run, marked }   POST /dags/{dag}/clear {from, to, before, after, tasks, downstream, failed_only}  ClearedRunsShape
  *   GET  /runs/{run}/tasks/{task}/attempts               AttemptShape[]
  *   GET  /runs/{run}/tasks/{task}/attempts/{n}/log?from=LINE   NDJSON of LogLine; `&follow=1` keeps the answer open until the attempt ends
  *   GET  /approvals                     ApprovalShape[]     POST /runs/{run}/tasks/{task}/approval {approved, comment} -> { run, task, approved }
@@ -192,6 +192,16 @@ export interface MuteShape {
   reason: string
   created_by: string
   created_at: string
+}
+
+/** One call's part of a range of runs that is cleared. */
+export interface ClearedRunsShape {
+  dag: string
+  /** only runs that ended before were taken */
+  before: string
+  cleared: { run: string; tasks: string[] }[]
+  /** for `after` of the next call; null once the range is done */
+  next: string | null
 }
 
 export interface BackfillPreviewShape {

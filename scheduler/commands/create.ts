@@ -1,12 +1,12 @@
 import { SluiceError } from '../../errors.js'
 import type { Actor, Commands } from '../commands.js'
 import { cancelRun, cancelTask } from '../core/cancel.js'
-import { clear } from '../core/clear.js'
 import { mark } from '../core/mark.js'
 import { acknowledgeAlerts, endMute, muteAlerts, retryMessage, testAlert } from './alerts.js'
 import { approve } from './approve.js'
 import { cancelBackfill, pauseBackfill, previewBackfill, resumeBackfill, startBackfill } from './backfills.js'
 import { changeRun, knownTasks } from './change-run.js'
+import { clearRuns, clearTasks } from './clear.js'
 import { deliver } from './deliver.js'
 import { missedBy, pause, resume } from './pausing.js'
 import { audit, type CommandPorts } from './ports.js'
@@ -25,6 +25,7 @@ export function createCommands(
     trigger: (dagId, options, actor, idempotencyKey) => trigger(ports, dagId, options, actor, idempotencyKey),
     deliver: (dagId, delivery) => deliver(ports, dagId, delivery),
     clear: (runId, tasks, options, actor) => clearTasks(ports, runId, tasks, options, actor),
+    clearRuns: (dagId, range, tasks, options, actor) => clearRuns(ports, dagId, range, tasks, options, actor),
     mark: (runId, tasks, state, actor) => markTasks(ports, runId, tasks, state, actor),
     cancel: (runId, actor) => cancelWhole(ports, runId, actor),
     cancelTask: (runId, taskId, actor) => cancelOne(ports, runId, taskId, actor),
@@ -43,25 +44,6 @@ export function createCommands(
     testAlert: (recipients, actor) => testAlert(ports, recipients, actor),
     cancelBackfill: (id, actor) => cancelBackfill(ports, id, actor, (runId) => cancelWhole(ports, runId, actor)),
   }
-}
-
-function clearTasks(
-  ports: CommandPorts,
-  runId: string,
-  tasks: string[] | null,
-  { downstream, failedOnly }: Parameters<Commands['clear']>[2],
-  actor: Actor,
-): ReturnType<Commands['clear']> {
-  return changeRun(
-    ports,
-    runId,
-    (snapshot) => {
-      knownTasks(snapshot, tasks ?? [])
-      const { decision, cleared } = clear(snapshot, { tasks, downstream, failedOnly }, actor.user)
-      return { decision, answer: { cleared } }
-    },
-    () => audit(ports, actor, 'clear', runId, { tasks, downstream, failed_only: failedOnly }),
-  )
 }
 
 function markTasks(

@@ -4,6 +4,7 @@ import { AlertMessageQueries } from './alert-messages.js'
 import { AlertQueries } from './alerts.js'
 import { BackfillQueries } from './backfills.js'
 import { ClaimQueries } from './claims.js'
+import { ClearQueries } from './clears.js'
 import { DagQueries } from './dags.js'
 import type { Database } from './database.js'
 import { DueRunQueries } from './due-runs.js'
@@ -58,6 +59,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     dags,
     dueRuns: new DueRunQueries(database),
     backfills: new BackfillQueries(database),
+    clears: new ClearQueries(database),
     waits: new WaitQueries(database),
     triggers: new TriggerQueries(database),
     runs: new RunQueries(database),
@@ -113,6 +115,7 @@ interface Parts {
   dags: DagQueries
   dueRuns: DueRunQueries
   backfills: BackfillQueries
+  clears: ClearQueries
   waits: WaitQueries
   triggers: TriggerQueries
   runs: RunQueries
@@ -131,7 +134,7 @@ interface Parts {
 /** One object with every method of its parts, each bound to its own part. */
 function joined(parts: Parts, close: () => Promise<void>): Store {
   const { dags, dueRuns, backfills, waits, triggers, runs, starts, snapshots, retention, queueing, claims } = parts
-  const { alerts, messages, slas, lineage, accounts } = parts
+  const { alerts, messages, slas, lineage, accounts, clears } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -153,6 +156,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     advanceBackfill: (...args) => backfills.advanceBackfill(...args),
     setBackfillState: (...args) => backfills.setBackfillState(...args),
     activeRunsOf: (...args) => backfills.activeRunsOf(...args),
+    runsToClear: (...args) => clears.runsToClear(...args),
     wakeWaiting: (...args) => waits.wakeWaiting(...args),
     wakeTask: (...args) => waits.wakeTask(...args),
     childrenToMake: (...args) => waits.childrenToMake(...args),

@@ -13,6 +13,7 @@ import type {
 import type { Dag, Overlap, Problem } from '../dag/model.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
+import type { ClearStore } from './clear-store.js'
 import type { Durability } from './database.js'
 import type { NewSla, SlaStore } from './sla-store.js'
 import type { TriggerStore } from './trigger-store.js'
@@ -30,6 +31,7 @@ export interface Store
     RunStore,
     RetentionStore,
     BackfillStore,
+    ClearStore,
     WaitStore,
     TriggerStore,
     ClaimStore,

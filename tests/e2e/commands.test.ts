@@ -5,6 +5,7 @@ import type {
   AlertShape,
   BackfillPreviewShape,
   BackfillShape,
+  ClearedRunsShape,
   DagShape,
   LogLine,
   MessageShape,
@@ -196,6 +197,12 @@ describe('commands on a running Sluice', () => {
     expect((await ended(run)).state).toBe('success')
     expect(await project.json('clear', run, 'breaks', '--downstream')).toMatchObject({ cleared: ['breaks', 'after'] })
     expect((await ended(run)).state).toBe('failed')
+    const range = ['clear', 'broken', '--from', '2020-01-01', '--to', '2100-01-01', '--failed']
+    const { before, cleared } = await project.json<ClearedRunsShape>(...range)
+    expect(cleared).toEqual([{ run, tasks: ['breaks', 'after'] }])
+    expect((await ended(run)).state).toBe('failed')
+    expect((await project.sluice(...range, '--before', before)).stdout).toBe('Nothing to clear.\n')
+    expect((await project.sluice('clear', 'broken', '--from', '2020-01-01')).code).toBe(2)
   })
 
   it('waits for a file, a run and a person, through a restart', async () => {

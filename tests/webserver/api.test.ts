@@ -79,6 +79,10 @@ const EXAMPLES: Record<string, { path: string; body?: JsonObject }> = {
   'get /runs/{run}/events': { path: '/runs/catalog_sync-20261120T024112Z-manual/events' },
   'post /runs/{run}/cancel': { path: `/runs/${RUN}/cancel`, body: {} },
   'post /runs/{run}/clear': { path: `/runs/${RUN}/clear`, body: { tasks: ['publish'], downstream: true } },
+  'post /dags/{dag}/clear': {
+    path: '/dags/orders_daily/clear',
+    body: { from: '2026-11-18', to: '2026-11-20', tasks: ['publish'], failed_only: true },
+  },
   'post /runs/{run}/mark': { path: `/runs/${RUN}/mark`, body: { tasks: ['publish'], state: 'success' } },
   'get /runs/{run}/tasks/{task}/items': { path: `/runs/${RUN}/tasks/sync_crm/items` },
   'get /runs/{run}/tasks/{task}/attempts': { path: `/runs/${RUN}/tasks/sync_crm/attempts` },

@@ -166,6 +166,10 @@ export class SampleWeb {
         record('clear', args)
         return { cleared: args[1] ?? ['all'] }
       },
+      clearRuns: async (...args) => {
+        record('clearRuns', args)
+        return { cleared: [{ run: 'orders_daily-20261119T050000Z', tasks: args[2] ?? ['all'] }], next: null }
+      },
       mark: async (...args) => {
         record('mark', args)
         return { marked: args[1] }

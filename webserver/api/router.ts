@@ -11,6 +11,7 @@ import type { ApiRoute } from './route.js'
 import { ALERT_ROUTES } from './routes-alerts.js'
 import { APPROVAL_ROUTES } from './routes-approvals.js'
 import { BACKFILL_ROUTES } from './routes-backfills.js'
+import { CLEAR_ROUTES } from './routes-clear.js'
 import { DAG_ROUTES } from './routes-dags.js'
 import { RUN_ROUTES } from './routes-runs.js'
 import { TABLE_ROUTES } from './routes-tables.js'
@@ -22,6 +23,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
   ...DAG_ROUTES,
   ...BACKFILL_ROUTES,
   ...RUN_ROUTES,
+  ...CLEAR_ROUTES,
   ...APPROVAL_ROUTES,
   ...TABLE_ROUTES,
   ...ALERT_ROUTES,

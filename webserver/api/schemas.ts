@@ -226,6 +226,12 @@ export const SCHEMAS = {
     created_at: instant,
     ended_at: orNull(instant),
   }),
+  ClearedRuns: exactly({
+    dag: text,
+    before: instant,
+    cleared: list(exactly({ run: text, tasks: list(text) })),
+    next: orNull(text),
+  }),
   BackfillPreview: exactly({
     backfill: orNull(whole),
     dag: text,

@@ -180,6 +180,61 @@ describe('commands on a run', () => {
     expect(calls).toContain('nextRun')
   })
 
+  it('clear of a range: in parts, and what ran again since is not taken a second time', async () => {
+    const { trigger, finish, commands, scheduler, store, clock } = await on(
+      dag('sales', [task('a')], { maxActiveRuns: 99 }),
+    )
+    const runs: string[] = []
+    for (let index = 0; index < 52; index += 1) {
+      const start = NOW - (60 - index) * HOUR
+      runs.push((await trigger({ interval: { start, end: start + HOUR } })).run)
+      await finish()
+    }
+    await clock.moveTo(NOW + 1_000, () => scheduler.idle())
+    const range = { from: NOW - 60 * HOUR, to: NOW, endedBefore: NOW + 1_000 }
+    const all = { downstream: false, failedOnly: false }
+    const first = await commands.clearRuns('sales', { ...range, after: null }, null, all, ANA)
+    expect(first).toEqual({ cleared: runs.slice(0, 50).map((run) => ({ run, tasks: ['a'] })), next: runs[49] })
+    await scheduler.idle()
+    expect((await finish()).runId).toBe(runs[0])
+    // cut off here, and sent again from the beginning
+    const again = await commands.clearRuns('sales', { ...range, after: null }, null, all, ANA)
+    expect(again).toEqual({ cleared: runs.slice(50).map((run) => ({ run, tasks: ['a'] })), next: null })
+    expect(await store.run(runs[0] ?? '')).toMatchObject({ state: 'success' })
+    expect(await commands.clearRuns('sales', { ...range, after: first.next }, null, all, ANA)).toEqual({
+      cleared: [],
+      next: null,
+    })
+  })
+
+  it('clear of a range: leaves alone what somebody else has cleared since it was chosen', async () => {
+    const { trigger, commands, scheduler, store, claim } = await on()
+    const { run } = await trigger()
+    await scheduler.idle()
+    await claim()
+    store.runsToClear = async () => [run]
+    const range = { from: NOW - HOUR, to: NOW + HOUR, endedBefore: NOW + HOUR, after: null }
+    const all = { downstream: false, failedOnly: false }
+    expect(await commands.clearRuns('sales', range, null, all, ANA)).toEqual({ cleared: [], next: null })
+    expect((await store.taskRuns(run))[0]).toMatchObject({ state: 'running', cancelRequested: false })
+  })
+
+  it('clear of a range: is refused for what is not there', async () => {
+    const { trigger, commands } = await on()
+    const { run } = await trigger()
+    const all = { downstream: false, failedOnly: false }
+    const range = { from: NOW - HOUR, to: NOW + HOUR, endedBefore: NOW, after: null }
+    await refusal('DAG_UNKNOWN', commands.clearRuns('nobody', range, null, all, ANA))
+    await refusal('TASK_UNKNOWN', commands.clearRuns('sales', range, ['z'], all, ANA))
+    await refusal('INTERVAL_INVALID', commands.clearRuns('sales', { ...range, to: range.from }, null, all, ANA))
+    await refusal('RUN_UNKNOWN', commands.clearRuns('sales', { ...range, after: 'sales-1' }, null, all, ANA))
+    // it has not ended
+    expect(await commands.clearRuns('sales', { ...range, after: run }, null, all, ANA)).toEqual({
+      cleared: [],
+      next: null,
+    })
+  })
+
   it('clear of a running task: stops it, and it runs again once it has', async () => {
     const { trigger, scheduler, claim, commands, stopped, store, states } = await on()
     const { run } = await trigger()

@@ -1,9 +1,26 @@
 import type { Instant } from '../../../json.js'
+import { isFinalRun } from '../../../scheduler/core/states.js'
+import type { ClearStore } from '../../../scheduler/store/clear-store.js'
 import type { RetentionStore } from '../../../scheduler/store/store.js'
-import type { RunRow, Tables } from './tables.js'
+import { byInstant, type RunRow, type Tables } from './tables.js'
 
-export function retentionStore(tables: Tables): RetentionStore {
+export function retentionStore(tables: Tables): RetentionStore & ClearStore {
   return {
+    async runsToClear(dagId, { from, to, endedBefore, notWell, after }, limit) {
+      const ended = [...tables.runs.values()].filter(({ run }) => {
+        const isChosen = run.dagId === dagId && isFinalRun(run.state) && (run.state !== 'success' || !notWell)
+        return (
+          isChosen && run.intervalStart >= from && run.intervalEnd <= to && (run.endedAt ?? endedBefore) < endedBefore
+        )
+      })
+      const last = after === null ? null : tables.runs.get(after)
+      if (last === undefined) return []
+      const behind = last === null ? ended : ended.filter((row) => row !== last && byInterval(last, row) < 0)
+      return behind
+        .sort(byInterval)
+        .slice(0, limit)
+        .map(({ run }) => run.id)
+    },
     async endedRuns(before, { after, limit }) {
       const ids = [...tables.runs.values()].filter((row) => isRemovable(tables, row, before)).map(({ run }) => run.id)
       const behind = ids.sort().filter((id) => after === null || id > after)
@@ -28,6 +45,11 @@ export function retentionStore(tables: Tables): RetentionStore {
     },
   }
 }
+
+const byInterval = byInstant<RunRow>(
+  ({ run }) => run.intervalEnd,
+  ({ run }) => run.id,
+)
 
 /** What an attempt wrote is known by its row here, and stays when its run goes. */
 function keepWritesOnly(tables: Tables, runId: string): void {

@@ -44,6 +44,44 @@ export function retentionSuite(fresh: FreshStore): void {
       expect(await all(NOW - 1)).toEqual([])
     })
 
+    it('names the ended runs of a range by their intervals, page after page', async () => {
+      const spanning = (index: number, endedAt: number) => {
+        const interval = { intervalStart: NOW + (4 - index) * DAY, intervalEnd: NOW + (5 - index) * DAY }
+        return endedRun(endedAt, { dueAt: NOW + index, ...interval })
+      }
+      const [last, third, second, first] = [
+        await spanning(0, NOW),
+        await spanning(1, NOW + 5),
+        await spanning(2, NOW),
+        await spanning(3, NOW),
+      ]
+      const days = (from: number, to: number) => ({
+        ...{ from: NOW + from * DAY, to: NOW + to * DAY, endedBefore: NOW + 9, notWell: false, after: null },
+      })
+      const page = (choice: Parameters<Store['runsToClear']>[1], limit = 9) => store.runsToClear('sales', choice, limit)
+      expect(await page(days(0, 9))).toEqual([first, second, third, last])
+      expect(await page(days(2, 4))).toEqual([second, third])
+      expect(await page({ ...days(2, 4), from: NOW + 2 * DAY + 1 })).toEqual([third])
+      expect(await page({ ...days(2, 4), to: NOW + 4 * DAY - 1 })).toEqual([second])
+      expect(await page(days(0, 9), 2)).toEqual([first, second])
+      expect(await page({ ...days(0, 9), after: second }, 1)).toEqual([third])
+      expect(await page({ ...days(0, 9), after: last })).toEqual([])
+      expect(await page({ ...days(0, 9), endedBefore: NOW + 5 })).toEqual([first, second, last])
+      expect(await page({ ...days(0, 9), notWell: true })).toEqual([])
+      const failed = { ...NO_CHANGE, run: { state: 'failed' as const } }
+      await store.applyDecision(third, (await store.run(third))?.revision ?? -1, failed, NOW)
+      expect(await page({ ...days(0, 9), notWell: true })).toEqual([third])
+      await store.applyDecision(
+        first,
+        (await store.run(first))?.revision ?? -1,
+        { ...failed, run: { state: 'queued' } },
+        NOW,
+      )
+      expect(await page(days(0, 2))).toEqual([])
+      await register(store, dagNamed('other'))
+      expect(await store.runsToClear('other', days(0, 9), 9)).toEqual([])
+    })
+
     it('names them in batches, each behind the one before', async () => {
       const ids: string[] = []
       for (let index = 0; index < 5; index++) ids.push(await endedRun(NOW - DAY, { dueAt: NOW + index }))
