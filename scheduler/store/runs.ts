@@ -40,9 +40,12 @@ select case
     else 'raced' end as outcome,
   coalesce((select run_id from known_key), (select run_id from clash)) as run_id`
 
-/** The run's row and those of its tasks are locked first, so that no claim slips between the look and the write. */
-const LOCK_RUN = 'select 1 from runs where run_id = $1 for update'
-const LOCK_TASKS = 'select 1 from task_runs where run_id = $1 and task_id = any($2::text[]) order by task_id for update'
+/** The run's row and then those of its tasks are locked first, so that no claim slips between the look and the write. */
+const LOCK_RUN_AND_TASKS = `
+with run as materialized (select run_id from runs where run_id = $1 for update)
+select 1 from run cross join lateral (
+  select 1 from task_runs t where t.run_id = run.run_id and t.task_id = any($2::text[]) order by t.task_id for update
+) tasks`
 
 /*
  * The run's id goes along with each change, so that rows can be found by their whole key only. With `$1` in its place the
@@ -260,13 +263,10 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
         ...(slas === undefined ? [] : [slas.map((taskId) => taskId ?? '')]),
       ],
     }
-    const locks = [
-      { sql: LOCK_RUN, params: [runId] },
-      { sql: LOCK_TASKS, params: [runId, decision.tasks.map((change) => change.taskId)] },
-    ]
+    const lock = { sql: LOCK_RUN_AND_TASKS, params: [runId, decision.tasks.map(({ taskId }) => taskId)] }
     const results = this.#database.exclusive
       ? [await this.#database.query(apply.sql, apply.params)]
-      : await this.#database.transaction([...locks, apply], durable)
+      : await this.#database.transaction([lock, apply], durable)
     return (results.at(-1) ?? []).length === 1 ? 'applied' : 'conflict'
   }
 
