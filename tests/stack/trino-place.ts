@@ -84,6 +84,12 @@ export class TrinoPlace {
     return rows.map((row) => Object.values(row))
   }
 
+  /** The session that a query has run with, as Trino tells it. */
+  async sessionOf(queryId: string): Promise<unknown> {
+    const answer = await fetch(`${this.url}/v1/query/${queryId}`, { headers: { 'X-Trino-User': 'sluice-test' } })
+    return ((await answer.json()) as { session: unknown }).session
+  }
+
   /** What staging tables of these tests are left. */
   async staged(): Promise<string[]> {
     const rows = await this.trino.rows(`SHOW TABLES FROM ${this.format}._sluice_staging`).catch(() => [])
