@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { PACKAGE_ROOT } from '../../package-root.js'
+import { latestInterval } from '../../scheduler/commands/trigger.js'
 import type { Catchup } from '../../scheduler/dag/model.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { missedSlots } from '../../scheduler/loop/catchup.js'
@@ -32,6 +33,20 @@ function row(cron: string, table: number): string[] {
 }
 
 describe('the guide to time says what Sluice does', () => {
+  it('about the intervals of runs in Paris', () => {
+    const daily = dag('a', [task('t')], { schedule: cronSchedule('0 6 * * *', 'Europe/Paris') })
+    expect(page).toContain('in the afternoon of 20 November that of run A')
+    expect(latestInterval(timetable, daily, at('2026-11-20T14:00Z'))).toEqual({
+      start: at('2026-11-19T05:00Z'),
+      end: at('2026-11-20T05:00Z'),
+    })
+    const byHand = dag('b', [task('t')], { schedule: null })
+    expect(latestInterval(timetable, byHand, at('2026-11-20T14:00Z'))).toEqual({
+      start: at('2026-11-20T14:00Z'),
+      end: at('2026-11-20T14:00Z'),
+    })
+  })
+
   it('about the gap of 29 March 2026', () => {
     const days = ['2026-03-28', '2026-03-29', '2026-03-30']
     const half = days.map((day) => dues('30 2 * * *', day))

@@ -29,6 +29,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['unique_event'], foundBy: 'one run per event' },
   { without: ['event_of_one_run'], foundBy: 'one run per event', seed: 5 },
   { without: ['wait_met'], foundBy: 'nothing is woken in vain' },
+  { without: ['look_lease'], foundBy: 'one look at a time' },
   { without: ['pool_limit'], foundBy: 'pool limit' },
   { without: ['max_active_tasks'], foundBy: 'max_active_tasks' },
   { without: ['max_active_runs'], foundBy: 'max_active_runs' },

@@ -21,6 +21,8 @@ export interface PeopleWorld {
   stop: (attempts: { runId: string; taskId: string; attempt: number }[]) => Promise<void>
   dags: () => string[]
   runs: () => { id: string; tasks: string[] }[]
+  /** tasks that wait for a person */
+  asked: () => { runId: string; taskId: string }[]
   acknowledged: AcknowledgedCheck
   /** called for DAGs whose ticks may have holes from now on */
   paused: (dagId: string) => void
@@ -66,12 +68,14 @@ export class People {
       'clear',
       'clear',
       'mark',
+      'approve',
       'pause',
       'backfill',
     ] as const)
     if (action === 'trigger') return this.#trigger(random.pick(dags()))
     if (action === 'pause') return this.#pauseAndResume(random.pick(dags()))
     if (action === 'backfill') return this.#backfill(random.pick(dags()))
+    if (action === 'approve') return this.#approve()
     const runs = this.#world.runs()
     if (runs.length === 0) return
     const run = random.pick(runs)
@@ -102,6 +106,23 @@ export class People {
       verify(tasks, what)
       return tasks
     })
+  }
+
+  /** Two at once at times, and of opposite opinions: one of them decides. */
+  async #approve(): Promise<void> {
+    const { random, asked } = this.#world
+    const [first] = asked()
+    if (first === undefined) return
+    const { runId, taskId } = first
+    const decide = (approved: boolean) =>
+      this.#changes(runId, `approve ${taskId} ${approved}`, async () => {
+        const actor = { ...ANA, role: 'operator' } as const
+        await this.#commands.approve(runId, taskId, { approved, comment: '' }, actor)
+        return [taskId]
+      })
+    const approved = random.chance(0.7)
+    if (random.chance(0.5)) return decide(approved)
+    await Promise.all([decide(approved), decide(!approved)])
   }
 
   async #trigger(dagId: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import { AlertOutbox } from '../../scheduler/alerts/outbox.js'
-import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import { isFailure, isFinalRun } from '../../scheduler/core/states.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
@@ -149,7 +148,7 @@ class World {
       }
     }
     const scheduler = this.#bootScheduler(host)
-    this.#bootWorker(host, epoch, (outcomes) => scheduler.recorded(outcomes))
+    this.#bootWorker(host, epoch, () => scheduler)
   }
 
   /** Several schedulers and workers; outcomes are told to any scheduler, by a message. */
@@ -162,7 +161,7 @@ class World {
     for (let index = 0; index < workers; index += 1) {
       this.#hosts.push(
         new Host(`worker${index}`, this.#weather, (host) => {
-          this.#bootWorker(host, 0, (outcomes) => this.#tellScheduler('recorded', (to) => to.recorded(outcomes)))
+          this.#bootWorker(host, 0, null)
         }),
       )
     }
@@ -224,7 +223,12 @@ class World {
     }
   }
 
-  #bootWorker(host: Host, epoch: number, tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void): void {
+  /** @param own the scheduler of the same process; null for any, told by a message */
+  #bootWorker(host: Host, epoch: number, own: (() => Scheduler) | null): void {
+    const told = (what: string, tell: (scheduler: Scheduler) => void) => {
+      if (own === null) this.#tellScheduler(what, tell)
+      else tell(own())
+    }
     const worker = new SimulatedWorker({
       host,
       store: this.#remote(host),
@@ -235,7 +239,10 @@ class World {
       slots: 3,
       dags: () => [...this.#dags.keys()],
       version: (version) => this.#store.tables.versions.get(version),
-      tell,
+      tell: (outcomes) => told('recorded', (scheduler) => scheduler.recorded(outcomes)),
+      woken: (runIds) => {
+        for (const runId of runIds) told('woken', (scheduler) => scheduler.run(runId))
+      },
     })
     this.#workers.set(host.name, worker)
     worker.start()
@@ -267,6 +274,7 @@ class World {
       dags: () => [...this.#dags.keys()],
       runs: () =>
         [...this.#store.tables.runs.values()].map(({ run, tasks }) => ({ id: run.id, tasks: [...tasks.keys()] })),
+      asked: () => this.#asked(),
       acknowledged: this.#checks.acknowledged,
       paused: (dagId) => this.#checks.ticksMayBeMissing(dagId),
     })
@@ -274,6 +282,16 @@ class World {
     this.#hosts.push(host)
     host.boot()
     this.#edit()
+  }
+
+  /** Tasks that wait for a person. */
+  #asked(): { runId: string; taskId: string }[] {
+    return [...this.#store.tables.activeRuns()].flatMap(({ run, tasks }) =>
+      [...tasks.values()].flatMap(({ task }) => {
+        const waits = task.state === 'deferred' && task.waitsFor?.kind === 'approval'
+        return waits ? [{ runId: run.id, taskId: task.taskId }] : []
+      }),
+    )
   }
 
   /** Now and then someone commits another version of a DAG. */

@@ -1,9 +1,14 @@
 import { messageOf } from '../../errors.js'
+import type { Weight } from '../../operators/operator.js'
+import type { ApprovalWait, LookWait } from '../../operators/wait.js'
 import { declaredId } from '../../scheduler/core/items.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import type { Dag } from '../../scheduler/dag/model.js'
 import type { AttemptFacts, ClaimedTask, Store } from '../../scheduler/store/store.js'
 import { NO_FACTS } from '../../scheduler/worker/execution.js'
+import { Looks } from '../../scheduler/worker/looks.js'
+import type { ToSlot } from '../../scheduler/worker/protocol.js'
+import type { SlotProcess } from '../../scheduler/worker/slot-process.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Lake } from './lake.js'
@@ -33,6 +38,8 @@ export interface WorkerWorld {
   version: (version: string) => Dag | undefined
   /** tells the schedulers of recorded outcomes */
   tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void
+  /** tells the schedulers of runs with a task whose wait is over */
+  woken: (runIds: readonly string[]) => void
 }
 
 /** A worker that does what the real one does: claims on a hint or a poll, heartbeats, commits, reports until it is heard. */
@@ -47,6 +54,7 @@ export class SimulatedWorker {
 
   start(): void {
     this.hint()
+    for (const weight of ['light', 'heavy'] as const) this.#looks(weight).request()
     this.#every(POLL_MS, () => this.hint())
     this.#every(HEARTBEAT_MS, () => void this.#heartbeat())
   }
@@ -59,6 +67,30 @@ export class SimulatedWorker {
   stop(attempt: { runId: string; taskId: string; attempt: number }): void {
     const running = this.#running.get(key(attempt))
     if (running !== undefined) void this.#stopOne(running)
+  }
+
+  /** The real ones, on a slot that takes its time, says nothing at times, and finds what is looked for sooner or later. */
+  #looks(weight: Weight): Looks {
+    const { host, store, random, woken } = this.#world
+    const note = (_fields: object, message: string) => this.#note('looks', new Error(message))
+    const slot = {
+      send: (message: ToSlot) => {
+        if (message.kind !== 'look') return
+        host.after(random.pick([5, 500, random.int(1, 100_000)]), () => {
+          const results = message.looks.map(({ key, seen }) => {
+            return random.chance(0.3) ? { key, met: { key }, seen, detail: '' } : { key, met: null, seen, detail: 'no' }
+          })
+          looks.heard(message.token, results)
+        })
+      },
+    }
+    const looks = new Looks({
+      ...{ store, clock: host.clock, weight, queues: () => ['default'] },
+      log: { debug: note, info: note, warn: note, error: note },
+      pool: { take: () => slot as unknown as SlotProcess, release: () => undefined },
+      woken,
+    })
+    return looks
   }
 
   #every(ms: number, job: () => void): void {
@@ -130,10 +162,15 @@ export class SimulatedWorker {
     }
   }
 
-  /** Until an instant, until a run of another DAG has ended or that instant has come, or until the end of a run of its own. */
+  /**
+   * Until an instant; until something outside is there, a person has decided or a run of another DAG has ended, or that
+   * instant has come; or until the end of a run of its own.
+   */
   #wait({ runId, taskId, dagId, generation }: ClaimedTask): Pick<AttemptOutcome, 'wakeAt' | 'waitsFor'> {
     const { host, random, dags } = this.#world
     const wakeAt = host.clock.now() + random.int(0, 20_000)
+    if (random.chance(0.3)) return { wakeAt: wakeAt + 20_000, waitsFor: anyApproval(random) }
+    if (random.chance(0.3)) return { wakeAt: wakeAt + 40_000, waitsFor: anyLook(random) }
     // DAGs that start each other in a circle are refused when they are read
     const later = dags().filter((other) => other > dagId)
     if (later.length === 0 || random.chance(0.3)) return { wakeAt }
@@ -231,4 +268,19 @@ function resultOf(fate: number): { result: AttemptOutcome['result'] } {
   if (fate < 0.7) return { result: 'success' }
   if (fate < 0.76) return { result: 'skipped' }
   return { result: fate < 0.8 ? 'timed_out' : 'failed' }
+}
+
+function anyApproval(random: Prng): ApprovalWait {
+  const onReject = random.pick(['fail', 'skip'] as const)
+  return { on: 'approval', kind: 'approval', message: 'Go on?', role: 'operator', users: [], onReject }
+}
+
+/** Few conditions, so that several tasks wait for the same. */
+function anyLook(random: Prng): LookWait {
+  const key = String(random.int(1, 4))
+  const weight: Weight = key === '1' ? 'heavy' : 'light'
+  return {
+    ...{ on: `look:${key}`, kind: 'look', key, operator: 'wait_for', condition: { file: key }, folder: '', table: '' },
+    ...{ everyMs: 4_000, weight, seen: {}, ...(weight === 'heavy' ? { firstMs: 0 } : {}) },
+  }
 }

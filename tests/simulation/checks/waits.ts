@@ -12,6 +12,9 @@ export class WaitsCheck {
   readonly #history: History
   readonly #mirror: Mirror
   readonly #tables: Tables
+  /** by key: until when somebody looks */
+  readonly #leases = new Map<string, Instant>()
+  readonly #decisions = new Set<string>()
 
   constructor(history: History, mirror: Mirror, tables: Tables) {
     this.#history = history
@@ -21,6 +24,43 @@ export class WaitsCheck {
 
   observe(call: StoreCall): void {
     if (call.method === 'wakeWaiting') for (const runId of call.result) this.#woken(runId, call.args[1])
+    else if (call.method === 'recordLooks') {
+      for (const { key } of call.args[0]) this.#leases.delete(key)
+      for (const runId of call.result) this.#found(runId, call)
+    } else if (call.method === 'dueLooks') this.#taken(call)
+    else if (call.method === 'applyDecision' && call.result === 'applied') this.#decided(call)
+  }
+
+  /** What is looked at is looked at by one worker until its lease has ended. */
+  #taken({ args: [, { now, leaseMs }], result }: Extract<StoreCall, { method: 'dueLooks' }>): void {
+    for (const { key } of result) {
+      const lease = this.#leases.get(key) ?? 0
+      if (lease > now) this.#history.violated('one look at a time', `${key} is looked at until ${lease}`)
+      this.#leases.set(key, now + leaseMs)
+    }
+    // nobody waited for them any more; whoever does later begins anew
+    for (const key of this.#leases.keys()) if (!this.#tables.looks.has(key)) this.#leases.delete(key)
+  }
+
+  #found(runId: string, { args: [results, now] }: Extract<StoreCall, { method: 'recordLooks' }>): void {
+    const met = new Set(results.flatMap(({ key, met: found }) => (found === null ? [] : [`look:${key}`])))
+    for (const { task, woken } of this.#tables.runs.get(runId)?.tasks.values() ?? []) {
+      if (task.state !== 'deferred' || task.notBefore !== now || woken === null) continue
+      if (task.waitsFor?.kind !== 'look' || met.has(task.waitsFor.on)) continue
+      this.#history.violated('nothing is woken in vain', `${runId}/${task.taskId}, which waits for ${task.waitsFor.on}`)
+    }
+  }
+
+  /** A person decides about what waits for one, once for each time that it is asked. */
+  #decided({ args: [runId, , { tasks }] }: Extract<StoreCall, { method: 'applyDecision' }>): void {
+    for (const { taskId, expect, set } of tasks) {
+      if (!/^(approved|rejected) by /.test(set.reason) || expect.state === set.state) continue
+      const asked = `${runId}/${taskId}/${expect.generation}.${expect.attempt}`
+      if (expect.state !== 'deferred' || this.#decisions.has(asked)) {
+        this.#history.violated('a person decides once', `${asked}, which was ${expect.state}, was ${set.reason}`)
+      }
+      this.#decisions.add(asked)
+    }
   }
 
   /** Only what was woken just now can be judged: the other run may have been cleared since. */

@@ -21,6 +21,7 @@ export const STORE_GUARDS = [
   'idempotency',
   'wait_met',
   'child_key',
+  'look_lease',
   'unique_event',
   'event_of_one_run',
   'pool_limit',

@@ -130,7 +130,7 @@ function dueLooks(
       tables.looks.delete(key)
       return []
     }
-    look.nextLookAt = now + leaseMs
+    if (tables.guards('look_lease')) look.nextLookAt = now + leaseMs
     return { key, condition: look.condition, seen: look.seen }
   })
 }
