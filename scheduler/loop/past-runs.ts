@@ -10,6 +10,8 @@ const FEWEST_RUNS = 8
 const TASKS_AT_ONCE = 20_000
 /** What is known is used for so long: a forecast is no exacter than the days are alike. */
 const FRESH_MS = 300_000
+/** And for so long where each further run may make a forecast possible, or much better. */
+const FRESH_OF_FEW_MS = 10_000
 /** Times of tasks kept in memory, over all DAGs. */
 const KEPT_TASKS = 200_000
 
@@ -31,8 +33,9 @@ export class PastRuns {
 
   async of(dag: Dag, now: Instant): Promise<readonly PastRun[]> {
     const known = this.#known.get(dag.version)
-    if (known !== undefined && now - known.at < FRESH_MS) return known.runs
     const limit = Math.max(FEWEST_RUNS, Math.min(RUNS, Math.floor(TASKS_AT_ONCE / dag.tasks.length)))
+    const freshMs = known !== undefined && known.runs.length < limit ? FRESH_OF_FEW_MS : FRESH_MS
+    if (known !== undefined && now - known.at < freshMs) return known.runs
     const runs = (await this.#store.pastRuns(dag.id, limit)).map((past) => pastRun(dag, past))
     this.#keep(dag.version, { at: now, runs, tasks: runs.length * dag.tasks.length })
     return runs
