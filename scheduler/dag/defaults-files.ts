@@ -2,15 +2,13 @@ import { posix } from 'node:path'
 import type { Json, JsonObject, JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { guardBytes } from './guard.js'
-import type { Problem } from './model.js'
+import { DEFAULTS_FILE, type Problem } from './model.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
 import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
 import { pathText } from './tree.js'
 import { validatorFor } from './validate.js'
 
-/** What the DAGs of a folder and of those below it share stands in a file of this name. */
-export const DEFAULTS_FILE = '_defaults.yaml'
 const KEYS = ['owner', 'tags', 'defaults', 'templates'] as const
 
 /** A YAML text and where it stands: problems found in what was put together from several point into the right one. */

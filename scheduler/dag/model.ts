@@ -222,6 +222,9 @@ export interface Dag {
   files: Record<string, string>
 }
 
+/** What the DAGs of a folder and of those below it share stands in a file of this name. */
+export const DEFAULTS_FILE = '_defaults.yaml'
+
 /** What is wrong with a DAG file, in a form a person and an editor can use. Lines and columns count from 1. */
 export interface Problem {
   file: string

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Instant, isoInstant } from '../../json.js'
 import { type AlertEvent, destinationsOf, type Recipients } from '../core/alert.js'
-import type { Dag, Problem } from '../dag/model.js'
+import { type Dag, DEFAULTS_FILE, type Problem } from '../dag/model.js'
 import type { RegisteredDag } from '../store/store.js'
 import { firstDue } from './catchup.js'
 import type { Ports } from './ports.js'
@@ -40,13 +40,15 @@ function fileAlerts(before: readonly Problem[], reading: DagReading, to: Recipie
   const [were, are] = [errorsByFile(before), errorsByFile(reading.problems)]
   const about = { dagId: null, runId: null, taskId: null, destinations: destinationsOf(to) }
   const broken = [...are].filter(([file]) => !were.has(file))
-  const mended = reading.dags.filter(({ file }) => were.has(file) && !are.has(file))
+  const usable = new Set(reading.dags.map(({ file }) => file))
+  // a file that has been removed is not mended; one of defaults is no DAG, and whether it is still there does not matter
+  const mended = [...were.keys()].filter((file) => !are.has(file) && (usable.has(file) || isDefaults(file)))
   return [
     ...broken.map(([file, problems]): AlertEvent => {
       const key = `file_broken ${file} ${isoInstant(now)}`
       return { ...about, key, kind: 'file_broken', subject: file, payload: { problems }, after: null }
     }),
-    ...mended.map(({ file }): AlertEvent => {
+    ...mended.map((file): AlertEvent => {
       return {
         ...about,
         key: `file_mended ${file}`,
@@ -58,6 +60,8 @@ function fileAlerts(before: readonly Problem[], reading: DagReading, to: Recipie
     }),
   ]
 }
+
+const isDefaults = (file: string): boolean => file.split('/').at(-1) === DEFAULTS_FILE
 
 const PROBLEMS_TOLD = 10
 

@@ -1,6 +1,7 @@
 import type { Instant } from '../../../json.js'
 import { createCommands } from '../../../scheduler/commands/create.js'
 import type { Commands } from '../../../scheduler/commands.js'
+import type { Recipients } from '../../../scheduler/core/alert.js'
 import type { AttemptOutcome } from '../../../scheduler/core/model.js'
 import type { Dag, EarlyWarning } from '../../../scheduler/dag/model.js'
 import { intervalOf, nextDue, previousDue } from '../../../scheduler/dag/schedule.js'
@@ -76,6 +77,7 @@ export function bench(
     /** a worker beside the scheduler, on a store that works in order */
     expect?: () => ReadonlySet<string>
     earlyWarning?: EarlyWarning
+    projectAlerts?: Recipients
   } = {},
 ): Bench {
   const store = options.store ?? createMemoryStore()
@@ -108,10 +110,10 @@ export function bench(
   const timetable = { nextDue, previousDue, intervalOf }
   const debugPoint = options.debugPoint ?? (() => undefined)
   const random = () => 0
-  const { earlyWarning = 'p90' } = options
+  const { earlyWarning = 'p90', projectAlerts = null } = options
   const storeInOrder = options.expect !== undefined
   const ports = { store: watched, storeInOrder, queue, clock, events, timetable, random, debugPoint }
-  const scheduler = createScheduler({ ...ports, earlyWarning, log })
+  const scheduler = createScheduler({ ...ports, earlyWarning, projectAlerts, log })
   const commands = createCommands({ ...ports, wake: scheduler })
 
   const claim = (limit = 1) =>
