@@ -190,7 +190,8 @@ export class RunDraft {
       }
     }
     const run = runChange(this.#snapshot.run, this.run)
-    const slas = declaredOf(this.dag).hasSlas ? { slas: subjectsOfSlas(tasks, run) } : {}
+    const hasSlas = declaredOf(this.dag).hasSlas && this.run.kind !== 'backfill'
+    const slas = hasSlas ? { slas: subjectsOfSlas(tasks, run) } : {}
     return { tasks, expand: this.#expansions(), run, settled: this.#settled, stop: this.#stop, wakeAt, ...slas }
   }
 

@@ -229,7 +229,7 @@ export interface Decision {
   /** what people are to be told of it (alerts.ts); absent for nothing */
   alerts?: readonly AlertEvent[]
   /** tasks (null: the run) that have ended or go on after their end: their SLAs are to be looked at now, others of the run
-   *  soon; absent when the DAG has none */
+   *  soon; absent when the run has none */
   slas?: readonly (string | null)[]
 }
 

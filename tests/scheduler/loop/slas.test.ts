@@ -215,6 +215,17 @@ describe('the deadline of a run', () => {
     expect(on.calls).toEqual(['applyDecision', 'queueReady'])
   })
 
+  it('costs a hop of a backfill nothing', async () => {
+    const on = bench()
+    await on.register(sales({}, [task('a'), task('b', ['a'])]))
+    const backfill = { from: NOW - HOUR, to: NOW, which: 'all', reverse: false, maxActive: null } as const
+    await on.commands.startBackfill('sales', backfill, ANA)
+    await on.scheduler.idle()
+    on.calls.length = 0
+    await on.finish()
+    expect(on.calls).toEqual(['applyDecision', 'queueReady'])
+  })
+
   it('does not keep others from theirs when one cannot be judged', async () => {
     const on = await dueAtSix()
     const other = dag('other', [task('a')], { slas: [within(5 * MINUTE)] })
