@@ -11,7 +11,8 @@ export function announceDecision(events: Events, before: RunSnapshot, decision: 
   }
   const state = decision.run?.state
   if (state !== undefined) events.emit({ kind: 'run', dagId, runId, state })
-  if (decision.alerts !== undefined) events.emit({ kind: 'alerts' })
+  // each success may be a recovery, and hardly one is: those that are the outbox finds by itself within seconds
+  if (decision.alerts?.some(({ after }) => after === null) === true) events.emit({ kind: 'alerts' })
 }
 
 export function announceQueued(events: Events, tasks: readonly QueuedTask[]): void {

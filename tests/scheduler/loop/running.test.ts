@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { NO_ALERTS } from '../../../scheduler/core/alerts.js'
 import { Turns } from '../../../scheduler/loop/turns.js'
 import { DEFAULT_LIMITS } from '../../../scheduler/scheduler.js'
 import { dag, NOW, task } from '../core/dags.js'
@@ -105,6 +106,19 @@ describe('a run', () => {
     })
     expect(told).toEqual(['run queued', 'run running', 'a scheduled', 'a queued', 'a success', 'run success'])
     expect(run).toBe('one-20261120T050000000Z-manual')
+  })
+
+  it('wakes the outbox when it fails, and not with each success that might have been a recovery', async () => {
+    const alerts = { ...NO_ALERTS, onFailure: { email: ['team@example.com'], webhook: null } }
+    for (const [result, wakes] of [
+      ['success', 0],
+      ['failed', 1],
+    ] as const) {
+      const { on, run } = await triggered(dag('one', [task('a')], { alerts }))
+      await on.finish({ result })
+      expect((await on.store.run(run))?.state).toBe(result)
+      expect(on.events.filter(({ kind }) => kind === 'alerts')).toHaveLength(wakes)
+    }
   })
 
   it('is retried when the time of the retry has come, without a sweep', async () => {
