@@ -216,9 +216,16 @@ const ASKED_BY: Record<AlertKind, string> = {
   test: 'a test that somebody asked for',
 }
 
+/** What else may be told of the same. */
+const FOLLOWED_BY: Partial<Record<AlertKind, string>> = {
+  sla_at_risk: 'If it misses the deadline, that is told once too.',
+  sla_missed: 'When it is done after all, that is told once too.',
+}
+
 function footerOf(alert: Alert, { dag, now }: AlertFacts, zone: string): string {
   const file = dag === null ? '' : ` (${dag.file})`
-  return `Raised at ${timeOfDay(alert.raisedAt, zone, now)} because of ${ASKED_BY[alert.kind]}${file}. This is the only message about it.`
+  const more = FOLLOWED_BY[alert.kind] ?? 'This is the only message about it.'
+  return `Raised at ${timeOfDay(alert.raisedAt, zone, now)} because of ${ASKED_BY[alert.kind]}${file}. ${more}`
 }
 
 /** `report (its success starts it)`; how many more there are stands at the end */

@@ -40,7 +40,8 @@ tasks:
   'dags/ship.yaml': `dag: ship
 tasks:
   landed: { wait_for: { file: "../landing/*.csv", every: 1s } }
-  sent: { needs: [landed], trigger_dag: { dag: greet, params: { name: Ada } } }
+  asked: { wait_for: { sql: "SELECT count(*) = 3 FROM range(3)", every: 1s } }
+  sent: { needs: [landed, asked], trigger_dag: { dag: greet, params: { name: Ada } } }
   checked: { needs: [sent], approval: "Ship {{ tasks.landed.outputs.count }} file?" }
   shipped: { needs: [checked], bash: [echo, "{{ tasks.checked.outputs.comment }}"] }
 `,
@@ -211,6 +212,7 @@ describe('commands on a running Sluice', () => {
       eventually(50_000, async () => ((await tasksOf(run))[task] === wanted ? true : null))
     await state('landed', 'deferred')
     const [landed] = await project.json<TaskShape[]>('tasks', run)
+    await state('asked', 'success')
     expect(landed?.reason).toMatch(/^waits for the file \.\.\/landing\/\*\.csv since .*: no file matches/)
     await up.end('SIGKILL')
     up = await project.up()

@@ -161,6 +161,8 @@ describe('an alert about a run that is late', () => {
     expect((await risk('p50')).summary).toBe('will probably miss its deadline: due by 07:00 Paris')
     expect((await risk('p75')).facts).toContainEqual(['Warned as', '25 in 100 runs like it would be late (p75)'])
     expect((await told(missed)).facts.map(([name]) => name)).not.toContain('Warned as')
+    expect((await risk('p90')).footer).toContain('If it misses the deadline, that is told once too.')
+    expect((await told({ ...missed, kind: 'run_failed' })).footer).toContain('This is the only message about it.')
   })
 
   it('says the day of what was due on another day', async () => {
