@@ -99,7 +99,7 @@ export class Scheduler implements Wake {
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#cache = new RunCache(this.#limits.cachedRuns)
     const versions = new DagVersions(ports.store)
-    this.#dueRuns = new DueRuns(ports, versions)
+    this.#dueRuns = new DueRuns(ports, versions, this.#cache)
     this.#slas = new Slas(ports, versions)
     this.#backfills = new Backfills(ports)
     this.#waits = new Waits({ ...ports, wake: this })
@@ -270,13 +270,15 @@ export class Scheduler implements Wake {
     let started: string[]
     let any = false
     do {
-      started = await store.startRuns(clock.now(), BATCH, this.#tellsAll ? 'all' : 'first')
+      const now = clock.now()
+      started = await store.startRuns(now, BATCH, this.#tellsAll ? 'all' : 'first')
       this.#tellsAll = false
       any ||= started.length > 0
       if (started.length > 0) await debugPoint('runs:started')
+      this.#cache.started(started, now)
       for (const runId of started) {
         announceRun(events, runId, 'running')
-        this.run(runId)
+        if (!this.#stopped) this.#settler.started(runId)
       }
       // a run that has started may let the next one start, which depends on it
     } while (started.length > 0)

@@ -1,6 +1,6 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
-import type { RunKind, RunTrigger } from './model.js'
+import type { RunKind, RunSnapshot, RunTrigger, TaskRun } from './model.js'
 import { dependsOnPast } from './past.js'
 import type { ZoneClock } from './sla.js'
 import { newSlas } from './sla-new.js'
@@ -46,6 +46,57 @@ export function newRun(dag: Dag, origin: RunOrigin, zone: ZoneClock, now: Instan
     overlap: dag.overlap,
     dependsOnPast: dependsOnPast(dag),
     runTimeoutMs: dag.runTimeoutMs,
+  }
+}
+
+/** The run as the store shows it once it has been made: decisions about it begin here, without asking the store. */
+export function snapshotOfNew(dag: Dag, of: NewRun, now: Instant): RunSnapshot {
+  const begins = { state: 'queued', revision: 0, createdAt: now, startedAt: null, endedAt: null, reason: '' } as const
+  return {
+    run: {
+      id: of.id,
+      dagId: of.dagId,
+      version: of.version,
+      kind: of.kind,
+      dueAt: of.dueAt,
+      intervalStart: of.intervalStart,
+      intervalEnd: of.intervalEnd,
+      params: of.params,
+      triggeredBy: of.triggeredBy,
+      trigger: of.trigger ?? null,
+      onlyTasks: of.onlyTasks,
+      noChecks: of.noChecks,
+      cancelRequested: false,
+      timedOut: false,
+      ...begins,
+    },
+    dag,
+    tasks: of.tasks.map(({ taskId }) => newTask(taskId, now)),
+    outcomes: [],
+    aside: {},
+    past: null,
+  }
+}
+
+type NewRun = Omit<ReturnType<typeof newRun>, 'trigger' | 'tasks' | 'slas'> & {
+  trigger?: RunTrigger | null
+  tasks: readonly { taskId: string }[]
+}
+
+function newTask(taskId: string, now: Instant): TaskRun {
+  return {
+    taskId,
+    state: 'none',
+    attempt: 0,
+    tries: 0,
+    generation: 1,
+    notBefore: null,
+    since: now,
+    startedAt: null,
+    endedAt: null,
+    reason: 'waits for the run to start',
+    cancelRequested: false,
+    outputs: {},
   }
 }
 

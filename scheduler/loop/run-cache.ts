@@ -1,3 +1,4 @@
+import type { Instant } from '../../json.js'
 import type { AttemptOutcome, RunSnapshot, TaskRun } from '../core/model.js'
 import type { QueuedTask } from '../store/store.js'
 
@@ -28,6 +29,20 @@ export class RunCache {
 
   forget(runId: string): void {
     this.#runs.delete(runId)
+  }
+
+  /** takes note of runs that the store has started; what is known of one that was not new is forgotten */
+  started(runIds: readonly string[], now: Instant): void {
+    for (const runId of runIds) {
+      const snapshot = this.#runs.get(runId)
+      if (snapshot === undefined) continue
+      const { run } = snapshot
+      if (run.state !== 'queued') this.#runs.delete(runId)
+      else {
+        const started = { ...run, state: 'running', startedAt: now, reason: '', revision: run.revision + 1 } as const
+        this.#runs.set(runId, { ...snapshot, run: started })
+      }
+    }
   }
 
   /** takes note of what the store has moved to `queued` */

@@ -75,6 +75,12 @@ export class Settler {
     this.#pump()
   }
 
+  /** the store has started the run, and the cache has taken note: settle it from what is known */
+  started(runId: string): void {
+    this.#work(runId)
+    this.#pump()
+  }
+
   /** an outcome of the run has been recorded: settle it from what is known */
   recorded(runId: string, outcome: AttemptOutcome): void {
     this.#work(runId).outcomes.push(outcome)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Instant } from '../../../json.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
 import { cronSchedule, dag, NOW, task } from '../core/dags.js'
-import { bench } from './bench.js'
+import { ANA, BY_HAND, bench } from './bench.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -21,6 +21,27 @@ function made(on: { store: { tables: { runs: Map<string, { run: { dueAt: Instant
 }
 
 describe('a scheduled run', () => {
+  it('is decided from what was made, without asking the store for it', async () => {
+    const on = bench() // whose sweeps would look at everything
+    await on.register(sales())
+    on.calls.length = 0
+    await on.pass(HOUR)
+    expect(await on.states('sales-20261120T060000Z')).toEqual({ a: 'queued' })
+    expect(on.calls).not.toContain('snapshot')
+  })
+
+  it('is asked for again when somebody has changed it before it started', async () => {
+    const on = await started(sales({ maxActiveRuns: 1 }))
+    const { run } = await on.commands.trigger('sales', BY_HAND, ANA, null)
+    await on.pass(HOUR)
+    const due = 'sales-20261120T060000Z'
+    expect((await on.store.run(due))?.state).toBe('queued')
+    await bench({ store: on.store }).commands.mark(due, ['a'], 'skipped', ANA)
+    expect((await on.finish()).runId).toBe(run)
+    expect(await on.store.run(due)).toMatchObject({ state: 'success' })
+    expect(await on.states(due)).toEqual({ a: 'skipped' })
+  })
+
   it('is not made at the first start, but at the next tick, for the interval that ends there', async () => {
     const on = await started(sales())
     expect(made(on)).toEqual([])

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { snapshotOfNew } from '../../../../scheduler/core/new-run.js'
 import type { DueAdvance, Store } from '../../../../scheduler/store/store.js'
 import { dagNamed, type FreshStore, NOW, newRun } from './subject.js'
 
@@ -21,6 +22,12 @@ export function dueRunsSuite(fresh: FreshStore): void {
       ...changes,
     })
     const nextDues = async () => (await store.dags()).map(({ nextDueAt }) => nextDueAt)
+
+    it('shows a new run as decisions about it begin without asking', async () => {
+      const run = newRun('sales', { kind: 'scheduled', intervalEnd: NOW + 7 })
+      await store.advanceDue([advance('sales', { runs: [run] })], NOW + 5)
+      expect(await store.snapshot(run.id)).toEqual(snapshotOfNew(dagNamed('sales'), run, NOW + 5))
+    })
 
     it('makes the runs of several DAGs with their tasks, and moves each DAG on', async () => {
       const missed = [0, 1, 2].map((minute) => newRun('stock', { kind: 'scheduled', dueAt: NOW + minute * MINUTE }))
