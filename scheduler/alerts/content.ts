@@ -109,6 +109,10 @@ function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: stri
     ...fact('Predicted', predicted(expected, latest, deadline, zone, now)),
     ...fact('Warned as', kind === 'sla_at_risk' ? shareText(payload.early_warning) : ''),
     ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, zone, now)}`),
+    ...fact(
+      'Because of',
+      kind === 'run_failed' && task !== null && task.reason !== '' ? `${task.taskId}: ${task.reason}` : '',
+    ),
     ...fact('Tasks', progress(facts)),
     ...fact('Attempt', typeof payload.attempt === 'number' ? attemptText(payload.attempt, taskId, facts) : ''),
     ...fact('Failed', listOf(payload.failed)),

@@ -165,6 +165,14 @@ describe('an alert about a run that is late', () => {
     expect((await told({ ...missed, kind: 'run_failed' })).footer).toContain('This is the only message about it.')
   })
 
+  it('says of a failed run which task failed, and why', async () => {
+    const failed = rows.map((row) =>
+      row.taskId === 'rfm' ? { ...row, state: 'failed' as const, reason: 'exit 3' } : row,
+    )
+    const { facts } = await told({ ...missed, kind: 'run_failed' }, [], failed)
+    expect(facts.filter(([name]) => name === 'Because of')).toEqual([['Because of', 'rfm: exit 3']])
+  })
+
   it('says the day of what was due on another day', async () => {
     const old = { ...missed, kind: 'run_failed' as const, raisedAt: NOW + 20 * 3_600_000 }
     expect((await told(old)).summary).toBe('failed, run due 20 Nov, 06:00 Paris')
