@@ -76,7 +76,7 @@ with recursive line as (
         order by r.kind = 'backfill', r.due_at, r.run_id limit $3
       ) r left join backfills b using (backfill_id)
       where not r.cancel_requested and r.run_id not in (select run_id from chosen)
-    ) left_behind where reason <> sentence limit 500
+    ) left_behind where reason <> sentence limit 1000
   ) w
   where runs.run_id = w.run_id and runs.state = w.state
 )

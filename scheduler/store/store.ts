@@ -148,7 +148,7 @@ export interface StartStore {
    * DAGs start too when they were made by hand, those of paused backfills do not. A run that depends on the past starts once the
    * latest before it (same DAG and kind, for backfills the same one) has succeeded; with `tasks` those that are running are passed over.
    * The first hundred runs of each DAG that are left behind get their reason (`waits: 1 of 1 runs of sales are active`,
-   * `waits: sales is paused`), with `told: 'all'` any of them, at most 500 at a time.
+   * `waits: sales is paused`), with `told: 'all'` any of them, at most 1,000 at a time.
    * SLAs that count from the start are due to be looked at. Returns the ids of the runs it started.
    */
   startRuns(now: Instant, limit: number, told?: 'first' | 'all'): Promise<string[]>
