@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openTables } from '../../lakehouse/open.js'
+import { lookAtVersions } from '../../scheduler/triggers/table-watch.js'
 import { StackIcebergLake } from './iceberg-lake.js'
 import { SparkSql } from './spark-sql.js'
 
@@ -250,5 +252,25 @@ describe('hidden partitions', () => {
     })
     const kept = rows.map((row) => row[0]).filter((one) => one !== id)
     expect((await spark.sql(`SELECT id FROM ${theirs} ORDER BY id`)).map(([one]) => one)).toEqual([...kept, 99])
+  })
+})
+
+describe('what a trigger sees of Spark', () => {
+  it('is each version that brings rows, once, and none for a rewrite of files', async () => {
+    const [table, theirs] = tableNamed('watched')
+    const tables = await openTables(lake.config)
+    const look = (after: number | null, since = 0) => lookAtVersions(tables, table, { after, since })
+    expect(await look(null)).toMatchObject({ versions: [], position: -1 })
+    await spark.sql(`CREATE TABLE ${theirs} (id bigint) USING iceberg`)
+    for (const id of [1, 2]) await spark.sql(`INSERT INTO ${theirs} VALUES (${id})`)
+    const first = await look(-1)
+    expect(first.versions).toHaveLength(2)
+    await spark.sql(`CALL lake.system.rewrite_data_files(table => '${table}', options => map('min-input-files', '2'))`)
+    const rewritten = await look(first.position)
+    expect(rewritten.versions).toEqual([])
+    await spark.sql(`INSERT INTO ${theirs} VALUES (3)`)
+    const next = await look(rewritten.position)
+    expect(next.versions).toMatchObject([{ dag: null, version: next.position }])
+    expect((await look(next.position)).versions).toEqual([])
   })
 })
