@@ -200,7 +200,8 @@ describe('commands on a running Sluice', () => {
     expect((await ended(run)).state).toBe('failed')
     const range = ['clear', 'broken', '--from', '2020-01-01', '--to', '2100-01-01', '--failed']
     const { before, cleared } = await project.json<ClearedRunsShape>(...range)
-    expect(cleared).toEqual([{ run, tasks: ['breaks', 'after'] }])
+    // tests before this one have left failed runs of it too
+    expect(cleared).toContainEqual({ run, tasks: ['breaks', 'after'] })
     expect((await ended(run)).state).toBe('failed')
     expect((await project.sluice(...range, '--before', before)).stdout).toBe('Nothing to clear.\n')
     expect((await project.sluice('clear', 'broken', '--from', '2020-01-01')).code).toBe(2)
