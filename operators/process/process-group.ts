@@ -7,6 +7,8 @@ const FIRST_POLL_MS = 10
 const LAST_POLL_MS = 320
 /** After KILL only the kernel's work remains; a process that outlives this hangs in the kernel. */
 const KILL_WAIT_MS = 2_000
+/** Longer than a process takes to change its program. */
+const APPEARS_MS = 20
 
 export interface ProcessInfo {
   pid: number
@@ -32,9 +34,16 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
  */
 export async function endTree(group: number, marker: string | null, graceMs = GRACE_MS): Promise<void> {
   signalTree(group, marker, 'SIGTERM')
-  if (await treeEnded(group, marker, graceMs)) return
+  if ((await treeEnded(group, marker, graceMs)) && !(await appears(marker))) return
   signalTree(group, marker, 'SIGKILL')
   await treeEnded(group, marker, KILL_WAIT_MS)
+}
+
+/** A process that is just changing its program shows no environment for a moment: what was seen to be gone is looked for again. */
+async function appears(marker: string | null): Promise<boolean> {
+  if (marker === null) return false
+  await delay(APPEARS_MS)
+  return processesWith(marker).length > 0
 }
 
 /** The living members of a group. Zombies do not count: where no init reaps them they would stay for ever. */
