@@ -1,5 +1,5 @@
 import type { Instant } from '../../json.js'
-import { newItem } from './draft.js'
+import { newTaskRun } from './draft.js'
 import { declaredId, isItem, itemId } from './items.js'
 import type { Decision, Expansion, RunSnapshot, TaskRun } from './model.js'
 
@@ -38,7 +38,7 @@ function withItems(tasks: TaskRun[], expansions: readonly Expansion[], now: Inst
   const items = expansions.flatMap(({ taskId, items: made }) =>
     made.map(({ state, generation, reason }, index) => {
       const id = itemId(taskId, index)
-      return { ...newItem(id, now), attempt: known.get(id)?.attempt ?? 0, state, generation, reason }
+      return { ...newTaskRun(id, now), attempt: known.get(id)?.attempt ?? 0, state, generation, reason }
     }),
   )
   return [...others, ...items]

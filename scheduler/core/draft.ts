@@ -126,7 +126,7 @@ export class RunDraft {
       taskId,
       values.map((_, index) => {
         const id = itemId(taskId, index)
-        const before = this.#tasks.get(id) ?? newItem(id, group.since)
+        const before = this.#tasks.get(id) ?? newTaskRun(id, group.since)
         this.#tasks.set(id, { ...before, generation, reason })
         return id
       }),
@@ -205,8 +205,8 @@ export class RunDraft {
   }
 }
 
-/** An item that has not been tried. */
-export function newItem(taskId: string, since: Instant): TaskRun {
+/** A task, or an item of one, that has not been tried. */
+export function newTaskRun(taskId: string, since: Instant, reason = ''): TaskRun {
   return {
     taskId,
     state: 'none',
@@ -217,7 +217,7 @@ export function newItem(taskId: string, since: Instant): TaskRun {
     since,
     startedAt: null,
     endedAt: null,
-    reason: '',
+    reason,
     cancelRequested: false,
     outputs: {},
   }

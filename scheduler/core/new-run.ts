@@ -1,6 +1,7 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Dag } from '../dag/model.js'
-import type { RunKind, RunSnapshot, RunTrigger, TaskRun } from './model.js'
+import { newTaskRun } from './draft.js'
+import type { RunKind, RunSnapshot, RunTrigger } from './model.js'
 import { dependsOnPast } from './past.js'
 import type { ZoneClock } from './sla.js'
 import { newSlas } from './sla-new.js'
@@ -71,7 +72,7 @@ export function snapshotOfNew(dag: Dag, of: NewRun, now: Instant): RunSnapshot {
       ...begins,
     },
     dag,
-    tasks: of.tasks.map(({ taskId }) => newTask(taskId, now)),
+    tasks: of.tasks.map(({ taskId }) => newTaskRun(taskId, now, 'waits for the run to start')),
     outcomes: [],
     aside: {},
     past: null,
@@ -81,23 +82,6 @@ export function snapshotOfNew(dag: Dag, of: NewRun, now: Instant): RunSnapshot {
 type NewRun = Omit<ReturnType<typeof newRun>, 'trigger' | 'tasks' | 'slas'> & {
   trigger?: RunTrigger | null
   tasks: readonly { taskId: string }[]
-}
-
-function newTask(taskId: string, now: Instant): TaskRun {
-  return {
-    taskId,
-    state: 'none',
-    attempt: 0,
-    tries: 0,
-    generation: 1,
-    notBefore: null,
-    since: now,
-    startedAt: null,
-    endedAt: null,
-    reason: 'waits for the run to start',
-    cancelRequested: false,
-    outputs: {},
-  }
 }
 
 /** The values that a run takes when nobody gives any: the declared defaults. */

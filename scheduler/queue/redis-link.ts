@@ -149,6 +149,7 @@ export class RedisLink {
     this.#away = false
   }
 }
+
 /**
  * Settings of ioredis for `redis://[user:password@]host:port/database` (`rediss://` with TLS). A password that the URL lacks
  * comes from the environment variable REDIS_PASSWORD.

@@ -1,5 +1,5 @@
 import type { Instant } from '../../../json.js'
-import { newItem } from '../../../scheduler/core/draft.js'
+import { newTaskRun } from '../../../scheduler/core/draft.js'
 import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
 import { raiseAlerts } from './alerts.js'
 import { lookAtSlas } from './slas.js'
@@ -43,7 +43,7 @@ function expandTask(tables: Tables, run: RunRow, { taskId, items }: Expansion, n
     const id = `${taskId}.${index}`
     const attempts = [...(tables.attempts.get(run.run.id)?.values() ?? [])].filter((one) => one.taskId === id)
     const attempt = earlier.get(id)?.task.attempt ?? Math.max(0, ...attempts.map((one) => one.attempt))
-    const task = { ...newItem(id, now), state, generation, reason, attempt }
+    const task = { ...newTaskRun(id, now), state, generation, reason, attempt }
     run.tasks.set(id, { ...group, task, item: value, claim: null, handle: null, woken: null, progress: null })
   }
 }
