@@ -224,6 +224,7 @@ async function joined(
     operators,
     slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
     instance,
+    storeInOrder: database.exclusive,
     recorded: (outcomes) => scheduler.recorded(outcomes),
     woken: (runId) => scheduler.run(runId),
   })

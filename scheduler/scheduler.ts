@@ -155,7 +155,10 @@ export class Scheduler implements Wake {
     this.#request(this.#starts)
   }
 
-  /** Outcomes that the store has recorded (`recordOutcomes`), told directly so that a hop waits for nothing. */
+  /**
+   * Outcomes that the store has recorded (`recordOutcomes`), or is asked to record where it works in order: told directly
+   * so that a hop waits for nothing.
+   */
   recorded(outcomes: readonly { runId: string; outcome: AttemptOutcome }[]): void {
     if (this.#stopped) return
     for (const { runId, outcome } of outcomes) this.#settler.recorded(runId, outcome)
@@ -300,7 +303,7 @@ export class Scheduler implements Wake {
       await debugPoint('ready:queued')
       this.#cache.queued(queued)
       announceQueued(events, queued)
-      await queue.dispatch(queued.filter((task) => !asked.has(task.queue)))
+      await queue.dispatch(queued.filter(({ queue: name, late }) => late === true || !asked.has(name)))
       if (queued.length < BATCH) return
     }
   }

@@ -7,6 +7,7 @@ import { SluiceError } from '../../errors.js'
 import type { OperatorContext } from '../operator.js'
 import { LogLines } from './log-lines.js'
 import { endTree, groupMembers, isErrno, signalGroup } from './process-group.js'
+import { WaitingShell } from './waiting-shell.js'
 
 /** Set in the environment of every process Sluice starts, with a value of its own for each; children inherit it. */
 export const PROCESS_MARKER = 'SLUICE_PROCESS'
@@ -34,6 +35,9 @@ export interface ProcessEnd {
   /** the last lines of stderr, oldest first */
   stderrTail: string[]
 }
+
+/** Makes the start of this process's next program quick; without it programs start all the same. */
+export const waitingShell = new WaitingShell()
 
 const running = new Set<number>()
 process.on('exit', () => {
@@ -89,10 +93,13 @@ function start(argv: readonly string[], options: ProcessOptions, id: string): Ch
       retryable: false,
     })
   }
+  const env = { ...options.env, [PROCESS_MARKER]: id }
   try {
+    const become = waitingShell.become(argv, { cwd: options.cwd, env })
+    if (become !== null) return become
     return spawn(program, args, {
       cwd: options.cwd,
-      env: { ...options.env, [PROCESS_MARKER]: id },
+      env,
       // A session and group of its own, so that a signal to the group reaches all of it and nothing else.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

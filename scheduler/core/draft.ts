@@ -3,6 +3,7 @@ import type { Dag, Task } from '../dag/model.js'
 import { declaredOf } from './declared.js'
 import { declaredId, isItem, itemId, itemIndex } from './items.js'
 import type {
+  AttemptOutcome,
   Decision,
   Expansion,
   ItemsAside,
@@ -167,8 +168,8 @@ export class RunDraft {
     this.#rows = null
   }
 
-  settle(taskId: string, attempt: number): void {
-    this.#settled.push({ taskId, attempt })
+  settle({ taskId, attempt, result }: AttemptOutcome): void {
+    this.#settled.push({ taskId, attempt, result })
   }
 
   stop(taskId: string, attempt: number): void {

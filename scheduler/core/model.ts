@@ -220,8 +220,8 @@ export interface Decision {
   /** rows of items, beside `tasks`; items of a longer list before are removed */
   expand: Expansion[]
   run: RunChange | null
-  /** attempts whose outcome this decision has taken into account */
-  settled: { taskId: string; attempt: number }[]
+  /** attempts whose outcome this decision has taken into account; it is written only where they ended so */
+  settled: { taskId: string; attempt: number; result: AttemptOutcome['result'] }[]
   /** running attempts whose worker must stop them */
   stop: { taskId: string; attempt: number }[]
   /** the next instant at which this run needs a look although nothing happens (a retry); null for none */

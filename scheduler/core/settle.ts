@@ -21,7 +21,7 @@ export function settleOutcomes(
   if (outcomes.length === 0) return
   const declared = declaredOf(draft.dag).tasks
   for (const outcome of outcomes) {
-    draft.settle(outcome.taskId, outcome.attempt)
+    draft.settle(outcome)
     const task = declared.get(declaredId(outcome.taskId))
     const taskRun = draft.task(outcome.taskId)
     if (task === undefined || taskRun === undefined || taskRun.attempt !== outcome.attempt) continue

@@ -1,7 +1,23 @@
 import type { Instant, Json } from '../../json.js'
-import { type Database, type SqlStatement, sqlInstant } from './database.js'
-import { json, jsonInstant } from './rows.js'
+import { type Database, sqlInstant } from './database.js'
+import { LoneFirst } from './lone-first.js'
+import { recordOutcomes } from './outcomes.js'
+import { json } from './rows.js'
 import type { ClaimedTask, ClaimRef, ClaimStore, EarlierAttempt, WorkerInfo } from './store.js'
+
+const CLAIMED = `
+), claimed as (
+  update task_runs t set state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
+    claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
+  from picked p where t.run_id = p.run_id and t.task_id = p.task_id
+  returning t.*
+), begun as (
+  insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
+  select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
+)
+select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
+  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
+from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
 /**
  * DAGs take turns: of equal priority the DAG with the fewest running tasks goes first, so that one with thousands of queued
@@ -36,18 +52,20 @@ with recursive waiting as (
   select t.run_id, t.task_id from first f join task_runs t using (run_id, task_id) join runs r using (run_id)
   where t.state = 'queued' and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs)
   order by t.priority desc, f.turn, t.since, t.run_id, t.position limit $6 for update of t skip locked
-), claimed as (
-  update task_runs t set state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
-    claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
-  from picked p where t.run_id = p.run_id and t.task_id = p.task_id
-  returning t.*
-), begun as (
-  insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
-  select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
-)
-select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
-  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
-from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
+${CLAIMED}`
+
+/**
+ * The same where just one task waits in these queues, so that nobody takes turns: a chain of tasks is claimed like this in
+ * half of the time. No row: there are others, or none.
+ */
+const CLAIM_LONE = `
+with waiting as materialized (
+  select run_id, task_id, state from task_runs where state = 'queued' and queue = any($3::text[]) limit 2
+), picked as (
+  select t.run_id, t.task_id from waiting w join task_runs t on t.run_id = w.run_id and t.task_id = w.task_id and t.state = w.state
+    join runs r on r.run_id = w.run_id
+  where (select count(*) from waiting) = 1 and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs) and $6::int > 0
+${CLAIMED}`
 
 const CLAIM_ALONE = claiming(0)
 const CLAIM_BESIDE_OTHERS = claiming(256)
@@ -75,62 +93,6 @@ with alive as (
 -- one row at least, so that a worker without claims is told of its epoch too
 select over.epoch_over, extended.*
 from (select $2 < (select coalesce(max(epoch), $2) from epochs) as epoch_over) over left join extended on true`
-
-const RECORD_OUTCOMES = `
-with input as (
-  select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
-    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, waits_for jsonb, rendered jsonb, log_lines int,
-    log_bytes bigint, metrics jsonb, input_key text, reads jsonb, writes jsonb, checks jsonb)
-  where position between 0 and 2147483647
-), mine as (
-  update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
-    ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics,
-    input_key = i.input_key
-  from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
-    and a.claim_token = i.claim_token and a.result is null
-  returning i.*
-), released as (
-  update task_runs t set lease_until = null from mine m
-  where t.run_id = m.run_id and t.task_id = m.task_id and t.attempt = m.attempt and t.claim_token = m.claim_token
-), kept_reads as (
-  insert into table_reads (run_id, task_id, attempt, table_name, version, row_count)
-  select m.run_id, m.task_id, m.attempt, r."table", r.version, r.rows
-  from mine m, jsonb_to_recordset(m.reads) as r("table" text, version bigint, rows bigint) on conflict do nothing
-), kept_writes as (
-  insert into table_versions (table_name, version, version_before, operation, run_id, task_id, attempt, rows_added,
-    rows_updated, rows_removed, rows_total, bytes, committed_at)
-  select w."table", w.version, w."versionBefore", w.operation, m.run_id, m.task_id, m.attempt, w."rowsAdded",
-    w."rowsUpdated", w."rowsRemoved", w."rowsTotal", w.bytes, w."committedAt"
-  from mine m, jsonb_to_recordset(m.writes) as w("table" text, version bigint, "versionBefore" bigint, operation text,
-    "rowsAdded" bigint, "rowsUpdated" bigint, "rowsRemoved" bigint, "rowsTotal" bigint, bytes bigint,
-    "committedAt" timestamptz) on conflict do nothing returning table_name, version, version_before, run_id
-), told as (
-  -- a DAG is not started by what it has written itself
-  insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
-  select s.dag_id, 'table', s.source, w.version::text,
-    jsonb_build_object('table', s.source, 'version', w.version, 'from_version', w.version_before), $2
-  from kept_writes w join trigger_sources s on s.kind = 'table' and s.source = w.table_name
-  where split_part(w.run_id, '-', 1) <> s.dag_id
-  on conflict on constraint one_event do nothing
-), kept_checks as (
-  insert into check_results (run_id, task_id, attempt, position, table_name, name, kind, severity, passed, failing_rows,
-    measured, sample, message, checked_at)
-  select m.run_id, m.task_id, m.attempt, c.position, c."table", c.name, c.kind, c.severity, c.passed, c."failingRows",
-    c.measured, c.sample, c.message, m.ended_at
-  from mine m, jsonb_to_recordset(m.checks) as c(position int, "table" text, name text, kind text, severity text,
-    passed boolean, "failingRows" bigint, measured jsonb, sample jsonb, message text) on conflict do nothing
-)
-select position from input i
-where position in (select position from mine)
-  -- the same report once more, after an answer that got lost, or twice in one batch
-  or (select a.claim_token = i.claim_token and a.result = i.result and a.ended_at = i.ended_at from attempts a
-    where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt)
-  or exists (select 1 from mine m where m.claim_token = i.claim_token and m.result = i.result and m.ended_at = i.ended_at)`
-
-/** Rows are locked in one order everywhere (tasks, then attempts), so that two writers cannot wait for each other. */
-const LOCK_CLAIMS = `select 1 from task_runs t
-  join jsonb_to_recordset($1::jsonb) as c(run_id text, task_id text) on t.run_id = c.run_id and t.task_id = c.task_id
-  order by t.run_id, t.task_id for update of t`
 
 const REAP_EXPIRED = `
 with gone as (
@@ -197,6 +159,7 @@ interface ClaimRow extends Record<string, unknown> {
 /** Claims of attempts: who runs what, until when, and how it ended. */
 export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueued'> {
   readonly #database: Database
+  readonly #lone = new LoneFirst()
 
   constructor(database: Database) {
     this.#database = database
@@ -206,14 +169,10 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     worker: { id: string; epoch: number; queues: string[] },
     { now, leaseMs, limit }: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]> {
-    const rows = await this.#database.query<ClaimRow>(this.#database.exclusive ? CLAIM_ALONE : CLAIM_BESIDE_OTHERS, [
-      worker.id,
-      worker.epoch,
-      worker.queues,
-      sqlInstant(now),
-      sqlInstant(now + leaseMs),
-      limit,
-    ])
+    const params = [worker.id, worker.epoch, worker.queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
+    const rows = this.#database.exclusive
+      ? await this.#lone.ask<ClaimRow>(this.#database, { sql: CLAIM_LONE, params }, { sql: CLAIM_ALONE, params })
+      : await this.#database.query<ClaimRow>(CLAIM_BESIDE_OTHERS, params)
     return rows.map((row) => toClaimedTask(row, now))
   }
 
@@ -254,13 +213,7 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     outcomes: Parameters<ClaimStore['recordOutcomes']>[0],
     now: Instant,
   ): Promise<('recorded' | 'lost_claim')[]> {
-    const input = json(outcomes.map(toInput))
-    const record: SqlStatement = { sql: RECORD_OUTCOMES, params: [input, sqlInstant(now)] }
-    const results = this.#database.exclusive
-      ? [await this.#database.query(record.sql, record.params)]
-      : await this.#database.transaction([{ sql: LOCK_CLAIMS, params: [input] }, record])
-    const recorded = new Set((results.at(-1) ?? []).map((row) => row.position))
-    return outcomes.map((_, position) => (recorded.has(position) ? 'recorded' : 'lost_claim'))
+    return recordOutcomes(this.#database, outcomes, now)
   }
 
   async doneBefore(inputKey: string): Promise<EarlierAttempt | null> {
@@ -354,32 +307,5 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
     woken: row.woken,
     item: row.item,
     claimedAt,
-  }
-}
-
-/** One element of the JSON parameter of `RECORD_OUTCOMES`. */
-function toInput(recorded: Parameters<ClaimStore['recordOutcomes']>[0][number], position: number): object {
-  const { outcome, facts } = recorded
-  return {
-    position,
-    run_id: recorded.runId,
-    task_id: recorded.taskId,
-    attempt: recorded.attempt,
-    claim_token: recorded.claimToken,
-    result: outcome.result,
-    reason: outcome.reason,
-    retryable: outcome.retryable,
-    outputs: outcome.outputs,
-    ended_at: jsonInstant(outcome.endedAt),
-    wake_at: jsonInstant(outcome.wakeAt ?? null),
-    waits_for: outcome.waitsFor ?? null,
-    rendered: facts.rendered,
-    log_lines: facts.logLines,
-    log_bytes: facts.logBytes,
-    metrics: facts.metrics,
-    input_key: facts.inputKey ?? null,
-    reads: facts.reads,
-    writes: facts.writes.map((write) => ({ ...write, committedAt: jsonInstant(write.committedAt) })),
-    checks: facts.checks.map((check, index) => ({ ...check, position: index })),
   }
 }

@@ -33,6 +33,11 @@ export interface Database {
   /** all statements in one transaction and one message to the database; the rows of each */
   transaction(statements: readonly SqlStatement[], durable?: Durability): Promise<SqlRow[][]>
   /**
+   * The rows of the first statement that gives any. Each is a transaction of its own, and where the database is `exclusive`
+   * nothing comes between them.
+   */
+  firstRows<Row extends SqlRow = SqlRow>(statements: readonly SqlStatement[]): Promise<{ rows: Row[]; of: number }>
+  /**
    * True when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed, and
    * what is asked for is carried out in the order of asking, so that one may ask behind a write that has not answered.
    */

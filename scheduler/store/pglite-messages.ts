@@ -4,6 +4,8 @@ import type { SqlRow, SqlStatement, SqlValue } from './database.js'
 export type ThreadRequest =
   | { id: number; kind: 'query'; sql: string; params: readonly SqlValue[] }
   | { id: number; kind: 'transaction'; statements: readonly SqlStatement[] }
+  /** answered by the rows of each statement up to the first that gives any */
+  | { id: number; kind: 'first'; statements: readonly SqlStatement[] }
   | { id: number; kind: 'script'; sql: string }
   | { id: number; kind: 'close' }
 

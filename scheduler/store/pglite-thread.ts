@@ -46,6 +46,8 @@ async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
     }
     case 'transaction':
       return transact(request.statements)
+    case 'first':
+      return first(request.statements)
     case 'script':
       await database.exec(request.sql)
       return []
@@ -53,6 +55,16 @@ async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
       await database.close()
       return []
   }
+}
+
+async function first(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
+  const results: SqlRow[][] = []
+  for (const statement of all) {
+    const rows = await statements.run(statement)
+    results.push(rows)
+    if (rows.length > 0) break
+  }
+  return results
 }
 
 async function transact(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
@@ -80,7 +92,8 @@ async function keepUp(request: ThreadRequest): Promise<void> {
 
 /** Rows that a request may have changed: large ones carry many in a JSON parameter, some 300 characters each. */
 function work(request: ThreadRequest): number {
-  if (request.kind === 'transaction') return request.statements.reduce((sum, { params }) => sum + rowsIn(params), 0)
+  if (request.kind === 'transaction' || request.kind === 'first')
+    return request.statements.reduce((sum, { params }) => sum + rowsIn(params), 0)
   return request.kind === 'query' ? rowsIn(request.params) : 1
 }
 

@@ -61,6 +61,14 @@ export class PgliteDatabase implements Database {
     return this.#ask({ kind: 'transaction', statements })
   }
 
+  async firstRows<Row extends SqlRow = SqlRow>(
+    statements: readonly SqlStatement[],
+  ): Promise<{ rows: Row[]; of: number }> {
+    const results = await this.#ask({ kind: 'first', statements })
+    const rows = (results.at(-1) ?? []) as Row[]
+    return { rows, of: rows.length === 0 ? -1 : results.length - 1 }
+  }
+
   async script(sql: string): Promise<void> {
     await this.#ask({ kind: 'script', sql })
   }

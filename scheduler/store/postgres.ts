@@ -74,6 +74,16 @@ export class PostgresDatabase implements Database {
     return this.#trying(() => this.#transact(statements, BEGIN[durable]))
   }
 
+  async firstRows<Row extends SqlRow = SqlRow>(
+    statements: readonly SqlStatement[],
+  ): Promise<{ rows: Row[]; of: number }> {
+    for (const [of, { sql, params }] of statements.entries()) {
+      const rows = await this.query<Row>(sql, params)
+      if (rows.length > 0) return { rows, of }
+    }
+    return { rows: [], of: -1 }
+  }
+
   /**
    * A connection of its own, for a transaction that stays open between statements; it never reconnects, so that no statement
    * can fall outside of it. To be released.

@@ -53,7 +53,10 @@ select 1 from run cross join lateral (
  * says holds for every row; it tells the planner to expect few.
  */
 const APPLYING_DECISION = `
-with change as materialized (
+with heard as materialized (
+  select $1::text as run_id, s.* from jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int, result text)
+  where attempt between 0 and 2147483647
+), change as materialized (
   select $1::text as run_id, c.* from jsonb_to_recordset($4::jsonb) as c("taskId" text, expect jsonb, set jsonb)
   where length("taskId") between 0 and 2147483647
 ), run as (
@@ -69,6 +72,9 @@ with change as materialized (
       select count(*) from change c join task_runs t on t.run_id = c.run_id and t.task_id = c."taskId"
       where t.state = c.expect ->> 'state' and t.attempt = (c.expect ->> 'attempt')::int
         and t.generation = (c.expect ->> 'generation')::int)
+    and (select count(*) from heard) = (
+      select count(*) from heard h join attempts a on a.run_id = h.run_id and a.task_id = h."taskId" and a.attempt = h.attempt
+      where a.result = h.result)
   returning run_id
 ), changed as (
   update task_runs t set
@@ -90,7 +96,25 @@ with change as materialized (
     handle = case when c.set ? 'generation' then null else t.handle end,
     progress = case when c.set ? 'generation' then null else t.progress end
   from change c, run where t.run_id = c.run_id and t.task_id = c."taskId"
-), item as materialized (
+), ended as (
+  update attempts a set result = 'cancelled', ended_at = $3, settled = true, reason = c.set ->> 'reason'
+  from change c, run
+  where c.expect ->> 'state' = 'running' and c.set ->> 'state' <> 'running' and a.result is null
+    and a.run_id = c.run_id and a.task_id = c."taskId" and a.attempt = (c.expect ->> 'attempt')::int
+), told as (
+  -- a run of a part of the tasks is no success of the DAG
+  insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
+  select s.dag_id, 'dag', r.dag_id, r.run_id, jsonb_build_object('dag', r.dag_id, 'run', r.run_id), $3
+  from run join runs r using (run_id) join trigger_sources s on s.kind = 'dag' and s.source = r.dag_id
+  where $5::jsonb ->> 'state' = 'success' and r.only_tasks is null
+  on conflict on constraint one_event do nothing
+), settled as (
+  update attempts a set settled = true
+  from run, heard h
+  where a.run_id = h.run_id and a.task_id = h."taskId" and a.attempt = h.attempt and a.result is not null
+)`
+
+const EXPANDING = `, item as materialized (
   select $1::text as run_id, i.*, "taskId" || '.' || index as id
   from jsonb_to_recordset($7::jsonb) as i("taskId" text, index int, value jsonb, state text, generation int, reason text)
   where index between 0 and 2147483647
@@ -110,41 +134,39 @@ with change as materialized (
 ), dropped as (
   delete from task_runs t using run, expanded e
   where t.run_id = e.run_id and t.item_of = e.item_of and not exists (select 1 from item i where i.id = t.task_id)
-), ended as (
-  update attempts a set result = 'cancelled', ended_at = $3, settled = true, reason = c.set ->> 'reason'
-  from change c, run
-  where c.expect ->> 'state' = 'running' and c.set ->> 'state' <> 'running' and a.result is null
-    and a.run_id = c.run_id and a.task_id = c."taskId" and a.attempt = (c.expect ->> 'attempt')::int
-), told as (
-  -- a run of a part of the tasks is no success of the DAG
-  insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
-  select s.dag_id, 'dag', r.dag_id, r.run_id, jsonb_build_object('dag', r.dag_id, 'run', r.run_id), $3
-  from run join runs r using (run_id) join trigger_sources s on s.kind = 'dag' and s.source = r.dag_id
-  where $5::jsonb ->> 'state' = 'success' and r.only_tasks is null
-  on conflict on constraint one_event do nothing
-), heard as materialized (
-  select $1::text as run_id, s.* from jsonb_to_recordset($6::jsonb) as s("taskId" text, attempt int)
-  where attempt between 0 and 2147483647
-), settled as (
-  update attempts a set settled = true
-  from run, heard h
-  where a.run_id = h.run_id and a.task_id = h."taskId" and a.attempt = h.attempt and a.result is not null
 )`
-/** Most decisions raise no alert, and most DAGs have no SLA: those do without. */
-function applyStatement(raises: boolean, looks: boolean): string {
-  const raising = `, event as (
-  select * from jsonb_to_recordset($9::jsonb) as i(${ALERT_EVENTS})
+
+/** What most decisions do without: items of `for_each`, alerts, SLAs. Its parameters come in this order. */
+interface Extras {
+  expands: boolean
+  raises: boolean
+  looks: boolean
+}
+
+function applyStatement({ expands, raises, looks }: Extras): string {
+  let next = expands ? 9 : 7
+  const raising = () => `, event as (
+  select * from jsonb_to_recordset($${next++}::jsonb) as i(${ALERT_EVENTS})
 ), ${raisingAlerts('run cross join event e', '$3::timestamptz')}`
-  const looking = `, ${lookingAtSlas(raises ? '$10' : '$9', '$3::timestamptz')}`
-  return `${APPLYING_DECISION}${raises ? raising : ''}${looks ? looking : ''}\nselect run_id from run`
+  const parts = [
+    APPLYING_DECISION,
+    expands ? EXPANDING : '',
+    raises ? raising() : '',
+    looks ? `, ${lookingAtSlas(`$${next}`, '$3::timestamptz')}` : '',
+  ]
+  return `${parts.join('')}\nselect run_id from run`
 }
 
 /** The texts are made once, and so are their plans. */
-const APPLY_DECISION = {
-  alone: applyStatement(false, false),
-  raising: applyStatement(true, false),
-  looking: applyStatement(false, true),
-  both: applyStatement(true, true),
+const APPLY_DECISION = new Map<string, string>()
+
+function applying(extras: Extras): string {
+  const key = `${extras.expands} ${extras.raises} ${extras.looks}`
+  const known = APPLY_DECISION.get(key)
+  if (known !== undefined) return known
+  const made = applyStatement(extras)
+  APPLY_DECISION.set(key, made)
+  return made
 }
 
 /** of a running run with `run_timeout` */
@@ -247,9 +269,9 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
     durable?: Durability,
   ): Promise<'applied' | 'conflict'> {
     const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
-    const { alerts = [], slas } = decision
+    const { alerts = [], expand, slas } = decision
     const apply: SqlStatement = {
-      sql: APPLY_DECISION[alerts.length === 0 ? (slas ? 'looking' : 'alone') : slas ? 'both' : 'raising'],
+      sql: applying({ expands: expand.length > 0, raises: alerts.length > 0, looks: slas !== undefined }),
       params: [
         runId,
         revision,
@@ -257,8 +279,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
         json(changes),
         json(withTextInstants(decision.run ?? {})),
         json(decision.settled),
-        json(decision.expand.flatMap(({ taskId, items }) => items.map((item, index) => ({ taskId, index, ...item })))),
-        decision.expand.map(({ taskId }) => taskId),
+        ...(expand.length === 0 ? [] : [json(expand.flatMap(itemRows)), expand.map(({ taskId }) => taskId)]),
         ...(alerts.length === 0 ? [] : [json(alerts)]),
         ...(slas === undefined ? [] : [slas.map((taskId) => taskId ?? '')]),
       ],
@@ -294,4 +315,8 @@ function withTextInstants(set: object): Record<string, unknown> {
     if (typeof value === 'number') result[key] = jsonInstant(value)
   }
   return result
+}
+
+function itemRows({ taskId, items }: Decision['expand'][number]): object[] {
+  return items.map((item, index) => ({ taskId, index, ...item }))
 }

@@ -204,8 +204,8 @@ export interface RunStore extends StartStore {
   snapshot(runId: string, shownItems?: number): Promise<RunSnapshot | null>
   /**
    * Writes a decision whole: task changes, run change, `settled` marks on the attempts, revision + 1.
-   * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds make it a
-   * conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
+   * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds, and attempts in
+   * `settled` that have not been recorded with that result, make it a conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
    * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. `since` becomes `now` when the state changes.
    * `slas` makes SLAs of the run due: at once those of the subjects it names, not before five seconds after their last look
@@ -255,6 +255,8 @@ export interface QueuedTask {
   attempt: number
   queue: string
   priority: number
+  /** queued in a later step than the first: who asked behind the first may have missed it */
+  late?: true
 }
 
 export interface ClaimedTask {

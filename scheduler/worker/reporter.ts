@@ -21,22 +21,29 @@ export class Reporter {
   readonly #clock: Clock
   readonly #log: Log
   readonly #recorded: (reports: readonly Report[]) => void
+  readonly #inOrder: boolean
   #waiting: Report[] = []
   #writing: Report[] = []
   #flight: Promise<void> | null = null
   #closed = false
 
-  /** @param recorded is told what has been accepted, as soon as it is durable */
+  /**
+   * @param recorded is told what has been accepted, as soon as it is durable
+   * @param inOrder the store works in order: `recorded` is told what is being written, and what it asks of the store comes
+   *   after the write, which the store may have refused
+   */
   constructor(
     store: Pick<Store, 'recordOutcomes'>,
     clock: Clock,
     log: Log,
     recorded: (reports: readonly Report[]) => void,
+    inOrder = false,
   ) {
     this.#store = store
     this.#clock = clock
     this.#log = log
     this.#recorded = recorded
+    this.#inOrder = inOrder
   }
 
   report(report: Report): void {
@@ -112,11 +119,14 @@ export class Reporter {
   }
 
   async #record(reports: readonly Report[]): Promise<void> {
-    const answers = await this.#store.recordOutcomes([...reports], this.#clock.now())
+    const writing = this.#store.recordOutcomes([...reports], this.#clock.now())
+    if (this.#inOrder) this.#recorded(reports)
+    const answers = await writing
     for (const [index, { runId: run, taskId: task, attempt, outcome }] of reports.entries()) {
       if (answers[index] === 'recorded') continue
       this.#log.warn({ run, task, attempt, result: outcome.result }, 'the claim was lost; the outcome is refused')
     }
+    if (this.#inOrder) return
     const accepted = reports.filter((_, index) => answers[index] === 'recorded')
     if (accepted.length > 0) this.#recorded(accepted)
   }

@@ -2,6 +2,7 @@ import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import { operators } from '../../operators/index.js'
 import { processesWith } from '../../operators/process/process-group.js'
+import { waitingShell } from '../../operators/process/run-process.js'
 import type { EarlierAttempt } from '../store/store.js'
 import type { DueLook } from '../store/wait-store.js'
 import type { LogStore } from './log-store.js'
@@ -12,6 +13,9 @@ import { runAttempt } from './run-attempt.js'
 import { SlotTables } from './slot-tables.js'
 import { CLAIM_MARKER } from './task-environment.js'
 import { WorkFolders } from './work-folder.js'
+
+/** After an attempt the scheduler decides on another core; preparing meanwhile would take it from the store. */
+const PREPARE_MS = 1
 
 /**
  * A slot: the process in which operators run. It does what its supervisor says and knows nothing of the store, so that a
@@ -76,7 +80,13 @@ class Slot {
     void runAttempt(assignment, attempt, attempt.signal, around).then((end) => {
       this.#attempts.delete(claimToken)
       say({ kind: 'done', claimToken, ...end, memory: process.memoryUsage.rss() })
+      setTimeout(() => this.#prepareNext(), PREPARE_MS)
     })
+  }
+
+  /** While there is nothing to do; among many attempts it would only take the time of others. */
+  #prepareNext(): void {
+    if (this.#attempts.size === 0 && process.connected) waitingShell.prepare()
   }
 
   async #look(token: string, looks: DueLook[]): Promise<void> {

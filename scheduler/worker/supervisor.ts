@@ -19,7 +19,7 @@ import { openLogStore } from './open-log-store.js'
 import { Preparation } from './preparation.js'
 import { ProgressWriter } from './progress-writer.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
-import { Reporter } from './reporter.js'
+import { type Report, Reporter } from './reporter.js'
 import { type SlotLimits, SlotPool } from './slot-pool.js'
 import type { SlotListener, SlotProcess } from './slot-process.js'
 
@@ -47,7 +47,9 @@ export interface SupervisorOptions {
   slotConfig: SlotConfig
   /** marks all processes of this Sluice, so that the next start finds what this one left */
   instance: string
-  /** outcomes that have just become durable */
+  /** the store works in order, so that `recorded` may be told of a write that has not answered */
+  storeInOrder?: boolean
+  /** outcomes that have just become durable, or are becoming so */
   recorded(outcomes: { runId: string; outcome: AttemptOutcome }[]): void
   /** a task of this run goes on, because what it waited for has come */
   woken(runId: string): void
@@ -105,10 +107,11 @@ export class Supervisor {
       ended: (slot, reason) => void this.#slotEnded(slot, reason),
     }
     this.#pool = new SlotPool(slotConfig, instance, listener, options.slotLimits)
-    this.#reporter = new Reporter(store, clock, log, (reports) => {
+    const recorded = (reports: readonly Report[]) => {
       options.recorded(reports.map(({ runId, outcome }) => ({ runId, outcome })))
       void this.#hastenLooks(reports)
-    })
+    }
+    this.#reporter = new Reporter(store, clock, log, recorded, options.storeInOrder)
     const queues = () => [...this.#queues]
     const woken = (runIds: readonly string[]) => {
       for (const runId of runIds) options.woken(runId)

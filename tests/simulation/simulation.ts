@@ -239,6 +239,7 @@ class World {
       slots: 3,
       dags: () => [...this.#dags.keys()],
       version: (version) => this.#store.tables.versions.get(version),
+      tellsAhead: own !== null,
       tell: (outcomes) => told('recorded', (scheduler) => scheduler.recorded(outcomes)),
       woken: (runIds) => {
         for (const runId of runIds) told('woken', (scheduler) => scheduler.run(runId))

@@ -36,6 +36,8 @@ export interface WorkerWorld {
   dags: () => string[]
   /** versions of DAGs never change, so a worker keeps them */
   version: (version: string) => Dag | undefined
+  /** it is a neighbour of its scheduler, as in `sluice up` */
+  tellsAhead: boolean
   /** tells the schedulers of recorded outcomes */
   tell: (outcomes: { runId: string; outcome: AttemptOutcome }[]) => void
   /** tells the schedulers of runs with a task whose wait is over */
@@ -187,7 +189,7 @@ export class SimulatedWorker {
     how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt' | 'waitsFor'>,
     facts: AttemptFacts = NO_FACTS,
   ): Promise<void> {
-    const { host, store, random } = this.#world
+    const { host, store, random, tell, tellsAhead } = this.#world
     const { claim } = running
     const outcome: AttemptOutcome = {
       taskId: claim.taskId,
@@ -201,9 +203,12 @@ export class SimulatedWorker {
     for (;;) {
       try {
         const reports = random.chance(0.1) ? [report, report] : [report]
-        const [answer] = await store.recordOutcomes(reports, host.clock.now())
+        const writing = store.recordOutcomes(reports, host.clock.now())
+        // beside its scheduler a worker tells of what it is writing; here the write may come too late, be refused or get lost
+        if (tellsAhead && random.chance(0.5)) tell([{ runId: claim.runId, outcome }])
+        const [answer] = await writing
         this.#running.delete(key(claim))
-        if (answer === 'recorded') this.#world.tell([{ runId: claim.runId, outcome }])
+        if (answer === 'recorded') tell([{ runId: claim.runId, outcome }])
         this.hint()
         return
       } catch (error) {

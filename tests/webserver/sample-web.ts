@@ -75,6 +75,10 @@ export class SampleWeb {
           statements.push(...all)
           return database.transaction(all)
         },
+        firstRows: (all) => {
+          statements.push(...all)
+          return database.firstRows(all)
+        },
         close: () => database.close(),
       },
       commands: this.#commands(),

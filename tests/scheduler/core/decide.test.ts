@@ -88,7 +88,7 @@ describe('outcomes', () => {
       reason: 'retry 1 of 2 at 05:00:01Z: why',
     })
     expect(decision.wakeAt).toBe(NOW + 1_010)
-    expect(decision.settled).toEqual([{ taskId: 'a', attempt: 1 }])
+    expect(decision.settled).toEqual([{ taskId: 'a', attempt: 1, result }])
   })
 
   it('makes the second delay longer, capped', () => {

@@ -58,6 +58,15 @@ describe('a run', () => {
     expect(asked).toEqual(['claim', 'claim'])
   })
 
+  it('is hinted all the same when it was queued in a later step than the first', async () => {
+    const { on } = await triggered(chain, { expect: () => new Set(['default']) })
+    const { queueReady } = on.store
+    on.store.queueReady = async (...args) => (await queueReady(...args)).map((task) => ({ ...task, late: true }))
+    on.dispatched.length = 0
+    await on.finish()
+    expect(on.dispatched.map(({ taskId }) => taskId)).toEqual(['b'])
+  })
+
   it('that finds no place is told why once a second, however much else moves', async () => {
     const { on, run } = await triggered(dag('wide', [task('a'), task('b'), task('c')], { maxActiveTasks: 1 }))
     const told: (boolean | undefined)[] = []

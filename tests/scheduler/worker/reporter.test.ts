@@ -32,6 +32,8 @@ function reporter(recordOutcomes: ClaimStore['recordOutcomes']): { reporter: Rep
   return { reporter: new Reporter({ recordOutcomes }, clock, silent, (reports) => recorded.push(...reports)), recorded }
 }
 
+const taskOf = ({ taskId }: Report): string => taskId
+
 describe('the reporter', () => {
   it('writes what comes together at once, and what comes meanwhile with the next write', async () => {
     const writes: string[][] = []
@@ -55,6 +57,28 @@ describe('the reporter', () => {
     ])
     expect(recorded.map(({ taskId }) => taskId)).toEqual(['a', 'b', 'c', 'd', 'e'])
     expect(it.pending()).toEqual([])
+  })
+
+  it('tells of a write that has not answered where the store works in order', async () => {
+    const told: string[] = []
+    let answer: (answers: ('recorded' | 'lost_claim')[]) => void = () => undefined
+    const recordOutcomes = () => {
+      told.push('asked')
+      return new Promise<('recorded' | 'lost_claim')[]>((resolve) => (answer = resolve))
+    }
+    const it = new Reporter(
+      { recordOutcomes },
+      clock,
+      silent,
+      (reports) => void told.push(...reports.map(taskOf)),
+      true,
+    )
+    it.report(report('a'))
+    await Promise.resolve()
+    expect(told).toEqual(['asked', 'a'])
+    answer(['lost_claim'])
+    await it.idle()
+    expect(told).toEqual(['asked', 'a'])
   })
 
   it('tells nobody of an outcome that the store refuses because the claim was lost', async () => {

@@ -126,6 +126,15 @@ export class ClaimsCheck {
 
   #decided(call: Extract<StoreCall, { method: 'applyDecision' }>): void {
     const [runId, , decision] = call.args
+    for (const { taskId, attempt, result } of decision.settled) {
+      const live = this.#live.get(keyOf({ runId, taskId }))
+      if (live?.attempt !== attempt || live.result === result) continue
+      const recorded = live.result ?? 'nothing'
+      this.#violated(
+        'only what is recorded counts',
+        `${runId}/${taskId} was settled as ${result}, recorded was ${recorded}`,
+      )
+    }
     // an item that is made anew has ended: the mirror sees to that
     for (const { taskId, items } of decision.expand) {
       for (const index of items.keys()) this.#live.delete(keyOf({ runId, taskId: `${taskId}.${index}` }))

@@ -17,6 +17,8 @@ export function applyDecision(
   if (row === undefined) return 'conflict'
   if (row.run.revision !== revision && tables.guards('revision')) return 'conflict'
   if (tables.guards('expected_state') && !decision.tasks.every((change) => holds(row, change))) return 'conflict'
+  if (tables.guards('recorded_outcome') && !decision.settled.every((end) => isRecorded(tables, runId, end)))
+    return 'conflict'
   for (const change of decision.tasks) {
     const task = row.tasks.get(change.taskId)
     if (task !== undefined) applyChange(tables, task, change, now)
@@ -46,6 +48,10 @@ function expandTask(tables: Tables, run: RunRow, { taskId, items }: Expansion, n
     const task = { ...newTaskRun(id, now), state, generation, reason, attempt }
     run.tasks.set(id, { ...group, task, item: value, claim: null, handle: null, woken: null, progress: null })
   }
+}
+
+function isRecorded(tables: Tables, runId: string, { taskId, attempt, result }: Decision['settled'][number]): boolean {
+  return tables.attempt(runId, taskId, attempt)?.outcome?.result === result
 }
 
 function holds(row: RunRow, { taskId, expect }: TaskChange): boolean {

@@ -13,6 +13,7 @@ export const STORE_GUARDS = [
   'expected_state',
   'revision',
   'settled_mark',
+  'recorded_outcome',
   'unique_run',
   'tick_expect',
   'tick_advance',

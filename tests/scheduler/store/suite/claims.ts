@@ -88,6 +88,18 @@ export function claimsSuite(fresh: FreshStore): void {
       expect(spark.map((claim) => claim.taskId)).toEqual(['other'])
     })
 
+    it('gives a task that is alone to nobody who may not have it', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const options = { now: NOW, leaseMs: LEASE_MS, limit: 5 }
+      expect(await store.claim({ ...WORKER, queues: ['spark'] }, options)).toEqual([])
+      const { epoch } = await store.beginEpoch('a new start', NOW)
+      expect(await store.claim(WORKER, options)).toEqual([])
+      const over = { ...NO_CHANGE, run: { state: 'failed' as const } }
+      expect(await store.applyDecision(runId, 2, over, NOW)).toBe('applied')
+      expect(await store.claim({ ...WORKER, epoch }, options)).toEqual([])
+      expect((await store.taskRuns(runId))[0]?.state).toBe('queued')
+    })
+
     it('gives nothing to a worker of an older epoch', async () => {
       await queuedRun(store, 'sales')
       const { epoch } = await store.beginEpoch('a new start', NOW)
@@ -245,7 +257,7 @@ export function claimsSuite(fresh: FreshStore): void {
       const decision = {
         ...NO_CHANGE,
         tasks: [{ taskId: 'a', expect: before, set }],
-        settled: [{ taskId: 'a', attempt: 1 }],
+        settled: [{ taskId: 'a', attempt: 1, result: 'deferred' as const }],
       }
       expect(await store.applyDecision(runId, snapshot?.run.revision ?? -1, decision, NOW)).toBe('applied')
       expect(await store.nextRetryAt()).toBe(NOW + 60_000)
@@ -267,7 +279,7 @@ export function claimsSuite(fresh: FreshStore): void {
         expect: { state: 'running' as const, attempt: 1, generation: 1 },
         set: { state: 'scheduled' as const, reason: '' },
       }
-      const settled = [{ taskId: 'a', attempt: 1 }]
+      const settled = [{ taskId: 'a', attempt: 1, result: 'lost' as const }]
       await store.applyDecision(
         runId,
         run?.revision ?? -1,

@@ -144,9 +144,31 @@ export function decisionsSuite(fresh: FreshStore): void {
         NOW,
       )
       expect((await store.snapshot(runId))?.outcomes).toHaveLength(2)
-      const settled = [{ taskId: 'a', attempt: 1 }]
+      const settled = [{ taskId: 'a', attempt: 1, result: 'success' as const }]
       expect(await store.applyDecision(runId, await revision(runId), { ...NO_CHANGE, settled }, NOW)).toBe('applied')
       expect((await store.snapshot(runId))?.outcomes.map((outcome) => outcome.taskId)).toEqual(['b'])
+    })
+
+    it('writes nothing from an outcome that is not recorded, or not so', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const ended: TaskChange = {
+        taskId: 'a',
+        expect: { state: 'running', attempt: 1, generation: 1 },
+        set: { state: 'success', reason: '', endedAt: NOW },
+      }
+      const decision = {
+        ...NO_CHANGE,
+        tasks: [ended],
+        settled: [{ taskId: 'a', attempt: 1, result: 'success' as const }],
+      }
+      const known = await revision(runId)
+      expect(await store.applyDecision(runId, known, decision, NOW)).toBe('conflict')
+      await store.recordOutcomes([outcomeOf(claim, { result: 'failed' })], NOW)
+      expect(await store.applyDecision(runId, known, decision, NOW)).toBe('conflict')
+      expect(await task(runId, 'a')).toMatchObject({ state: 'running' })
+      const failed = { ...decision, settled: [{ taskId: 'a', attempt: 1, result: 'failed' as const }] }
+      expect(await store.applyDecision(runId, known, failed, NOW)).toBe('applied')
     })
 
     it('ends the claim of a task that it takes out of running', async () => {
@@ -188,7 +210,11 @@ export function decisionsSuite(fresh: FreshStore): void {
         expect: { state: 'running', attempt: 1, generation: 1 },
         set: { state: 'scheduled', generation: 2, tries: 0, reason: '' },
       }
-      const decision = { ...NO_CHANGE, tasks: [cleared], settled: [{ taskId: 'a', attempt: 1 }] }
+      const decision = {
+        ...NO_CHANGE,
+        tasks: [cleared],
+        settled: [{ taskId: 'a', attempt: 1, result: 'failed' as const }],
+      }
       expect(await store.applyDecision(runId, await revision(runId), decision, NOW)).toBe('applied')
       await store.queueReady(NOW, 10)
       expect(await claimOne(store)).toMatchObject({ attempt: 2, tries: 1, generation: 2, handle: null })

@@ -6,6 +6,7 @@ import {
   type FreshStore,
   LEASE_MS,
   moveTasks,
+  NO_CHANGE,
   NOW,
   outcomeOf,
   register,
@@ -131,6 +132,68 @@ export function queueingSuite(fresh: FreshStore): void {
       const runId = await readyRun('sales', { pool: 'nowhere' })
       expect(await store.queueReady(NOW, 100)).toEqual([])
       expect((await store.taskRuns(runId))[0]?.reason).toBe('pool nowhere is not defined in sluice.yaml')
+    })
+
+    describe('a task that is alone', () => {
+      const alone = (pool: string, poolSlots = 1) => [{ taskId: 'a', pool, poolSlots, queue: 'default', priority: 0 }]
+      const reasonOf = async (runId: string) => (await store.taskRuns(runId))[0]?.reason
+
+      it('goes while there is room, one after the other', async () => {
+        for (const dagId of ['first', 'second']) {
+          const runId = await readyRun(dagId, { tasks: alone('spark') })
+          expect(await store.queueReady(NOW + 3, 10)).toEqual([
+            { runId, taskId: 'a', attempt: 1, queue: 'default', priority: 0 },
+          ])
+          expect((await store.taskRuns(runId))[0]).toMatchObject({ state: 'queued', tries: 1, since: NOW + 3 })
+        }
+      })
+
+      it('waits for its pool', async () => {
+        await readyRun('first', { tasks: alone('spark', 2) })
+        await store.queueReady(NOW, 10)
+        const runId = await readyRun('second', { tasks: alone('spark') })
+        expect(await store.queueReady(NOW, 10)).toEqual([])
+        expect(await reasonOf(runId)).toBe('pool spark is full, 2 of 2')
+      })
+
+      it('waits for as many slots as it takes', async () => {
+        await readyRun('first', { tasks: alone('spark') })
+        await store.queueReady(NOW, 10)
+        const runId = await readyRun('second', { tasks: alone('spark', 2) })
+        expect(await store.queueReady(NOW, 10)).toEqual([])
+        expect(await reasonOf(runId)).toBe('needs 2 slots of pool spark, 1 of 2 are taken')
+      })
+
+      it('waits for other tasks of its DAG', async () => {
+        const once = { tasks: alone('default'), maxActiveTasks: 1, maxActiveRuns: 2 }
+        await readyRun('sales', once)
+        await store.queueReady(NOW, 10)
+        const runId = await readyRun('sales', { ...once, dueAt: NOW + 1 })
+        expect(await store.queueReady(NOW, 10)).toEqual([])
+        expect(await reasonOf(runId)).toBe('1 of 1 tasks of sales are active')
+      })
+
+      it('does not go when its pool is not defined', async () => {
+        await readyRun('sales', { tasks: alone('nowhere') })
+        expect(await store.queueReady(NOW, 10)).toEqual([])
+      })
+
+      it('does not go when its run is over', async () => {
+        const runId = await readyRun('sales', { tasks: alone('default') })
+        const over = { ...NO_CHANGE, run: { state: 'failed' as const } }
+        expect(await store.applyDecision(runId, 2, over, NOW)).toBe('applied')
+        expect(await store.queueReady(NOW, 10)).toEqual([])
+      })
+
+      it('goes with its turn once there are others', async () => {
+        for (let runs = 0; runs < 3; runs += 1) {
+          await readyRun(`small-${runs}`, { tasks: alone('spark') })
+          const wide = await readyRun(`wide-${runs}`, { taskIds: names(3) })
+          expect(await store.queueReady(NOW, 10)).toHaveLength(4)
+          await moveTasks(store, wide, 'success')
+          await moveTasks(store, `small-${runs}-${new Date(NOW).toISOString()}`, 'success')
+        }
+      })
     })
 
     it('finds tasks that were queued long ago and never claimed', async () => {

@@ -62,7 +62,7 @@ export function waitsSuite(fresh: FreshStore): void {
           expect: { state: 'running' as const, attempt: 1, generation: 1 },
           set: { state: 'deferred' as const, tries: 0, notBefore: null, reason: 'waits', waitsFor: told },
         })),
-        settled: taskIds.map((taskId) => ({ taskId, attempt: 1 })),
+        settled: taskIds.map((taskId) => ({ taskId, attempt: 1, result: 'deferred' as const })),
       }
       expect(await store.applyDecision(runId, snapshot?.run.revision ?? -1, decision, NOW)).toBe('applied')
       return runId
