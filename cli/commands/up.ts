@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { DagShape, RunListEntry } from '../../scheduler/shapes.js'
+import { startThread } from '../../scheduler/store/pglite.js'
 import { type Client, segment } from '../client.js'
 import { removeInstance } from '../instance.js'
 import { type CommonOptions, projectOption, wholeNumber } from '../options.js'
@@ -27,6 +28,7 @@ export function declare(command: Command): void {
 }
 
 async function up(options: UpOptions): Promise<void> {
+  startThread()
   const out = terminal()
   const config = projectConfig(options.project)
   const { serve } = await import('../serve.js')

@@ -11,7 +11,7 @@ import { DueRunQueries } from './due-runs.js'
 import { lockFolder } from './folder-lock.js'
 import { LineageQueries } from './lineage.js'
 import { assertMigrated, migrate } from './migrate.js'
-import { PgliteDatabase } from './pglite.js'
+import { endThread, PgliteDatabase } from './pglite.js'
 import { QueueingQueries } from './queueing.js'
 import { RetentionQueries } from './retention.js'
 import { StartQueries } from './run-starts.js'
@@ -94,7 +94,7 @@ async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
 }
 
 async function openPostgres(url: string, now: Instant, mayMigrate: boolean): Promise<OpenStore> {
-  const { PostgresDatabase } = await import('./postgres.js')
+  const [{ PostgresDatabase }] = await Promise.all([import('./postgres.js'), endThread()])
   const database = await PostgresDatabase.open(url)
   const applied = await orClose(database, mayMigrate ? migrate(database, now) : assertMigrated(database))
   const broken = new Promise<Error>(() => undefined)

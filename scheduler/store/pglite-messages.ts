@@ -1,5 +1,10 @@
 import type { SqlRow, SqlStatement, SqlValue } from './database.js'
 
+/** The first message: where the database lies. */
+export interface ThreadStart {
+  folder: string
+}
+
 /** What crosses between the host and the thread that owns PGlite; answered by `id`. */
 export type ThreadRequest =
   | { id: number; kind: 'query'; sql: string; params: readonly SqlValue[] }

@@ -32,10 +32,22 @@ export const PARSERS = {
  * PostgreSQL's buffers for one client: with its defaults a reopened folder idles at 315 MB, with these at 170 MB and no
  * slower (DESIGN 5). PGlite's own start parameters are kept and added to.
  */
-export function pgliteOptions(folder: string): PGliteOptions {
+function pgliteOptions(folder: string): PGliteOptions {
   return {
     dataDir: folder,
     startParams: [...PGlite.defaultStartParams, ...SETTINGS.flatMap((setting) => ['-c', setting])],
     parsers: PARSERS,
   }
+}
+
+/** PGlite asks the catalog for all types of arrays when it opens, 0.1 s of it: those of the store are named above. */
+class StorePglite extends PGlite {
+  override async _initArrayTypes(): Promise<void> {}
+}
+
+/** Opens the database in `folder`, made before by `pglite-init`. */
+export async function openPglite(folder: string): Promise<PGlite> {
+  const database = new StorePglite(pgliteOptions(folder))
+  await database.waitReady
+  return database
 }

@@ -1,8 +1,8 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import { PGlite } from '@electric-sql/pglite'
+import { once } from 'node:events'
+import { parentPort } from 'node:worker_threads'
 import type { SqlRow, SqlStatement, SqlValue } from './database.js'
-import type { ThreadAnswer, ThreadRequest } from './pglite-messages.js'
-import { pgliteOptions } from './pglite-options.js'
+import type { ThreadAnswer, ThreadRequest, ThreadStart } from './pglite-messages.js'
+import { openPglite } from './pglite-options.js'
 import { PgliteStatements } from './pglite-statements.js'
 import { Upkeep } from './pglite-upkeep.js'
 
@@ -10,10 +10,11 @@ const BEGIN: SqlStatement = { sql: 'begin', params: [] }
 const COMMIT: SqlStatement = { sql: 'commit', params: [] }
 const ROLLBACK: SqlStatement = { sql: 'rollback', params: [] }
 
-/** The thread that owns PGlite: a long statement stops it and nobody else. */
+/** The thread that owns PGlite, started before it is known where, and then told: a long statement stops it and nobody else. */
 const port = parentPort
 if (port === null) throw new Error('pglite-thread is the entry of a worker thread')
-const database = await PGlite.create(pgliteOptions((workerData as { folder: string }).folder))
+const [{ folder }] = (await once(port, 'message')) as [ThreadStart]
+const database = await openPglite(folder)
 const statements = new PgliteStatements(database, database.parsers)
 const upkeep = new Upkeep({ tables, vacuum }, () => performance.now())
 /** One request after the other, in the order of arrival: a transaction must not be cut into by another statement. */

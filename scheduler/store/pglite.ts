@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../../errors.js'
 import { processEntry } from '../../package-root.js'
 import type { Database, SqlRow, SqlStatement, SqlValue } from './database.js'
-import type { ThreadAnswer, ThreadRequest } from './pglite-messages.js'
+import type { ThreadAnswer, ThreadRequest, ThreadStart } from './pglite-messages.js'
 
 const execute = promisify(execFile)
 
@@ -16,6 +16,43 @@ type Request = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R
 interface Waiting {
   resolve: (results: SqlRow[][]) => void
   reject: (error: Error) => void
+}
+
+let startedAhead: Worker | null = null
+
+/**
+ * Starts the thread of the store that will be opened, so that PGlite is loaded while it is still being found out where that
+ * store is. A process that opens none ends all the same.
+ */
+export function startThread(): void {
+  if (startedAhead !== null) return
+  const thread = newThread()
+  startedAhead = thread
+  // one that fails now is made anew when it is needed, and then says why
+  const forget = () => {
+    if (startedAhead === thread) startedAhead = null
+  }
+  thread.once('error', forget)
+  thread.once('exit', forget)
+  thread.unref()
+}
+
+/** Ends a thread that was started ahead and is not needed. */
+export async function endThread(): Promise<void> {
+  const thread = startedAhead
+  startedAhead = null
+  await thread?.terminate()
+}
+
+function takeThread(): Worker {
+  const thread = startedAhead ?? newThread()
+  startedAhead = null
+  thread.ref()
+  return thread
+}
+
+function newThread(): Worker {
+  return new Worker(processEntry('scheduler/store/pglite-thread.js'))
 }
 
 /**
@@ -46,7 +83,8 @@ export class PgliteDatabase implements Database {
   static async open(folder: string): Promise<PgliteDatabase> {
     const data = join(folder, 'pgdata')
     if (!existsSync(data)) await initialise(folder, data)
-    const thread = new Worker(processEntry('scheduler/store/pglite-thread.js'), { workerData: { folder: data } })
+    const thread = takeThread()
+    thread.postMessage({ folder: data } satisfies ThreadStart)
     const database = new PgliteDatabase(thread)
     await new Promise<SqlRow[][]>((resolve, reject) => database.#waiting.set(0, { resolve, reject }))
     return database

@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.js'
 import { isLoopback } from '../auth/headers.js'
 import { hashSecret } from '../auth/secrets.js'
 import { authenticate, bearerOf, requireIdentity } from '../auth/session.js'
-import { createMetrics } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { Web } from '../web.js'
 
 const READY_WITHIN_MS = 2_000
@@ -15,7 +15,12 @@ const READY_WITHIN_MS = 2_000
  */
 export function healthRoutes(web: Web): Router {
   const router = Router()
-  const metrics = createMetrics(web.deps)
+  // loaded with the first look: most who start Sluice never take one
+  let made: Promise<Metrics> | null = null
+  const metrics = () => {
+    made ??= import('../metrics.js').then(({ createMetrics }) => createMetrics(web.deps))
+    return made
+  }
   const known = authenticate(web.deps)
   router.get('/health/live', (_req, res) => {
     res.json({ status: 'live' })
@@ -27,7 +32,8 @@ export function healthRoutes(web: Web): Router {
   })
   router.get('/metrics', async (req, res) => {
     if (!isLoopback(req.socket.remoteAddress ?? '') && !hasMetricsToken(web, req)) requireIdentity(res)
-    res.set('content-type', metrics.contentType).send(await metrics.text())
+    const { contentType, text } = await metrics()
+    res.set('content-type', contentType).send(await text())
   })
   return router
 }
