@@ -2,6 +2,7 @@ import pg from 'pg'
 import { messageOf, SluiceError } from '../../errors.js'
 import type { Database, Durability, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
+import { type PipelinedStatement, pipelined } from './postgres-pipeline.js'
 
 const INT8 = 20
 const TIMESTAMPTZ = 1184
@@ -25,11 +26,8 @@ const types = {
 
 const ignored = (): void => undefined
 
-/** Asynchronous commit: https://www.postgresql.org/docs/current/wal-async-commit.html */
-const BEGIN: Record<Durability, string> = {
-  at_once: 'begin',
-  with_next: 'begin; set local synchronous_commit = off',
-}
+/** Asynchronous commit of this transaction: https://www.postgresql.org/docs/current/wal-async-commit.html */
+const COMMIT_WITH_NEXT: SqlStatement = { sql: "select set_config('synchronous_commit', 'off', true)", params: [] }
 
 /** PostgreSQL 15 or newer over a pool of connections. */
 export class PostgresDatabase implements Database {
@@ -71,7 +69,10 @@ export class PostgresDatabase implements Database {
   }
 
   async transaction(statements: readonly SqlStatement[], durable: Durability = 'at_once'): Promise<SqlRow[][]> {
-    return this.#trying(() => this.#transact(statements, BEGIN[durable]))
+    const first = durable === 'with_next' ? [COMMIT_WITH_NEXT] : []
+    const pipeline = [...first, ...statements].map(({ sql, params }) => this.#prepared(sql, params))
+    const results = await this.#trying(() => this.#transact(pipeline))
+    return results.slice(first.length)
   }
 
   async firstRows<Row extends SqlRow = SqlRow>(
@@ -112,21 +113,17 @@ export class PostgresDatabase implements Database {
     await this.#pool.end()
   }
 
-  async #transact(statements: readonly SqlStatement[], begin: string): Promise<SqlRow[][]> {
+  async #transact(pipeline: readonly PipelinedStatement[]): Promise<SqlRow[][]> {
     const client = await this.#pool.connect()
     // A server that goes away tells a connection in use by an event as well; the statement under way tells us.
     client.on('error', ignored)
     try {
-      await client.query(begin)
-      const results: SqlRow[][] = []
-      for (const { sql, params } of statements)
-        results.push((await client.query<SqlRow>(this.#prepared(sql, params))).rows)
-      await client.query('commit')
+      const results = await pipelined(client, pipeline)
       client.off('error', ignored)
       client.release()
       return results
     } catch (error) {
-      // Destroyed, not handed back: whatever state the connection is in, nobody inherits an open transaction.
+      // Destroyed, not handed back: whatever state the connection is in, nobody inherits it.
       client.release(true)
       throw error
     }
@@ -136,7 +133,7 @@ export class PostgresDatabase implements Database {
    * Planned once per connection: planning takes longer than running. Not `select *`, whose result changes when another
    * instance migrates the store, which PostgreSQL refuses for a prepared statement.
    */
-  #prepared(text: string, params: readonly SqlValue[]): pg.QueryConfig {
+  #prepared(text: string, params: readonly SqlValue[]): PipelinedStatement {
     const values = [...params]
     const known = this.#names.get(text)
     if (known !== undefined) return { name: known, text, values }
