@@ -10,9 +10,11 @@ const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
 const MAX_SCRIPT_BYTES = 64 * 1024
 /** A shell that nobody needs for so long is sent away. */
 const IDLE_MS = 60_000
-/** Variables that mean nothing to a shell, or what they mean to every program; others it may refuse or change. */
-const PLAIN_VARIABLES =
-  /^(PATH|HOME|LANG|LC_ALL|LC_CTYPE|TZ|TMPDIR|USER|LOGNAME|SSL_CERT_FILE|SLUICE_[A-Z_]+|[a-z][a-z0-9_]*)$/
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+/** Variables that the shell reads or sets itself: it may refuse a value, or change it. */
+const OWN_VARIABLES = new Set(
+  '_ ATTY ENV HISTSIZE IFS LINENO MAIL MAILPATH OLDPWD OPTARG OPTIND PPID PS1 PS2 PS4 PWD TERM'.split(' '),
+)
 
 export interface Start {
   cwd: string
@@ -114,12 +116,16 @@ function isPlain(argv: readonly string[], { cwd, env }: Start): boolean {
   const [program = ''] = argv
   if (program === '' || program.startsWith('-')) return false
   if (![cwd, ...argv, ...Object.values(env)].every((text) => !text.includes('\0'))) return false
-  if (!cwd.startsWith('/') || !Object.keys(env).every((name) => PLAIN_VARIABLES.test(name))) return false
+  if (!cwd.startsWith('/') || !Object.keys(env).every(isPlainVariable)) return false
   const path = env.PATH
   if (path === undefined || statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true) return false
   const places = program.includes('/') ? [program] : path.split(':').map((folder) => `${folder || '.'}/${program}`)
   const found = places.map((place) => resolve(cwd, place)).find(isFile)
   return found !== undefined && isExecutable(found)
+}
+
+function isPlainVariable(name: string): boolean {
+  return VARIABLE.test(name) && !OWN_VARIABLES.has(name)
 }
 
 function isFile(path: string): boolean {

@@ -97,6 +97,32 @@ describe('a waiting shell', () => {
     )
   })
 
+  it('hands over every variable that it takes, whatever a shell may think of its name', async () => {
+    const special = 'PATH IFS OPTIND PS1 PPID UID SHLVL RANDOM BASH_ENV CDPATH HOME LC_ALL ENV TERM a.b 1a é _'.split(
+      ' ',
+    )
+    const name = fc.oneof(fc.constantFrom(...special), fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,9}$/))
+    const shell = new WaitingShell()
+    let became = 0
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(name, fc.string({ maxLength: 9 })), async (more) => {
+        const env = { PATH, ...more }
+        if (Object.values(env).some((value) => value.includes('\0'))) return
+        const child = waiting(shell).become(['/usr/bin/env', '-0'], { cwd: '/', env })
+        if (child === null) return
+        became += 1
+        const seen = (await ended(child)).stdout.split('\0').slice(0, -1)
+        expect(seen.sort()).toEqual(
+          Object.entries(env)
+            .map(([key, value]) => `${key}=${value}`)
+            .sort(),
+        )
+      }),
+      { numRuns: 80 },
+    )
+    expect(became).toBeGreaterThan(20)
+  })
+
   it.each([
     ['a script', () => [executable('#!/nowhere/interpreter\n')], START],
     ['what is not there', () => ['no-such-program'], START],
