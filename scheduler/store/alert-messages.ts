@@ -44,13 +44,16 @@ order by w.destination`
 const NEXT_ATTEMPT = `
 select min(greatest(next_attempt_at, coalesce(lease_until, next_attempt_at))) as at from alert_messages where state = 'waiting'`
 
-/** The rows are locked first, in one order: a second scheduler waits, and then finds that they wait no longer. */
+/**
+ * The rows are locked first, in one order: a second scheduler waits, and then finds that they wait no longer. Muted is what
+ * is muted now, and what was when it was raised: a storm may outlast its mute in the outbox.
+ */
 const MAKE_MESSAGES = `
 with waiting as materialized (
   select d.alert_id, d.destination, case
       when a.acknowledged_at is not null then 'acknowledged'
-      when exists (select 1 from alert_mutes m where m.dag_id = a.dag_id and m.until_at > $2
-        and (m.task_id is null or m.task_id = a.task_id)) then 'muted'
+      when exists (select 1 from alert_mutes m where m.dag_id = a.dag_id and (m.task_id is null or m.task_id = a.task_id)
+        and m.until_at > least(a.raised_at, $2) and (m.until_at > $2 or m.created_at <= a.raised_at)) then 'muted'
       else 'in_message' end as verdict
   from alert_deliveries d join alerts a using (alert_id)
   where d.state = 'waiting' and d.destination = any($1::text[]) order by d.destination, d.alert_id for update of d

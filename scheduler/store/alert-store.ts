@@ -80,7 +80,10 @@ export interface AlertStore {
   raiseAlerts(events: readonly AlertEvent[], now: Instant): Promise<string[]>
   /** Somebody has taken note: what was not sent yet is not sent any more. @returns how many were not acknowledged before */
   acknowledgeAlerts(choice: AlertChoice, by: string, now: Instant): Promise<number>
-  /** Alerts of the DAG or task that go out before `until` are not sent. @returns the id */
+  /**
+   * Alerts of the DAG or task that are raised before `until`, or would go into a message before it, are not sent.
+   * @returns the id
+   */
   muteAlerts(mute: Omit<Mute, 'id' | 'createdAt'>, now: Instant): Promise<number>
   endMute(muteId: number, now: Instant): Promise<'changed' | 'unchanged' | 'unknown'>
   /** those in force, the first to end first */

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../json.js'
 import type { Decision } from '../../scheduler/core/model.js'
 import type { StoreCall } from './remote-store.js'
 
@@ -45,7 +46,7 @@ export function describeCall(call: StoreCall): string {
     case 'recordOutcomes':
       return `recordOutcomes ${call.args[0]
         .map(({ runId, taskId, attempt, claimToken, outcome }, index) => {
-          return `${runId}/${taskId}/${attempt} ${claimToken} ${outcome.result} -> ${call.result[index]}`
+          return `${runId}/${taskId}/${attempt} ${claimToken} ${outcome.result}${followed(outcome.outputs)} -> ${call.result[index]}`
         })
         .join(', ')}`
     case 'heartbeat':
@@ -62,6 +63,8 @@ export function describeCall(call: StoreCall): string {
         'settleSlas',
         call.result.map(({ runId, taskId, sla }) => `${runId}/${taskId ?? ''} ${sla}`),
       )
+    case 'muteAlerts':
+    case 'endMute':
     case 'setPaused':
     case 'setNextDue':
       return `${call.method} ${JSON.stringify(call.args)} -> ${call.result}`
@@ -77,4 +80,8 @@ function describeDecision({ tasks, run, settled }: Decision): string {
 
 function list(method: string, items: string[]): string {
   return items.length === 0 ? '' : `${method} -> ${items.join(', ')}`
+}
+
+function followed({ follow }: JsonObject): string {
+  return follow === undefined ? '' : ` follows ${JSON.stringify(follow)}`
 }

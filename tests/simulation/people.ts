@@ -71,11 +71,13 @@ export class People {
       'approve',
       'pause',
       'backfill',
+      'mute',
     ] as const)
     if (action === 'trigger') return this.#trigger(random.pick(dags()))
     if (action === 'pause') return this.#pauseAndResume(random.pick(dags()))
     if (action === 'backfill') return this.#backfill(random.pick(dags()))
     if (action === 'approve') return this.#approve()
+    if (action === 'mute') return this.#mute(random.pick(dags()))
     const runs = this.#world.runs()
     if (runs.length === 0) return
     const run = random.pick(runs)
@@ -142,6 +144,19 @@ export class People {
     await this.#try(`pause ${dagId}`, () => this.#commands.pause(dagId, 'a test', ANA))
     await host.sleep(random.int(1_000, 60_000))
     await this.#try(`resume ${dagId}`, () => this.#commands.resume(dagId, ANA, { skipMissed }))
+  }
+
+  /** For a while, the whole DAG or a task that it may have; at times it is ended before. */
+  async #mute(dagId: string): Promise<void> {
+    const { host, random, wake } = this.#world
+    const taskId = random.chance(0.7) ? null : `t${random.int(0, 3)}`
+    const until = wake.now() + random.int(2_000, 60_000)
+    const request = { dagId, taskId, until, reason: 'a test' }
+    await this.#try(`mute ${dagId} ${taskId} until ${until}`, () => this.#commands.muteAlerts(request, ANA))
+    if (random.chance(0.6)) return
+    await host.sleep(random.int(0, 30_000))
+    const id = random.int(1, 4)
+    await this.#try(`unmute ${id}`, () => this.#commands.endMute(id, ANA))
   }
 
   /** Marks what failed in a run that later ones depend on: they would wait for ever. */

@@ -21,6 +21,11 @@ const LOOKS_FOR = {
   'repeated trigger': /"repeated":true/,
   'clear of a running task': /running>running \(cleared/,
   retry: /running>up_for_retry/,
+  'branch that leaves out': /branch \w+ does not follow it/,
+  'condition that does not hold': /running>skipped \(`when` is false\)/,
+  'outputs not as declared': /running>failed \(.*without the declared rows/,
+  mute: /mute dag\d \S+ until \d+ -> \{"mute"/,
+  'mute ended by hand': /unmute \d -> undefined/,
 }
 const seenIn = new Map<number, string[]>()
 

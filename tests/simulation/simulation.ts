@@ -1,9 +1,10 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import { AlertOutbox } from '../../scheduler/alerts/outbox.js'
 import { isFailure, isFinalRun } from '../../scheduler/core/states.js'
-import type { Dag } from '../../scheduler/dag/model.js'
+import type { Dag, Schedule } from '../../scheduler/dag/model.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
+import type { Timetable } from '../../scheduler/loop/ports.js'
 import type { Queue } from '../../scheduler/queue/queue.js'
 import { createScheduler, type Log, type Scheduler } from '../../scheduler/scheduler.js'
 import { Checks } from './checks/checks.js'
@@ -22,7 +23,8 @@ import { VirtualTime } from './virtual-time.js'
 import { SimulatedWorker } from './worker.js'
 
 /** Guards outside the store that can be taken away. */
-export type Guard = StoreGuard | 'commit_token' | 'conflict' | 'sweep'
+export type Guard = StoreGuard | (typeof GUARDS_OUTSIDE)[number]
+const GUARDS_OUTSIDE = ['commit_token', 'conflict', 'sweep', 'calendar'] as const
 
 export interface SimulationResult {
   seed: number
@@ -33,7 +35,8 @@ export interface SimulationResult {
   attempts: number
 }
 
-const START = Date.UTC(2026, 10, 20, 5)
+/** two minutes before midnight in Bogotá, of a Friday */
+const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
@@ -180,7 +183,7 @@ class World {
         queue,
         clock: host.clock,
         events,
-        timetable,
+        timetable: this.#without.has('calendar') ? EVERY_DAY : timetable,
         watches: this.#outside.watches(host),
         random: () => this.#random.next(),
         log: this.#log(host),
@@ -220,6 +223,8 @@ class World {
       await scheduler.register({ dags: [...this.#dags.values()], broken: [], problems: [] })
     } catch (error) {
       this.#history.record('register', messageOf(error))
+      // the folder is looked at again and again
+      this.#time.schedule(this.#time.now + 5_000, () => this.#folderChanged())
     }
   }
 
@@ -303,8 +308,12 @@ class World {
       const dagId = this.#random.pick([...this.#dags.keys()])
       this.#dags.set(dagId, dagId === WAITING ? waitingDag(this.#random, 2) : randomDag(this.#random, dagId, 2))
       this.#checks.ticksMayBeMissing(dagId)
-      this.#tellScheduler('folder changed', (scheduler) => void this.#register(scheduler))
+      this.#folderChanged()
     })
+  }
+
+  #folderChanged(): void {
+    this.#tellScheduler('folder changed', (scheduler) => void this.#register(scheduler))
   }
 
   /** Crashes and pauses at any time, besides those between two writes. */
@@ -418,7 +427,18 @@ function randomRates(random: Prng): FaultRates {
 }
 
 function isStoreGuard(guard: Guard): guard is StoreGuard {
-  return guard !== 'commit_token' && guard !== 'conflict' && guard !== 'sweep'
+  return !(GUARDS_OUTSIDE as readonly string[]).includes(guard)
+}
+
+/** A timetable that looks at no calendar. */
+const EVERY_DAY: Timetable = {
+  nextDue: (schedule, after) => timetable.nextDue(withEveryDay(schedule), after),
+  previousDue: (schedule, at) => timetable.previousDue(withEveryDay(schedule), at),
+  intervalOf: (schedule, dueAt) => timetable.intervalOf(withEveryDay(schedule), dueAt),
+}
+
+function withEveryDay(schedule: Schedule): Schedule {
+  return { ...schedule, skip: [], businessDays: false }
 }
 
 /** A scheduler that takes a refused decision for a written one. */

@@ -3,12 +3,13 @@ import type { Weight } from '../../operators/operator.js'
 import type { ApprovalWait, LookWait } from '../../operators/wait.js'
 import { declaredId } from '../../scheduler/core/items.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
-import type { Dag } from '../../scheduler/dag/model.js'
+import type { Dag, Task } from '../../scheduler/dag/model.js'
 import type { AttemptFacts, ClaimedTask, Store } from '../../scheduler/store/store.js'
 import { NO_FACTS } from '../../scheduler/worker/execution.js'
 import { Looks } from '../../scheduler/worker/looks.js'
 import type { ToSlot } from '../../scheduler/worker/protocol.js'
 import type { SlotProcess } from '../../scheduler/worker/slot-process.js'
+import { type AttemptEnd, endGiven, unwantedBy } from './evaluated.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
 import type { Lake } from './lake.js'
@@ -18,6 +19,8 @@ export const LEASE_MS = 15_000
 const HEARTBEAT_MS = 5_000
 const POLL_MS = 7_000
 const REPORT_AGAIN_MS = 1_000
+/** this share of the attempts does */
+const SUCCEEDS = 0.7
 
 interface Running {
   claim: ClaimedTask
@@ -123,6 +126,9 @@ export class SimulatedWorker {
     const { host, random, lake } = this.#world
     const running: Running = { claim, stopped: false }
     this.#running.set(key(claim), running)
+    const task = this.#declared(claim)
+    const unwanted = task === undefined ? null : unwantedBy(task, random)
+    if (unwanted !== null) return this.#report(running, unwanted)
     const inputKey = this.#inputKey(claim)
     if (inputKey !== null && (await this.#tookOver(running, inputKey))) return
     await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
@@ -138,14 +144,21 @@ export class SimulatedWorker {
     await host.debugPoint('worker:committed')
     if (running.stopped) return
     const facts = inputKey === null ? NO_FACTS : { ...NO_FACTS, inputKey }
-    await this.#report(running, { ...resultOf(fate), retryable: fate < 0.97 }, facts)
+    const dag = this.#world.version(claim.version)
+    const given = fate < SUCCEEDS && task !== undefined && dag !== undefined ? endGiven(task, dag, random) : null
+    await this.#report(running, given ?? { ...resultOf(fate), retryable: fate < 0.97 }, facts)
   }
 
   /** What a task with `skip_if_done` works from: its version and its item; null for others. */
-  #inputKey({ version, taskId, item }: ClaimedTask): string | null {
+  #inputKey(claim: ClaimedTask): string | null {
+    const { version, taskId, item } = claim
+    const task = this.#declared(claim)
+    return task?.skipIfDone === true ? `${version}/${declaredId(taskId)}/${JSON.stringify(item)}` : null
+  }
+
+  #declared({ version, taskId }: ClaimedTask): Task | undefined {
     const declared = declaredId(taskId)
-    const task = this.#world.version(version)?.tasks.find(({ id }) => id === declared)
-    return task?.skipIfDone === true ? `${version}/${declared}/${JSON.stringify(item)}` : null
+    return this.#world.version(version)?.tasks.find(({ id }) => id === declared)
   }
 
   /** As the real one: what was cleared runs, and so does what nothing is known of. */
@@ -154,9 +167,9 @@ export class SimulatedWorker {
     try {
       const earlier = await this.#world.store.doneBefore(inputKey)
       if (earlier === null || running.stopped) return running.stopped
-      const { runId: run, taskId: task, attempt } = earlier
+      const { runId: run, taskId: task, attempt, outputs } = earlier
       const facts = { ...NO_FACTS, metrics: { taken_from: { run, task, attempt } } }
-      await this.#report(running, { result: 'success', retryable: true }, facts)
+      await this.#report(running, { result: 'success', retryable: true, outputs }, facts)
       return true
     } catch (error) {
       this.#note('done before', error)
@@ -186,7 +199,7 @@ export class SimulatedWorker {
 
   async #report(
     running: Running,
-    how: Pick<AttemptOutcome, 'result' | 'retryable' | 'wakeAt' | 'waitsFor'>,
+    how: AttemptEnd & Pick<AttemptOutcome, 'wakeAt' | 'waitsFor'>,
     facts: AttemptFacts = NO_FACTS,
   ): Promise<void> {
     const { host, store, random, tell, tellsAhead } = this.#world
@@ -194,9 +207,9 @@ export class SimulatedWorker {
     const outcome: AttemptOutcome = {
       taskId: claim.taskId,
       attempt: claim.attempt,
-      ...how,
       reason: how.result === 'success' ? '' : `it ${how.result} in ${host.name}`,
       outputs: {},
+      ...how,
       endedAt: host.clock.now(),
     }
     const report = { ...claimRef(claim), outcome, facts }
@@ -270,7 +283,7 @@ function claimRef({ runId, taskId, attempt, claimToken }: ClaimedTask) {
 }
 
 function resultOf(fate: number): { result: AttemptOutcome['result'] } {
-  if (fate < 0.7) return { result: 'success' }
+  if (fate < SUCCEEDS) return { result: 'success' }
   if (fate < 0.76) return { result: 'skipped' }
   return { result: fate < 0.8 ? 'timed_out' : 'failed' }
 }

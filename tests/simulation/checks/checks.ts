@@ -1,5 +1,4 @@
 import { isFinalRun } from '../../../scheduler/core/states.js'
-import { nextDue } from '../../../scheduler/dag/schedule.js'
 import type { History } from '../history.js'
 import type { MailServer } from '../mail.js'
 import type { createMemoryStore } from '../memory-store/index.js'
@@ -9,10 +8,14 @@ import type { StoreCall } from '../remote-store.js'
 import { AcknowledgedCheck } from './acknowledged.js'
 import { AlertsCheck } from './alerts.js'
 import { BackfillsCheck } from './backfills.js'
+import { BranchesCheck } from './branches.js'
+import { isNextDue } from './calendar.js'
 import { ClaimsCheck } from './claims.js'
 import { FlowCheck } from './flow.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
+import { MutesCheck } from './mutes.js'
+import { OutcomesCheck } from './outcomes.js'
 import { RunsCheck } from './runs.js'
 import { SlasCheck } from './slas.js'
 import { TransitionsCheck } from './transitions.js'
@@ -29,7 +32,10 @@ export class Checks {
   readonly #backfills: BackfillsCheck
   readonly #slas: SlasCheck
   readonly #alerts: AlertsCheck
+  readonly #mutes: MutesCheck
   readonly #limits: LimitsCheck
+  readonly #branches: BranchesCheck
+  readonly #outcomes: OutcomesCheck
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
   readonly #flow: FlowCheck
@@ -43,13 +49,16 @@ export class Checks {
     this.#store = store
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
     this.#claims = new ClaimsCheck(history)
-    this.#runs = new RunsCheck(history)
+    this.#runs = new RunsCheck(history, (version) => store.tables.versions.get(version)?.schedule ?? null)
     this.#backfills = new BackfillsCheck(history)
     this.#slas = new SlasCheck(history, (dagId) => store.tables.dags.get(dagId)?.paused === true)
     this.#alerts = new AlertsCheck(history, (version) => store.tables.versions.get(version))
+    this.#mutes = new MutesCheck(history)
     this.acknowledged = new AcknowledgedCheck(history)
     this.#limits = new LimitsCheck(history, this.#mirror, POOLS)
-    this.#transitions = new TransitionsCheck(history, this.#mirror)
+    this.#branches = new BranchesCheck(history, this.#mirror)
+    this.#outcomes = new OutcomesCheck(history)
+    this.#transitions = new TransitionsCheck(history, this.#mirror, this.#branches)
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
     this.triggers = new TriggersCheck(history, store.tables, outside)
@@ -61,9 +70,12 @@ export class Checks {
     this.#backfills.observe(call)
     this.#slas.observe(call)
     this.#alerts.observe(call, this.#store.tables)
+    this.#mutes.observe(call, this.#store.tables)
     this.acknowledged.observe(call)
     this.#mirror.observe(call)
     this.#limits.observe(call)
+    this.#branches.observe(call)
+    this.#outcomes.observe(call)
     this.#transitions.observe(call)
     this.#waits.observe(call)
     this.#flow.observe(call)
@@ -96,7 +108,7 @@ export class Checks {
     }
     for (const { id, schedule, catchup } of tables.versions.values()) {
       if (schedule === null || catchup !== 'all' || this.#withHoles.has(id)) continue
-      this.#runs.end(id, (tick) => nextDue(schedule, tick))
+      this.#runs.end(id, (tick, next) => isNextDue(schedule, tick, next))
     }
     this.#backfills.end(tables.backfills.values())
     if (!this.#withHoles.has(WAITING)) this.triggers.end()

@@ -1,7 +1,9 @@
 import type { Instant } from '../../../json.js'
+import type { Schedule } from '../../../scheduler/dag/model.js'
 import type { NewRun } from '../../../scheduler/store/store.js'
 import type { History } from '../history.js'
 import { createdRuns, type StoreCall } from '../remote-store.js'
+import { isDue } from './calendar.js'
 
 /** One run per (dag, due instant, kind) and per idempotency key, and with catchup no tick without one. */
 export class RunsCheck {
@@ -10,8 +12,11 @@ export class RunsCheck {
   readonly #keys = new Map<string, string>()
   readonly #ticks = new Map<string, number[]>()
 
-  constructor(history: History) {
+  readonly #scheduleOf: (version: string) => Schedule | null
+
+  constructor(history: History, scheduleOf: (version: string) => Schedule | null) {
     this.#history = history
+    this.#scheduleOf = scheduleOf
   }
 
   observe(call: StoreCall): void {
@@ -36,6 +41,10 @@ export class RunsCheck {
     if (this.#made.has(key)) this.#history.violated('one run per tick', `${run.id} was made twice`)
     this.#made.add(key)
     if (run.kind !== 'scheduled') return
+    const schedule = this.#scheduleOf(run.version)
+    if (schedule === null || !isDue(schedule, run.dueAt)) {
+      this.#history.violated('only what is due', `${run.id} was made by a schedule that is not due then`)
+    }
     const ticks = this.#ticks.get(run.dagId) ?? []
     const last = ticks.at(-1)
     if (last !== undefined && run.dueAt <= last) {
@@ -44,12 +53,12 @@ export class RunsCheck {
     this.#ticks.set(run.dagId, [...ticks, run.dueAt])
   }
 
-  /** @param next the due instant after another one, of a DAG that makes up for everything and was never changed */
-  end(dagId: string, next: (tick: Instant) => Instant | null): void {
+  /** @param isNext that nothing is due between two instants, of a DAG that makes up for everything and was never changed */
+  end(dagId: string, isNext: (tick: Instant, next: Instant) => boolean): void {
     const ticks = this.#ticks.get(dagId) ?? []
     ticks.forEach((tick, index) => {
       const before = ticks[index - 1]
-      if (before !== undefined && tick !== next(before)) {
+      if (before !== undefined && !isNext(before, tick)) {
         this.#history.violated('no tick is lost', `${dagId} has no run between ${before} and ${tick}`)
       }
     })

@@ -4,6 +4,7 @@ import type { Task } from '../../../scheduler/dag/model.js'
 import { isDone, isFailed, mayRun } from '../../scheduler/core/trigger-rule-oracle.js'
 import type { History } from '../history.js'
 import type { StoreCall } from '../remote-store.js'
+import type { BranchesCheck } from './branches.js'
 import type { Mirror, MirroredRun } from './mirror.js'
 
 /**
@@ -13,11 +14,13 @@ import type { Mirror, MirroredRun } from './mirror.js'
 export class TransitionsCheck {
   readonly #history: History
   readonly #mirror: Mirror
+  readonly #branches: BranchesCheck
   readonly #settled = new Set<string>()
 
-  constructor(history: History, mirror: Mirror) {
+  constructor(history: History, mirror: Mirror, branches: BranchesCheck) {
     this.#history = history
     this.#mirror = mirror
+    this.#branches = branches
   }
 
   /** after the mirror has seen the call */
@@ -48,7 +51,9 @@ export class TransitionsCheck {
     }
     // a task with `for_each` ends as its items do
     const byRule = expect.state !== 'running' && task.forEach === null && !set.reason.includes(' by ')
-    if (byRule && (set.state === 'skipped' || set.state === 'upstream_failed') && mayRun(task.triggerRule, upstream)) {
+    const isLeftOut = set.state === 'skipped' && this.#branches.leavingOut(runId, taskId) !== undefined
+    const cannotRun = (set.state === 'skipped' && !isLeftOut) || set.state === 'upstream_failed'
+    if (byRule && cannotRun && mayRun(task.triggerRule, upstream)) {
       this.#history.violated('upstream allows', `${where}: ${set.state} although it may run`)
     }
     // one that is cleared may be cancelled while its items still stop

@@ -1,6 +1,7 @@
 import type { Instant } from '../../../json.js'
 import { STORM_ALERTS } from '../../../scheduler/core/alert-batches.js'
 import type {
+  Alert,
   AlertMessageStore,
   ClaimedMessage,
   MessageContent,
@@ -125,10 +126,18 @@ function verdict(tables: Tables, { alertId }: AlertDelivery, now: Instant): Aler
   const guess = tables.alerts[alertId - 1]
   const alert = guess?.id === alertId ? guess : tables.alerts.find(({ id }) => id === alertId)
   if (alert === undefined || alert.acknowledgedBy !== null) return 'acknowledged'
-  const muted = tables.mutes.some(
-    ({ dagId, taskId, until }) => until > now && dagId === alert.dagId && (taskId === null || taskId === alert.taskId),
-  )
-  return muted ? 'muted' : 'waiting'
+  return isMuted(tables, alert, now) ? 'muted' : 'waiting'
+}
+
+/** Now, or when it was raised. */
+function isMuted(tables: Tables, { dagId, taskId, raisedAt }: Alert, now: Instant): boolean {
+  return tables.mutes.some((mute) => {
+    if (mute.dagId !== dagId || (mute.taskId !== null && mute.taskId !== taskId)) return false
+    const until = tables.guards('mute_end') ? mute.until : Number.POSITIVE_INFINITY
+    const isNow = now < until && tables.guards('mute')
+    const wasThen = mute.createdAt <= raisedAt && raisedAt < until && tables.guards('mute_raised')
+    return isNow || wasThen
+  })
 }
 
 function claimMessages(

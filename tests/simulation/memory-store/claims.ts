@@ -188,7 +188,9 @@ function recordOutcome(
   if (row === null && tables.guards('late_finish')) {
     return attempt.outcome?.result === recorded.outcome.result ? 'recorded' : 'lost_claim'
   }
-  attempt.outcome = { ...recorded.outcome, attempt: attempt.attempt }
+  const retryable = recorded.outcome.retryable || !tables.guards('outcome_final')
+  const reason = tables.guards('outcome_reason') ? recorded.outcome.reason : ''
+  attempt.outcome = { ...recorded.outcome, reason, retryable, attempt: attempt.attempt }
   attempt.settled = false
   attempt.facts = recorded.facts
   if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }

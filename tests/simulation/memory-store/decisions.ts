@@ -1,4 +1,4 @@
-import type { Instant } from '../../../json.js'
+import type { Instant, JsonObject } from '../../../json.js'
 import { newTaskRun } from '../../../scheduler/core/draft.js'
 import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
 import { raiseAlerts } from './alerts.js'
@@ -64,9 +64,16 @@ function holds(row: RunRow, { taskId, expect }: TaskChange): boolean {
   )
 }
 
+function outputsAfter(tables: Tables, before: JsonObject, outputs: JsonObject): JsonObject {
+  if (!tables.guards('outputs_kept')) return before
+  // without the guard the first that a task has given stand for good
+  return tables.guards('outputs_anew') ? outputs : { ...outputs, ...before }
+}
+
 function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Instant): void {
   const before = row.task
   row.task = { ...before, ...set, since: set.state === before.state ? before.since : now }
+  if (set.outputs !== undefined) row.task.outputs = outputsAfter(tables, before.outputs, set.outputs)
   if (row.task.generation !== before.generation) {
     row.handle = null
     row.progress = null

@@ -40,5 +40,12 @@ export const STORE_GUARDS = [
   'overlap',
   'past_of_run',
   'past_of_task',
+  'outputs_kept',
+  'outputs_anew',
+  'outcome_final',
+  'outcome_reason',
+  'mute',
+  'mute_raised',
+  'mute_end',
 ] as const
 export type StoreGuard = (typeof STORE_GUARDS)[number]

@@ -133,6 +133,20 @@ export function alertsSuite(fresh: FreshStore): void {
       expect(await store.listAlerts({ ...all, acknowledged: true })).toEqual([])
     })
 
+    it('that were raised while their DAG was muted are not sent after it either, others are', async () => {
+      const mute = { dagId: 'sales', taskId: null, reason: 'moving house', createdBy: 'mira' }
+      await store.raiseAlerts([failure('before')], NOW)
+      const id = await store.muteAlerts({ ...mute, until: NOW + HOUR }, NOW + 1)
+      await store.raiseAlerts([failure('at its begin')], NOW + 1)
+      await store.raiseAlerts([failure('while muted')], NOW + 2)
+      await store.endMute(id, NOW + 3)
+      await store.raiseAlerts([failure('at its end')], NOW + 3)
+      await store.muteAlerts({ ...mute, until: NOW + 6 }, NOW + 5)
+      await store.raiseAlerts([failure('while muted again')], NOW + 5)
+      await store.makeMessages(TEAM, NOW + 6)
+      expect(await carried(store, NOW + 6)).toEqual([['run_failed before', 'run_failed at its end']])
+    })
+
     it('go when they are old, with messages that carry no other', async () => {
       await store.raiseAlerts([failure('a'), failure('b', { destinations: [] })], NOW)
       await store.makeMessages(TEAM, NOW)
