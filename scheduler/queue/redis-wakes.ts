@@ -4,8 +4,8 @@ import type { AttemptOutcome } from '../core/model.js'
 import type { RedisLink } from './redis-link.js'
 
 const QUEUE = 'scheduler'
-/** Settling is parallel by run; a hint only asks for it. */
-const AT_ONCE = 32
+/** A hint only asks, which takes no time; asked for more at once, BullMQ looks for a second one before it hands over the first. */
+const AT_ONCE = 1
 /** Outcomes with more than this are loaded from the store instead of being carried along. */
 const CARRIED_BYTES = 16_384
 

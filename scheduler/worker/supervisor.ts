@@ -30,6 +30,8 @@ const STOP_MS = 10_000
 /** At the end outcomes may take this long to reach a store that refuses them; then their leases run out. */
 const RECORD_MS = 10_000
 const CLAIM_RETRY_MS = 1_000
+/** Others that are full may hold a hint. One with a place asks so long after an attempt, by when the next hint has come. */
+const LEFT_MS = 100
 
 export interface SupervisorOptions {
   id: string
@@ -227,10 +229,11 @@ export class Supervisor {
   }
 
   /** Hints may be lost: the store is asked every now and then. */
-  #look(): void {
+  #look(afterMs?: number): void {
     const { clock, lookMs } = this.#options
     if (lookMs === undefined || this.#closing) return
-    this.#forgetLook = clock.at(clock.now() + lookMs(), () => {
+    this.#forgetLook()
+    this.#forgetLook = clock.at(clock.now() + (afterMs ?? lookMs()), () => {
       this.serve([])
       this.#look()
     })
@@ -430,6 +433,7 @@ export class Supervisor {
   // ---- the end -------------------------------------------------------------------------------------------------------
 
   #ended(execution: Execution, end: SlotOutcome, facts: AttemptFacts): void {
+    const wasFull = this.#executions.size >= this.#options.slots
     if (!this.#executions.delete(execution.claim.claimToken)) return
     execution.ended()
     const outcome = execution.outcome(end, this.#options.clock.now())
@@ -437,8 +441,9 @@ export class Supervisor {
     if (this.#executions.size === 0) this.#emptied()
     this.#freed()
     // what others left to us, or to nobody, while there was no place
-    if (this.#options.lookMs !== undefined) this.#hinted = true
+    if (wasFull && this.#options.lookMs !== undefined) this.#hinted = true
     if (this.#hinted && !this.#closing) this.#claims.request()
+    else if (!wasFull) this.#look(LEFT_MS)
   }
 
   #warn({ claim: { runId: run, taskId: task, attempt } }: Execution, message: string): void {

@@ -44,6 +44,22 @@ it('waits for the disk unless it is told that the next transaction will do', asy
   expect(await database.query(asked.sql)).toEqual([{ waits: 'on' }])
 })
 
+it('claims by a plan that is kept', async () => {
+  const one = await PostgresDatabase.open(url, { connections: 1, searchPath: schema })
+  try {
+    await migrate(one, NOW)
+    const store = sqlStore(one, async () => undefined)
+    const worker = { id: 'worker', epoch: 0, queues: ['default'] }
+    for (let pass = 0; pass < 9; pass++) await store.claim(worker, { now: NOW, leaseMs: 30_000, limit: 2 })
+    const plans = await one.query(
+      "select custom_plans, generic_plans from pg_prepared_statements where statement ~ '^\\s*with.*claimed as'",
+    )
+    expect(plans).toEqual([{ custom_plans: 0, generic_plans: 9 }])
+  } finally {
+    await one.close()
+  }
+})
+
 storeSuite('PostgreSQL', async () => {
   await migrate(database, NOW)
   await emptied(database)

@@ -13,6 +13,12 @@ tasks:
 tasks:
   hello: { bash: [echo, hello] }
 `,
+  'dags/chain.yaml': `dag: chain
+tasks:
+  one: { bash: ["true"] }
+  two: { needs: [one], bash: ["true"] }
+  three: { needs: [two], bash: ["true"] }
+`,
   'dags/many.yaml': `dag: many
 tasks:
 ${Array.from({ length: 6 }, (_, index) => `  t${index}: { ${WAITS_FOR_GO} }`).join('\n')}
@@ -124,5 +130,43 @@ describe('slots', () => {
     }
     project.write('dags/go', '')
     expect(await project.finished(run)).toBe('success')
+  })
+})
+
+describe('a worker whose hints may be lost', () => {
+  const lookMs = () => 60_000
+
+  it('asks for what others have left soon after an attempt', async () => {
+    const deaf = { onWork: () => undefined, onStop: () => undefined }
+    const project = await start({ lookMs, queue: deaf })
+    const run = await project.trigger('chain')
+    await eventually('the first task is queued', async () => (await project.tasks(run)).one?.state === 'queued')
+    project.worker.serve([])
+    expect(await project.finished(run)).toBe('success')
+  })
+
+  it.each([
+    ['at once when it had no place', 1, 3],
+    ['not beside the record when it had one, which a hint would have found', 2, 0],
+  ])('asks %s', async (_when, slots, besideRecords) => {
+    const project = await start({ lookMs, slots })
+    const { store } = project
+    const claim = store.claim.bind(store)
+    const recordOutcomes = store.recordOutcomes.bind(store)
+    let asked = 0
+    let beside = 0
+    store.claim = (...args) => {
+      asked += 1
+      return claim(...args)
+    }
+    store.recordOutcomes = async (...args) => {
+      const before = asked
+      const results = await recordOutcomes(...args)
+      await new Promise(setImmediate)
+      beside += asked - before
+      return results
+    }
+    expect((await project.run('chain')).state).toBe('success')
+    expect(beside).toBe(besideRecords)
   })
 })
