@@ -104,7 +104,6 @@ export class RedisLink {
       prefix: this.prefix,
       // nobody reads what BullMQ tells of each job
       streams: { events: { maxLen: 0 } },
-      skipMetasUpdate: true,
       skipVersionCheck: true,
     })
     queue.on('error', () => undefined)
