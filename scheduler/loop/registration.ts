@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant } from '../../json.js'
 import { type AlertEvent, destinationsOf, type Recipients } from '../core/alert.js'
 import { type Dag, DEFAULTS_FILE, type Problem } from '../dag/model.js'
@@ -14,25 +15,40 @@ export interface DagReading {
   problems: Problem[]
 }
 
+/** Another scheduler may register another reading at the same time; never for long. */
+const MOVED_LIMIT = 25
+
 /**
  * Takes over a reading of the DAGs folder. New DAGs, changed schedules and DAGs that come back get their next due instant
- * from now on; others keep theirs, so that ticks missed while Sluice was down are not forgotten.
+ * from now on; others keep theirs, so that ticks missed while Sluice was down are not forgotten. What another scheduler has
+ * registered since this one looked is compared anew: a due instant never belongs to another version's schedule.
  */
 export async function registerReading(ports: Ports, reading: DagReading): Promise<void> {
-  const { store, clock, timetable, events, projectAlerts } = ports
+  const { events } = ports
+  for (let tries = 0; tries < MOVED_LIMIT; tries += 1) {
+    const { moved, alerts } = await registerOnce(ports, reading)
+    events.emit({ kind: 'dags' })
+    if (alerts > 0) events.emit({ kind: 'alerts' })
+    if (moved.length === 0) return
+  }
+  const again = 'The folder is read again when it changes; find out who else registers DAGs in this store.'
+  throw new SluiceError('STATE_CONFLICT', 'The DAGs kept changing while they were to be registered.', { hint: again })
+}
+
+async function registerOnce(ports: Ports, reading: DagReading): Promise<{ moved: string[]; alerts: number }> {
+  const { store, clock, timetable, projectAlerts } = ports
   const now = clock.now()
   const known = new Map((await store.dags()).map((dag) => [dag.id, dag]))
   const nextDue: Record<string, Instant | null> = {}
+  const expect: Record<string, string> = {}
   for (const dag of reading.dags) {
     const registered = known.get(dag.id)
-    if (await needsNextDue(ports, dag, registered)) {
+    if (registered === undefined || (await needsNextDue(ports, dag, registered))) {
       nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
-    }
+    } else expect[dag.id] = registered.version
   }
   const alerts = projectAlerts === null ? [] : fileAlerts(await store.problems(), reading, projectAlerts, now)
-  await store.registerDags({ ...reading, nextDue, alerts }, now)
-  events.emit({ kind: 'dags' })
-  if (alerts.length > 0) events.emit({ kind: 'alerts' })
+  return { moved: await store.registerDags({ ...reading, nextDue, expect, alerts }, now), alerts: alerts.length }
 }
 
 /** Files that cannot be used any more, and those that can again. */
@@ -76,8 +92,8 @@ function errorsByFile(problems: readonly Problem[]): Map<string, string[]> {
   return files
 }
 
-async function needsNextDue(ports: Ports, dag: Dag, registered: RegisteredDag | undefined): Promise<boolean> {
-  if (registered === undefined || !registered.present) return true
+async function needsNextDue(ports: Ports, dag: Dag, registered: RegisteredDag): Promise<boolean> {
+  if (!registered.present) return true
   if (registered.version === dag.version) return false
   const before = await ports.store.dagVersion(registered.version)
   return before === null || before.start !== dag.start || !isDeepStrictEqual(before.schedule, dag.schedule)

@@ -18,7 +18,7 @@ with event as (
   select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
 ), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
-    owner text, tags text[], has_next boolean, next_due_at timestamptz, sources jsonb)
+    owner text, tags text[], has_next boolean, next_due_at timestamptz, expect text, sources jsonb)
 ), versions as (
   insert into dag_versions (version, dag_id, spec, created_at)
   select version, dag_id, spec, $4 from input where spec is not null on conflict (version) do nothing
@@ -31,6 +31,9 @@ with event as (
     paused = d.paused and d.pause_reason <> $5,
     pause_reason = case when d.pause_reason = $5 then '' else d.pause_reason end,
     changed_at = case when d.version = excluded.version then d.changed_at else $4 end
+  where excluded.dag_id not in (select dag_id from input where expect is not null)
+    or (d.present and (excluded.dag_id, d.version) in (select dag_id, expect from input where expect is not null))
+  returning d.dag_id
 ), ${makingSlasDue('join dags d on d.dag_id = s.dag_id', 'd.paused and d.pause_reason = $5 and d.dag_id in (select dag_id from input)', '$4')}, vanished as (
   update dags set present = false, paused = true, pause_reason = case when paused then pause_reason else $5 end
   where present and file <> all ($2::text[]) and dag_id not in (select dag_id from input)
@@ -51,11 +54,13 @@ with event as (
   where e.dag_id = ended.dag_id and e.kind = ended.kind and e.source = ended.source and e.run_id is null
 ), forgotten as (
   delete from dag_problems where position >= jsonb_array_length($3::jsonb)
+), problems as (
+  insert into dag_problems (position, problem, seen_at)
+  select ordinality - 1, value, $4 from jsonb_array_elements($3::jsonb) with ordinality
+  on conflict (position) do update set problem = excluded.problem,
+    seen_at = case when dag_problems.problem = excluded.problem then dag_problems.seen_at else excluded.seen_at end
 )
-insert into dag_problems (position, problem, seen_at)
-select ordinality - 1, value, $4 from jsonb_array_elements($3::jsonb) with ordinality
-on conflict (position) do update set problem = excluded.problem,
-  seen_at = case when dag_problems.problem = excluded.problem then dag_problems.seen_at else excluded.seen_at end`
+select dag_id from input where dag_id not in (select dag_id from registered)`
 
 interface DagRow extends Record<string, unknown> {
   dag_id: string
@@ -76,7 +81,7 @@ export class DagQueries implements DagStore {
     this.#database = database
   }
 
-  async registerDags(input: Parameters<DagStore['registerDags']>[0], now: Instant): Promise<void> {
+  async registerDags(input: Parameters<DagStore['registerDags']>[0], now: Instant): Promise<string[]> {
     const stored = new Set((await this.dags()).map((dag) => dag.version))
     const dags = input.dags.map((dag) => ({
       dag_id: dag.id,
@@ -89,9 +94,10 @@ export class DagQueries implements DagStore {
       tags: dag.tags,
       has_next: Object.hasOwn(input.nextDue, dag.id),
       next_due_at: jsonInstant(input.nextDue[dag.id] ?? null),
+      expect: input.expect?.[dag.id] ?? null,
       sources: sourcesOf(dag),
     }))
-    await this.#database.query(REGISTER, [
+    const moved = await this.#database.query<{ dag_id: string }>(REGISTER, [
       json(dags),
       input.broken,
       json(input.problems),
@@ -99,6 +105,7 @@ export class DagQueries implements DagStore {
       FILE_DISAPPEARED,
       json(input.alerts ?? []),
     ])
+    return moved.map((row) => row.dag_id)
   }
 
   async dags(): Promise<RegisteredDag[]> {

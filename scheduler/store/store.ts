@@ -68,9 +68,11 @@ export interface DagStore {
    * paused (`FILE_DISAPPEARED`, unless a person has paused them already), replaces all problems. A DAG whose file is
    * broken (its path, as in `Dag.file`, is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
    * its file's absence was what paused it. `nextDue` holds the next due instant of every DAG in `dags` whose schedule is
-   * new or changed; others keep theirs.
+   * new or changed; others keep theirs, if they are still of the version in `expect`.
    * What the triggers of these DAGs wait for is taken over too: sources that are new begin at `now`, those of DAGs that name
    * them no more, or whose file has gone, end (`trigger-store.ts`).
+   * @returns ids of the DAGs that are of another version than expected, or have vanished: they stay as they are, and are to be
+   *   decided anew. Without `expect` there are none.
    */
   registerDags(
     input: {
@@ -78,11 +80,13 @@ export interface DagStore {
       broken: string[]
       problems: Problem[]
       nextDue: Record<string, Instant | null>
+      /** the version with whose schedule a DAG without `nextDue` was compared */
+      expect?: Readonly<Record<string, string>>
       /** raised in the same step; absent for none */
       alerts?: readonly AlertEvent[]
     },
     now: Instant,
-  ): Promise<void>
+  ): Promise<string[]>
   dags(): Promise<RegisteredDag[]>
   dag(dagId: string): Promise<RegisteredDag | null>
   /** a version once stored never changes, so callers may cache it for ever */

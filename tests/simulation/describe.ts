@@ -25,6 +25,8 @@ export function describeCall(call: StoreCall): string {
     case 'recordVersions':
     case 'recordFiles':
       return call.result === 0 ? '' : `${call.method} ${JSON.stringify(call.args[1])} -> ${call.result}`
+    case 'registerDags':
+      return `registerDags ${call.args[0].dags.map(({ version }) => version)} ${JSON.stringify(call.args[0].nextDue)}`
     case 'createRun':
       return `createRun ${call.args[0].id} -> ${JSON.stringify(call.result)}`
     case 'startRuns':

@@ -56,6 +56,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['mute'], foundBy: 'muted is not sent' },
   { without: ['mute_raised'], foundBy: 'raised while muted is never sent' },
   { without: ['mute_end'], foundBy: 'only what is muted is left out' },
+  { without: ['registered_expect'], foundBy: 'a schedule goes on', seed: 284 },
   { without: ['calendar'], foundBy: 'only what is due', seed: 2 },
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_advance'], foundBy: null },

@@ -304,6 +304,8 @@ class World {
   #edit(): void {
     if (!this.#random.chance(0.5)) return
     const at = START + this.#random.int(20_000, STORM_MS)
+    // a scheduler that looked a moment earlier registers what was there then
+    this.#time.schedule(at - this.#random.int(0, 20), () => this.#folderChanged())
     this.#time.schedule(at, () => {
       const dagId = this.#random.pick([...this.#dags.keys()])
       this.#dags.set(dagId, dagId === WAITING ? waitingDag(this.#random, 2) : randomDag(this.#random, dagId, 2))
@@ -331,6 +333,7 @@ class World {
   #calm(): void {
     this.#history.record('world', 'the storm is over')
     this.#weather.stormy = false
+    this.#checks.ticksEnd()
     this.#endTicks()
     for (const host of this.#hosts) host.boot()
   }

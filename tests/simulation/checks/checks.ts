@@ -43,6 +43,7 @@ export class Checks {
   /** what people were told is done */
   readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
+  #ticksGoOn = true
 
   constructor(history: History, store: ReturnType<typeof createMemoryStore>, outside: Outside) {
     this.#history = history
@@ -80,6 +81,22 @@ export class Checks {
     this.#waits.observe(call)
     this.#flow.observe(call)
     this.triggers.observe(call)
+    this.#goesOn(call)
+  }
+
+  /** from now on DAGs are kept from having a next tick */
+  ticksEnd(): void {
+    this.#ticksGoOn = false
+  }
+
+  /** A DAG that is registered with a schedule has a next tick: the schedules of a simulation have no end. */
+  #goesOn(call: StoreCall): void {
+    if (call.method !== 'registerDags' || !this.#ticksGoOn) return
+    for (const { id, schedule, version } of call.args[0].dags) {
+      const registered = this.#store.tables.dags.get(id)
+      if (schedule === null || registered?.version !== version || registered.nextDueAt !== null) continue
+      this.#history.violated('a schedule goes on', `${id} is registered as ${version} and has no next tick`)
+    }
   }
 
   /** the DAG was paused or changed, so ticks without a run are as they should be */

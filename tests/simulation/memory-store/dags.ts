@@ -9,9 +9,10 @@ export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
     async registerDags(input, now) {
-      registerDags(tables, input, now)
+      const moved = registerDags(tables, input, now)
       registerSources(tables, input, now)
       raiseAlerts(tables, input.alerts ?? [], now)
+      return moved
     },
     async dags() {
       return [...tables.dags.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -58,11 +59,18 @@ export function dagStore(tables: Tables): DagStore {
 
 const dueOf = ({ nextDueAt }: RegisteredDag): Instant => nextDueAt ?? 0
 
-function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0], now: Instant): void {
+function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0], now: Instant): string[] {
+  const moved: string[] = []
   const read = new Set(input.dags.map(({ id }) => id))
   for (const dag of input.dags) {
     if (!tables.versions.has(dag.version)) tables.versions.set(dag.version, dag)
     const known = tables.dags.get(dag.id)
+    const expect = input.expect?.[dag.id]
+    const isExpected = known?.present === true && known.version === expect
+    if (expect !== undefined && !isExpected && tables.guards('registered_expect')) {
+      moved.push(dag.id)
+      continue
+    }
     const resumed = known !== undefined && !known.present && known.pauseReason === FILE_DISAPPEARED
     if (resumed) makeSlasDue(tables, (sla) => sla.dagId === dag.id, now)
     tables.dags.set(dag.id, {
@@ -81,4 +89,5 @@ function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']
     tables.dags.set(dag.id, { ...dag, present: false, paused: true, pauseReason })
   }
   tables.problems = input.problems
+  return moved
 }

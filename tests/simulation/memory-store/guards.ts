@@ -15,6 +15,7 @@ export const STORE_GUARDS = [
   'settled_mark',
   'recorded_outcome',
   'unique_run',
+  'registered_expect',
   'tick_expect',
   'tick_advance',
   'slot_expect',

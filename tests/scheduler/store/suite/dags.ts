@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Problem } from '../../../../scheduler/dag/model.js'
+import type { Dag, Problem } from '../../../../scheduler/dag/model.js'
 import { FILE_DISAPPEARED, type Store } from '../../../../scheduler/store/store.js'
 import { dagNamed, type FreshStore, NOW, register } from './subject.js'
 
@@ -65,6 +65,25 @@ export function dagsSuite(fresh: FreshStore): void {
       expect((await store.dag('sales'))?.nextDueAt).toBe(NOW + 1000)
       expect((await store.dag('stock'))?.nextDueAt).toBeNull()
       expect(await store.nextDueAt()).toBe(NOW + 1000)
+    })
+
+    it('leaves a DAG alone that another has registered otherwise since, and says so', async () => {
+      const second = dagNamed('sales', { version: 'second' })
+      const read = (dags: Dag[], expect: Record<string, string>) => {
+        const nextDue = { stock: NOW + 5 }
+        return store.registerDags({ dags, broken: [], problems: [PROBLEM], nextDue, expect }, NOW)
+      }
+      await store.registerDags({ dags: [second], broken: [], problems: [], nextDue: { sales: NOW + 7 } }, NOW)
+      const both = [dagNamed('sales'), dagNamed('stock')]
+      expect(await read(both, { sales: 'version-of-sales' })).toEqual(['sales'])
+      expect(await store.dag('sales')).toMatchObject({ version: 'second', nextDueAt: NOW + 7 })
+      expect(await store.dag('stock')).toMatchObject({ nextDueAt: NOW + 5 })
+      expect(await store.problems()).toEqual([PROBLEM])
+      expect(await read(both, { sales: 'second' })).toEqual([])
+      expect(await store.dag('sales')).toMatchObject({ version: 'version-of-sales', nextDueAt: NOW + 7 })
+      await register(store)
+      expect(await read([second], { sales: 'version-of-sales' })).toEqual(['sales'])
+      expect(await store.dag('sales')).toMatchObject({ present: false, paused: true })
     })
 
     it('finds due DAGs, earliest first, and no paused ones', async () => {
