@@ -77,7 +77,7 @@ export class DueRuns {
       }
       return newRun(dag, origin, zone, now)
     })
-    return { dag, advance: { dagId, expect, nextDueAt, runs } }
+    return { dag, advance: { dagId, version: dag.version, expect, nextDueAt, runs } }
   }
 
   /** @returns whether anything has moved */

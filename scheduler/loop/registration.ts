@@ -21,7 +21,8 @@ const MOVED_LIMIT = 25
 /**
  * Takes over a reading of the DAGs folder. New DAGs, changed schedules and DAGs that come back get their next due instant
  * from now on; others keep theirs, so that ticks missed while Sluice was down are not forgotten. What another scheduler has
- * registered since this one looked is compared anew: a due instant never belongs to another version's schedule.
+ * registered since this one looked, or made of its schedule, is compared anew: a due instant never belongs to another
+ * version's schedule, nor lies before one that had its run.
  */
 export async function registerReading(ports: Ports, reading: DagReading): Promise<void> {
   const { events } = ports
@@ -40,12 +41,13 @@ async function registerOnce(ports: Ports, reading: DagReading): Promise<{ moved:
   const now = clock.now()
   const known = new Map((await store.dags()).map((dag) => [dag.id, dag]))
   const nextDue: Record<string, Instant | null> = {}
-  const expect: Record<string, string> = {}
+  const expect: Record<string, RegisteredDag> = {}
   for (const dag of reading.dags) {
     const registered = known.get(dag.id)
+    if (registered?.present === true) expect[dag.id] = registered
     if (registered === undefined || (await needsNextDue(ports, dag, registered))) {
       nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
-    } else expect[dag.id] = registered.version
+    }
   }
   const alerts = projectAlerts === null ? [] : fileAlerts(await store.problems(), reading, projectAlerts, now)
   return { moved: await store.registerDags({ ...reading, nextDue, expect, alerts }, now), alerts: alerts.length }

@@ -18,7 +18,8 @@ with event as (
   select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
 ), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
-    owner text, tags text[], has_next boolean, next_due_at timestamptz, expect text, sources jsonb)
+    owner text, tags text[], has_next boolean, next_due_at timestamptz, expect text,
+    expect_due timestamptz, sources jsonb)
 ), versions as (
   insert into dag_versions (version, dag_id, spec, created_at)
   select version, dag_id, spec, $4 from input where spec is not null on conflict (version) do nothing
@@ -32,7 +33,9 @@ with event as (
     pause_reason = case when d.pause_reason = $5 then '' else d.pause_reason end,
     changed_at = case when d.version = excluded.version then d.changed_at else $4 end
   where excluded.dag_id not in (select dag_id from input where expect is not null)
-    or (d.present and (excluded.dag_id, d.version) in (select dag_id, expect from input where expect is not null))
+    or (d.present and (excluded.dag_id, d.version) in (select dag_id, expect from input where expect is not null)
+      and (excluded.dag_id not in (select dag_id from input where has_next) or (excluded.dag_id, coalesce(d.next_due_at, '-infinity'))
+        in (select dag_id, coalesce(expect_due, '-infinity') from input where has_next)))
   returning d.dag_id
 ), ${makingSlasDue('join dags d on d.dag_id = s.dag_id', 'd.paused and d.pause_reason = $5 and d.dag_id in (select dag_id from input)', '$4')}, vanished as (
   update dags set present = false, paused = true, pause_reason = case when paused then pause_reason else $5 end
@@ -94,7 +97,8 @@ export class DagQueries implements DagStore {
       tags: dag.tags,
       has_next: Object.hasOwn(input.nextDue, dag.id),
       next_due_at: jsonInstant(input.nextDue[dag.id] ?? null),
-      expect: input.expect?.[dag.id] ?? null,
+      expect: input.expect?.[dag.id]?.version ?? null,
+      expect_due: jsonInstant(input.expect?.[dag.id]?.nextDueAt ?? null),
       sources: sourcesOf(dag),
     }))
     const moved = await this.#database.query<{ dag_id: string }>(REGISTER, [

@@ -16,9 +16,10 @@ const TASKS_AT_ONCE = 5_000
  */
 const ADVANCE_DUE = `
 with input as materialized (
-  select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, expect timestamptz, next_due_at timestamptz, runs jsonb)
+  select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, version text, expect timestamptz, next_due_at timestamptz, runs jsonb)
 ), due as materialized (
-  select d.dag_id, i.next_due_at from input i join dags d on d.dag_id = i.dag_id and d.next_due_at = i.expect
+  select d.dag_id, i.next_due_at from input i
+    join dags d on d.dag_id = i.dag_id and d.next_due_at = i.expect and d.version = i.version
   order by d.dag_id for update of d
 ), slot as materialized (
   select r.* from due join input i using (dag_id), jsonb_to_recordset(i.runs) as r(${NEW_RUN_COLUMNS})
@@ -71,6 +72,7 @@ function batches(advances: readonly DueAdvance[]): DueAdvance[][] {
   return result
 }
 
-function advanceRow({ dagId, expect, nextDueAt, runs }: DueAdvance): object {
-  return { dag_id: dagId, expect: jsonInstant(expect), next_due_at: jsonInstant(nextDueAt), runs: runs.map(newRunRow) }
+function advanceRow({ dagId, version, expect, nextDueAt, runs }: DueAdvance): object {
+  const instants = { expect: jsonInstant(expect), next_due_at: jsonInstant(nextDueAt) }
+  return { dag_id: dagId, version, ...instants, runs: runs.map(newRunRow) }
 }

@@ -68,11 +68,11 @@ export interface DagStore {
    * paused (`FILE_DISAPPEARED`, unless a person has paused them already), replaces all problems. A DAG whose file is
    * broken (its path, as in `Dag.file`, is in `broken`) keeps its last good version. A DAG that comes back is present again, and resumed when
    * its file's absence was what paused it. `nextDue` holds the next due instant of every DAG in `dags` whose schedule is
-   * new or changed; others keep theirs, if they are still of the version in `expect`.
+   * new or changed; others keep theirs.
    * What the triggers of these DAGs wait for is taken over too: sources that are new begin at `now`, those of DAGs that name
    * them no more, or whose file has gone, end (`trigger-store.ts`).
-   * @returns ids of the DAGs that are of another version than expected, or have vanished: they stay as they are, and are to be
-   *   decided anew. Without `expect` there are none.
+   * @returns ids of the DAGs that are not as `expect` says any more, or have vanished: they stay as they are, and are to be
+   *   decided anew
    */
   registerDags(
     input: {
@@ -80,8 +80,8 @@ export interface DagStore {
       broken: string[]
       problems: Problem[]
       nextDue: Record<string, Instant | null>
-      /** the version with whose schedule a DAG without `nextDue` was compared */
-      expect?: Readonly<Record<string, string>>
+      /** what a DAG was compared with: its version, and where `nextDue` moves it, its next due instant; absent for whatever is there */
+      expect?: Readonly<Record<string, Pick<RegisteredDag, 'version' | 'nextDueAt'>>>
       /** raised in the same step; absent for none */
       alerts?: readonly AlertEvent[]
     },
@@ -137,6 +137,8 @@ export interface NewRun {
 /** What one look at the clock decides for a DAG: the runs that are due, and the instant of the next look. */
 export interface DueAdvance {
   dagId: string
+  /** the version by whose schedule this was decided */
+  version: string
   /** the next due instant as it was seen */
   expect: Instant
   nextDueAt: Instant | null
@@ -173,7 +175,8 @@ export interface RunStore extends StartStore {
    * instant and kind) stay as they are. Each DAG stands or falls by itself: the answer has one outcome per advance, in
    * their order.
    * - `advanced`: the instant has moved; `created` are the ids of the runs that were not there yet
-   * - `tick_moved`: the DAG's next due instant is not `expect` any more; nothing of this DAG was written
+   * - `tick_moved`: the DAG's next due instant is not `expect` any more, or it is of another version; nothing of this DAG was
+   *   written
    * @param advances at most one per DAG
    */
   advanceDue(

@@ -303,7 +303,9 @@ class World {
   /** Now and then someone commits another version of a DAG. */
   #edit(): void {
     if (!this.#random.chance(0.5)) return
-    const at = START + this.#random.int(20_000, STORM_MS)
+    const any = START + this.#random.int(20_000, STORM_MS - 30_000)
+    // often just before something is due
+    const at = this.#random.chance(0.5) ? any : any + 30_000 - (any % 30_000) - this.#random.int(0, 20)
     // a scheduler that looked a moment earlier registers what was there then
     this.#time.schedule(at - this.#random.int(0, 20), () => this.#folderChanged())
     this.#time.schedule(at, () => {

@@ -40,8 +40,9 @@ export class MutesCheck {
       const name = `${alertId} ${destination}`
       if (alert === undefined || (state !== 'in_message' && state !== 'muted') || this.#judged.has(name)) continue
       this.#judged.add(name)
-      const isNow = this.#isMuted(alert, now)
-      const wasThen = this.#isMuted(alert, alert.raisedAt)
+      // one that was written holds, also for who looked at the clock before and was held up
+      const isNow = this.#isMuted(alert, ({ until }) => now < until)
+      const wasThen = this.#isMuted(alert, ({ from, until }) => from <= alert.raisedAt && alert.raisedAt < until)
       const what = `${alert.key}, raised at ${alert.raisedAt}, to ${destination} at ${now}`
       if (state === 'in_message' && isNow) this.#history.violated('muted is not sent', what)
       if (state === 'in_message' && wasThen) this.#history.violated('raised while muted is never sent', what)
@@ -49,10 +50,10 @@ export class MutesCheck {
     }
   }
 
-  #isMuted({ dagId, taskId }: Alert, at: Instant): boolean {
+  #isMuted({ dagId, taskId }: Alert, holds: (mute: Muted) => boolean): boolean {
     return [...this.#mutes.values()].some((mute) => {
       const covers = mute.dagId === dagId && (mute.taskId === null || mute.taskId === taskId)
-      return covers && mute.from <= at && at < mute.until
+      return covers && holds(mute)
     })
   }
 }

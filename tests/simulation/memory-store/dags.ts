@@ -66,7 +66,8 @@ function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']
     if (!tables.versions.has(dag.version)) tables.versions.set(dag.version, dag)
     const known = tables.dags.get(dag.id)
     const expect = input.expect?.[dag.id]
-    const isExpected = known?.present === true && known.version === expect
+    const isMoved = input.nextDue[dag.id] !== undefined && known?.nextDueAt !== expect?.nextDueAt
+    const isExpected = known?.present === true && known.version === expect?.version && !isMoved
     if (expect !== undefined && !isExpected && tables.guards('registered_expect')) {
       moved.push(dag.id)
       continue

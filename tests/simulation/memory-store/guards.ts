@@ -17,6 +17,7 @@ export const STORE_GUARDS = [
   'unique_run',
   'registered_expect',
   'tick_expect',
+  'tick_version',
   'tick_advance',
   'slot_expect',
   'slot_choice',

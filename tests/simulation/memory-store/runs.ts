@@ -61,11 +61,12 @@ export function runStore(tables: Tables): RunStore {
 
 function advanceDue(
   tables: Tables,
-  { dagId, expect, nextDueAt, runs }: DueAdvance,
+  { dagId, version, expect, nextDueAt, runs }: DueAdvance,
   now: Instant,
 ): Awaited<ReturnType<RunStore['advanceDue']>>[number] {
   const dag = tables.dags.get(dagId)
   if (dag === undefined || (dag.nextDueAt !== expect && tables.guards('tick_expect'))) return { outcome: 'tick_moved' }
+  if (dag.version !== version && tables.guards('tick_version')) return { outcome: 'tick_moved' }
   if (tables.guards('tick_advance')) tables.dags.set(dagId, { ...dag, nextDueAt })
   return { outcome: 'advanced', created: runs.flatMap((run) => insertRun(tables, run, now) ?? []) }
 }

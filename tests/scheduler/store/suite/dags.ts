@@ -69,20 +69,24 @@ export function dagsSuite(fresh: FreshStore): void {
 
     it('leaves a DAG alone that another has registered otherwise since, and says so', async () => {
       const second = dagNamed('sales', { version: 'second' })
-      const read = (dags: Dag[], expect: Record<string, string>) => {
-        const nextDue = { stock: NOW + 5 }
+      const read = (dags: Dag[], version: string, nextDueAt: number, moved: Record<string, number> = {}) => {
+        const nextDue = { stock: NOW + 5, ...moved }
+        const expect = { sales: { version, nextDueAt } }
         return store.registerDags({ dags, broken: [], problems: [PROBLEM], nextDue, expect }, NOW)
       }
       await store.registerDags({ dags: [second], broken: [], problems: [], nextDue: { sales: NOW + 7 } }, NOW)
       const both = [dagNamed('sales'), dagNamed('stock')]
-      expect(await read(both, { sales: 'version-of-sales' })).toEqual(['sales'])
+      expect(await read(both, 'version-of-sales', NOW + 7)).toEqual(['sales'])
       expect(await store.dag('sales')).toMatchObject({ version: 'second', nextDueAt: NOW + 7 })
       expect(await store.dag('stock')).toMatchObject({ nextDueAt: NOW + 5 })
       expect(await store.problems()).toEqual([PROBLEM])
-      expect(await read(both, { sales: 'second' })).toEqual([])
+      expect(await read(both, 'second', NOW)).toEqual([])
       expect(await store.dag('sales')).toMatchObject({ version: 'version-of-sales', nextDueAt: NOW + 7 })
+      expect(await read([second], 'version-of-sales', NOW, { sales: NOW + 9 })).toEqual(['sales'])
+      expect(await read([second], 'version-of-sales', NOW + 7, { sales: NOW + 9 })).toEqual([])
+      expect(await store.dag('sales')).toMatchObject({ version: 'second', nextDueAt: NOW + 9 })
       await register(store)
-      expect(await read([second], { sales: 'version-of-sales' })).toEqual(['sales'])
+      expect(await read([second], 'second', NOW + 9)).toEqual(['sales'])
       expect(await store.dag('sales')).toMatchObject({ present: false, paused: true })
     })
 

@@ -16,6 +16,7 @@ export function dueRunsSuite(fresh: FreshStore): void {
 
     const advance = (dagId: string, changes: Partial<DueAdvance> = {}): DueAdvance => ({
       dagId,
+      version: dagNamed(dagId).version,
       expect: NOW,
       nextDueAt: NOW + MINUTE,
       runs: [newRun(dagId, { kind: 'scheduled' })],
@@ -72,6 +73,17 @@ export function dueRunsSuite(fresh: FreshStore): void {
       expect(await nextDues()).toEqual([NOW, NOW + MINUTE])
       expect(await store.run(late.runs[0]?.id ?? '')).toBeNull()
       expect(await store.advanceDue([advance('nobody')], NOW)).toEqual([{ outcome: 'tick_moved' }])
+    })
+
+    it('writes nothing by the schedule of a version that has been replaced', async () => {
+      const second = [dagNamed('sales', { version: 'second' }), dagNamed('stock')]
+      await store.registerDags({ dags: second, broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
+      const [sales, stock] = await store.advanceDue([advance('sales'), advance('stock')], NOW)
+      expect([sales?.outcome, stock?.outcome]).toEqual(['tick_moved', 'advanced'])
+      expect(await nextDues()).toEqual([NOW, NOW + MINUTE])
+      expect(await store.advanceDue([advance('sales', { version: 'second' })], NOW)).toMatchObject([
+        { outcome: 'advanced' },
+      ])
     })
 
     it('leaves a run that is there as it is, and moves on', async () => {

@@ -102,7 +102,8 @@ export function slasSuite(fresh: FreshStore): void {
     it('are made with runs of schedules and backfills too', async () => {
       await store.registerDags({ dags: [dagNamed('sales')], broken: [], problems: [], nextDue: { sales: NOW } }, NOW)
       const run = newRun('sales', { kind: 'scheduled', slas: [sla(), sla({ taskId: 'b', sla: 'within 5m' })] })
-      await store.advanceDue([{ dagId: 'sales', expect: NOW, nextDueAt: null, runs: [run] }], NOW)
+      const { version } = dagNamed('sales')
+      await store.advanceDue([{ dagId: 'sales', version, expect: NOW, nextDueAt: null, runs: [run] }], NOW)
       expect((await due()).map(({ taskId }) => taskId).sort()).toEqual(['b', null])
     })
 
