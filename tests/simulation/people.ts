@@ -1,6 +1,7 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import { createCommands } from '../../scheduler/commands/create.js'
 import type { Commands, Wake } from '../../scheduler/commands.js'
+import type { MarkedState } from '../../scheduler/core/mark.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
 import { BACKFILL_CHOICES } from '../../scheduler/store/backfill-store.js'
@@ -87,16 +88,24 @@ export class People {
       const task = random.pick(run.tasks)
       return this.#try(`cancel ${run.id}/${task}`, () => this.#commands.cancelTask(run.id, task, ANA))
     }
-    if (action === 'clear') {
-      const options = { downstream: random.chance(0.5), failedOnly: random.chance(0.3) }
-      const which = random.chance(0.2) ? null : tasks
-      return this.#changes(run.id, `clear ${which}`, async () => {
-        return (await this.#commands.clear(run.id, which, options, ANA)).cleared
-      })
-    }
-    const state = random.pick(['success', 'failed', 'skipped'] as const)
-    return this.#changes(run.id, `mark ${tasks} ${state}`, async () => {
-      return (await this.#commands.mark(run.id, tasks, state, ANA)).marked
+    if (action === 'clear') return this.#clear(run.id, tasks)
+    return this.#mark(run.id, tasks, random.pick(['success', 'failed', 'skipped'] as const))
+  }
+
+  /** At times they think better of it, and mark what they have just cleared. */
+  async #clear(runId: string, tasks: string[]): Promise<void> {
+    const { random } = this.#world
+    const options = { downstream: random.chance(0.5), failedOnly: random.chance(0.3) }
+    const which = random.chance(0.2) ? null : tasks
+    await this.#changes(runId, `clear ${which}`, async () => {
+      return (await this.#commands.clear(runId, which, options, ANA)).cleared
+    })
+    if (random.chance(0.25)) await this.#mark(runId, random.some(tasks, 0.7), 'success')
+  }
+
+  #mark(runId: string, tasks: string[], state: MarkedState): Promise<void> {
+    return this.#changes(runId, `mark ${tasks} ${state}`, async () => {
+      return (await this.#commands.mark(runId, tasks, state, ANA)).marked
     })
   }
 

@@ -73,14 +73,14 @@ export class SlasCheck {
     const { rule } = sla
     if (rule.kind === 'by' || run.endedAt === null) return
     const from = rule.from === 'due' ? run.dueAt : run.startedAt
-    // a queued run that was cancelled has no start to count from
+    // a queued run that was cancelled, or whose tasks were all marked, has no start to count from
     const deadline = from === null ? null : from + rule.withinMs
     const told = this.#told.get(keyOf(run.id, null, sla.name)) ?? []
     const say = (invariant: string) => {
       this.#history.violated(invariant, `${run.id} ${sla.name} ${run.state} at ${run.endedAt}, told ${told.join(', ')}`)
     }
     if (deadline === null || executedAt < deadline) {
-      const fires = run.state === 'failed' && sla.afterFailure === 'fire'
+      const fires = deadline !== null && run.state === 'failed' && sla.afterFailure === 'fire'
       if (told.includes('missed') !== fires) say(fires ? 'late is told' : 'only what is late')
       return
     }
