@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import type { RunShape } from '../../scheduler/shapes.js'
+import { startThread } from '../../scheduler/store/pglite.js'
 import { type Client, findRunning, segment } from '../client.js'
 import { followRun } from '../follow-run.js'
 import { removeInstance } from '../instance.js'
@@ -29,6 +30,7 @@ export function declare(command: Command): void {
 async function run(dagId: string, options: RunOptions): Promise<void> {
   const running = findRunning(options.project)
   if (running !== null) return runOn(running, dagId, options)
+  startThread()
   const config = projectConfig(options.project)
   const { serve } = await import('../serve.js')
   const serving = await serve({ config, host: '127.0.0.1', port: 0, workers: options.workers, schedules: false })

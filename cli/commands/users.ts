@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
+import { startThread } from '../../scheduler/store/pglite.js'
 import { ROLES, type Role, type Store } from '../../scheduler/store/store.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
@@ -101,6 +102,7 @@ async function remove(name: string, options: CommonOptions): Promise<void> {
 }
 
 async function withStore<T>(options: CommonOptions, job: (store: Store, now: Instant) => Promise<T>): Promise<T> {
+  startThread()
   const config = projectConfig(options.project)
   const { openStore } = await import('../../scheduler/store/open-store.js')
   const now = Date.now()
