@@ -40,19 +40,16 @@ export class WaitingShell {
    */
   prepare(): void {
     if (this.#shell !== null || !this.#wanted || !hasShell()) return
-    const shell = spawn(SHELL, ['-s', 'waits-for-a-task'], {
-      cwd: '/',
-      env: {},
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
+    const shell = started()
+    if (shell === null) return
     const gone = () => {
       if (this.#shell === shell) this.#forget()
     }
     shell.once('error', gone)
     shell.once('exit', gone)
     // one that has just been ended from outside; its program ends like one that was
-    shell.stdin.on('error', () => undefined)
+    shell.stdin?.on('error', () => undefined)
+    // what cannot be started for want of descriptors has no streams either, and says so by its event
     if (shell.pid === undefined) return
     this.#shell = shell
     this.#idle = setTimeout(() => this.dismiss(), IDLE_MS).unref()
@@ -87,6 +84,20 @@ export class WaitingShell {
     if (this.#idle !== null) clearTimeout(this.#idle)
     this.#idle = null
     this.#shell = null
+  }
+}
+
+/** null where the system is short of something: the program itself will say of what. */
+function started(): ChildProcess | null {
+  try {
+    return spawn(SHELL, ['-s', 'waits-for-a-task'], {
+      cwd: '/',
+      env: {},
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+  } catch {
+    return null
   }
 }
 

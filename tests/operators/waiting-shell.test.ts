@@ -168,6 +168,28 @@ describe('a waiting shell', () => {
     await eventually('it ends', () => !isThere(pid))
   })
 
+  it('costs nothing where the system can start no more processes', async () => {
+    const module = JSON.stringify(processEntry('operators/process/waiting-shell.js'))
+    const code = `const fs = require('node:fs')
+      import(${module}).then(({ WaitingShell }) => {
+        const shell = new WaitingShell()
+        shell.become(['true'], { cwd: '/', env: { PATH: '${PATH}' } })
+        const open = []
+        try { for (;;) open.push(fs.openSync('/dev/null')) } catch {}
+        shell.prepare()
+        const without = shell.pid
+        setImmediate(() => {
+          for (const file of open) fs.closeSync(file)
+          shell.prepare()
+          console.log(without, typeof shell.pid)
+          shell.dismiss()
+        })
+      })`
+    const limited = ['-c', 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, code]
+    const seen = await ended(spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    expect(seen).toEqual({ stdout: 'undefined number\n', stderr: '', code: 0 })
+  })
+
   it('ends with the process that made it, however that ends', async () => {
     const module = JSON.stringify(processEntry('operators/process/waiting-shell.js'))
     const code = `import(${module}).then(({ WaitingShell }) => {
