@@ -40,5 +40,5 @@ export function runScript(
   environment: Record<string, string> = {},
 ): string {
   const env = { ...process.env, ...environment }
-  return execFileSync(python, [join(SCRIPTS, script), ...args], { encoding: 'utf8', env })
+  return execFileSync(python, [join(SCRIPTS, 'run.py'), join(SCRIPTS, script), ...args], { encoding: 'utf8', env })
 }
