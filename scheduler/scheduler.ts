@@ -295,10 +295,9 @@ export class Scheduler implements Wake {
   async #queueReady(): Promise<void> {
     const { store, clock, events, queue, debugPoint } = this.#ports
     for (;;) {
-      const queueing = store.queueReady(clock.now(), BATCH, this.#tells())
       const asked = this.#scheduled ? this.#askBehind() : NOBODY
       this.#scheduled = false
-      const queued = await queueing
+      const queued = await store.queueReady(clock.now(), BATCH, this.#tells(), asked.size > 0)
       if (queued.length === 0) return
       await debugPoint('ready:queued')
       this.#cache.queued(queued)

@@ -8,8 +8,8 @@ export interface Queue {
   /** resolves once the hints are handed over; never throws for a queue that is away (the sweep repeats them) */
   dispatch(tasks: QueuedTask[]): Promise<void>
   /**
-   * Tasks are about to be queued by a statement that the store, which works in order, has been asked for just now: a worker
-   * in this process may ask for its work right behind it.
+   * Tasks are about to be queued by a store that works in order, which is asked for it before anything else gets its turn: a
+   * worker in this process may ask for its work right behind it.
    * @returns the queues that it has asked for, which need no hint afterwards; absent: no worker is so near
    */
   expect?(): ReadonlySet<string>

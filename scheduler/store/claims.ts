@@ -2,12 +2,17 @@ import type { Instant, Json } from '../../json.js'
 import { type Database, type SqlStatement, type SqlValue, sqlInstant } from './database.js'
 import { LoneFirst } from './lone-first.js'
 import { recordOutcomes } from './outcomes.js'
+import type { QueueAndClaim } from './queue-and-claim.js'
 import { json } from './rows.js'
 import type { ClaimedTask, ClaimRef, ClaimStore, EarlierAttempt, WorkerInfo } from './store.js'
 
-const CLAIMED = `
+/**
+ * The end of a statement whose `picked` are given to the worker.
+ * @param also what else changes in their rows
+ */
+export const takingPicked = (also = ''): string => `
 ), claimed as (
-  update task_runs t set state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
+  update task_runs t set ${also}state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
     claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
   from picked p where t.run_id = p.run_id and t.task_id = p.task_id
   returning t.*
@@ -16,7 +21,7 @@ const CLAIMED = `
   select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
 )
 select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
-  r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
+  c.queue, c.priority, r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
 /**
@@ -52,7 +57,7 @@ with recursive waiting as (
   select t.run_id, t.task_id from first f join task_runs t using (run_id, task_id) join runs r using (run_id)
   where t.state = 'queued' and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs)
   order by t.priority desc, f.turn, t.since, t.run_id, t.position limit $6 for update of t skip locked
-${CLAIMED}`
+${takingPicked()}`
 
 /**
  * The same where just one task waits in these queues, so that nobody takes turns: a chain of tasks is claimed like this in
@@ -65,7 +70,7 @@ with waiting as materialized (
   select t.run_id, t.task_id from waiting w join task_runs t on t.run_id = w.run_id and t.task_id = w.task_id and t.state = w.state
     join runs r on r.run_id = w.run_id
   where (select count(*) from waiting) = 1 and r.state = 'running' and $2 = (select coalesce(max(epoch), $2) from epochs) and $6::int > 0
-${CLAIMED}`
+${takingPicked()}`
 
 /**
  * Asks for the plan that was kept. PostgreSQL would go on making a new one for each claim, which takes longer than claiming,
@@ -140,7 +145,7 @@ order by a.ended_at desc, a.run_id desc, a.task_id desc limit 1`
 /** How often a worker must be heard of to be listed: ten heartbeats of the longest usual interval. */
 const WORKER_SHOWN_MS = 100_000
 
-interface ClaimRow extends Record<string, unknown> {
+export interface ClaimRow extends Record<string, unknown> {
   run_id: string
   dag_id: string
   version: string
@@ -153,6 +158,8 @@ interface ClaimRow extends Record<string, unknown> {
   handle: Json
   woken: Json
   item: Json
+  queue: string
+  priority: number
   due_at: Instant
   interval_start: Instant
   interval_end: Instant
@@ -165,10 +172,12 @@ interface ClaimRow extends Record<string, unknown> {
 /** Claims of attempts: who runs what, until when, and how it ended. */
 export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueued'> {
   readonly #database: Database
+  readonly #behindQueueing: Pick<QueueAndClaim, 'claim'>
   readonly #lone = new LoneFirst()
 
-  constructor(database: Database) {
+  constructor(database: Database, behindQueueing: Pick<QueueAndClaim, 'claim'>) {
     this.#database = database
+    this.#behindQueueing = behindQueueing
   }
 
   async claim(
@@ -176,10 +185,14 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     { now, leaseMs, limit }: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]> {
     const params = [worker.id, worker.epoch, worker.queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
-    const rows = this.#database.exclusive
-      ? await this.#lone.ask<ClaimRow>(this.#database, { sql: CLAIM_LONE, params }, { sql: CLAIM_ALONE, params })
-      : await this.#claimBesideOthers(params)
+    const rows = this.#database.exclusive ? await this.#claimAlone(params) : await this.#claimBesideOthers(params)
     return rows.map((row) => toClaimedTask(row, now))
+  }
+
+  #claimAlone(params: readonly SqlValue[]): Promise<ClaimRow[]> {
+    const general = { sql: CLAIM_ALONE, params }
+    const lone = { sql: CLAIM_LONE, params }
+    return this.#behindQueueing.claim(general) ?? this.#lone.rows<ClaimRow>(this.#database, lone, general)
   }
 
   async #claimBesideOthers(params: readonly SqlValue[]): Promise<ClaimRow[]> {

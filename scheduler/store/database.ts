@@ -24,6 +24,9 @@ export interface SqlStatement {
  */
 export type Durability = 'at_once' | 'with_next'
 
+/** `lone`: its rows, at least one. `general`: the rows of each of the others. */
+export type LoneAnswer = { lone: SqlRow[] } | { general: SqlRow[][] }
+
 /**
  * One PostgreSQL, as a server (pg) or embedded (PGlite in a thread of its own). Row values: timestamptz -> Instant (ms),
  * bigint and integer -> number, jsonb -> parsed, arrays -> arrays.
@@ -33,10 +36,10 @@ export interface Database {
   /** all statements in one transaction and one message to the database; the rows of each */
   transaction(statements: readonly SqlStatement[], durable?: Durability): Promise<SqlRow[][]>
   /**
-   * The rows of the first statement that gives any. Each is a transaction of its own, and where the database is `exclusive`
-   * nothing comes between them.
+   * The rows of `lone` where it gives any, and otherwise those of each of the others. Each is a transaction of its own, and
+   * where the database is `exclusive` nothing comes between them.
    */
-  firstRows<Row extends SqlRow = SqlRow>(statements: readonly SqlStatement[]): Promise<{ rows: Row[]; of: number }>
+  loneOr(lone: SqlStatement, general: readonly SqlStatement[]): Promise<LoneAnswer>
   /**
    * True when nobody else can write between two statements of a transaction (PGlite): row locks are then not needed, and
    * what is asked for is carried out in the order of asking, so that one may ask behind a write that has not answered.

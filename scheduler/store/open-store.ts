@@ -12,6 +12,7 @@ import { lockFolder } from './folder-lock.js'
 import { LineageQueries } from './lineage.js'
 import { assertMigrated, migrate } from './migrate.js'
 import { endThread, PgliteDatabase } from './pglite.js'
+import { QueueAndClaim } from './queue-and-claim.js'
 import { QueueingQueries } from './queueing.js'
 import { RetentionQueries } from './retention.js'
 import { StartQueries } from './run-starts.js'
@@ -55,6 +56,7 @@ export function isPostgresUrl(location: string): boolean {
 /** The store on an open database; the suite of the store runs on it. */
 export function sqlStore(database: Database, close: () => Promise<void>): Store {
   const dags = new DagQueries(database)
+  const both = new QueueAndClaim(database)
   const parts = {
     dags,
     dueRuns: new DueRunQueries(database),
@@ -66,8 +68,8 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     starts: new StartQueries(database),
     snapshots: new SnapshotQueries(database, (version) => dags.dagVersion(version)),
     retention: new RetentionQueries(database),
-    queueing: new QueueingQueries(database),
-    claims: new ClaimQueries(database),
+    queueing: new QueueingQueries(database, both),
+    claims: new ClaimQueries(database, both),
     lineage: new LineageQueries(database),
     accounts: new AccountQueries(database),
     alerts: new AlertQueries(database),

@@ -9,8 +9,8 @@ export interface ThreadStart {
 export type ThreadRequest =
   | { id: number; kind: 'query'; sql: string; params: readonly SqlValue[] }
   | { id: number; kind: 'transaction'; statements: readonly SqlStatement[] }
-  /** answered by the rows of each statement up to the first that gives any */
-  | { id: number; kind: 'first'; statements: readonly SqlStatement[] }
+  /** answered by the rows of the first statement; where it gives none, by those of the others too */
+  | { id: number; kind: 'lone_or'; statements: readonly SqlStatement[] }
   | { id: number; kind: 'script'; sql: string }
   | { id: number; kind: 'close' }
 

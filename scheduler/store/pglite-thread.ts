@@ -47,8 +47,8 @@ async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
     }
     case 'transaction':
       return transact(request.statements)
-    case 'first':
-      return first(request.statements)
+    case 'lone_or':
+      return loneOr(request.statements)
     case 'script':
       await database.exec(request.sql)
       return []
@@ -58,12 +58,11 @@ async function answer(request: ThreadRequest): Promise<SqlRow[][]> {
   }
 }
 
-async function first(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
+async function loneOr(all: readonly SqlStatement[]): Promise<SqlRow[][]> {
   const results: SqlRow[][] = []
   for (const statement of all) {
-    const rows = await statements.run(statement)
-    results.push(rows)
-    if (rows.length > 0) break
+    results.push(await statements.run(statement))
+    if ((results[0] ?? []).length > 0) break
   }
   return results
 }
@@ -93,7 +92,7 @@ async function keepUp(request: ThreadRequest): Promise<void> {
 
 /** Rows that a request may have changed: large ones carry many in a JSON parameter, some 300 characters each. */
 function work(request: ThreadRequest): number {
-  if (request.kind === 'transaction' || request.kind === 'first')
+  if (request.kind === 'transaction' || request.kind === 'lone_or')
     return request.statements.reduce((sum, { params }) => sum + rowsIn(params), 0)
   return request.kind === 'query' ? rowsIn(request.params) : 1
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../../errors.js'
 import { processEntry } from '../../package-root.js'
-import type { Database, SqlRow, SqlStatement, SqlValue } from './database.js'
+import type { Database, LoneAnswer, SqlRow, SqlStatement, SqlValue } from './database.js'
 import type { ThreadAnswer, ThreadRequest, ThreadStart } from './pglite-messages.js'
 
 const execute = promisify(execFile)
@@ -99,12 +99,9 @@ export class PgliteDatabase implements Database {
     return this.#ask({ kind: 'transaction', statements })
   }
 
-  async firstRows<Row extends SqlRow = SqlRow>(
-    statements: readonly SqlStatement[],
-  ): Promise<{ rows: Row[]; of: number }> {
-    const results = await this.#ask({ kind: 'first', statements })
-    const rows = (results.at(-1) ?? []) as Row[]
-    return { rows, of: rows.length === 0 ? -1 : results.length - 1 }
+  async loneOr(lone: SqlStatement, general: readonly SqlStatement[]): Promise<LoneAnswer> {
+    const [rows = [], ...others] = await this.#ask({ kind: 'lone_or', statements: [lone, ...general] })
+    return rows.length > 0 ? { lone: rows } : { general: others }
   }
 
   async script(sql: string): Promise<void> {

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { messageOf, SluiceError } from '../../errors.js'
-import type { Database, Durability, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
+import type { Database, Durability, LoneAnswer, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
 import { type PipelinedStatement, pipelined } from './postgres-pipeline.js'
 
@@ -75,14 +75,12 @@ export class PostgresDatabase implements Database {
     return results.slice(first.length)
   }
 
-  async firstRows<Row extends SqlRow = SqlRow>(
-    statements: readonly SqlStatement[],
-  ): Promise<{ rows: Row[]; of: number }> {
-    for (const [of, { sql, params }] of statements.entries()) {
-      const rows = await this.query<Row>(sql, params)
-      if (rows.length > 0) return { rows, of }
-    }
-    return { rows: [], of: -1 }
+  async loneOr(lone: SqlStatement, general: readonly SqlStatement[]): Promise<LoneAnswer> {
+    const rows = await this.query(lone.sql, lone.params)
+    if (rows.length > 0) return { lone: rows }
+    const results: SqlRow[][] = []
+    for (const { sql, params } of general) results.push(await this.query(sql, params))
+    return { general: results }
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Instant } from '../../json.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import { LoneFirst } from './lone-first.js'
+import type { QueueAndClaim } from './queue-and-claim.js'
 import type { QueuedTask } from './store.js'
 
 /** One queuer at a time, so that the counts below stay true until the write (READ COMMITTED takes a snapshot a statement). */
@@ -15,6 +16,15 @@ const SENTENCE = `case
     then 'needs ' || t.pool_slots || ' slots of pool ' || p.pool || ', ' || p.in_pool || ' of ' || p.size || ' are taken'
   when p.in_dag >= r.max_active_tasks then p.in_dag || ' of ' || r.max_active_tasks || ' tasks of ' || p.dag_id || ' are active'
   end`
+
+/** What changes with an attempt that takes its place. */
+export const QUEUED_NOW = 'attempt = t.attempt + 1, tries = t.tries + 1, cancel_requested = false'
+
+/** True of a ready task `c` of `runs r` and `pools p` that has nobody to take turns with. */
+export const LONE_HAS_ROOM = `r.state = 'running'
+    and c.pool_slots <= p.size - (
+      select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = c.pool and t.state in ('queued', 'running'))
+    and (select count(*) from task_runs t where t.dag_id = c.dag_id and t.state in ('queued', 'running')) < r.max_active_tasks`
 
 /**
  * Ready tasks get a turn: the first of each DAG, then the second of each, higher priority before that. Then each DAG is cut
@@ -62,7 +72,7 @@ with recursive head as (
     busy.active + (select count(*) from chosen c where c.dag_id = h.dag_id) as in_dag
   from head h join busy using (dag_id) left join room using (pool)
 ), queued as (
-  update task_runs t set state = 'queued', attempt = t.attempt + 1, tries = t.tries + 1, cancel_requested = false, since = $1,
+  update task_runs t set state = 'queued', ${QUEUED_NOW}, since = $1,
     reason = 'waits for a worker of queue ' || t.queue
   from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = c.state
   returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, t.position
@@ -93,12 +103,9 @@ with ready as materialized (
   select run_id, task_id, dag_id, pool, pool_slots, state from task_runs where state = 'scheduled' limit 2
 ), chosen as materialized (
   select c.run_id, c.task_id, c.state from ready c join runs r using (run_id) join pools p using (pool)
-  where (select count(*) from ready) = 1 and r.state = 'running' and $2::int > 0
-    and c.pool_slots <= p.size - (
-      select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = c.pool and t.state in ('queued', 'running'))
-    and (select count(*) from task_runs t where t.dag_id = c.dag_id and t.state in ('queued', 'running')) < r.max_active_tasks
+  where (select count(*) from ready) = 1 and ${LONE_HAS_ROOM} and $2::int > 0
 )
-update task_runs t set state = 'queued', attempt = t.attempt + 1, tries = t.tries + 1, cancel_requested = false, since = $1,
+update task_runs t set state = 'queued', ${QUEUED_NOW}, since = $1,
   reason = 'waits for a worker of queue ' || t.queue
 from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = c.state
 returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, false as more`
@@ -106,7 +113,7 @@ returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, false as more`
 const QUEUE_READY = `${QUEUEING}${QUEUED}`
 const QUEUE_AND_TELL = `${QUEUEING}${TELLING}${QUEUED}`
 
-interface QueuedRow extends Record<string, unknown> {
+export interface QueuedRow extends Record<string, unknown> {
   run_id: string
   task_id: string
   attempt: number
@@ -119,18 +126,21 @@ interface QueuedRow extends Record<string, unknown> {
 /** Ready tasks take their places in pools and DAGs here. */
 export class QueueingQueries {
   readonly #database: Database
+  readonly #beforeClaim: Pick<QueueAndClaim, 'queue'>
   readonly #lone = new LoneFirst()
 
-  constructor(database: Database) {
+  constructor(database: Database, beforeClaim: Pick<QueueAndClaim, 'queue'>) {
     this.#database = database
+    this.#beforeClaim = beforeClaim
   }
 
-  async queueReady(now: Instant, limit: number, tell = true): Promise<QueuedTask[]> {
+  async queueReady(now: Instant, limit: number, tell = true, claimFollows = false): Promise<QueuedTask[]> {
     const queued: QueuedTask[] = []
     // A pool that fills up in one pass leaves places of its DAGs to tasks of other pools: they go in the next pass.
     for (let left = limit; left > 0; ) {
-      const rows = await this.#pass(tell ? QUEUE_AND_TELL : QUEUE_READY, now, left)
-      const late = left < limit ? { late: true as const } : {}
+      const isFirst = left === limit
+      const rows = await this.#pass(tell ? QUEUE_AND_TELL : QUEUE_READY, now, left, claimFollows && isFirst)
+      const late = isFirst ? {} : { late: true as const }
       queued.push(...rows.map((row) => ({ ...toQueuedTask(row), ...late })))
       left -= rows.length
       if (rows[0]?.more !== true) break
@@ -147,9 +157,12 @@ export class QueueingQueries {
     return rows.map(toQueuedTask)
   }
 
-  async #pass(sql: string, now: Instant, limit: number): Promise<QueuedRow[]> {
+  async #pass(sql: string, now: Instant, limit: number, claimFollows: boolean): Promise<QueuedRow[]> {
     const statement: SqlStatement = { sql, params: [sqlInstant(now), limit] }
-    if (this.#database.exclusive) return this.#lone.ask(this.#database, { ...statement, sql: QUEUE_LONE }, statement)
+    if (this.#database.exclusive) {
+      const withClaim = claimFollows ? await this.#beforeClaim.queue(statement) : null
+      return withClaim ?? this.#lone.rows(this.#database, { ...statement, sql: QUEUE_LONE }, statement)
+    }
     // a claim is what acts on it, and is kept together with it
     const results = await this.#database.transaction([{ sql: LOCK_POOLS, params: [] }, statement], 'with_next')
     return (results[1] ?? []) as QueuedRow[]

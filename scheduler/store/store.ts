@@ -321,8 +321,9 @@ export interface ClaimStore {
    * left behind get the reason (`pool spark is full, 4 of 4`, `8 of 8 tasks of sales are active`). A pool that is
    * not defined has no room (`pool spark is not defined in sluice.yaml`). Does not touch the run's revision.
    * @param tell false: the reasons of those left behind stay as they are, which saves a look at each of them
+   * @param claimFollows a claim is asked for in this turn of the event loop: a store may answer both at once
    */
-  queueReady(now: Instant, limit: number, tell?: boolean): Promise<QueuedTask[]>
+  queueReady(now: Instant, limit: number, tell?: boolean, claimFollows?: boolean): Promise<QueuedTask[]>
   /** queued since before `before` and never claimed: their hint may have been lost */
   staleQueued(before: Instant, limit: number): Promise<QueuedTask[]>
   /** Takes up to `limit` queued tasks of these queues for the worker, highest priority first: state `running`, reason '',

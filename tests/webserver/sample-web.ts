@@ -75,9 +75,9 @@ export class SampleWeb {
           statements.push(...all)
           return database.transaction(all)
         },
-        firstRows: (all) => {
-          statements.push(...all)
-          return database.firstRows(all)
+        loneOr: (lone, general) => {
+          statements.push(lone, ...general)
+          return database.loneOr(lone, general)
         },
         close: () => database.close(),
       },

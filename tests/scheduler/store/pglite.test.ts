@@ -4,7 +4,7 @@ import type { Database } from '../../../scheduler/store/database.js'
 import { type OpenStore, openStore } from '../../../scheduler/store/open-store.js'
 import { emptied } from './emptied.js'
 import { storeFolder } from './pglite-folder.js'
-import { LEASE_MS, moveTasks, NOW, runningRun, WORKER } from './suite/subject.js'
+import { LEASE_MS, moveTasks, NOW, runningRun, WORKER, whileNoneIsThere } from './suite/subject.js'
 import { storeSuite } from './suite.js'
 
 const { folder, remove } = storeFolder()
@@ -58,6 +58,23 @@ describe('PGlite', () => {
     const claiming = store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 1 })
     expect((await claiming).map(({ taskId }) => taskId)).toEqual(['a'])
     expect(await queueing).toHaveLength(1)
+  })
+
+  it('tells of the queueing first where it answers both with one statement', async () => {
+    await emptied(database())
+    const { store } = opened
+    await store.setPools({ default: 10 })
+    await whileNoneIsThere(() => store.queueReady(NOW, 10))
+    await moveTasks(store, await runningRun(store, 'sales', { taskIds: ['a'] }), 'scheduled')
+    const told: string[] = []
+    const queueing = store.queueReady(NOW, 10, true, true).then(async () => {
+      // what is done with it may take some steps of the same turn
+      for (let step = 0; step < 20; step += 1) await null
+      told.push('queued')
+    })
+    const claiming = store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 1 }).then(() => told.push('claimed'))
+    await Promise.all([queueing, claiming])
+    expect(told).toEqual(['queued', 'claimed'])
   })
 
   it('rolls a transaction back whole and goes on', async () => {

@@ -7,6 +7,7 @@ import { claimsSuite } from './suite/claims.js'
 import { dagsSuite } from './suite/dags.js'
 import { decisionsSuite } from './suite/decisions.js'
 import { dueRunsSuite } from './suite/due-runs.js'
+import { queueAndClaimSuite } from './suite/queue-and-claim.js'
 import { queueingSuite } from './suite/queueing.js'
 import { retentionSuite } from './suite/retention.js'
 import { runsSuite } from './suite/runs.js'
@@ -26,6 +27,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     backfillsSuite(fresh)
     decisionsSuite(fresh)
     queueingSuite(fresh)
+    queueAndClaimSuite(fresh)
     claimsSuite(fresh)
     waitsSuite(fresh)
     retentionSuite(fresh)

@@ -11,6 +11,7 @@ import {
   outcomeOf,
   queuedRun,
   WORKER,
+  whileNoneIsThere,
 } from './subject.js'
 
 const ALIVE: WorkerInfo = {
@@ -89,6 +90,7 @@ export function claimsSuite(fresh: FreshStore): void {
     })
 
     it('gives a task that is alone to nobody who may not have it', async () => {
+      await whileNoneIsThere(claimAll)
       const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
       const options = { now: NOW, leaseMs: LEASE_MS, limit: 5 }
       expect(await store.claim({ ...WORKER, queues: ['spark'] }, options)).toEqual([])

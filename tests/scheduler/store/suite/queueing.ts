@@ -12,6 +12,7 @@ import {
   register,
   runningRun,
   WORKER,
+  whileNoneIsThere,
 } from './subject.js'
 
 export function queueingSuite(fresh: FreshStore): void {
@@ -135,6 +136,7 @@ export function queueingSuite(fresh: FreshStore): void {
     })
 
     describe('a task that is alone', () => {
+      beforeEach(() => whileNoneIsThere(() => store.queueReady(NOW, 10)))
       const alone = (pool: string, poolSlots = 1) => [{ taskId: 'a', pool, poolSlots, queue: 'default', priority: 0 }]
       const reasonOf = async (runId: string) => (await store.taskRuns(runId))[0]?.reason
 

@@ -141,3 +141,8 @@ export function outcomeOf(claim: ClaimedTask, changes: Partial<AttemptOutcome> =
   const { runId, taskId, attempt, claimToken } = claim
   return { runId, taskId, attempt, claimToken, outcome, facts: NO_FACTS }
 }
+
+/** A store that found several at once does not try for one alone for some time: asks it until it does again. */
+export async function whileNoneIsThere(ask: () => Promise<unknown>): Promise<void> {
+  for (let passes = 0; passes < 16; passes += 1) await ask()
+}
