@@ -48,8 +48,9 @@ async function goOn(span: Span, config: WaitForConfig, ctx: OperatorContext): Pr
       retryable: false,
     })
   }
-  const reason = `waits for ${what} since ${minute(span.since)}${detail}`
-  ctx.log('info', `${reason}; at most until ${isoInstant(span.deadline)}`)
+  // what this look has found is soon out of date, so it stands in the log; the page tells what the last one found
+  const reason = `waits for ${what} since ${minute(span.since)}`
+  ctx.log('info', `${reason}${detail}; at most until ${isoInstant(span.deadline)}`)
   const until = Math.min(tried.until ?? span.deadline, span.deadline)
   return { deferred: { until, reason, ...(tried.waitsFor === undefined ? {} : { waitsFor: tried.waitsFor }) } }
 }

@@ -20,5 +20,5 @@ async function pause(dagId: string, options: PauseOptions): Promise<void> {
   const answer = await client.post<{ paused: boolean }>(`/dags/${segment(dagId)}/pause`, { reason: options.reason })
   const out = terminal()
   if (options.json === true) return printJson(answer, out)
-  out.print(`${dagId} is paused: no new scheduled runs. \`sluice resume ${dagId}\` ends that.`)
+  out.print(`${dagId} is paused: neither time nor a trigger starts its runs. \`sluice resume ${dagId}\` ends that.`)
 }

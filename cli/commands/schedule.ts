@@ -43,9 +43,10 @@ async function schedule(dagIds: string[], options: ScheduleOptions): Promise<voi
   if (options.json === true) return printJson(due.flat(), out)
   const rows = chosen.flatMap((dag, index) => (due[index] ?? []).map((run) => rowOf(dag, run)))
   const besides = chosen.flatMap(({ id, triggers }) => triggers.map((one) => `${id} runs on ${triggerWords(one)}.`))
+  const byHand = chosen.filter((dag) => dag.schedule === null && dag.triggers.length === 0)
   if (rows.length > 0) printTable(COLUMNS, rows, out)
-  else if (besides.length === 0) out.print('Nothing is due.')
-  for (const line of besides) out.print(line)
+  else if (besides.length + byHand.length < chosen.length) out.print('Nothing is due.')
+  for (const line of [...besides, ...byHand.map(({ id }) => `${id} runs by hand only.`)]) out.print(line)
 }
 
 function dagOf(dags: readonly Dag[], id: string): Dag {
@@ -66,7 +67,10 @@ function rowOf(dag: Dag, run: DueRun): string[] {
   ]
 }
 
+/** Seconds only where a schedule has any: without them three runs of one minute would look alike. */
 function localTime(iso: string, timeZone: string): string {
+  const at = new Date(iso)
+  const timeStyle = at.getTime() % 60_000 === 0 ? 'short' : 'medium'
   // sv-SE writes wall times as ISO 8601 does
-  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }).format(new Date(iso))
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle }).format(at)
 }

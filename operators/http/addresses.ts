@@ -81,5 +81,9 @@ export function publicOnly(lookup: LookupAll): LookupFunction {
 function refused(host: string, address: string): SluiceError {
   const leads =
     host === address ? `${host} is not a public address` : `${host} leads to ${address}, not a public address`
-  return new SluiceError('ADDRESS_REFUSED', `${leads}; a URL in a DAG file may not go there.`, { retryable: false })
+  return new SluiceError(
+    'ADDRESS_REFUSED',
+    `${leads}; a URL in a DAG file may not go there. Give the task a \`connection\` of type http from sluice.yaml.`,
+    { retryable: false },
+  )
 }

@@ -11,13 +11,22 @@ export type Tried = { met: JsonObject } | { met: null; detail: string; until: In
 
 /** Tells what is waited for, after `waits for`. */
 export function subject(config: WaitForConfig, ctx: OperatorContext): string {
-  const { file, table, sql, http, dag } = config
+  const { file, sql, http, dag } = config
   if (file !== undefined) return `the file ${file}`
-  if (table !== undefined) return `the table ${table}`
+  if (config.table !== undefined) return tableSubject(config)
   if (sql !== undefined) return `a query to hold: ${sql.replaceAll(/\s+/g, ' ').trim().slice(0, 120)}`
   if (http !== undefined) return `an answer of ${http.url}`
   if (dag !== undefined) return `${config.interval === 'last' ? 'the last run' : 'the run of this interval'} of ${dag}`
   return isoInstant(timeOf(config, ctx))
+}
+
+function tableSubject({ table, version, changed_since: since, max_age: maxAge }: WaitForConfig): string {
+  const demands = [
+    version === undefined ? '' : `version ${version} or later`,
+    since === undefined ? '' : `changed since ${since}`,
+    maxAge === undefined ? '' : `no older than ${maxAge}`,
+  ].filter((demand) => demand !== '')
+  return demands.length === 0 ? `the table ${table}` : `the table ${table} (${demands.join(', ')})`
 }
 
 export function tryOnce(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {

@@ -15,7 +15,7 @@ export function validateParams(
   return {
     problems: resolved.problems.map(({ param, message, hint }) => ({
       name: param,
-      message: `${message.charAt(0).toUpperCase()}${message.slice(1)}${hint === '' ? '' : `: ${hint}`}.`,
+      message: `${message.charAt(0).toUpperCase()}${message.slice(1)}${hint === '' ? '.' : `: ${hint}${hint.endsWith('?') ? '' : '.'}`}`,
     })),
   }
 }

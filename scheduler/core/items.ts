@@ -167,7 +167,8 @@ function endOfGroup(group: TaskRun, items: readonly TaskRun[], bad: readonly Tas
     const reason = `the outputs of all items are larger than ${MOST_OUTPUT_CHARACTERS} characters: give out less per item`
     return { state: 'failed', reason } as const
   }
-  const reason = done === items.length ? `${done} items` : `${done} items, ${items.length - done} skipped`
+  const all = `${items.length} item${items.length === 1 ? '' : 's'}`
+  const reason = done === items.length ? all : `${all}, ${items.length - done} of them skipped`
   return { state: 'success', outputs, reason } as const
 }
 

@@ -113,12 +113,18 @@ function branchMeant(choice: ErrorObject, inside: readonly ErrorObject[]): strin
   for (const index of branches.keys()) {
     const prefix = `${choice.schemaPath}/${index}/`
     const own = inside.filter((error) => error.schemaPath.startsWith(prefix))
-    const wrongType = own.some((error) => error.keyword === 'type' && error.instancePath === choice.instancePath)
+    const wrongType = own.some((error) => error.instancePath === choice.instancePath && isOfOtherType(error))
     if (wrongType || own.length === 0 || own.length >= fewest) continue
     best = prefix
     fewest = own.length
   }
   return best
+}
+
+/** A list of values without a map among them is not what somebody meant who wrote a map. */
+function isOfOtherType({ keyword, schema, data }: ErrorObject): boolean {
+  if (keyword === 'type') return true
+  return keyword === 'enum' && isMap(data) && Array.isArray(schema) && !schema.some(isMap)
 }
 
 function findingOf(document: Json, error: ErrorObject, operators: ReadonlyMap<string, Operator>): Finding | null {

@@ -36,8 +36,8 @@ line and column, all of all files at once. \`sluice check\` shows them.
 Ids of DAGs and tasks are lower-case letters, digits and underscores, beginning with a letter, at most 100 characters;
 \`constructor\` and \`prototype\` are reserved. An id belongs to one file: two files with the same \`dag\` are both in error.
 
-\`needs\` is always a list, also for one task. Schedules by table or file come in a later version; until then they are refused
-rather than ignored.
+\`needs\` is always a list, also for one task. What starts runs besides time (tables,
+files, webhooks, other DAGs) is told in the guide to triggers.
 
 Anchors and aliases may be used; the merge key \`<<\` may not (it is not part of YAML 1.2): \`defaults\` is for what tasks share.
 `
@@ -80,7 +80,7 @@ export const TIME = `
 A cron expression has five fields, \`minute hour day-of-month month day-of-week\`, or six with the second first. Also known are
 \`@hourly\`, \`@daily\`, \`@weekly\`, \`@monthly\` and \`@yearly\`; names of months and weekdays; \`L\` (last), \`W\` (nearest weekday),
 \`#\` (nth weekday of the month, \`5#2\`) and \`5L\` (the last Friday). When day of month and day of week are both restricted,
-either is enough. Without \`schedule\` a DAG runs by hand only.
+either is enough. \`@midnight\` is \`@daily\`, \`@annually\` is \`@yearly\`. Without \`schedule\` a DAG runs by hand only.
 
 A run stands for a data interval \`[start, end)\`, from the due instant before it up to its own, and is due at its end. Days that
 the calendar leaves out have no run, and the next interval reaches back over them.
@@ -122,6 +122,9 @@ braces as they are: \`\\{{\`.
 | \`dag.id\`, \`dag.version\`, \`dag.owner\` | the DAG |
 | \`task.id\`, \`task.attempt\` | this task, and the number of the attempt |
 | \`tasks.<id>.outputs.<name>\` | an output of a task that comes before this one, directly or not |
+| \`item\`, \`item.*\` | the item of a task with \`for_each\`, or the entries of one that is a map |
+| \`trigger.kind\` | what started the run: \`schedule\`, \`manual\`, \`backfill\`, \`table\`, \`file\`, \`dag\` or \`webhook\` |
+| \`trigger.*\` | what a trigger tells besides: the guide to triggers lists the names |
 | \`vars.*\` | \`vars\` of \`sluice.yaml\` |
 
 A template knows where it stands:
@@ -133,7 +136,7 @@ A template knows where it stands:
 So a template never stands inside quotes: \`WHERE country = {{ params.country }}\`, not \`'{{ params.country }}'\`. One that does is an
 error, and so is one inside a comment, a here-document, backticks or arithmetic, where quotes would not hold.
 
-\`when\` skips its task when it renders to \`false\`, \`no\`, \`0\` or nothing. In \`env\`, \`\${env:NAME}\` and \`\${file:path}\` are secrets,
+\`when\` is a condition, told in the guide to flow; in its older form, one template, it skips its task when that renders to \`false\`, \`no\`, \`0\` or nothing. In \`env\`, \`\${env:NAME}\` and \`\${file:path}\` are secrets,
 resolved in the worker after rendering; a rendered value can never name one.
 `
 

@@ -71,7 +71,8 @@ function checkMap(schedule: JsonObject, report: Report): void {
 function checkSkips({ schedule }: JsonObject, calendars: Calendars | null, report: Report): void {
   for (const { entry, path } of writtenSkips(schedule)) {
     if (isDate(entry)) {
-      if (startInstant(entry, 'UTC') === null) report.error(path, 'value', `\`skip\` has no date there is: ${entry}`)
+      if (startInstant(entry, 'UTC') === null)
+        report.error(path, 'value', `\`skip\` names a day that does not exist: ${entry}`)
     } else if (calendars !== null && !Object.hasOwn(calendars, entry)) {
       const hint = didYouMean(entry, Object.keys(calendars)) || 'define it: `calendars: { name: [2026-12-25] }`'
       report.error(path, 'value', `there is no calendar \`${entry.slice(0, 100)}\` in sluice.yaml`, hint)
@@ -84,7 +85,7 @@ function checkBounds(dag: JsonObject, report: Report): void {
     const text = dag[key]
     if (typeof text !== 'string' || !report.isGood([key]) || startInstant(text, 'UTC') !== null) continue
     const hint = 'is the month or the day out of range?'
-    report.error([key], 'value', `\`${key}\` is no date there is: ${text}`, hint)
+    report.error([key], 'value', `\`${key}\` is a day that does not exist: ${text}`, hint)
   }
 }
 

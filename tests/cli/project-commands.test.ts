@@ -147,11 +147,15 @@ describe('sluice schedule', () => {
     ])
   })
 
-  it('shows people the local time', async () => {
+  it('shows people the local time, its seconds where there are any, and what no time starts', async () => {
     await write('dags/good.yaml', GOOD)
+    await write('dags/fine.yaml', GOOD.replace('good', 'fine').replace('30 2', '*/30 30 2').replace('Paris', 'Berlin'))
+    await write('dags/hand.yaml', 'dag: by_hand\ntasks:\n  only: { bash: ["true"] }\n')
     const { stdout } = await sluice([
       'schedule',
       'good',
+      'fine',
+      'by_hand',
       '--project',
       project,
       '--from',
@@ -160,8 +164,11 @@ describe('sluice schedule', () => {
       '2026-07-02',
     ])
     expect(stdout).toContain(
-      '2026-07-01 00:30:00Z  2026-07-01 02:30 Europe/Paris  2026-06-30 00:30:00Z - 2026-07-01 00:30:00Z',
+      '2026-07-01 00:30:00Z  2026-07-01 02:30 Europe/Paris      2026-06-30 00:30:00Z - 2026-07-01 00:30:00Z',
     )
+    expect(stdout).toContain('2026-07-01 00:30:30Z  2026-07-01 02:30:30 Europe/Berlin')
+    expect(stdout).toContain('by_hand runs by hand only.')
+    expect(stdout).not.toContain('Nothing is due.')
   })
 
   it.each([

@@ -30,7 +30,7 @@ async function attempt(config: JsonObject, options: ContextOptions & { handle?: 
     options.handle === undefined
       ? await waitFor.run(config, ctx)
       : await given(waitFor.reattach, 'reattach')(options.handle, config, ctx)
-  return { result, saved, waitsFor: result.deferred?.waitsFor as LookWait | undefined }
+  return { result, saved, waitsFor: result.deferred?.waitsFor as LookWait | undefined, logged: ctx.lines.join('\n') }
 }
 
 /** One look of a worker at what a first attempt has deferred. */
@@ -53,7 +53,7 @@ describe('wait_for a file', () => {
     expect(saved).toEqual([{ since: NOW, deadline: NOW + 6 * HOUR_MS }])
     expect(result.deferred).toMatchObject({
       until: NOW + 6 * HOUR_MS,
-      reason: 'waits for the file later/*.csv since 2026-01-02 06:00Z: no file matches later/*.csv',
+      reason: 'waits for the file later/*.csv since 2026-01-02 06:00Z',
       waitsFor: { kind: 'look', everyMs: 30_000, folder: 'dags', condition: { file: 'later/*.csv' } },
     })
   })
@@ -111,10 +111,20 @@ describe('wait_for a table', () => {
     [{ table: 'silver.t', max_age: '1h' }, null],
     [{ table: 'silver.t', max_age: '59m' }, '1h old'],
   ])('%j', async (config, lacks) => {
-    const { result } = await attempt(config, { tables })
+    const { result, logged } = await attempt(config, { tables })
     if (lacks === null) {
       expect(result.outputs).toEqual({ table: 'silver.t', version: 4, changed_at: '2026-01-02T05:00:00.000Z' })
-    } else expect(result.deferred?.reason).toContain(lacks)
+    } else {
+      expect(logged).toContain(lacks)
+      expect(result.deferred?.reason, 'what this look found is soon out of date').not.toContain(lacks)
+    }
+  })
+
+  it('says what it demands of the table', async () => {
+    const { result } = await attempt({ table: 'silver.t', version: 5, max_age: '2h' }, { tables })
+    expect(result.deferred?.reason).toBe(
+      'waits for the table silver.t (version 5 or later, no older than 2h) since 2026-01-02 06:00Z',
+    )
   })
 })
 
@@ -122,8 +132,8 @@ describe('wait_for an answer', () => {
   it('looks past a service that is down, and takes the values it asks for', async () => {
     server.routes.set('/state', (response) => response.writeHead(503).end())
     const config = { http: { connection: 'crm', url: '/state', equals: { '/status': 'ready', '/n': 2 } } }
-    const { result, waitsFor } = await attempt(config)
-    expect(result.deferred?.reason).toContain('answers 503')
+    const { waitsFor, logged } = await attempt(config)
+    expect(logged).toContain('answers 503')
     server.routes.set('/state', (response) => response.end('{"status":"starting","n":2}'))
     expect(await look(waitsFor, {})).toMatchObject({
       met: null,

@@ -10,7 +10,7 @@ import { highlightSql, highlightYaml } from '../../webserver/present/highlight.j
 import { bytes, count, rowChanges, spread } from '../../webserver/present/numbers.js'
 import { richText } from '../../webserver/present/rich-text.js'
 import { scheduleWords } from '../../webserver/present/schedule.js'
-import { intervalTwice, timeLine, wallTime } from '../../webserver/present/time.js'
+import { intervalTwice, runName, timeLine, wallTime } from '../../webserver/present/time.js'
 import { instantFromText, offsetWords, textFromInstant } from '../../webserver/present/wall-instant.js'
 import { loadViews } from '../../webserver/views.js'
 import { cronSchedule } from '../scheduler/core/dags.js'
@@ -88,6 +88,16 @@ describe('time', () => {
     expect(timeLine(Date.UTC(2025, 0, 1), 'UTC', NOW)).toBe('1 Jan 2025 00:00Z')
     expect(timeLine(Date.UTC(2026, 10, 21, 5), 'Europe/Paris', NOW, { weekday: true })).toBe('Sat 06:00 Paris · 05:00Z')
     expect(intervalTwice(NOW, NOW, 'UTC', NOW)).toEqual({ local: '20 Nov 05:41Z', utc: '' })
+  })
+
+  it('has seconds where a schedule has: the runs of one minute have names of their own', () => {
+    const due = Date.UTC(2026, 10, 20, 5, 40, 20)
+    const [before, byHand] = [due - 20_000, due + 17]
+    expect(timeLine(due, 'Europe/Paris', NOW, { seconds: 'due' })).toBe('06:40:20 Paris · 05:40:20Z')
+    expect(timeLine(before, 'UTC', NOW, { seconds: 'due' })).toBe('05:40Z')
+    expect(timeLine(byHand, 'UTC', NOW, { seconds: 'due' })).toBe('05:40Z')
+    expect(runName(due, 'UTC', NOW)).toBe('20 Nov 05:40:20Z')
+    expect(intervalTwice(before, due, 'UTC', NOW).local).toBe('20 Nov 05:40:00Z to 20 Nov 05:40:20Z')
   })
 
   it('is that of the zone, as Intl has it, at every instant', () => {

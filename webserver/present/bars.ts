@@ -57,7 +57,7 @@ export function smallBars(runs: readonly BarRun[], timezone: string, now: Instan
 
 export function barLabel(run: BarRun, timezone: string, now: Instant): string {
   const took = runMs(run, now)
-  return `${timeLine(run.dueAt, timezone, now)}, ${run.state}${took === null ? '' : ` ${duration(took)}`}`
+  return `${timeLine(run.dueAt, timezone, now, { seconds: 'due' })}, ${run.state}${took === null ? '' : ` ${duration(took)}`}`
 }
 
 function markBelow(state: RunState, x: number): string {

@@ -14,7 +14,7 @@ export function latelyRunView(run: LatelyRun, now: Instant) {
     state: run.state,
     wrote: run.tables === 0 ? '' : countOf(run.tables, 'table'),
     checks: checksView(run.checks, run.warned, run.failed),
-    due: timeLine(run.dueAt, run.timezone ?? 'UTC', now),
+    due: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { seconds: 'due' }),
     took: duration(runMs(run, now) ?? 0),
   }
 }

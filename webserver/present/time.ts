@@ -65,7 +65,8 @@ export interface TimeTwice {
 }
 
 export interface TimeStyle {
-  seconds?: boolean
+  /** `due`: of an instant that a schedule below the minute gives, as without them three runs would have one name */
+  seconds?: boolean | 'due'
   /** days within a week of now by their weekday: `Sat 06:00` */
   weekday?: boolean
 }
@@ -92,15 +93,16 @@ export function timeLine(instant: Instant, timezone: string, now: Instant, style
   return utc === '' ? local : `${local} · ${utc}`
 }
 
-/** A stretch of time, each end with its date: `19 Nov 06:00 to 20 Nov 06:00 Paris`, and the same in UTC. */
+/** A stretch of time, each end with its date: `19 Nov 06:00 to 20 Nov 06:00 Paris`, and the same in UTC; with seconds where it has any. */
 export function intervalTwice(
   start: Instant,
   end: Instant,
   timezone: string,
   now: Instant,
 ): { local: string; utc: string } {
+  const finer = start !== end && (start % 60_000 !== 0 || end % 60_000 !== 0)
   const text = (zone: string, mark: string) => {
-    const one = (at: Instant) => `${day(at, zone, now)} ${wallTime(at, zone).clock}${mark}`
+    const one = (at: Instant) => `${day(at, zone, now)} ${clockOf(at, zone, { seconds: finer })}${mark}`
     return start === end ? one(start) : `${one(start)} to ${one(end)}`
   }
   const utc = text('UTC', 'Z')
@@ -109,7 +111,7 @@ export function intervalTwice(
 
 /** `20 Nov 06:00 Paris`, the date always there: what a run is called. */
 export function runName(dueAt: Instant, timezone: string, now: Instant): string {
-  const clock = wallTime(dueAt, timezone).clock
+  const clock = clockOf(dueAt, timezone, { seconds: 'due' })
   return `${day(dueAt, timezone, now)} ${isUtc(timezone) ? `${clock}Z` : `${clock} ${zoneName(timezone)}`}`
 }
 
@@ -121,7 +123,9 @@ function dated(instant: Instant, timezone: string, now: Instant, style: TimeStyl
   return `${near ? wallTime(instant, timezone).weekday : date} ${clock}`
 }
 
-function clockOf(instant: Instant, timezone: string, style: TimeStyle): string {
+/** The clock alone; a person who starts a run does so at some millisecond, a schedule at a whole second. */
+export function clockOf(instant: Instant, timezone: string, { seconds }: TimeStyle): string {
   const wall = wallTime(instant, timezone)
-  return style.seconds === true ? wall.seconds : wall.clock
+  const finer = seconds === 'due' ? instant % 60_000 !== 0 && instant % 1_000 === 0 : seconds === true
+  return finer ? wall.seconds : wall.clock
 }

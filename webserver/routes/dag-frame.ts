@@ -63,7 +63,7 @@ export function frameView({ head, dag, timezone, now, missed, slaRecord }: DagFr
       head.nextDueAt === null || head.paused || !head.present
         ? null
         : {
-            at: timeLine(head.nextDueAt, timezone, now, { weekday: true }),
+            at: timeLine(head.nextDueAt, timezone, now, { weekday: true, seconds: 'due' }),
             wait: head.nextDueAt <= now ? 'due now' : `in ${duration(head.nextDueAt - now)}`,
           },
     owner: head.owner,

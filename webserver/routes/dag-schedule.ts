@@ -78,7 +78,7 @@ async function sendSchedule(
     hasSchedule: dag.schedule !== null,
     paused: head.paused || !head.present,
     upcoming: upcomingIntervals(dag, head.nextDueAt, now, UPCOMING).map(({ start, end }) => ({
-      due: timeTwice(end, timezone, now, { weekday: true }),
+      due: timeTwice(end, timezone, now, { weekday: true, seconds: 'due' }),
       interval: intervalTwice(start, end, timezone, now),
     })),
     backfills: shown.map((backfill) => backfillView(backfill, timezone, now)),

@@ -96,7 +96,7 @@ function dueView(dag: ListedDag, timezone: string, now: number) {
   const wait = dag.nextDueAt - now
   return {
     due: wait <= 0 ? 'due now' : `in ${duration(wait)}`,
-    note: timeLine(dag.nextDueAt, timezone, now, { weekday: true }),
+    note: timeLine(dag.nextDueAt, timezone, now, { weekday: true, seconds: 'due' }),
   }
 }
 

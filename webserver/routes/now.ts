@@ -97,7 +97,7 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
     running: running.map((run) => ({
       href: links.run(run.runId),
       dagId: run.dagId,
-      due: timeLine(run.dueAt, run.timezone ?? 'UTC', now),
+      due: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { seconds: 'due' }),
       took: duration(runMs(run, now) ?? 0),
     })),
     lately: {
@@ -139,7 +139,7 @@ function nextView(run: NextRun, now: Instant) {
     dagId: run.dagId,
     href: links.dag(run.dagId),
     wait: wait <= 0 ? 'due' : duration(wait),
-    at: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { weekday: true }),
+    at: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { weekday: true, seconds: 'due' }),
     note,
     slow: run.lastState === 'failed',
   }

@@ -29,7 +29,7 @@ import {
   timezoneOf,
 } from '../present/run-view.js'
 import { startedByView } from '../present/started-by.js'
-import { day, dayAndYear, intervalTwice, isUtc, runName, timeTwice, wallTime, zoneName } from '../present/time.js'
+import { clockOf, day, dayAndYear, intervalTwice, isUtc, runName, timeTwice, zoneName } from '../present/time.js'
 import { textOf } from '../query.js'
 import type { Web } from '../web.js'
 
@@ -156,8 +156,7 @@ export async function runPage(web: Web, req: Request, res: Response): Promise<vo
 
 function runTitle({ run, dag }: RunFacts): string {
   const timezone = timezoneOf(dag)
-  const wall = wallTime(run.dueAt, timezone)
-  const clock = run.kind === 'manual' || run.kind === 'triggered' ? wall.seconds : wall.clock
+  const clock = clockOf(run.dueAt, timezone, { seconds: run.kind === 'manual' || run.kind === 'triggered' || 'due' })
   const zone = isUtc(timezone) ? 'UTC' : zoneName(timezone)
   return `${dayAndYear(run.dueAt, timezone)}, ${clock} ${zone}${run.kind === 'manual' ? ', by hand' : ''}`
 }

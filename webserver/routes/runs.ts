@@ -54,7 +54,7 @@ function rowView(row: RunListRow, now: number) {
     dagId: row.dagId,
     dagHref: links.dag(row.dagId),
     state: row.state,
-    due: timeTwice(row.dueAt, timezone, now),
+    due: timeTwice(row.dueAt, timezone, now, { seconds: 'due' }),
     started: row.startedAt === null ? '' : timeLine(row.startedAt, timezone, now, { seconds: true }),
     took: took === null ? '' : duration(took),
     by:

@@ -84,6 +84,8 @@ describe('trigger', () => {
     )
     for (const name of ['`country`', '`rows`', '`day`', '`x`']) expect(message).toContain(name)
     expect(await refusal('PARAMS_INVALID', trigger())).toContain('`rows` is missing')
+    const near = await refusal('PARAMS_INVALID', trigger({ params: { rows: 1, country: 'Frence' } }))
+    expect(near).toMatch(/not the text "Frence": did you mean `France`\?$/)
     const { run } = await trigger({ params: { rows: 3 } })
     expect((await store.run(run))?.params).toEqual({ country: 'all', rows: 3, day: '2026-01-01' })
   })

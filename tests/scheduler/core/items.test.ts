@@ -90,7 +90,7 @@ describe('for_each', () => {
       .end('load.2', 'success', { rows: 3 })
       .end('load.0', 'success', { rows: 1, extra: true })
       .end('load.1', 'skipped')
-    expect(run.of('load')).toMatchObject({ state: 'success', reason: '2 items, 1 skipped' })
+    expect(run.of('load')).toMatchObject({ state: 'success', reason: '3 items, 1 of them skipped' })
     expect(run.of('load').outputs).toEqual({ rows: [1, null, 3], extra: [true, null, null] })
     expect(run.of('report').state).toBe('scheduled')
   })

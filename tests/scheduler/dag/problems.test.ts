@@ -98,6 +98,11 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     ['2:10 `catchup` must be one of `false`, `last` or `all`, not the text "no" (in YAML 1.2 write false)'],
   ],
   [
+    'a catchup without a unit',
+    dagWith(['catchup: { window: 7 }']),
+    ['2:20 `window` must be a duration such as 7d, not the number 7 (did you mean `7s` (seconds) or `7m` (minutes)?)'],
+  ],
+  [
     'a catchup of no time',
     dagWith(['catchup: { window: 0s }']),
     ['2:20 `window` is not a duration longer than nothing: 0s (for example 7d)'],
@@ -299,7 +304,7 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     'days to skip that are not there',
     dagWith(['schedule: { cron: "@daily", skip: [2026-02-30, frence] }']),
     [
-      /^2:36 `skip` has no date there is: 2026-02-30/,
+      /^2:36 `skip` names a day that does not exist: 2026-02-30/,
       /^2:48 there is no calendar `frence` in sluice.yaml \(did you mean `france`\?\)$/,
     ],
   ],
@@ -309,7 +314,11 @@ const CASES: [name: string, text: string, problems: (string | RegExp)[]][] = [
     dagWith(['schedule: { cron: "@daily", timezone: Europe/Pariss }']),
     ['2:39 there is no time zone `Europe/Pariss` (did you mean `Europe/Paris`?)'],
   ],
-  ['a start that is no date', dagWith(['start: 2026-02-30']), [/^2:8 `start` is no date there is: 2026-02-30/]],
+  [
+    'a start that is no date',
+    dagWith(['start: 2026-02-30']),
+    [/^2:8 `start` is a day that does not exist: 2026-02-30/],
+  ],
   [
     'a start without a zone',
     dagWith(['start: 2026-02-03T10:00']),
