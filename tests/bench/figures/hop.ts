@@ -8,6 +8,7 @@ const ROUNDS = 5
 /** A chain of `true`: the time from one task's start to the next one's, everything between included. */
 export const hop: Measurement = {
   id: 'hop',
+  takes: 3,
   async run() {
     const subject = await Subject.create({ 'dags/chain.yaml': chainDag(LENGTH) })
     try {
@@ -26,6 +27,7 @@ export const hop: Measurement = {
           name: 'chain of 100 `bash: ["true"]`, time per hop',
           bar: 'median <= 8 ms, p99 <= 30 ms',
           measured: `median ${milliseconds(typical)}, p99 ${milliseconds(worst)}`,
+          value: typical,
           met: typical <= 8 && worst <= 30,
           method: `start to start of ${hops.length} hops in ${ROUNDS} runs after one warm-up, from the recorded history`,
         },

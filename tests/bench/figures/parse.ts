@@ -8,9 +8,12 @@ import { type Measurement, median } from '../figure.js'
 const FILES = 1000
 const ROUNDS = 5
 
+let firstOfProcess: number | undefined
+
 /** A folder of DAGs like the example in the design: four tasks of several operators, needs, checks, params, templates. */
 export const parse: Measurement = {
   id: 'parse',
+  takes: 3,
   async run() {
     const project = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
     const dags = join(project, 'dags')
@@ -25,12 +28,14 @@ export const parse: Measurement = {
         if (reading.dags.length !== FILES)
           throw new Error(`not all files are good: ${JSON.stringify(reading.problems[0])}`)
       }
+      firstOfProcess ??= times[0] ?? 0
       const typical = median(times)
       return [
         {
           name: 'parse and validate 1,000 DAG files',
           bar: '<= 1 s',
-          measured: `${(typical / 1000).toFixed(2)} s (the first reading of a process ${((times[0] ?? 0) / 1000).toFixed(2)} s)`,
+          measured: `${(typical / 1000).toFixed(2)} s (the first reading of a process ${(firstOfProcess / 1000).toFixed(2)} s)`,
+          value: typical,
           met: typical <= 1000,
           method: `in one process without a cache, 4 tasks a file, median of ${ROUNDS}; the first includes compiling the schema and code that is not warm yet`,
         },

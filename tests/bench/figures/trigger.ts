@@ -6,6 +6,7 @@ const ROUNDS = 60
 /** From sending the POST until the task's process has started. */
 export const trigger: Measurement = {
   id: 'trigger',
+  takes: 3,
   async run() {
     const subject = await Subject.create({ 'dags/one.yaml': 'dag: one\ntasks:\n  only: { bash: ["true"] }\n' })
     try {
@@ -24,6 +25,7 @@ export const trigger: Measurement = {
           name: 'manual trigger to first task running',
           bar: 'median <= 20 ms',
           measured: `median ${milliseconds(typical)}, p99 ${milliseconds(percentile(delays, 99))}`,
+          value: typical,
           met: typical <= 20,
           method: `${ROUNDS} triggers over HTTP, from sending the request to the recorded start of the task`,
         },
