@@ -16,6 +16,9 @@ interface ClearOptions extends CommonOptions, JsonOption {
   before?: Instant
 }
 
+/** Tasks that are named one by one in what a clear says. */
+const NAMED = 20
+
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<run>', 'id of the run; with --from and --to of a DAG, whose runs of the range are cleared')
@@ -54,7 +57,15 @@ async function clear(id: string, tasks: string[], options: ClearOptions): Promis
   }
   const answer = await client.post<{ run: string; cleared: string[] }>(`/runs/${segment(id)}/clear`, what)
   if (options.json === true) return printJson(answer, out)
-  out.print(answer.cleared.length === 0 ? 'Nothing to clear.' : `Cleared ${answer.cleared.join(', ')}: they run again.`)
+  out.print(clearedLine(answer.cleared))
+}
+
+/** The first few by name: a run may have ten thousand items. */
+function clearedLine(cleared: readonly string[]): string {
+  if (cleared.length === 0) return 'Nothing to clear.'
+  const more = cleared.length - NAMED
+  const names = cleared.slice(0, NAMED).join(', ')
+  return `Cleared ${names}${more > 0 ? ` and ${more} more` : ''}: ${cleared.length === 1 ? 'it runs' : 'they run'} again.`
 }
 
 /** Tells how far it is, and first of all how to go on should it be cut off: what ran again by then is not cleared a second time. */

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.js'
 import type { ApprovalWait } from '../../operators/wait.js'
 import type { Decider } from '../commands.js'
-import { decideApproval, type Verdict } from '../core/approval.js'
+import { decideApproval, lacksForApproval, type Verdict } from '../core/approval.js'
 import { changeRun, knownTasks } from './change-run.js'
 import { audit, type CommandPorts } from './ports.js'
 
@@ -42,12 +42,13 @@ export function approve(
 }
 
 /** @throws SluiceError FORBIDDEN */
-function mayDecide({ role, users }: ApprovalWait, taskId: string, actor: Decider): void {
-  if (role === 'admin' && actor.role !== 'admin') {
+function mayDecide(wait: ApprovalWait, taskId: string, actor: Decider): void {
+  const lacks = lacksForApproval(wait, actor)
+  if (lacks === 'role') {
     throw new SluiceError('FORBIDDEN', `Only an admin decides about ${taskId}; ${actor.user} is ${actor.role}.`)
   }
-  if (users.length > 0 && !users.includes(actor.user)) {
-    throw new SluiceError('FORBIDDEN', `Only ${users.join(', ')} may decide about ${taskId}, not ${actor.user}.`, {
+  if (lacks === 'user') {
+    throw new SluiceError('FORBIDDEN', `Only ${wait.users.join(', ')} may decide about ${taskId}, not ${actor.user}.`, {
       hint: 'Ask one of them.',
     })
   }

@@ -1,4 +1,5 @@
 import { type Instant, isoInstant } from '../../json.js'
+import type { ApprovalWait } from '../../operators/wait.js'
 import { RunDraft } from './draft.js'
 import { declaredId, settleGroup } from './items.js'
 import type { Decision, RunSnapshot } from './model.js'
@@ -7,6 +8,19 @@ import { withWhy } from './reasons.js'
 export interface Verdict {
   approved: boolean
   comment: string
+}
+
+/**
+ * Whether somebody may decide, as `role` and `users` of the approval say.
+ * @param actor an operator or an admin; others have been refused before
+ * @returns null when they may, otherwise what they lack
+ */
+export function lacksForApproval(
+  { role, users }: Pick<ApprovalWait, 'role' | 'users'>,
+  actor: { user: string; role: string },
+): 'role' | 'user' | null {
+  if (role === 'admin' && actor.role !== 'admin') return 'role'
+  return users.length > 0 && !users.includes(actor.user) ? 'user' : null
 }
 
 /**

@@ -150,10 +150,10 @@ export class DagQueries implements DagStore {
     const [row] = await this.#database.query<{ known: boolean; changed: boolean }>(
       `with changed as (
         update dags set paused = $2, pause_reason = case when $2 then $3 else '' end
-        where dag_id = $1 and paused <> $2 returning dag_id
+        where dag_id = $1 and (paused <> $2 or ($2 and pause_reason = $5)) returning dag_id
       ), ${makingSlasDue('join changed using (dag_id)', 'not $2', '$4::timestamptz')}
       select exists (select 1 from dags where dag_id = $1) as known, exists (select 1 from changed) as changed`,
-      [dagId, paused, reason, sqlInstant(now)],
+      [dagId, paused, reason, sqlInstant(now), FILE_DISAPPEARED],
     )
     if (row?.known !== true) return 'unknown'
     return row.changed ? 'changed' : 'unchanged'

@@ -92,7 +92,10 @@ export interface DagStore {
   /** a version once stored never changes, so callers may cache it for ever */
   dagVersion(version: string): Promise<Dag | null>
   problems(): Promise<Problem[]>
-  /** the SLAs of a DAG whose pause ends are due to be looked at */
+  /**
+   * The SLAs of a DAG whose pause ends are due to be looked at. A person who pauses a DAG whose file has gone means it to stay
+   * so when the file comes back: the reason becomes theirs.
+   */
   setPaused(dagId: string, paused: boolean, reason: string, now: Instant): Promise<'changed' | 'unchanged' | 'unknown'>
   /** moves the next due instant without making a run (catchup, resume); compare-and-set on `expect` */
   setNextDue(dagId: string, expect: Instant | null, nextDueAt: Instant | null): Promise<'changed' | 'moved'>

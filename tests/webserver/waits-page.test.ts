@@ -42,6 +42,13 @@ describe('the page of a task that waits', () => {
       'approve',
       ...[RUN, 'fx_rates', { approved: true, comment: 'fine' }, { user: 'a_operator', role: 'operator' }],
     ])
+    for (const narrower of [{ role: 'admin' }, { users: ['alice', 'bob'] }]) {
+      await waits({ ...wait, ...narrower })
+      const refused = await web.page(page, operator)
+      expect(refused).not.toContain('value="approve"')
+      expect(refused).toContain('role' in narrower ? 'of an admin' : 'of alice, bob')
+    }
+    expect(html).toContain('of an operator')
     await waits(null)
     expect(await web.page('/', operator)).not.toContain('Waits for a person')
   })

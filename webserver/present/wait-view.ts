@@ -1,6 +1,8 @@
 import type { Instant } from '../../json.js'
-import type { Wait } from '../../operators/wait.js'
+import type { ApprovalWait, Wait } from '../../operators/wait.js'
+import { lacksForApproval } from '../../scheduler/core/approval.js'
 import type { LookDetail, OpenApproval } from '../../scheduler/store/reads/waits.js'
+import { hasRole, type Identity } from '../auth/session.js'
 import { roughDuration } from './duration.js'
 import { links } from './links.js'
 import { timeLine } from './time.js'
@@ -52,4 +54,11 @@ export function approvalView({ dagId, runId, taskId, since, wait }: OpenApproval
     who: wait.users.length > 0 ? wait.users.join(', ') : wait.role,
     age: roughDuration(now - since),
   }
+}
+
+/** What a task waits for on its own page; the form is for those who may decide. */
+export function decisionView(wait: ApprovalWait, identity: Identity | null) {
+  const mayDecide = identity !== null && hasRole(identity, 'operator') && lacksForApproval(wait, identity) === null
+  const who = wait.users.length > 0 ? `of ${wait.users.join(', ')}` : `of an ${wait.role}`
+  return { message: wait.message, who, mayDecide }
 }

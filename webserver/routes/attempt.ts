@@ -15,6 +15,7 @@ import {
   runTask,
 } from '../../scheduler/store/reads/run-page.js'
 import { type ChildRun, childRuns, lookDetail } from '../../scheduler/store/reads/waits.js'
+import { identityOf } from '../auth/session.js'
 import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
 import { attemptFacts, renderedView, triesView } from '../present/attempt-view.js'
@@ -26,7 +27,7 @@ import { bytes, count, countOf, spread } from '../present/numbers.js'
 import { richText } from '../present/rich-text.js'
 import { timezoneOf } from '../present/run-view.js'
 import { day, isUtc, wallTime, zoneName } from '../present/time.js'
-import { type WaitFact, waitFacts } from '../present/wait-view.js'
+import { decisionView, type WaitFact, waitFacts } from '../present/wait-view.js'
 import { offsetWords } from '../present/wall-instant.js'
 import { href, textOf, wholeNumber } from '../query.js'
 import type { Web } from '../web.js'
@@ -141,7 +142,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     over,
     base,
     log,
-    approval: wait?.kind === 'approval' ? wait : null,
+    approval: wait?.kind === 'approval' ? decisionView(wait, identityOf(res)) : null,
     facts: [
       ...waitFacts(task, look, timezone, now),
       ...childFacts(children, task.taskId),

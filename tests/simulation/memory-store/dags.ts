@@ -29,7 +29,7 @@ export function dagStore(tables: Tables): DagStore {
     async setPaused(dagId, paused, reason, now) {
       const dag = tables.dags.get(dagId)
       if (dag === undefined) return 'unknown'
-      if (dag.paused === paused) return 'unchanged'
+      if (dag.paused === paused && !(paused && dag.pauseReason === FILE_DISAPPEARED)) return 'unchanged'
       tables.dags.set(dagId, { ...dag, paused, pauseReason: paused ? reason : '' })
       if (!paused) makeSlasDue(tables, (sla) => sla.dagId === dagId, now)
       return 'changed'

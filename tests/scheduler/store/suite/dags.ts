@@ -55,6 +55,15 @@ export function dagsSuite(fresh: FreshStore): void {
       expect(await store.dag('sales')).toMatchObject({ present: true, paused: true, pauseReason: 'by mira: month end' })
     })
 
+    it('leaves a DAG paused that a person has paused while its file was away', async () => {
+      await register(store, dagNamed('sales'))
+      await register(store)
+      expect(await store.setPaused('sales', true, 'by mira', NOW)).toBe('changed')
+      expect(await store.setPaused('sales', true, 'by lena', NOW)).toBe('unchanged')
+      await register(store, dagNamed('sales'))
+      expect(await store.dag('sales')).toMatchObject({ present: true, paused: true, pauseReason: 'by mira' })
+    })
+
     it('moves the next due instant only of DAGs that are named', async () => {
       const dags = [dagNamed('sales'), dagNamed('stock')]
       await store.registerDags(
