@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PACKAGE_ROOT } from '../../package-root.js'
+import type { RunTask } from '../../scheduler/store/reads/run-page.js'
 import { auditView } from '../../webserver/present/audit.js'
 import { roundUp } from '../../webserver/present/bars.js'
 import { duration, roughDuration } from '../../webserver/present/duration.js'
+import { GANTT, ganttBars, timeScale } from '../../webserver/present/gantt.js'
 import { highlightSql, highlightYaml } from '../../webserver/present/highlight.js'
 import { bytes, count, rowChanges, spread } from '../../webserver/present/numbers.js'
 import { richText } from '../../webserver/present/rich-text.js'
@@ -76,6 +78,22 @@ describe('numbers', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4e9 }), (ms) => roundUp(ms) >= ms && roundUp(roundUp(ms)) === roundUp(ms)),
     )
+  })
+})
+
+describe('the bars of a task', () => {
+  const scale = timeScale({ from: NOW, to: NOW + 10_000, live: false }, 'UTC')
+  const load = { taskId: 'load', state: 'success', startedAt: NOW + 2_000, endedAt: NOW + 8_000 } as RunTask
+
+  it('of one with items are one, from the first to the last of them', () => {
+    const [bar, ...more] = ganttBars(load, [], scale, NOW + 20_000)
+    expect(more).toEqual([])
+    expect(bar).toMatchObject({ kind: 'bar', state: 'success' })
+    expect((bar?.width ?? 0) / GANTT.width).toBeCloseTo(0.6, 1)
+  })
+
+  it('are none of one that nothing has tried', () => {
+    expect(ganttBars({ ...load, state: 'skipped', startedAt: null }, [], scale, NOW)).toEqual([])
   })
 })
 

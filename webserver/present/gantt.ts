@@ -66,6 +66,9 @@ export interface GanttBar {
 /** What one task did when: solid while an attempt ran, dashed while it waited for a slot, a retry or something outside. */
 export function ganttBars(task: RunTask, attempts: readonly RunAttempt[], scale: TimeScale, now: Instant): GanttBar[] {
   const bars: GanttBar[] = []
+  // a task with items has no attempt of its own: it lasts as long as they do
+  if (attempts.length === 0 && task.startedAt !== null && task.endedAt !== null)
+    bars.push(bar('bar', task.state, task.startedAt, task.endedAt, scale))
   for (const [place, attempt] of attempts.entries()) {
     const last = place === attempts.length - 1
     const state = attempt.result === null ? task.state : stateOfResult(attempt.result)

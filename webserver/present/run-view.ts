@@ -169,7 +169,7 @@ export function taskRows(facts: RunFacts): TaskRowView[] {
       href: links.task(facts.run.id, task.taskId),
       state: task.state,
       tries: task.attempt === 0 ? '' : task.tries > 1 ? `${task.tries}/${most}` : String(Math.max(1, task.tries)),
-      took: last === undefined ? '' : duration((last.endedAt ?? facts.now) - last.claimedAt),
+      took: last === undefined ? tookOfItems(task) : duration((last.endedAt ?? facts.now) - last.claimedAt),
       bars: ganttBars(task, attempts, scale, facts.now),
       tickPath: scale.tickPath,
       nowX: scale.nowX === null ? '' : String(scale.nowX),
@@ -179,6 +179,11 @@ export function taskRows(facts: RunFacts): TaskRowView[] {
       reason: richText(task.state === 'success' && result !== '' ? result : task.reason),
     }
   })
+}
+
+/** Of a task with items, which has no attempt of its own; '' before its end. */
+function tookOfItems({ startedAt, endedAt }: RunTask): string {
+  return startedAt === null || endedAt === null ? '' : duration(endedAt - startedAt)
 }
 
 /** What a task wrote, in one sentence: `silver.sales 412, +47,980 ~233 rows; 1 check warned`. */
