@@ -120,7 +120,10 @@ export const WAIT_FOR_SCHEMA: JsonSchema = {
       'none',
     ),
     every: {
-      ...duration('Every', 'Between two looks, at least 1s; time and runs of DAGs need none.', ['30s', '5m']),
+      ...duration('Every', 'Between two looks; less than 1s counts as 1s. Time and runs of DAGs need none.', [
+        '30s',
+        '5m',
+      ]),
       default: DEFAULT_EVERY,
     },
     timeout: {

@@ -1,11 +1,12 @@
+import type { JsonObject } from '../../json.js'
 import { findCycle } from './graph.js'
 import type { Dag, Problem, Task } from './model.js'
-import { didYouMean } from './suggest.js'
+import { didYouMean, listed } from './suggest.js'
 
 /**
  * What DAGs say of each other (`trigger_dag`, `wait_for`, `schedule: { dags: … }`), which only a reading of the whole folder
- * can judge: there must be such a DAG, none waits for its own run, and DAGs do not start each other in a circle, which would
- * never end.
+ * can judge: there must be such a DAG that takes the parameters it is given, none waits for its own run, and DAGs do not start
+ * each other in a circle, which would never end.
  * @param dags the good DAGs of the folder
  * @param known ids of all DAGs, also of broken files; null when a file is so broken that its id is not known
  */
@@ -14,7 +15,11 @@ export function otherDagProblems(dags: readonly Dag[], known: ReadonlySet<string
     ...dag.tasks.flatMap((task) => referenceOf(dag, task) ?? []),
     ...waitedFor(dag),
   ])
-  return [...references.flatMap((reference) => problemOf(reference, known) ?? []), ...circles(references)]
+  const good = new Map(dags.map((dag) => [dag.id, dag]))
+  return [
+    ...references.flatMap((reference) => problemOf(reference, known) ?? paramProblems(reference, good)),
+    ...circles(references),
+  ]
 }
 
 interface Reference {
@@ -44,6 +49,26 @@ function problemOf(reference: Reference, known: ReadonlySet<string> | null): Pro
   }
   if (known === null || known.has(target)) return null
   return problem(reference, `there is no DAG \`${target.slice(0, 100)}\``, didYouMean(target, [...known]))
+}
+
+/** Names only: what a template will give is known when the task starts. */
+function paramProblems(reference: Reference, good: ReadonlyMap<string, Dag>): Problem[] {
+  const { task, target } = reference
+  const specs = good.get(target)?.params
+  if (task?.operator !== 'trigger_dag' || specs === undefined) return []
+  const given = Object.keys((task.config.params ?? {}) as JsonObject)
+  const names = Object.keys(specs)
+  const unknown = given.filter((name) => !Object.hasOwn(specs, name))
+  const missing = names.filter((name) => specs[name]?.default === undefined && !given.includes(name))
+  return [
+    ...unknown.map((name) => {
+      const known = names.length === 0 ? 'it has none' : `it has ${listed(names, 'and')}`
+      return problem(reference, `the DAG \`${target}\` has no parameter \`${name}\``, didYouMean(name, names) || known)
+    }),
+    ...missing.map((name) =>
+      problem(reference, `the DAG \`${target}\` needs the parameter \`${name}\``, 'give it below `params`'),
+    ),
+  ]
 }
 
 function circles(references: readonly Reference[]): Problem[] {

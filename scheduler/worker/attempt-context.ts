@@ -94,7 +94,7 @@ export function namedConnection(
   const named = Object.hasOwn(config.connections, name) ? config.connections[name] : undefined
   if (named !== undefined) return resolveSecrets(named, source, `sluice.yaml: connections.${name}`, found)
   const known = Object.keys(config.connections).join(', ')
-  const message = `There is no connection ${name}; sluice.yaml has ${known}.`
+  const message = `There is no connection ${name}; sluice.yaml had ${known} when Sluice started.`
   throw new SluiceError('CONNECTION_UNKNOWN', message, { retryable: false })
 }
 

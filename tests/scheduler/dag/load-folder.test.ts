@@ -95,6 +95,23 @@ describe('a folder of DAGs', () => {
     ])
   })
 
+  it('refuses a DAG that starts another with parameters it does not take', async () => {
+    const starts = (id: string, params: string) =>
+      `dag: ${id}\ntasks:\n  t: { trigger_dag: { dag: child, ${params} } }\n`
+    const root = project({
+      'dags/child.yaml': `${dag('child')}params: { day: { type: date }, mode: { type: string, default: full } }\n`,
+      'dags/good.yaml': starts('good', 'params: { day: "{{ date interval.start }}" }'),
+      'dags/less.yaml': starts('less', 'wait: false'),
+      'dags/typo.yaml': starts('typo', 'params: { day: 2026-01-01, mod: full }'),
+    })
+    const { dags, problems } = await loadFolder({ ...optionsFor(root), operators })
+    expect(idsIn(dags)).toEqual(['child', 'good'])
+    expect(problems.map(({ file, line, message, hint }) => [file, line, message, hint])).toEqual([
+      ['less.yaml', 3, 'the DAG `child` needs the parameter `day`', 'give it below `params`'],
+      ['typo.yaml', 3, 'the DAG `child` has no parameter `mod`', 'did you mean `mode`?'],
+    ])
+  })
+
   it('refuses DAGs that start each other in a circle, wait for their own run, or name no DAG', async () => {
     const starts = (id: string, ...others: string[]) =>
       `dag: ${id}\ntasks:\n${others.map((other, index) => `  t${index}: { trigger_dag: ${other} }\n`).join('')}`
