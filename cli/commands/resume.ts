@@ -26,25 +26,27 @@ async function resume(dagId: string, options: ResumeOptions): Promise<void> {
   if (options.dryRun === true) {
     const { missed } = await client.get<DagScheduleShape>(`${place}/schedule?limit=1`)
     if (options.json === true) return printJson({ paused: true, missed }, out)
-    return out.print(missedLine(options.skipMissed === true ? { ...missed, makes: 0 } : missed, 'would be'))
+    return out.print(missedLine(options.skipMissed === true ? { ...missed, makes: 0 } : missed, false))
   }
   const body = { skip_missed: options.skipMissed === true }
   const answer = await client.post<{ paused: boolean; missed: MissedShape }>(`${place}/resume`, body)
   if (options.json === true) return printJson(answer, out)
-  out.print(missedLine(answer.missed, 'are'))
+  out.print(missedLine(answer.missed, true))
   const { upcoming } = await client.get<DagScheduleShape>(`${place}/schedule?limit=1`)
   const [next] = upcoming
   out.print(`${dagId} is active${next === undefined ? '' : `, next due ${shortInstant(next.due)}`}.`)
 }
 
-/** @param verb `are` for what is done now, `would be` for what a resume would do */
-function missedLine({ slots, first_due, last_due, makes }: MissedShape, verb: 'are' | 'would be'): string {
+/**
+ * What a pause has missed, and what becomes of it.
+ * @param done whether it has been resumed, or would only be
+ */
+export function missedLine({ slots, first_due, last_due, makes }: MissedShape, done: boolean): string {
   if (slots === 0) return 'Nothing was missed.'
   const range =
     slots === 1 ? `due ${shortInstant(first_due)}` : `due ${shortInstant(first_due)} to ${shortInstant(last_due)}`
-  const made =
-    makes === 0
-      ? `none of them ${verb === 'are' ? 'is' : verb} made up for`
-      : `${makes === slots ? 'all' : makes} ${verb} made now`
+  const be = done ? (makes > 1 ? 'are' : 'is') : 'would be'
+  const which = makes < slots ? `${makes} of them` : slots === 1 ? 'it' : 'all'
+  const made = makes === 0 ? `none of them ${be} made up for` : `${which} ${be} made now`
   return `${slots} run${slots === 1 ? '' : 's'} missed while it was paused, ${range}: ${made}.`
 }

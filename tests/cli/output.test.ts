@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { missedLine } from '../../cli/commands/resume.js'
 import { formatProblem } from '../../cli/output/problems.js'
 import { stateWord } from '../../cli/output/states.js'
 import { harmless, paint, shownWidth } from '../../cli/output/style.js'
@@ -122,5 +123,22 @@ describe('a problem', () => {
 
   it('shows no line where there is none to show', () => {
     expect(formatProblem({ ...problem, hint: '' }, null, plain)).toBe('sales.yaml:3:5 error: unknown key `nedds`')
+  })
+})
+
+describe('what a pause has missed', () => {
+  const [first_due, last_due] = ['2026-11-22T01:50:00.000Z', '2026-11-22T01:56:00.000Z']
+  const range = 'due 2026-11-22 01:50:00Z to 2026-11-22 01:56:00Z'
+
+  it.each([
+    [0, 0, true, 'Nothing was missed.'],
+    [1, 1, true, '1 run missed while it was paused, due 2026-11-22 01:50:00Z: it is made now.'],
+    [7, 7, true, `7 runs missed while it was paused, ${range}: all are made now.`],
+    [7, 1, true, `7 runs missed while it was paused, ${range}: 1 of them is made now.`],
+    [7, 3, true, `7 runs missed while it was paused, ${range}: 3 of them are made now.`],
+    [7, 0, true, `7 runs missed while it was paused, ${range}: none of them is made up for.`],
+    [7, 3, false, `7 runs missed while it was paused, ${range}: 3 of them would be made now.`],
+  ])('%i slots of which %i are made', (slots, makes, done, line) => {
+    expect(missedLine({ slots, makes, first_due, last_due }, done)).toBe(line)
   })
 })

@@ -5,7 +5,7 @@ import type { GridCell, GridRun } from '../../scheduler/store/reads/dag-page.js'
 import { durationBars } from './bars.js'
 import { groupBy } from './group-by.js'
 import { links } from './links.js'
-import { wallTime } from './time.js'
+import { clockOf, wallTime } from './time.js'
 
 export interface GridRow {
   taskId: string
@@ -71,16 +71,20 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 function dayLabel(instant: Instant, timezone: string): string {
   const wall = wallTime(instant, timezone)
-  return `${wall.day} ${MONTHS[wall.month - 1]} ${wall.clock}`
+  return `${wall.day} ${MONTHS[wall.month - 1]} ${clockOf(instant, timezone, { seconds: 'due' })}`
 }
 
-/** Days for runs that are a day apart, else hours or minutes; a column has room for five characters. */
+/**
+ * Days for runs that are a day apart, else clock times. Those are wider than a column, so they stand above every second run,
+ * the newest among them.
+ */
 function dayHeads(runs: readonly GridRun[], timezone: string): string[] {
   const gaps = runs.slice(1).map((run, place) => run.dueAt - (runs[place]?.dueAt ?? 0))
   const daily = gaps.length === 0 || Math.min(...gaps) >= 20 * 3_600_000
-  return runs.map((run) => {
+  return runs.map((run, place) => {
     const wall = wallTime(run.dueAt, timezone)
-    return daily ? String(wall.day) : wall.clock
+    if (daily) return String(wall.day)
+    return (runs.length - 1 - place) % 2 === 0 ? wall.clock : ''
   })
 }
 
