@@ -164,13 +164,9 @@ describe('the grid', () => {
     expect(html.match(/class="leaf"/g)).toHaveLength(18)
     expect(html).toContain('<th scope="rowgroup">bronze <span class="sub">5</span></th>')
     expect((await web.page('/dags/orders_daily?n=60', operator)).match(/class="day/g)).toHaveLength(31)
-    const hourly = (await web.page('/dags/weather_hourly', operator)).matchAll(/class="day[^"]*">([^<]*)</g)
-    const clocks = [...hourly].map(([, label]) => label)
-    expect(clocks.at(-1)).toMatch(/^\d\d:\d\d$/)
-    expect(
-      clocks.filter((label, place) => label !== '' && clocks[place + 1] !== ''),
-      'no two side by side',
-    ).toHaveLength(1)
+    const hourly = await web.page('/dags/weather_hourly', operator)
+    const clocks = [...hourly.matchAll(/class="day[^>]*>([^<]*)</g)].map(([, label]) => label)
+    expect(clocks.join(' '), 'every second, the newest among them').toMatch(/^( ?\d\d:\d\d )*\d\d:\d\d$/)
   })
 
   it('shows any run beside it, and what of it needs a look', async () => {
