@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant } from '../../json.js'
-import type { BackfillPreviewShape, BackfillShape } from '../../scheduler/shapes.js'
+import type { BackfillPreviewShape, BackfillShape, DagShape } from '../../scheduler/shapes.js'
 import { type Client, requireRunning, segment } from '../client.js'
 import { instantOption } from '../instants.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
@@ -110,6 +110,8 @@ async function start(
     out.print(
       `Backfill ${answer.backfill} has begun. \`sluice backfill --list\` shows how far it is, --pause and --cancel stop it.`,
     )
+    const { paused } = await client.get<DagShape>(`/dags/${segment(dagId)}`)
+    if (paused) out.print(`${dagId} is paused: no run is made or started before \`sluice resume ${dagId}\`.`)
   }
 }
 

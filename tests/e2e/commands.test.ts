@@ -349,6 +349,9 @@ describe('commands on a running Sluice', () => {
       'cancelled',
       'failed',
     ])
+    await project.sluice('pause', 'report')
+    const waiting = await project.sluice('backfill', 'report', '--from', '2020-11-01', '--to', '2020-11-03')
+    expect(waiting.stdout).toContain('report is paused: no run is made or started before `sluice resume report`.')
   }, 60_000)
 
   it.each([
