@@ -57,9 +57,9 @@ export async function runProcess(argv: readonly string[], options: ProcessOption
   options.signal.throwIfAborted()
   const id = randomUUID()
   const child = start(argv, options, id)
-  const streams = new OutputStreams(child, options)
   // What `spawn` does not throw (a missing program) it emits a little later; `pid` is set at once or never.
   if (child.pid === undefined) throw startFailure(await emittedError(child), argv, options)
+  const streams = new OutputStreams(child, options)
   const group = child.pid
   running.add(group)
   let ending: Promise<void> | null = null
@@ -129,6 +129,11 @@ function startFailure(error: unknown, argv: readonly string[], options: ProcessO
   if (isErrno(error, 'E2BIG')) {
     const message = `The arguments and the environment of ${program} are longer than the system allows; pass a file.`
     return new SluiceError('OPERATOR_FAILED', message, { cause: error, retryable: false })
+  }
+  const short = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].find((code) => isErrno(error, code))
+  if (short !== undefined) {
+    const message = `${program} cannot be started: this worker's machine is short of files, processes or memory (${short}).`
+    return new SluiceError('OPERATOR_FAILED', message, { cause: error })
   }
   return new SluiceError('OPERATOR_FAILED', `${program} cannot be started: ${String(error)}`, { cause: error })
 }

@@ -118,6 +118,23 @@ describe('runProcess', () => {
     expect(await failureOf(runProcess([], options))).toMatchObject({ code: 'PROGRAM_MISSING' })
   })
 
+  it('says what a machine is short of that can start no more', async () => {
+    const ctx = project.context()
+    const module = JSON.stringify(processEntry('operators/process/run-process.js'))
+    const options = `{ cwd: '/', env: {}, signal: new AbortController().signal, log() {}, logDrained: async () => {} }`
+    const code = `const fs = require('node:fs')
+      import(${module}).then(async ({ runProcess }) => {
+        try { for (;;) fs.openSync('/dev/null') } catch {}
+        await runProcess(['/bin/true'], ${options}).catch(({ code, message }) => fs.writeSync(1, code + ' ' + message))
+      })`
+    await runProcess(['/bin/sh', '-c', 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, code], {
+      ...{ cwd: ctx.workDir, env: ctx.env, signal: ctx.signal, log: ctx.log, logDrained: ctx.logDrained },
+    })
+    expect(ctx.lines.join()).toContain(
+      "OPERATOR_FAILED /bin/true cannot be started: this worker's machine is short of files, processes or memory (EMFILE).",
+    )
+  })
+
   it('starts nothing after an abort', async () => {
     const ctx = project.context()
     ctx.controller.abort(CANCELLED)
