@@ -60,8 +60,9 @@ it('claims by a plan that is kept', async () => {
   }
 })
 
-storeSuite('PostgreSQL', async () => {
+const fresh = async () => {
   await migrate(database, NOW)
   await emptied(database)
   return sqlStore(database, async () => undefined)
-})
+}
+storeSuite('PostgreSQL', fresh, { inOrder: false })

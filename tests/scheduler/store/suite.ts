@@ -18,8 +18,11 @@ import { waitsSuite } from './suite/waits.js'
 
 export type { FreshStore } from './suite/subject.js'
 
-/** What makes a store correct, whatever it is made of: PGlite, PostgreSQL and the simulation's memory store pass it. */
-export function storeSuite(name: string, fresh: FreshStore): void {
+/**
+ * What makes a store correct, whatever it is made of: PGlite, PostgreSQL and the simulation's memory store pass it.
+ * @param inOrder false for a store with several connections, on which two statements of one turn may pass each other
+ */
+export function storeSuite(name: string, fresh: FreshStore, { inOrder = true } = {}): void {
   describe(`store: ${name}`, () => {
     dagsSuite(fresh)
     runsSuite(fresh)
@@ -27,7 +30,7 @@ export function storeSuite(name: string, fresh: FreshStore): void {
     backfillsSuite(fresh)
     decisionsSuite(fresh)
     queueingSuite(fresh)
-    queueAndClaimSuite(fresh)
+    queueAndClaimSuite(fresh, inOrder)
     claimsSuite(fresh)
     waitsSuite(fresh)
     retentionSuite(fresh)
