@@ -184,7 +184,7 @@ function shareText(earlyWarning: unknown): string {
 
 function attemptText(attempt: number, taskId: string | null, { dag }: AlertFacts): string {
   const retries = dag?.tasks.find(({ id }) => id === taskId)?.retries ?? 0
-  return retries === 0 ? String(attempt) : `${attempt}, with ${retries} retries allowed`
+  return retries === 0 ? String(attempt) : `${attempt}, with ${retries} ${retries === 1 ? 'retry' : 'retries'} allowed`
 }
 
 function problemFacts(problems: unknown): [string, string][] {

@@ -18,8 +18,7 @@ export function alertsOf(before: RunSnapshot, decision: Decision, project: Recip
     const task = declared.get(change.taskId)
     return task === undefined || isItem(change.taskId) ? [] : ofTask(run, dag, task, change, before.outcomes)
   })
-  const told = new Set(events.filter(({ kind }) => kind === 'task_failed').flatMap(({ destinations }) => destinations))
-  return [...events, ...ofRun(before, decision, project, told)]
+  return [...events, ...ofRun(before, decision, project, events)]
 }
 
 /** The decision together with the alerts it raises. */
@@ -76,12 +75,15 @@ function ofTask(
   return events.filter(({ destinations }) => destinations.length > 0)
 }
 
-/** A run that fails together with its task is told of once: the task's alert says more. */
+/**
+ * A run that fails together with its only failed task is told of once: the task's alert says more. When others have failed
+ * too, the run's alert names them all and goes to everybody, since the alert of one task may be muted.
+ */
 function ofRun(
   { dag, run, tasks }: RunSnapshot,
   decision: Decision,
   project: Recipients | null,
-  told: ReadonlySet<string>,
+  ofTasks: readonly AlertEvent[],
 ): AlertEvent[] {
   const state = decision.run?.state
   if (state === run.state || (state !== 'failed' && state !== 'success')) return []
@@ -97,6 +99,8 @@ function ofRun(
   const states = new Map(tasks.map((task) => [task.taskId, task.state]))
   for (const { taskId, set } of decision.tasks) states.set(taskId, set.state)
   const failed = dag.tasks.map(({ id }) => id).filter((id) => states.get(id) === 'failed')
+  const saysAll = ({ kind, taskId }: AlertEvent) => kind === 'task_failed' && failed.every((id) => id === taskId)
+  const told = new Set(ofTasks.filter(saysAll).flatMap((event) => event.destinations))
   return [
     {
       ...about,

@@ -46,6 +46,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['sla_pause'], foundBy: 'no SLA of a paused DAG', seed: 101 },
   { without: ['sla_look'], foundBy: 'recovery is told', seed: 9 },
   { without: ['alert_key'], foundBy: 'an alert is raised once', seed: 2 },
+  { without: ['alerts_in_step'], foundBy: 'every retry is told' },
   { without: ['one_open_message'], foundBy: 'one message under way', seed: 212 },
   { without: ['message_lease'], foundBy: 'one sender at a time' },
   { without: ['message_token'], foundBy: 'no end from a lost sender', seed: 19 },

@@ -70,6 +70,32 @@ describe('alerts of a decision', () => {
     expect(words(others)).toEqual(['task_failed email sales@e.org', 'run_failed email lead@e.org'])
   })
 
+  it('tell of the run those who heard of one task, when another had failed before: the one may be muted', () => {
+    const rules = { ...NO_ALERTS, onFailure: to('sales') }
+    const tasks = [task('extract', [], {}), task('load', [], { alerts: rules })]
+    const ended = (state: 'failed' | 'success') => {
+      const before = snapshot(dag('sales', tasks, { alerts: rules }), { extract: { state, attempt: 1 }, load: RUNNING })
+      const outcome: AttemptOutcome = {
+        taskId: 'load',
+        attempt: 1,
+        result: 'failed',
+        reason: 'exit code 1',
+        retryable: true,
+        outputs: {},
+        endedAt: NOW,
+      }
+      const settled = { ...before, outcomes: [outcome] }
+      const alerts = alertsOf(
+        settled,
+        decide(settled, NOW, () => 0),
+        null,
+      )
+      return alerts.map(({ kind, destinations }) => `${kind} ${destinations.join() || 'nobody'}`)
+    }
+    expect(ended('success')).toEqual(['task_failed email sales@e.org', 'run_failed nobody'])
+    expect(ended('failed')).toEqual(['task_failed email sales@e.org', 'run_failed email sales@e.org'])
+  })
+
   it('tell of retries only where somebody asked for it, with the instant of the next', () => {
     const retries = { task: { retries: 2, retryDelayMs: 1_000 } }
     expect(words({ ...retries, ofTask: { onFailure: to('a') }, ofDag: { onFailure: to('b') } })).toEqual([])

@@ -12,6 +12,8 @@ export class AlertsCheck {
   readonly #dags: (version: string) => Dag | undefined
   readonly #versions = new Map<string, string>()
   readonly #raised = new Map<string, number>()
+  /** by `run task generation.attempt` of each retry that a decision has written: who asked to be told */
+  readonly #retries = new Map<string, string[]>()
   /** who sends a message now, and until when */
   readonly #claims = new Map<number, { token: string; until: Instant }>()
 
@@ -47,11 +49,38 @@ export class AlertsCheck {
     const run = tables.runs.get(runId)?.run
     if (run !== undefined) this.#versions.set(runId, run.version)
     const dag = this.#dags(this.#versions.get(runId) ?? '')
+    for (const { taskId, expect, set } of decision.tasks) {
+      const task = dag?.tasks.find(({ id }) => id === taskId)
+      if (task === undefined || set.state !== 'up_for_retry' || expect.state === 'up_for_retry') continue
+      const to = task.alerts.onRetry ?? dag?.alerts.onRetry ?? null
+      const asked = to === null ? [] : destinationsOf(to)
+      this.#retries.set(`${runId} ${taskId} ${expect.generation}.${expect.attempt}`, asked)
+    }
     const { onFailure } = dag?.alerts ?? { onFailure: null }
     if (decision.run?.state !== 'failed' || host === 'ana' || onFailure === null) return
     if (destinationsOf(onFailure).length === 0) return
     const told = tables.alerts.some((alert) => alert.runId === runId && alert.kind === 'run_failed')
     if (!told) this.#history.violated('every failure is told', `${runId} failed and no alert says so`)
+  }
+
+  /** Each retry is told to those who asked for it and to nobody else, and what is told of as a retry was one. */
+  #retriesAreTold({ alerts, deliveries }: Tables): void {
+    const told = new Map<string, string[]>()
+    for (const { id, kind, key } of alerts) {
+      if (kind !== 'task_retry') continue
+      const to = deliveries.filter(({ alertId }) => alertId === id).map(({ destination }) => destination)
+      const name = key.slice('task_retry '.length)
+      told.set(name, [...(told.get(name) ?? []), ...to])
+      if (!this.#retries.has(name)) this.#history.violated('only a retry is told as one', `${key} was none`)
+    }
+    for (const [name, asked] of this.#retries) {
+      const found = told.get(name) ?? []
+      if ([...found].sort().join() === [...asked].sort().join()) continue
+      this.#history.violated(
+        'every retry is told',
+        `${name} to ${asked.join() || 'nobody'}, told ${found.join() || 'nobody'}`,
+      )
+    }
   }
 
   #made(tables: Tables): void {
@@ -68,6 +97,7 @@ export class AlertsCheck {
     for (const [key, times] of this.#raised) {
       if (times > 1) this.#history.violated('an alert is raised once', `${key} was raised ${times} times`)
     }
+    this.#retriesAreTold(tables)
     const carriedBy = new Map<string, Set<string>>()
     for (const { key, destination, alerts } of mail.arrived) {
       for (const alert of alerts) {

@@ -30,7 +30,9 @@ export function applyDecision(
     const settled = tables.attempt(runId, taskId, attempt)
     if (settled !== undefined) settled.settled = true
   }
-  raiseAlerts(tables, decision.alerts ?? [], now)
+  // without the guard only the end of a run tells of what has happened in it
+  const inStep = tables.guards('alerts_in_step') || decision.run?.state !== undefined
+  raiseAlerts(tables, inStep ? (decision.alerts ?? []) : [], now)
   lookAtSlas(tables, runId, decision.slas, now)
   return 'applied'
 }

@@ -31,6 +31,7 @@ export const STORE_GUARDS = [
   'max_active_tasks',
   'max_active_runs',
   'alert_key',
+  'alerts_in_step',
   'one_open_message',
   'message_lease',
   'message_token',
