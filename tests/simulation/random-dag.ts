@@ -1,6 +1,7 @@
 import type { Recipients } from '../../scheduler/core/alert.js'
 import { NO_ALERTS } from '../../scheduler/core/alerts.js'
 import {
+  type AlertRules,
   type Catchup,
   type Dag,
   type ForEach,
@@ -56,8 +57,15 @@ function randomTask(random: Prng, earlier: readonly Task[], past: boolean): Task
     forEach: random.chance(0.15) ? anyItems(random) : null,
     when: random.chance(0.15) ? 'params.wanted' : null,
     outputs: random.chance(0.15) ? { rows: 'integer' } : {},
-    alerts: { ...NO_ALERTS, onFailure: anyRecipients(random), onRetry: anyRecipients(random) },
+    alerts: taskAlerts(random),
   })
+}
+
+/** Who asks for retries asks for failed checks. */
+function taskAlerts(random: Prng): AlertRules {
+  const onFailure = anyRecipients(random)
+  const onRetry = anyRecipients(random)
+  return { ...NO_ALERTS, onFailure, onRetry, onFailedChecks: onRetry }
 }
 
 /** Some of those that others need choose which of them run. */

@@ -211,6 +211,7 @@ export class SimulatedWorker {
       outputs: {},
       ...how,
       endedAt: host.clock.now(),
+      ...failedChecks(claim, how),
     }
     const report = { ...claimRef(claim), outcome, facts }
     for (;;) {
@@ -286,6 +287,15 @@ function resultOf(fate: number): { result: AttemptOutcome['result'] } {
   if (fate < SUCCEEDS) return { result: 'success' }
   if (fate < 0.76) return { result: 'skipped' }
   return { result: fate < 0.8 ? 'timed_out' : 'failed' }
+}
+
+/** Every third task has a check that its first attempts of a run do not pass, whether that fails them or is only a warning. */
+function failedChecks(
+  { taskId, attempt }: ClaimedTask,
+  { result }: Pick<AttemptOutcome, 'result'>,
+): Pick<AttemptOutcome, 'failedChecks'> {
+  const isChecked = ['t0', 't3', 't6'].includes(taskId) && attempt % 2 === 1
+  return isChecked && (result === 'success' || result === 'failed') ? { failedChecks: ['not_null id'] } : {}
 }
 
 function anyApproval(random: Prng): ApprovalWait {

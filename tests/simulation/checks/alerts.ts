@@ -1,5 +1,6 @@
 import type { Instant } from '../../../json.js'
-import { destinationsOf } from '../../../scheduler/core/alert.js'
+import { destinationsOf, type Recipients } from '../../../scheduler/core/alert.js'
+import type { Decision } from '../../../scheduler/core/model.js'
 import type { Dag } from '../../../scheduler/dag/model.js'
 import type { History } from '../history.js'
 import type { MailServer } from '../mail.js'
@@ -12,8 +13,10 @@ export class AlertsCheck {
   readonly #dags: (version: string) => Dag | undefined
   readonly #versions = new Map<string, string>()
   readonly #raised = new Map<string, number>()
-  /** by `run task generation.attempt` of each retry that a decision has written: who asked to be told */
-  readonly #retries = new Map<string, string[]>()
+  /** by key of each alert of a retry or of failed checks that a decision has given reason for: who asked to be told */
+  readonly #asked = new Map<string, string[]>()
+  /** attempts that reported failed checks: `run/task/attempt` */
+  readonly #unchecked = new Set<string>()
   /** who sends a message now, and until when */
   readonly #claims = new Map<number, { token: string; until: Instant }>()
 
@@ -25,6 +28,7 @@ export class AlertsCheck {
   /** @param tables after the call */
   observe(call: StoreCall, tables: Tables): void {
     if (call.method === 'applyDecision' && call.result === 'applied') this.#failed(call, tables)
+    else if (call.method === 'recordOutcomes') this.#recorded(call)
     else if (call.method === 'makeMessages') this.#made(tables)
     else if (call.method === 'releaseMessages') this.#claims.clear()
     else if (call.method === 'claimMessages') {
@@ -44,18 +48,20 @@ export class AlertsCheck {
     }
   }
 
+  #recorded({ args: [reports], result }: Extract<StoreCall, { method: 'recordOutcomes' }>): void {
+    for (const [index, { runId, taskId, attempt, outcome }] of reports.entries()) {
+      if (result[index] !== 'recorded' || outcome.failedChecks === undefined) continue
+      this.#unchecked.add(`${runId}/${taskId}/${attempt}`)
+    }
+  }
+
   /** A run that fails is told of in the step that makes it fail, unless a person did it. */
   #failed({ args: [runId, , decision], host }: Extract<StoreCall, { method: 'applyDecision' }>, tables: Tables): void {
     const run = tables.runs.get(runId)?.run
     if (run !== undefined) this.#versions.set(runId, run.version)
     const dag = this.#dags(this.#versions.get(runId) ?? '')
-    for (const { taskId, expect, set } of decision.tasks) {
-      const task = dag?.tasks.find(({ id }) => id === taskId)
-      if (task === undefined || set.state !== 'up_for_retry' || expect.state === 'up_for_retry') continue
-      const to = task.alerts.onRetry ?? dag?.alerts.onRetry ?? null
-      const asked = to === null ? [] : destinationsOf(to)
-      this.#retries.set(`${runId} ${taskId} ${expect.generation}.${expect.attempt}`, asked)
-    }
+    // what attempts have reported is settled, and told, before what a person wants is written
+    if (dag !== undefined) this.#tells(runId, dag, decision)
     const { onFailure } = dag?.alerts ?? { onFailure: null }
     if (decision.run?.state !== 'failed' || host === 'ana' || onFailure === null) return
     if (destinationsOf(onFailure).length === 0) return
@@ -63,23 +69,42 @@ export class AlertsCheck {
     if (!told) this.#history.violated('every failure is told', `${runId} failed and no alert says so`)
   }
 
-  /** Each retry is told to those who asked for it and to nobody else, and what is told of as a retry was one. */
-  #retriesAreTold({ alerts, deliveries }: Tables): void {
+  /** Of each retry, and of each attempt with failed checks, those are told who asked for it, but of a failed task once. */
+  #tells(runId: string, dag: Dag, { tasks, settled }: Decision): void {
+    const ended = new Set(settled.map(({ taskId, attempt }) => `${runId}/${taskId}/${attempt}`))
+    for (const { taskId, expect, set } of tasks) {
+      const task = dag.tasks.find(({ id }) => id === taskId)
+      if (task === undefined) continue
+      const to = (recipients: Recipients | null) => (recipients === null ? [] : destinationsOf(recipients))
+      const name = `${runId} ${taskId} ${expect.generation}.${expect.attempt}`
+      if (set.state === 'up_for_retry') {
+        this.#asked.set(`task_retry ${name}`, to(task.alerts.onRetry ?? dag.alerts.onRetry))
+      }
+      const attempt = `${runId}/${taskId}/${expect.attempt}`
+      if (expect.state !== 'running' || !ended.has(attempt) || !this.#unchecked.has(attempt)) continue
+      const told = set.state === 'failed' ? to(task.alerts.onFailure) : []
+      const asked = to(task.alerts.onFailedChecks ?? dag.alerts.onFailedChecks)
+      this.#asked.set(
+        `checks_failed ${name}`,
+        asked.filter((one) => !told.includes(one)),
+      )
+    }
+  }
+
+  /** What was asked for is told, to nobody else, and nothing is told that was not so. */
+  #whatWasAskedIsTold({ alerts, deliveries }: Tables): void {
     const told = new Map<string, string[]>()
     for (const { id, kind, key } of alerts) {
-      if (kind !== 'task_retry') continue
+      if (kind !== 'task_retry' && kind !== 'checks_failed') continue
       const to = deliveries.filter(({ alertId }) => alertId === id).map(({ destination }) => destination)
-      const name = key.slice('task_retry '.length)
-      told.set(name, [...(told.get(name) ?? []), ...to])
-      if (!this.#retries.has(name)) this.#history.violated('only a retry is told as one', `${key} was none`)
+      told.set(key, [...(told.get(key) ?? []), ...to])
+      if (!this.#asked.has(key)) this.#history.violated('only what has happened is told', key)
     }
-    for (const [name, asked] of this.#retries) {
-      const found = told.get(name) ?? []
-      if ([...found].sort().join() === [...asked].sort().join()) continue
-      this.#history.violated(
-        'every retry is told',
-        `${name} to ${asked.join() || 'nobody'}, told ${found.join() || 'nobody'}`,
-      )
+    for (const [key, asked] of this.#asked) {
+      const found = told.get(key) ?? []
+      if (found.toSorted().join() === asked.toSorted().join()) continue
+      const what = key.startsWith('task_retry') ? 'every retry is told' : 'failed checks are told'
+      this.#history.violated(what, `${key} to ${asked.join() || 'nobody'}, told ${found.join() || 'nobody'}`)
     }
   }
 
@@ -97,7 +122,7 @@ export class AlertsCheck {
     for (const [key, times] of this.#raised) {
       if (times > 1) this.#history.violated('an alert is raised once', `${key} was raised ${times} times`)
     }
-    this.#retriesAreTold(tables)
+    this.#whatWasAskedIsTold(tables)
     const carriedBy = new Map<string, Set<string>>()
     for (const { key, destination, alerts } of mail.arrived) {
       for (const alert of alerts) {

@@ -190,7 +190,8 @@ function recordOutcome(
   }
   const retryable = recorded.outcome.retryable || !tables.guards('outcome_final')
   const reason = tables.guards('outcome_reason') ? recorded.outcome.reason : ''
-  attempt.outcome = { ...recorded.outcome, reason, retryable, attempt: attempt.attempt }
+  const checks = tables.guards('checks_kept') ? {} : { failedChecks: [] }
+  attempt.outcome = { ...recorded.outcome, ...checks, reason, retryable, attempt: attempt.attempt }
   attempt.settled = false
   attempt.facts = recorded.facts
   if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }

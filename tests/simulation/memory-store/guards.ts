@@ -32,6 +32,7 @@ export const STORE_GUARDS = [
   'max_active_runs',
   'alert_key',
   'alerts_in_step',
+  'checks_kept',
   'one_open_message',
   'message_lease',
   'message_token',
