@@ -13,9 +13,15 @@ const CACHED_VERSIONS = 256
 
 const COLUMNS = 'dag_id, file, version, paused, pause_reason, present, next_due_at'
 
+/** One reading at a time, so that each is compared with what the one before it has left. */
+const LOCK_READINGS = 'select pg_advisory_xact_lock(7158304)'
+
 const REGISTER = `
 with event as (
   select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
+  -- another scheduler may have told of the same file since this one looked
+  where e.kind <> 'file_broken' or not exists (
+    select 1 from dag_problems p where p.problem ->> 'file' = e.subject and p.problem ->> 'severity' = 'error')
 ), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
     owner text, tags text[], has_next boolean, next_due_at timestamptz, expect text,
@@ -101,15 +107,21 @@ export class DagQueries implements DagStore {
       expect_due: jsonInstant(input.expect?.[dag.id]?.nextDueAt ?? null),
       sources: sourcesOf(dag),
     }))
-    const moved = await this.#database.query<{ dag_id: string }>(REGISTER, [
+    const params = [
       json(dags),
       input.broken,
       json(input.problems),
       sqlInstant(now),
       FILE_DISAPPEARED,
       json(input.alerts ?? []),
-    ])
-    return moved.map((row) => row.dag_id)
+    ]
+    const results = this.#database.exclusive
+      ? [await this.#database.query(REGISTER, params)]
+      : await this.#database.transaction([
+          { sql: LOCK_READINGS, params: [] },
+          { sql: REGISTER, params },
+        ])
+    return (results.at(-1) ?? []).map((row) => String(row.dag_id))
   }
 
   async dags(): Promise<RegisteredDag[]> {

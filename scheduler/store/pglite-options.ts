@@ -42,15 +42,11 @@ function pgliteOptions(folder: string): PGliteOptions {
 }
 
 /**
- * V8 compiles functions of WebAssembly anew once they have run for a while. With its own budget (1.8 million bytes run in Node
- * 20) that takes a processor for the whole start, for functions that hardly run again; with this one a start takes a third
- * less, and what a scheduler runs all day is compiled within its first hundreds of tasks.
+ * V8 compiles the functions of WebAssembly that run often anew, on as many threads as it has. On a machine of two processors that takes
+ * them from the start; one thread does it as well, a little later. For the whole process; to be called before it loads PGlite.
  */
-const TIERING_BUDGET = 60_000_000
-
-/** For the whole process; to be called before it loads PGlite. */
-export function compileLater(): void {
-  setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`)
+export function compileOnOneThread(): void {
+  setFlagsFromString('--wasm-num-compilation-tasks=1')
 }
 
 /** PGlite asks the catalog for all types of arrays when it opens, 0.1 s of it: those of the store are named above. */
@@ -60,7 +56,7 @@ class StorePglite extends PGlite {
 
 /** Opens the database in `folder`, made before by `pglite-init`. */
 export async function openPglite(folder: string): Promise<PGlite> {
-  compileLater()
+  compileOnOneThread()
   const database = new StorePglite(pgliteOptions(folder))
   await database.waitReady
   return database

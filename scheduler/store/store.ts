@@ -82,7 +82,7 @@ export interface DagStore {
       nextDue: Record<string, Instant | null>
       /** what a DAG was compared with: its version, and where `nextDue` moves it, its next due instant; absent for whatever is there */
       expect?: Readonly<Record<string, Pick<RegisteredDag, 'version' | 'nextDueAt'>>>
-      /** raised in the same step; absent for none */
+      /** raised in the same step, but for a broken file whose errors are among the stored problems already; absent for none */
       alerts?: readonly AlertEvent[]
     },
     now: Instant,

@@ -37,6 +37,17 @@ describe('a DAG file that breaks', () => {
     expect(told(on)).toEqual(['file_broken sales.yaml', 'file_mended sales.yaml', 'file_broken sales.yaml'])
   })
 
+  it('is told once where several schedulers read it at the same time', async () => {
+    const on = bench({ projectAlerts: OPS })
+    on.scheduler.start()
+    await reads(on, [sales], [])
+    const broken = () => on.scheduler.register({ dags: [], broken: ['sales.yaml'], problems: [problem('sales.yaml')] })
+    await Promise.all([broken(), broken()])
+    await on.pass(1_000)
+    await broken()
+    expect(told(on)).toEqual(['file_broken sales.yaml'])
+  })
+
   it('is told for a file of defaults too, and of a warning nobody is told', async () => {
     const on = bench({ projectAlerts: OPS })
     on.scheduler.start()

@@ -9,9 +9,11 @@ export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
     async registerDags(input, now) {
+      const broken = new Set(tables.problems.flatMap(({ file, severity }) => (severity === 'error' ? file : [])))
+      const alerts = (input.alerts ?? []).filter(({ kind, subject }) => kind !== 'file_broken' || !broken.has(subject))
       const moved = registerDags(tables, input, now)
       registerSources(tables, input, now)
-      raiseAlerts(tables, input.alerts ?? [], now)
+      raiseAlerts(tables, alerts, now)
       return moved
     },
     async dags() {

@@ -20,6 +20,26 @@ export function dagsSuite(fresh: FreshStore): void {
       store = await fresh()
     })
 
+    it('tells of a broken file once, however many read it, and of each time it breaks', async () => {
+      const at = (now: number) => ({
+        ...{ key: `file_broken sales.yaml ${now}`, kind: 'file_broken' as const, subject: 'sales.yaml', payload: {} },
+        ...{ dagId: null, runId: null, taskId: null, destinations: ['email ops@example.com'], after: null },
+      })
+      const reads = (now: number, problems: Problem[]) =>
+        store.registerDags({ dags: [], broken: ['sales.yaml'], problems, nextDue: {}, alerts: [at(now)] }, now)
+      const told = async () => {
+        const alerts = await store.listAlerts({ dagId: null, acknowledged: null, before: null, limit: 9 })
+        return alerts.map(({ kind, subject }) => `${kind} ${subject}`)
+      }
+      const warned = { ...PROBLEM, severity: 'warning' as const }
+      await store.registerDags({ dags: [], broken: [], problems: [warned], nextDue: {} }, NOW)
+      await Promise.all([1, 2, 3].map((later) => reads(NOW + later, [PROBLEM])))
+      expect(await told()).toEqual(['file_broken sales.yaml'])
+      await store.registerDags({ dags: [], broken: [], problems: [], nextDue: {} }, NOW + 4)
+      await reads(NOW + 5, [PROBLEM])
+      expect(await told()).toHaveLength(2)
+    })
+
     it('registers a DAG and keeps each version for ever', async () => {
       await register(store, dagNamed('sales'))
       await register(store, dagNamed('sales', { version: 'second', description: 'now with returns' }))
