@@ -7,21 +7,22 @@ import { json } from './rows.js'
 import type { ClaimedTask, ClaimRef, ClaimStore, EarlierAttempt, WorkerInfo } from './store.js'
 
 /**
- * The end of a statement whose `picked` are given to the worker.
+ * The end of a statement whose `picked` are given to the worker. A claim may wait for its turn while a task ends and the next is queued in
+ * its place: in the history that one begins no earlier than it was queued, or the two would seem to have run at once.
  * @param also what else changes in their rows
  */
 export const takingPicked = (also = ''): string => `
 ), claimed as (
-  update task_runs t set ${also}state = 'running', reason = '', since = $4, started_at = $4, ended_at = null,
-    claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
+  update task_runs t set ${also}state = 'running', reason = '', since = greatest($4, t.since), started_at = greatest($4, t.since),
+    ended_at = null, claim_token = gen_random_uuid()::text, worker_id = $1, epoch = $2, lease_until = $5, progress = null
   from picked p where t.run_id = p.run_id and t.task_id = p.task_id
   returning t.*
 ), begun as (
   insert into attempts (run_id, task_id, attempt, generation, claim_token, worker_id, claimed_at)
-  select run_id, task_id, attempt, generation, claim_token, worker_id, $4 from claimed
+  select run_id, task_id, attempt, generation, claim_token, worker_id, started_at from claimed
 )
 select c.run_id, c.dag_id, r.version, c.task_id, c.attempt, c.tries, c.generation, c.claim_token, c.lease_until, c.handle, c.woken, c.item,
-  c.queue, c.priority, r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
+  c.queue, c.priority, c.started_at, r.due_at, r.interval_start, r.interval_end, r.params, r.triggered_by, r.trigger, r.no_checks
 from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.position`
 
 /**
@@ -160,6 +161,7 @@ export interface ClaimRow extends Record<string, unknown> {
   item: Json
   queue: string
   priority: number
+  started_at: Instant
   due_at: Instant
   interval_start: Instant
   interval_end: Instant
@@ -186,7 +188,7 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
   ): Promise<ClaimedTask[]> {
     const params = [worker.id, worker.epoch, worker.queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
     const rows = this.#database.exclusive ? await this.#claimAlone(params) : await this.#claimBesideOthers(params)
-    return rows.map((row) => toClaimedTask(row, now))
+    return rows.map(toClaimedTask)
   }
 
   #claimAlone(params: readonly SqlValue[]): Promise<ClaimRow[]> {
@@ -309,7 +311,7 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
   }
 }
 
-function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
+function toClaimedTask(row: ClaimRow): ClaimedTask {
   return {
     runId: row.run_id,
     dagId: row.dag_id,
@@ -330,6 +332,6 @@ function toClaimedTask(row: ClaimRow, claimedAt: Instant): ClaimedTask {
     handle: row.handle,
     woken: row.woken,
     item: row.item,
-    claimedAt,
+    claimedAt: row.started_at,
   }
 }

@@ -58,7 +58,8 @@ export class Execution {
   outcome(end: SlotOutcome, endedAt: Instant): AttemptOutcome | null {
     const { taskId, attempt } = this.claim
     const told = this.stop
-    const own = { ...end, taskId, attempt, endedAt }
+    // the clock of the machine that queued it may be a little ahead
+    const own = { ...end, taskId, attempt, endedAt: Math.max(endedAt, this.claim.claimedAt) }
     if (told === null) return own
     if (told.result === null) return null
     const obeyed = end.result === 'cancelled' || end.result === 'timed_out' || end.result === 'lost'

@@ -124,7 +124,8 @@ function claim(
   return taken.slice(0, limit).map(({ run: { run }, row }) => {
     const token = tables.newToken()
     const { taskId, attempt, tries, generation } = row.task
-    row.task = { ...row.task, state: 'running', since: now, startedAt: now, endedAt: null, reason: '' }
+    const claimedAt = Math.max(now, row.task.since)
+    row.task = { ...row.task, state: 'running', since: claimedAt, startedAt: claimedAt, endedAt: null, reason: '' }
     row.claim = { token, workerId: worker.id, epoch: worker.epoch, leaseUntil: now + leaseMs }
     tables.addAttempt({
       runId: run.id,
@@ -134,7 +135,7 @@ function claim(
       token,
       workerId: worker.id,
       epoch: worker.epoch,
-      claimedAt: now,
+      claimedAt,
       outcome: null,
       settled: false,
       facts: null,
@@ -159,7 +160,7 @@ function claim(
       handle: row.handle,
       woken: row.woken,
       item: row.item,
-      claimedAt: now,
+      claimedAt,
     }
   })
 }

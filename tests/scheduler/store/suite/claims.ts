@@ -57,6 +57,13 @@ export function claimsSuite(fresh: FreshStore): void {
       expect(await claimAll()).toEqual([])
     })
 
+    it('lets none begin before it was queued, whenever the claim was asked for', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const [claim] = await store.claim(WORKER, { now: NOW - 5, leaseMs: LEASE_MS, limit: 1 })
+      expect(claim).toMatchObject({ claimedAt: NOW, leaseUntil: NOW - 5 + LEASE_MS })
+      expect((await store.taskRuns(runId))[0]).toMatchObject({ startedAt: NOW, since: NOW })
+    })
+
     it('hands each task to exactly one of many workers', async () => {
       await queuedRun(store, 'sales', { taskIds: Array.from({ length: 20 }, (_, index) => `t${index}`) })
       const claim = (_: unknown, index: number) =>
