@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { DeadlinePassed, within } from '../../deadline.js'
 import { parseDuration } from '../../duration.js'
 import { SluiceError } from '../../errors.js'
 import type { OperatorContext, OperatorResult } from '../operator.js'
@@ -13,14 +14,14 @@ import { follow } from './redirects.js'
 export async function runRequest(config: HttpConfig, ctx: OperatorContext): Promise<OperatorResult> {
   const request = requestOf(config, httpConnection(config.connection, ctx))
   const timeout = config.timeout ?? DEFAULT_TIMEOUT
-  const deadline = AbortSignal.timeout(parseDuration(timeout) ?? 60_000)
   const started = performance.now()
   const label = `${request.method} ${request.url.origin}${request.url.pathname}`
   ctx.log('info', label)
   try {
-    const signal = AbortSignal.any([ctx.signal, deadline])
     const redirects = config.max_redirects ?? DEFAULT_MAX_REDIRECTS
-    const { answer } = await follow(request, redirects, signal, (line) => ctx.log('info', line))
+    const { answer } = await within(parseDuration(timeout) ?? 60_000, ctx.signal, (signal) =>
+      follow(request, redirects, signal, (line) => ctx.log('info', line)),
+    )
     const status = `${answer.status} ${answer.statusText || (STATUS_CODES[answer.status] ?? '')}`.trim()
     const size = `${answer.body.length.toLocaleString('en-US')} bytes`
     ctx.log('info', `${status}, ${size} in ${Math.round(performance.now() - started)} ms`)
@@ -33,7 +34,7 @@ export async function runRequest(config: HttpConfig, ctx: OperatorContext): Prom
     const outputs = checkOutputs({ status: answer.status, ...outputsOf(answer, config.outputs ?? {}) })
     return { outputs, summary: `${status}, ${size}` }
   } catch (error) {
-    if (ctx.signal.aborted || !deadline.aborted || error !== deadline.reason) throw error
+    if (ctx.signal.aborted || !(error instanceof DeadlinePassed)) throw error
     throw new SluiceError('TIMED_OUT', `${request.url.host} gave no complete answer within ${timeout}.`, {
       cause: error,
       hint: 'Raise `timeout` of the http operator, or ask for less.',

@@ -1,3 +1,4 @@
+import { DeadlinePassed, within } from '../../deadline.js'
 import type { Json, JsonObject } from '../../json.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { SUBMISSION_PROPERTY } from './handle.js'
@@ -69,16 +70,7 @@ export class DriverPages {
 
   async #get(url: string): Promise<Json> {
     try {
-      const response = await fetch(url, { signal: AbortSignal.any([this.signal, AbortSignal.timeout(TIMEOUT_MS)]) })
-      if (!response.ok || response.body === null) return null
-      const parts: Uint8Array[] = []
-      let bytes = 0
-      for await (const part of response.body) {
-        bytes += part.byteLength
-        if (bytes > MAX_BYTES) return null
-        parts.push(part)
-      }
-      return JSON.parse(Buffer.concat(parts).toString('utf8')) as Json
+      return await within(TIMEOUT_MS, this.signal, (signal) => answerOf(url, signal))
     } catch (error) {
       // Not open yet, ending, or something else on that port: figures are a comfort, and the next look may have them.
       if (error instanceof TypeError || error instanceof SyntaxError || isTimeout(error)) return null
@@ -87,8 +79,22 @@ export class DriverPages {
   }
 }
 
+/** The JSON at an address; null when it refuses, or has more to say than is read. */
+async function answerOf(url: string, signal: AbortSignal): Promise<Json> {
+  const response = await fetch(url, { signal })
+  if (!response.ok || response.body === null) return null
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of response.body) {
+    bytes += part.byteLength
+    if (bytes > MAX_BYTES) return null
+    parts.push(part)
+  }
+  return JSON.parse(Buffer.concat(parts).toString('utf8')) as Json
+}
+
 function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError')
+  return error instanceof DeadlinePassed || (error instanceof DOMException && error.name === 'AbortError')
 }
 
 /** Jobs say how much there is to do, stages what they read and wrote. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '../../deadline.js'
 import { messageOf, SluiceError } from '../../errors.js'
 import type { Json } from '../../json.js'
 import type { OperatorContext } from '../operator.js'
@@ -95,8 +96,10 @@ export class SubmissionServer {
   async #request(method: 'GET' | 'POST', path: string, signal: AbortSignal): Promise<Record<string, Json>> {
     const url = `${this.url}/v1/submissions/${path}`
     try {
-      const response = await fetch(url, { method, signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]) })
-      return (await response.json()) as Record<string, Json>
+      return await within(REQUEST_MS, signal, async (bounded) => {
+        const response = await fetch(url, { method, signal: bounded })
+        return (await response.json()) as Record<string, Json>
+      })
     } catch (error) {
       const message = `The submission server of the standalone master does not answer at ${this.url}: ${messageOf(error)}.`
       throw new SluiceError('UNREACHABLE', message, {

@@ -1,3 +1,4 @@
+import { DeadlinePassed, within } from '../../deadline.js'
 import { SluiceError } from '../../errors.js'
 import type { Json } from '../../json.js'
 import { isExpectedStatus, resolvePointer } from '../http/answer.js'
@@ -18,24 +19,15 @@ export async function lookAtAnswer({ http }: WaitForConfig, ctx: LookContext): P
   if (http === undefined) throw new Error('wait_for without http')
   const { equals = {}, timeout = TIMEOUT, ...asked } = http
   const request = requestOf({ ...asked, method: 'GET' }, httpConnection(http.connection, ctx))
-  const deadline = AbortSignal.timeout(durationOf('timeout', timeout))
-  const { answer } = await answered(
-    () => follow(request, MAX_REDIRECTS, AbortSignal.any([ctx.signal, deadline]), () => undefined),
-    deadline,
-    timeout,
-  )
+  const { answer } = await within(durationOf('timeout', timeout), ctx.signal, (signal) =>
+    follow(request, MAX_REDIRECTS, signal, () => undefined),
+  ).catch((error: unknown) => {
+    if (ctx.signal.aborted || !(error instanceof DeadlinePassed)) throw error
+    throw new SluiceError('TIMED_OUT', `no complete answer within ${timeout}`, { cause: error })
+  })
   const lacks = lacking(answer, http.expected_status, equals)
   if (lacks !== null) return { met: null, seen: {}, detail: `${request.url.host} ${lacks}` }
   return { met: { status: answer.status } }
-}
-
-async function answered<Answer>(ask: () => Promise<Answer>, deadline: AbortSignal, timeout: string): Promise<Answer> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!deadline.aborted || error !== deadline.reason) throw error
-    throw new SluiceError('TIMED_OUT', `no complete answer within ${timeout}`, { cause: error })
-  }
 }
 
 function lacking(

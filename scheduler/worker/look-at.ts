@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { within } from '../../deadline.js'
 import { isSluiceError, messageOf } from '../../errors.js'
 import { mapBounded } from '../../lakehouse/objects/concurrency.js'
 import type { LookContext, Operator } from '../../operators/operator.js'
@@ -47,26 +48,28 @@ async function lookAt(due: DueLook, around: LookSurroundings): Promise<LookResul
 async function looked({ condition, seen }: DueLook, around: LookSurroundings, masking: Masking): Promise<Look> {
   const operator = around.operators.get(condition.operator)
   if (operator?.look === undefined) throw new Error(`this worker cannot look for ${condition.operator}`)
-  const { context, opened } = contextOf(condition, around, masking)
-  try {
-    return await operator.look(condition.condition, seen, context)
-  } finally {
-    await opened.close()
-  }
+  const { look } = operator
+  return within(LOOK_MS[condition.weight ?? 'light'], undefined, async (signal) => {
+    const { context, opened } = contextOf(condition, around, masking)
+    try {
+      return await look(condition.condition, seen, { ...context, signal })
+    } finally {
+      await opened.close()
+    }
+  })
 }
 
 function contextOf(
-  { folder, weight = 'light' }: DueLook['condition'],
+  { folder }: DueLook['condition'],
   { config, tables, env, now }: LookSurroundings,
   masking: Masking,
-): { context: LookContext; opened: OpenedLakehouses } {
+): { context: Omit<LookContext, 'signal'>; opened: OpenedLakehouses } {
   const source = { env, folder: config.project }
   const found = (secret: string) => masking.add(secret)
   const lakehouses = new Lakehouses((engine) => lakehouseConfig(config, engine, source, found))
   const context = {
     dag: { folder: join(config.project, folder) },
     project: config.project,
-    signal: AbortSignal.timeout(LOOK_MS[weight]),
     connection: (name: string) => namedConnection(config, name, source, found),
     tables: () => tables.open(lakehouseConfig(config, null, source, found)),
     lakehouse: (name = 'lakehouse') => lakehouses.open(name),

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
@@ -49,6 +49,8 @@ function context(job: string, options: ContextOptions & { connection?: Record<st
       ...options,
     },
   )
+  // a job that hangs is understood by where it stood
+  onTestFailed(() => console.log(ctx.lines.join('\n')))
   return {
     ...ctx,
     now: Date.now,

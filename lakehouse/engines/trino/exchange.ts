@@ -1,5 +1,6 @@
 import http from 'node:http'
 import https from 'node:https'
+import { within } from '../../../deadline.js'
 import { SluiceError } from '../../../errors.js'
 import type { TrinoServer } from './connection.js'
 
@@ -53,12 +54,19 @@ export class Exchange {
     options: { body?: string; headers?: Record<string, string>; signal?: AbortSignal | undefined } = {},
   ): Promise<Answer> {
     const url = this.#address(path)
-    const signals = [AbortSignal.timeout(ANSWER_WITHIN_MS)]
-    if (options.signal !== undefined) signals.push(options.signal)
+    const headers = { ...this.#headers, ...options.headers }
+    return within(ANSWER_WITHIN_MS, options.signal, (signal) =>
+      this.#send(url, { method, headers, agent: this.#agent, signal }, options.body),
+    )
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  #send(url: URL, about: https.RequestOptions, body: string | undefined): Promise<Answer> {
     return new Promise((answered, failed) => {
-      const requester = url.protocol === 'https:' ? https : http
-      const headers = { ...this.#headers, ...options.headers }
-      const request = requester.request(url, { method, headers, agent: this.#agent, signal: AbortSignal.any(signals) })
+      const request = (url.protocol === 'https:' ? https : http).request(url, about)
       request.on('error', (error) => failed(this.#untrusted(error) ?? new NoAnswer(error)))
       request.on('response', (response) => {
         textOf(response).then(
@@ -66,12 +74,8 @@ export class Exchange {
           (error: unknown) => failed(new NoAnswer(error)),
         )
       })
-      request.end(options.body)
+      request.end(body)
     })
-  }
-
-  close(): void {
-    this.#agent.destroy()
   }
 
   #untrusted(error: NodeJS.ErrnoException): SluiceError | null {
