@@ -1,6 +1,7 @@
 import { DURATION_PATTERN } from '../duration.js'
 import { SluiceError } from '../errors.js'
 import { isoInstant, type Json } from '../json.js'
+import { durationProblem } from './duration-problem.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 import { durationOf } from './wait-for/config.js'
 
@@ -101,6 +102,7 @@ export const approval: Operator<ApprovalConfig> = {
     },
     dependentRequired: { on_timeout: ['timeout'] },
   },
+  problems: ({ timeout }) => durationProblem(['timeout'], timeout),
   shortSchema: message,
   longForm: (value) => ({ message: value }),
   async run(config, ctx) {

@@ -7,6 +7,7 @@ import {
   DEFAULT_TIMEOUT,
   type HttpConfig,
 } from './http/config.js'
+import { requestProblems } from './http/problems.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
 
 const url: JsonSchema = {
@@ -176,6 +177,7 @@ export const http: Operator<HttpConfig> = {
   longForm(value: Json): JsonObject {
     return { url: value }
   },
+  problems: requestProblems,
   async run(config: HttpConfig, ctx: OperatorContext): Promise<OperatorResult> {
     const { runRequest } = await import('./http/task-request.js')
     return runRequest(config, ctx)

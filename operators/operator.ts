@@ -34,6 +34,11 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   writesTable: boolean
   /** false: it looks at the outside or acts on it, so that no earlier result may stand for a new one (`skip_if_done`) */
   reusable?: false
+  /**
+   * What is wrong with a configuration that its schema takes, as far as the file alone can tell. Templates are unrendered: a
+   * text that holds one is for the attempt to judge.
+   */
+  problems?(config: Config): ConfigProblem[]
   /** the tables a configuration names without running it; templates unrendered */
   tables?(config: Config): { writes: string[] }
   run(config: Config, ctx: OperatorContext): Promise<OperatorResult>
@@ -48,6 +53,15 @@ export interface Operator<Config extends JsonObject = JsonObject> {
 }
 
 export type Weight = 'heavy' | 'light'
+
+/** A value of a configuration that no attempt could use. */
+export interface ConfigProblem {
+  /** keys from the operator's long form to the value */
+  path: string[]
+  message: string
+  /** what to write instead; '' for nothing */
+  hint: string
+}
 
 /** What a look may use. */
 export interface LookContext {
@@ -70,7 +84,10 @@ export interface OperatorContext extends LookContext {
   dag: { id: string; folder: string }
   run: { id: string; scheduledAt: Instant; intervalStart: Instant; intervalEnd: Instant }
   task: { id: string; attempt: number; generation: number; queue: string }
-  /** what the task has waited for has come to this; null when nothing has come */
+  /**
+   * What the task has waited for has come to this. When the time was over before it came: `{ in_vain }`, what the last look
+   * found instead, or null when nobody has looked.
+   */
   woken: Json
   /** absolute path of the project */
   project: string

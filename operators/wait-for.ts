@@ -2,9 +2,10 @@ import { formatDuration } from '../duration.js'
 import { SluiceError } from '../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../json.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
-import { subject, tryOnce } from './wait-for/condition.js'
+import { foundInVain, subject, tryOnce } from './wait-for/condition.js'
 import { DEFAULT_TIMEOUT, durationOf, type WaitForConfig } from './wait-for/config.js'
 import { WAIT_FOR_DOCS } from './wait-for/docs.js'
+import { waitProblems } from './wait-for/problems.js'
 import { WAIT_FOR_SCHEMA } from './wait-for/schema.js'
 
 /** When the wait began and when it ends; the same for all of its attempts. */
@@ -18,6 +19,7 @@ export const waitFor: Operator<WaitForConfig> = {
   writesTable: false,
   reusable: false,
   schema: WAIT_FOR_SCHEMA,
+  problems: waitProblems,
   async run(config, ctx): Promise<OperatorResult> {
     const since = ctx.now()
     const span: Span = { since, deadline: since + durationOf('timeout', config.timeout ?? DEFAULT_TIMEOUT) }
@@ -36,7 +38,7 @@ export const waitFor: Operator<WaitForConfig> = {
 async function goOn(span: Span, config: WaitForConfig, ctx: OperatorContext): Promise<OperatorResult> {
   ctx.signal.throwIfAborted()
   const what = subject(config, ctx)
-  if (ctx.woken !== null) return over(ctx.woken as JsonObject, what, span, ctx)
+  if (ctx.woken !== null && foundInVain(ctx) === null) return over(ctx.woken as JsonObject, what, span, ctx)
   const tried = await tryOnce(config, ctx)
   if (tried.met !== null) return over(tried.met, what, span, ctx)
   const detail = tried.detail === '' ? '' : `: ${tried.detail}`

@@ -56,7 +56,8 @@ export async function lookFor(config: WaitForConfig, seen: JsonObject, ctx: Look
 
 /** An attempt looks for itself first, but for what needs an engine: of such looks a worker makes one after the other. */
 async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
-  const look = config.sql === undefined ? await firstLook(config, ctx) : NOT_LOOKED
+  const look: Look =
+    config.sql === undefined ? await firstLook(config, ctx) : { met: null, seen: {}, detail: foundInVain(ctx) ?? '' }
   if (look.met !== null) return { met: look.met }
   // who waits how long does not change what is looked at
   const { every: _every, timeout: _timeout, soft_fail: _softFail, ...condition } = config
@@ -76,7 +77,11 @@ async function tryLook(config: WaitForConfig, ctx: OperatorContext): Promise<Tri
   return { met: null, detail: look.detail, until: null, waitsFor }
 }
 
-const NOT_LOOKED: Look = { met: null, seen: {}, detail: '' }
+/** What the last look of a worker found, when the time was over before it found what was waited for; null for nothing. */
+export function foundInVain({ woken }: Pick<OperatorContext, 'woken'>): string | null {
+  const isFound = woken !== null && typeof woken === 'object' && !Array.isArray(woken)
+  return isFound && typeof woken.in_vain === 'string' ? woken.in_vain : null
+}
 
 /** What fails for once is looked past, as by the looks that follow. */
 async function firstLook(config: WaitForConfig, ctx: OperatorContext): Promise<Look> {

@@ -1,6 +1,6 @@
 import { parseDuration } from '../../duration.js'
 import { SluiceError } from '../../errors.js'
-import type { Instant, Json } from '../../json.js'
+import { type Instant, isoInstant, type Json } from '../../json.js'
 import type { HttpConfig } from '../http/config.js'
 
 export type HttpCondition = Pick<
@@ -53,10 +53,19 @@ export function everyMs({ every = DEFAULT_EVERY }: WaitForConfig): number {
 
 const ISO = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/
 
-/** A date (its first instant in UTC) or an instant with its zone. @throws SluiceError for any other text */
-export function instantOf(key: string, text: string): Instant {
+/** A date (its first instant in UTC) or an instant with its zone; null for any other text, and for 30 February. */
+export function instantOrNull(text: string): Instant | null {
   const at = ISO.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(at)) return at
+  const day = Date.parse(text.slice(0, 10))
+  // days that a month does not have are read as days of the next one
+  if (Number.isNaN(at) || isoInstant(day).slice(0, 10) !== text.slice(0, 10)) return null
+  return at
+}
+
+/** @throws SluiceError for what `instantOrNull` does not take */
+export function instantOf(key: string, text: string): Instant {
+  const at = instantOrNull(text)
+  if (at !== null) return at
   throw new SluiceError('OPERATOR_FAILED', `${key}: ${text.slice(0, 100)} is neither a date nor an instant.`, {
     hint: 'Write ISO 8601 with its zone, such as 2026-01-31T07:30:00Z or {{ interval.end }}.',
     retryable: false,

@@ -155,6 +155,10 @@ export function checkTask(
   // what breaks the schema is reported; what templates mean in it cannot be known
   if (!report.isGood([...path, operator.type])) return null
   const config = longForm(operator, task[operator.type] as Json)
+  for (const { path: keys, message, hint } of operator.problems?.(config) ?? []) {
+    const at = isMap(task[operator.type]) ? keys : []
+    report.error([...path, operator.type, ...at], 'value', message, hint)
+  }
   if (operator.type === 'branch') checkBranch(id, task[operator.type] as Json, needs, report)
   const known = knownNames(id, tasks, needs, params, context)
   const reading = new TaskReading(id, operator, task[operator.type] as Json, known, context, report)

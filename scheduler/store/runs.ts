@@ -88,7 +88,11 @@ with heard as materialized (
     cancel_requested = coalesce((c.set ->> 'cancelRequested')::boolean, t.cancel_requested),
     outputs = coalesce(c.set -> 'outputs', t.outputs),
     waits_for = case when c.set ? 'waitsFor' then nullif(c.set -> 'waitsFor', 'null') else t.waits_for end,
-    woken = case when c.set ->> 'state' = 'deferred' or c.set ? 'generation' then null else t.woken end,
+    woken = case when c.set ->> 'state' = 'deferred' or c.set ? 'generation' then null
+      -- nothing has come: the attempt that is to say so is told what the last look has found
+      when t.state = 'deferred' and t.woken is null and c.set ->> 'state' = 'scheduled' and t.waits_for ->> 'kind' = 'look'
+        then (select jsonb_build_object('in_vain', l.detail) from looks l where l.key = t.waits_for ->> 'key' and l.detail <> '')
+      else t.woken end,
     since = case when t.state = c.set ->> 'state' then t.since else $3 end,
     claim_token = case when c.set ->> 'state' = 'running' then t.claim_token end,
     worker_id = case when c.set ->> 'state' = 'running' then t.worker_id end,

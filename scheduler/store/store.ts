@@ -292,7 +292,7 @@ export interface ClaimedTask {
   item: Json
   /** what the attempt before this one saved with saveHandle(), for re-attachment; null for none */
   handle: Json
-  /** what the task waited for has come to this; null when it waited for nothing, or nothing has come */
+  /** what the task waited for has come to this, or what the last look at it found (`in_vain`); null when there is nothing to tell */
   woken: Json
   claimedAt: Instant
 }

@@ -231,9 +231,58 @@ describe('the end of a wait', () => {
     expect((await attempt({ dag: 'bronze' }, { handle: early })).result.deferred).toMatchObject({ until: NOW + 1 })
   })
 
+  it.each([{}, { soft_fail: true }])('tells what the last look of a query has found: %j', async (soft) => {
+    const vain = attempt({ sql: 'SELECT 0', ...soft }, { handle, woken: { in_vain: 'the query gives 0' } })
+    const reason = 'soft_fail' in soft ? (await vain).result.skipped?.reason : (await failureOf(vain)).message
+    expect(reason).toBe('waited in vain for a query to hold: SELECT 0 since 2026-01-02 05:00Z: the query gives 0')
+  })
+
+  it('looks itself once more for a file that has come after the last look', async () => {
+    const file = project.write('late.csv', 'id\n')
+    const { result } = await attempt({ file: 'late.csv' }, { handle, woken: { in_vain: 'no file matches late.csv' } })
+    expect(result.outputs).toMatchObject({ file })
+  })
+
   it('is a failure when a look could not be made', async () => {
     const failed = attempt({ file: 'a.csv' }, { handle, woken: { failed: 'There is no connection minio.' } })
     expect(await failureOf(failed)).toMatchObject({ message: 'There is no connection minio.', retryable: false })
+  })
+})
+
+describe('what the file alone can tell of a wait', () => {
+  const until = (text: string) => ({ until: text })
+  it.each<[JsonObject, string, string]>([
+    [{ ...until('tomorrow') }, 'until', '`until` is neither a date nor an instant: tomorrow'],
+    [{ ...until('2026-02-30') }, 'until', '`until` is neither a date nor an instant: 2026-02-30'],
+    [{ ...until('2026-02-01T07:00') }, 'until', '`until` is neither a date nor an instant: 2026-02-01T07:00'],
+    [
+      { table: 'a.b', changed_since: 'monday' },
+      'changed_since',
+      '`changed_since` is neither a date nor an instant: monday',
+    ],
+    [{ file: 'a', every: '30m1h' }, 'every', '`every` is not a duration: 30m1h'],
+    [{ file: 'a', timeout: '1m1m' }, 'timeout', '`timeout` is not a duration: 1m1m'],
+    [{ file: 's3://a/b' }, 'file', 'a file in a bucket needs a `connection`'],
+    [{ file: 'a', connection: 'minio' }, 'connection', '`connection` belongs to a `file` in a bucket or to `sql`'],
+    [{ http: { url: '/health' } }, 'http.url', '/health is not an http(s) URL'],
+    [{ http: { url: 'https://u:p@example.com' } }, 'http.url', 'the URL holds credentials'],
+    [{ http: { url: 'https://example.com', timeout: '1s1m' } }, 'http.timeout', '`timeout` is not a duration: 1s1m'],
+  ])('%j', (config, path, message) => {
+    const found = given(waitFor.problems, 'problems')(config)
+    expect(found.map((problem) => [problem.path.join('.'), problem.message])).toEqual([[path, message]])
+  })
+
+  it.each<JsonObject>([
+    until('2026-02-28'),
+    until('2026-02-28T23:30:00-05:00'),
+    until('{{ interval.end }}'),
+    { file: 's3://a/b', connection: 'minio' },
+    { file: '{{ vars.landing }}/a', connection: 'minio' },
+    { sql: 'SELECT 1', connection: 'trino', every: '1h30m' },
+    { http: { url: '/health', connection: 'crm' } },
+    { http: { url: '{{ vars.crm }}' } },
+  ])('has nothing to say of %j', (config) => {
+    expect(given(waitFor.problems, 'problems')(config)).toEqual([])
   })
 })
 

@@ -112,6 +112,23 @@ describe('a folder of DAGs', () => {
     ])
   })
 
+  it('refuses what an operator knows that no attempt could use, where it stands', async () => {
+    const tasks = [
+      't1: { wait_for: { until: tomorrow } }',
+      't2: { http: { url: "https://example.com", timeout: 1m1h } }',
+      't3: { http: ftp://example.com }',
+      't4: { approval: { message: go, timeout: 1h1h } }',
+    ]
+    const root = project({ 'dags/a.yaml': `dag: a\ntasks:\n${tasks.map((task) => `  ${task}\n`).join('')}` })
+    const { problems } = await loadFolder({ ...optionsFor(root), operators })
+    expect(problems.map(({ line, column, path, message }) => [line, column, path, message])).toEqual([
+      [3, 28, 'tasks.t1.wait_for.until', '`until` is neither a date nor an instant: tomorrow'],
+      [4, 54, 'tasks.t2.http.timeout', '`timeout` is not a duration: 1m1h'],
+      [5, 15, 'tasks.t3.http', 'ftp://example.com is not an http(s) URL'],
+      [6, 43, 'tasks.t4.approval.timeout', '`timeout` is not a duration: 1h1h'],
+    ])
+  })
+
   it('refuses DAGs that start each other in a circle, wait for their own run, or name no DAG', async () => {
     const starts = (id: string, ...others: string[]) =>
       `dag: ${id}\ntasks:\n${others.map((other, index) => `  t${index}: { trigger_dag: ${other} }\n`).join('')}`

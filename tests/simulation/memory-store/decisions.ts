@@ -1,6 +1,6 @@
-import type { Instant, JsonObject } from '../../../json.js'
+import type { Instant, Json, JsonObject } from '../../../json.js'
 import { newTaskRun } from '../../../scheduler/core/draft.js'
-import type { Decision, Expansion, TaskChange } from '../../../scheduler/core/model.js'
+import type { Decision, Expansion, TaskChange, TaskRun } from '../../../scheduler/core/model.js'
 import { raiseAlerts } from './alerts.js'
 import { lookAtSlas } from './slas.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
@@ -72,6 +72,11 @@ function outputsAfter(tables: Tables, before: JsonObject, outputs: JsonObject): 
   return tables.guards('outputs_anew') ? outputs : { ...outputs, ...before }
 }
 
+function foundInVain(tables: Tables, { waitsFor }: TaskRun): Json {
+  const detail = waitsFor?.kind === 'look' ? (tables.looks.get(waitsFor.key)?.detail ?? '') : ''
+  return detail === '' ? null : { in_vain: detail }
+}
+
 function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Instant): void {
   const before = row.task
   row.task = { ...before, ...set, since: set.state === before.state ? before.since : now }
@@ -81,6 +86,7 @@ function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Ins
     row.progress = null
   }
   if (row.task.generation !== before.generation || set.state === 'deferred') row.woken = null
+  else if (before.state === 'deferred' && set.state === 'scheduled') row.woken ??= foundInVain(tables, before)
   if (before.state !== 'running' || set.state === 'running' || !tables.guards('claim_end')) return
   row.claim = null
   const attempt = tables.attempt(row.runId, before.taskId, before.attempt)

@@ -55,6 +55,7 @@ export interface LookRow {
   table: string
   everyMs: number
   seen: JsonObject
+  detail: string
   nextLookAt: Instant
 }
 

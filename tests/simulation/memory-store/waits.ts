@@ -70,7 +70,7 @@ function wakeWaiting(tables: Tables, asked: readonly Waiting[], now: Instant): s
     if (wait.kind === 'look' && !tables.looks.has(wait.key)) {
       const { operator, condition, folder, table, everyMs, firstMs = everyMs, seen } = wait
       const weight = wait.weight === undefined ? {} : { weight: wait.weight }
-      const look = { queue: row.queue, table, everyMs, seen, nextLookAt: now + firstMs }
+      const look = { queue: row.queue, table, everyMs, seen, detail: '', nextLookAt: now + firstMs }
       tables.looks.set(wait.key, { ...look, condition: { operator, condition, folder, ...weight } })
     }
     const run = awaited(tables, wait)
@@ -137,9 +137,9 @@ function dueLooks(
 
 function recordLooks(tables: Tables, results: readonly LookResult[], now: Instant): string[] {
   const woken = new Set<string>()
-  for (const { key, met, seen } of results) {
+  for (const { key, met, seen, detail } of results) {
     const look = tables.looks.get(key)
-    if (look !== undefined) Object.assign(look, { seen, nextLookAt: now + look.everyMs })
+    if (look !== undefined) Object.assign(look, { seen, detail, nextLookAt: now + look.everyMs })
     if (met === null) continue
     for (const { row, wait } of waiting(tables)) {
       if (wait.on !== `look:${key}`) continue

@@ -218,6 +218,17 @@ export function waitsSuite(fresh: FreshStore): void {
       expect(await store.nextLookAt(queues, 'light')).toBeNull()
     })
 
+    it('tells the attempt after a wait in vain what the last look has found', async () => {
+      const runId = await waiting('sales', LOOK, ['a', 'b'])
+      await store.wakeWaiting(null, NOW)
+      await moveTasks(store, runId, 'scheduled', ['a'])
+      await store.recordLooks([{ key: '1', met: null, seen: {}, detail: 'no file matches a.csv' }], NOW)
+      await moveTasks(store, runId, 'scheduled', ['b'])
+      await store.queueReady(NOW, 10)
+      expect((await claimOne(store)).woken, 'nobody had looked').toBeNull()
+      expect((await claimOne(store)).woken).toEqual({ in_vain: 'no file matches a.csv' })
+    })
+
     it('is looked at apart from others where it needs an engine, the first time as soon as its attempt says', async () => {
       await waiting('sales', LOOK)
       await waiting('stock', { ...LOOK, on: 'look:2', key: '2', weight: 'heavy', firstMs: 5, table: '' })
