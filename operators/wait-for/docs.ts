@@ -27,7 +27,8 @@ Exactly one of \`file\`, \`table\`, \`sql\`, \`http\`, \`until\`, \`after\` and 
 - **A query** needs an engine, so each worker asks one after the other, in one process for all of them: with many different ones look
   less often. A query that is wrong fails the task; one that takes longer than a minute counts as a look that failed.
 
-\`timeout\` (7d) counts over the whole wait. After it the task fails without a retry, or is skipped with \`soft_fail: true\`. Clearing
+\`timeout\` (7d) counts over the whole wait. After it the task fails without a retry, or is skipped with \`soft_fail: true\`, and says
+what the last look found. Durations, instants and addresses that no wait could use are found by \`sluice check\`. Clearing
 the task begins the wait anew; marking it ends the wait.
 
 **Outputs**: of a file \`file\`, \`files\` (at most 1,000 names), \`count\` and \`bytes\`; of a table \`table\`, \`version\` and

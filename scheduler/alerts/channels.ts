@@ -7,7 +7,7 @@ import { type Destination, emailDestination, parseDestination } from '../core/al
 import { resolveSecrets } from '../secrets.js'
 import type { ClaimedMessage, MessageContent } from '../store/alert-store.js'
 import { contentOf } from './content.js'
-import { renderDigest } from './digest.js'
+import { digestOf, renderDigest } from './digest.js'
 import type { AlertFacts } from './facts.js'
 import { renderMessage } from './message.js'
 import type { SendResult, SmtpSettings } from './smtp.js'
@@ -43,12 +43,13 @@ export function createChannels(config: Pick<Config, 'project' | 'connections' | 
           const known = facts[index]
           return known === undefined ? [] : [contentOf(alert, known)]
         })
-        const single = details.length === 1 ? (details[0] ?? null) : null
-        const rendered = single === null ? renderDigest(content, details, base) : renderMessage(single, base)
+        const [single] = details.length === 1 ? details : []
+        const digest = digestOf(content, message.createdAt)
+        const rendered = single === undefined ? renderDigest(digest, details, base) : renderMessage(single, base)
         const destination = parseDestination(message.destination)
         if (destination.kind === 'webhook') {
           const settings = webhookSettings(config, destination.name)
-          const body = webhookBody(rendered, single, content.alerts, base)
+          const body = webhookBody(rendered.subject, digest, details, content, base)
           return toSent(await sendWebhook(settings, body, message.key, now))
         }
         return toSent(await sendMail(config, message.key, destination.to, rendered))

@@ -5,8 +5,9 @@ import { isFinal } from '../core/states.js'
 import type { Alert } from '../store/alert-store.js'
 import type { Dependent } from '../store/store.js'
 import type { AlertFacts } from './facts.js'
+import { sentLate, toldLate, toldLateMs } from './lateness.js'
 import type { AlertContent } from './message.js'
-import { longTime, spelledDuration, timeOfDay } from './times.js'
+import { instantOf, isWithinMinute, longTime, spelledDuration, type TimeStyle, timeOfDay } from './times.js'
 
 interface KindWords {
   severity: AlertContent['severity']
@@ -41,32 +42,45 @@ export const KIND_WORDS: Record<AlertKind, KindWords> = {
 /** What a message about one alert says. */
 export function contentOf(alert: Alert, facts: AlertFacts): AlertContent {
   const { severity, title } = KIND_WORDS[alert.kind]
-  const zone = facts.dag?.schedule?.timezone ?? 'UTC'
+  const style = styleOf(alert, facts)
   return {
     severity,
     title,
     dagId: alert.dagId ?? alert.subject,
     taskId: alert.taskId,
-    summary: summaryOf(alert, facts, zone),
+    summary: summaryOf(alert, facts, style),
     detail: textOf(alert.payload.reason),
-    facts: factsOf(alert, facts, zone),
+    facts: factsOf(alert, facts, style),
     links: linksOf(alert, facts),
     log: severity === 'good' ? [] : facts.log,
     blocked: severity === 'good' ? [] : facts.blocked,
     behind: severity === 'good' ? [] : behindOf(facts),
-    footer: footerOf(alert, facts, zone),
+    footer: footerOf(alert, facts, style),
+  }
+}
+
+/** Seconds count for all times of an alert when what it is about is due between two minutes. */
+function styleOf({ payload }: Alert, { run, dag }: AlertFacts): TimeStyle {
+  const { deadline, retry_at: retryAt, since } = payload
+  const planned = [run?.dueAt ?? null, instantOf(deadline), instantOf(retryAt), instantOf(since)]
+  return {
+    timezone: dag?.schedule?.timezone ?? 'UTC',
+    seconds: planned.some((instant) => instant !== null && isWithinMinute(instant)),
   }
 }
 
 /** What stands behind the name, in the subject too. */
-function summaryOf({ kind, payload, raisedAt }: Alert, { run }: AlertFacts, zone: string): string {
-  const due = run === null ? '' : `, run due ${timeOfDay(run.dueAt, zone, raisedAt)}`
+function summaryOf(alert: Alert, { run, now }: AlertFacts, style: TimeStyle): string {
+  const { kind, payload, raisedAt } = alert
+  const due = run === null ? '' : `, run due ${timeOfDay(run.dueAt, style, raisedAt)}`
   const deadline = instantOf(payload.deadline)
-  const by = deadline === null ? '' : ` by ${timeOfDay(deadline, zone, raisedAt)}`
+  const by = deadline === null ? '' : ` by ${timeOfDay(deadline, style, raisedAt)}`
   switch (kind) {
     case 'sla_missed':
-      return `was due${by}`
+      return `was due${by}${toldLateMs(alert) === 0 ? '' : `, told ${spelledDuration(toldLateMs(alert))} late`}`
     case 'sla_at_risk':
+      // a mail server that was down, and nobody is to run for a deadline that is over
+      if (deadline !== null && deadline <= now) return `was to be warned of before its deadline: due${by}`
       return `${payload.early_warning === 'p50' ? 'will probably' : 'may'} miss its deadline: due${by}`
     case 'sla_recovered':
       return `recovered: done after it was due${by}`
@@ -75,7 +89,9 @@ function summaryOf({ kind, payload, raisedAt }: Alert, { run }: AlertFacts, zone
       return `failed${due}`
     case 'task_retry': {
       const at = instantOf(payload.retry_at)
-      return at === null ? 'failed and is tried again' : `failed and is tried again at ${timeOfDay(at, zone, raisedAt)}`
+      return at === null
+        ? 'failed and is tried again'
+        : `failed and is tried again at ${timeOfDay(at, style, raisedAt)}`
     }
     case 'task_recovered':
     case 'run_recovered':
@@ -93,7 +109,8 @@ function summaryOf({ kind, payload, raisedAt }: Alert, { run }: AlertFacts, zone
   }
 }
 
-function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: string): [string, string][] {
+function factsOf(alert: Alert, facts: AlertFacts, style: TimeStyle): [string, string][] {
+  const { kind, payload, taskId } = alert
   const { run, task, failedChecks, now } = facts
   const deadline = instantOf(payload.deadline)
   const expected = facts.expected?.p50 ?? instantOf(payload.p50)
@@ -102,13 +119,15 @@ function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: stri
   const keeps = taskId === null && kind.startsWith('sla_') ? task : null
   const since = instantOf(payload.since)
   return [
-    ...fact('Due by', deadline === null ? '' : longTime(deadline, zone)),
-    ...fact('Run due', run === null ? '' : longTime(run.dueAt, zone)),
-    ...fact('State', subject === null ? '' : stateText(subject, zone, now)),
+    ...fact('Due by', deadline === null ? '' : longTime(deadline, style)),
+    ...fact('Told late', toldLate(alert, facts, style)),
+    ...fact('Sent late', sentLate(alert, facts)),
+    ...fact('Run due', run === null ? '' : longTime(run.dueAt, style)),
+    ...fact('State', subject === null ? '' : stateText(subject, style, now)),
     ...fact('Late by', kind === 'sla_recovered' ? lateBy(deadline, subject?.endedAt ?? null) : ''),
-    ...fact('Predicted', predicted(expected, latest, deadline, zone, now)),
+    ...fact('Predicted', predicted(expected, latest, deadline, style, now)),
     ...fact('Warned as', kind === 'sla_at_risk' ? shareText(payload.early_warning) : ''),
-    ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, zone, now)}`),
+    ...fact('Because of', keeps === null ? '' : `${keeps.taskId}, ${stateText(keeps, style, now)}`),
     ...fact(
       'Because of',
       kind === 'run_failed' && task !== null && task.reason !== '' ? `${task.taskId}: ${task.reason}` : '',
@@ -119,10 +138,15 @@ function factsOf({ kind, payload, taskId }: Alert, facts: AlertFacts, zone: stri
     ...failedChecks.slice(0, 10).map((check): [string, string] => ['Check', `${check.name}: ${check.message}`]),
     ...(failedChecks.length === 0 ? fact('Checks', listOf(payload.checks)) : []),
     ...problemFacts(payload.problems),
-    ...fact('Last heard of', since === null ? '' : longTime(since, zone)),
-    ...fact('Held', typeof payload.claims === 'number' ? `${payload.claims} running tasks, which are tried again` : ''),
+    ...fact('Last heard of', since === null ? '' : longTime(since, style)),
+    ...fact('Held', typeof payload.claims === 'number' ? heldText(payload.claims) : ''),
     ...fact('Triggered by', run === null || run.kind === 'scheduled' ? '' : run.triggeredBy),
   ]
+}
+
+function heldText(claims: number): string {
+  if (claims === 0) return 'no running task'
+  return `${claims} running ${claims === 1 ? 'task' : 'tasks'}; what has tries left is tried again`
 }
 
 function stateText(
@@ -132,14 +156,14 @@ function stateText(
     endedAt,
     reason,
   }: { state: string; startedAt: Instant | null; endedAt: Instant | null; reason: string },
-  zone: string,
+  style: TimeStyle,
   now: Instant,
 ): string {
   if (endedAt !== null && startedAt !== null) {
-    return `${state} at ${timeOfDay(endedAt, zone, now)}, after ${spelledDuration(endedAt - startedAt)}`
+    return `${state} at ${timeOfDay(endedAt, style, now)}, after ${spelledDuration(endedAt - startedAt)}`
   }
   if (state === 'running' && startedAt !== null) {
-    return `running since ${timeOfDay(startedAt, zone, now)}, ${spelledDuration(now - startedAt)} so far`
+    return `running since ${timeOfDay(startedAt, style, now)}, ${spelledDuration(now - startedAt)} so far`
   }
   return reason === '' ? state : `${state}: ${reason}`
 }
@@ -167,13 +191,13 @@ function predicted(
   expected: Instant | null,
   latest: Instant | null,
   deadline: Instant | null,
-  zone: string,
+  style: TimeStyle,
   now: Instant,
 ): string {
   // longer than ever: it may end at any moment, or not
   if (expected === null || expected <= now) return ''
   const late = deadline === null || expected <= deadline ? '' : `, ${spelledDuration(expected - deadline)} late`
-  return `${timeOfDay(expected, zone, now)}${late}${latest === null ? '' : `; p90 ${timeOfDay(latest, zone, now)}`}`
+  return `${timeOfDay(expected, style, now)}${late}${latest === null ? '' : `; p90 ${timeOfDay(latest, style, now)}`}`
 }
 
 /** `p90`: what the quantile means, as runs */
@@ -226,10 +250,10 @@ const FOLLOWED_BY: Partial<Record<AlertKind, string>> = {
   sla_missed: 'When it is done after all, that is told once too.',
 }
 
-function footerOf(alert: Alert, { dag, now }: AlertFacts, zone: string): string {
+function footerOf(alert: Alert, { dag, now }: AlertFacts, style: TimeStyle): string {
   const file = dag === null ? '' : ` (${dag.file})`
   const more = FOLLOWED_BY[alert.kind] ?? 'This is the only message about it.'
-  return `Raised at ${timeOfDay(alert.raisedAt, zone, now)} because of ${ASKED_BY[alert.kind]}${file}. ${more}`
+  return `Raised at ${timeOfDay(alert.raisedAt, style, now)} because of ${ASKED_BY[alert.kind]}${file}. ${more}`
 }
 
 /** `report (its success starts it)`; how many more there are stands at the end */
@@ -250,9 +274,3 @@ const fact = (name: string, value: string): [string, string][] => (value === '' 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 const listOf = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '')
-
-/** Instants in payloads are ISO 8601. */
-function instantOf(value: unknown): Instant | null {
-  const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN
-  return Number.isNaN(instant) ? null : instant
-}

@@ -1,8 +1,10 @@
+import type { Instant } from '../../json.js'
 import type { Alert, MessageContent } from '../store/alert-store.js'
 import { KIND_WORDS } from './content.js'
+import { toldLateMs } from './lateness.js'
 import { cut, escapeHtml, facts, footer, heading, links, mailFrame, oneLine } from './mail-html.js'
 import { type AlertContent, contentRows, contentText, type RenderedMessage, SUBJECT_LIMIT } from './message.js'
-import { longTime } from './times.js'
+import { instantOf, longTime, spelledDuration, type TimeStyle, timeOfDay } from './times.js'
 
 /** Alerts that a digest names one by one; the rest it counts. */
 export const NAMED_ALERTS = 50
@@ -12,58 +14,67 @@ const COUNTED_DAGS = 20
 /** So few alerts are told in full, one after the other. */
 export const DETAILED_ALERTS = 5
 
-/**
- * Several alerts as one mail: how many of what, and the oldest of them by name.
- * @param details what there is to say of each of a few; empty when they are many
- */
-export function renderDigest(
-  { alerts, counts }: MessageContent,
-  details: readonly AlertContent[],
-  baseUrl: string,
-): RenderedMessage {
-  const base = baseUrl.replace(/\/+$/, '')
+/** Several alerts put together: how many of what, and the oldest of them by name. */
+export interface Digest extends Pick<AlertContent, 'severity' | 'title' | 'detail' | 'facts' | 'links' | 'footer'> {
+  /** whose they are, and how many of each kind */
+  headline: string
+  kinds: string
+  /** one line and the path of its page for each alert that is named */
+  named: readonly { line: string; path: string }[]
+  /** how many there are, named or not */
+  total: number
+}
+
+/** `and 13,950 more`; '' when all are named */
+export function restText({ total }: Digest, named: number): string {
+  return total <= named ? '' : `and ${number(total - named)} more`
+}
+
+/** @param madeAt when they were put together */
+export function digestOf({ alerts, counts }: MessageContent, madeAt: Instant): Digest {
   const total = counts.reduce((sum, { count }) => sum + count, 0)
-  const title = `${number(total)} alerts`
-  const names = namesOf(counts)
   const kinds = byKind(counts)
-  const headline = `${names}: ${kinds}`
-  const named = alerts.slice(0, NAMED_ALERTS)
-  const more = total - named.length
-  const rest = more > 0 ? `and ${number(more)} more` : ''
-  const about = {
+  return {
     severity: worst(counts),
-    title,
-    detail: 'Raised within a short time of each other and put together into one message.',
-    // a few alerts that are told in full have facts and links of their own
-    facts: details.length > 0 ? [] : byDag(counts),
-    links: details.length > 0 ? [] : [{ label: 'All alerts', path: '/alerts' }],
+    title: `${number(total)} alerts`,
+    headline: `${namesOf(counts)}: ${kinds}`,
+    kinds,
+    detail: `Raised ${spanOf(alerts, madeAt)} and put together into one message.`,
+    facts: byDag(counts),
+    links: [{ label: 'All alerts', path: '/alerts' }],
+    named: alerts.slice(0, NAMED_ALERTS).map((alert) => ({ line: lineOf(alert), path: pathOf(alert) })),
+    total,
     footer:
       'Alerts that come together go out together; `alerts.digest` in sluice.yaml says for how long they are gathered.',
-  } as const
+  }
+}
+
+/**
+ * A digest as one mail.
+ * @param details what there is to say of each of a few, which then have facts and links of their own; empty when they are many
+ */
+export function renderDigest(digest: Digest, details: readonly AlertContent[], baseUrl: string): RenderedMessage {
+  const base = baseUrl.replace(/\/+$/, '')
+  const { title, headline, kinds } = digest
+  const about = details.length === 0 ? digest : { ...digest, facts: [], links: [] }
+  const sections = details.length > 0 ? details.map((one) => contentText(one, base)) : [listText(digest, base)]
   return {
     subject: cut(oneLine(`[Sluice] ${title}: ${headline}`), SUBJECT_LIMIT),
-    text: textOf(
-      about,
-      headline,
-      details.length > 0 ? details.map((one) => contentText(one, base)) : [listText(named, rest, base)],
-      base,
-    ),
+    text: textOf(about, sections, base),
     html: mailFrame(`${title}: ${headline}`, kinds, base, [
       heading(about, headline),
       facts(about, '42%'),
       links(about, base),
-      ...(details.length > 0 ? details.flatMap((one) => contentRows(one, base)) : [list(named, rest, base)]),
+      ...(details.length > 0 ? details.flatMap((one) => contentRows(one, base)) : [list(digest, base)]),
       footer(about),
     ]),
   }
 }
 
-type About = Pick<AlertContent, 'title' | 'detail' | 'facts' | 'links' | 'footer'>
-
-function textOf(about: About, headline: string, sections: readonly string[], base: string): string {
+function textOf(about: Digest, sections: readonly string[], base: string): string {
   const width = Math.max(0, ...about.facts.map(([name]) => name.length)) + 2
   const parts = [
-    [about.title.toUpperCase(), oneLine(headline)],
+    [about.title.toUpperCase(), oneLine(about.headline)],
     [about.detail],
     about.facts.map(([name, value]) => `${oneLine(name).padEnd(width)}${oneLine(value)}`),
     ...sections.map((section) => [section]),
@@ -76,24 +87,43 @@ function textOf(about: About, headline: string, sections: readonly string[], bas
     .join('\n\n')}\n`
 }
 
-function listText(named: readonly Alert[], rest: string, base: string): string {
-  const lines = named.map((alert) => `  ${oneLine(lineOf(alert))}\n    ${base}${pathOf(alert)}`)
+function listText(digest: Digest, base: string): string {
+  const { named } = digest
+  const rest = restText(digest, named.length)
+  const lines = named.map(({ line, path }) => `  ${oneLine(line)}\n    ${base}${path}`)
   return (rest === '' ? lines : [...lines, `  ${rest}`]).join('\n')
 }
 
-function list(named: readonly Alert[], rest: string, base: string): string {
-  const rows = named.map((alert) => {
-    const link = `<a href="${escapeHtml(base + pathOf(alert))}" style="color:#4149b8;text-decoration:none;">${escapeHtml(lineOf(alert))}</a>`
+function list(digest: Digest, base: string): string {
+  const { named } = digest
+  const rest = restText(digest, named.length)
+  const rows = named.map(({ line, path }) => {
+    const link = `<a href="${escapeHtml(base + path)}" style="color:#4149b8;text-decoration:none;">${escapeHtml(line)}</a>`
     return `<div style="padding:3px 0;">${link}</div>`
   })
   const last = rest === '' ? '' : `<div style="padding:3px 0;color:#4c5565;">${rest}</div>`
   return `<tr><td style="padding:0 24px 16px;font-size:13px;line-height:20px;">${rows.join('')}${last}</td></tr>`
 }
 
-function lineOf({ kind, subject, dagId, taskId, payload, raisedAt }: Alert): string {
+/** Seconds, because runs may be seconds apart; UTC, because DAGs have zones of their own. */
+const IN_LISTS: TimeStyle = { timezone: 'UTC', seconds: true }
+
+/** `SLA missed: sales.load, was due by Fri 20 Nov 2026, 06:00:00 UTC` */
+function lineOf(alert: Alert): string {
+  const { kind, subject, dagId, taskId, payload, raisedAt } = alert
   const name = dagId === null ? subject : taskId === null ? dagId : `${dagId}.${taskId}`
   const why = typeof payload.reason === 'string' && payload.reason !== '' ? `: ${cut(payload.reason, 160)}` : ''
-  return `${KIND_WORDS[kind].title}: ${name}, ${longTime(raisedAt, 'UTC')}${why}`
+  const deadline = instantOf(payload.deadline)
+  const lateMs = toldLateMs(alert)
+  const late = lateMs === 0 ? '' : `, told ${spelledDuration(lateMs)} late`
+  const when = deadline === null ? longTime(raisedAt, IN_LISTS) : `due by ${longTime(deadline, IN_LISTS)}${late}`
+  return `${KIND_WORDS[kind].title}: ${name}, ${when}${why}`
+}
+
+/** `between 06:00:00 and 06:10:20 UTC`; an outage of the mail server gathers more than a window does */
+function spanOf([oldest]: MessageContent['alerts'], madeAt: Instant): string {
+  const from = timeOfDay(oldest?.raisedAt ?? madeAt, IN_LISTS, madeAt)
+  return `between ${from} and ${timeOfDay(madeAt, IN_LISTS, madeAt)}`
 }
 
 function pathOf({ runId, taskId }: Alert): string {

@@ -4,24 +4,35 @@ import { wallAt } from '../dag/zone.js'
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
-/** `Fri 20 Nov 2026, 06:30 Paris (05:30 UTC)`: the DAG's time first, UTC after it, as on the pages. */
-export function longTime(instant: Instant, timezone: string): string {
-  const wall = new Date(wallAt(timezone, instant))
-  const date = `${WEEKDAYS[wall.getUTCDay()]} ${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]} ${wall.getUTCFullYear()}`
-  const utc = isUtc(timezone) ? '' : ` (${clock(new Date(instant))} UTC)`
-  return `${date}, ${shortTime(instant, timezone)}${utc}`
+/** How the times of a message are shown. */
+export interface TimeStyle {
+  timezone: string
+  /** whether minutes do not tell them apart */
+  seconds: boolean
 }
 
-/** `06:30 Paris` */
-export function shortTime(instant: Instant, timezone: string): string {
+/** True for what is due between two full minutes; `06:30` would be another instant. */
+export const isWithinMinute = (instant: Instant): boolean => Math.floor(instant / 1_000) % 60 !== 0
+
+/** `Fri 20 Nov 2026, 06:30 Paris (05:30 UTC)`: the DAG's time first, UTC after it, as on the pages. */
+export function longTime(instant: Instant, style: TimeStyle): string {
+  const wall = new Date(wallAt(style.timezone, instant))
+  const date = `${WEEKDAYS[wall.getUTCDay()]} ${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]} ${wall.getUTCFullYear()}`
+  const utc = isUtc(style.timezone) ? '' : ` (${clock(instant, style)} UTC)`
+  return `${date}, ${shortTime(instant, style)}${utc}`
+}
+
+/** `06:30 Paris`, with seconds `06:30:20 Paris` */
+export function shortTime(instant: Instant, style: TimeStyle): string {
+  const { timezone } = style
   const zone = isUtc(timezone) ? 'UTC' : (timezone.split('/').at(-1) ?? timezone).replaceAll('_', ' ')
-  return `${clock(new Date(wallAt(timezone, instant)))} ${zone}`
+  return `${clock(wallAt(timezone, instant), style)} ${zone}`
 }
 
 /** `06:30 Paris`, and on another day than that of `now`, as clocks there show it, `5 Nov, 06:30 Paris`. */
-export function timeOfDay(instant: Instant, timezone: string, now: Instant): string {
-  const [wall, today] = [instant, now].map((one) => new Date(wallAt(timezone, one)))
-  const short = shortTime(instant, timezone)
+export function timeOfDay(instant: Instant, style: TimeStyle, now: Instant): string {
+  const [wall, today] = [instant, now].map((one) => new Date(wallAt(style.timezone, one)))
+  const short = shortTime(instant, style)
   if (wall === undefined || wall.toISOString().slice(0, 10) === today?.toISOString().slice(0, 10)) return short
   return `${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]}, ${short}`
 }
@@ -37,6 +48,13 @@ export function spelledDuration(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-const clock = (date: Date): string => date.toISOString().slice(11, 16)
+/** An instant of a payload, where they are ISO 8601; null for anything else. */
+export function instantOf(value: unknown): Instant | null {
+  const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(instant) ? null : instant
+}
+
+const clock = (wall: number, { seconds }: TimeStyle): string =>
+  new Date(wall).toISOString().slice(11, seconds ? 19 : 16)
 
 const isUtc = (timezone: string): boolean => ['UTC', 'Etc/UTC', 'GMT', 'Etc/GMT'].includes(timezone)

@@ -2,9 +2,10 @@ import { createHmac } from 'node:crypto'
 import { messageOf } from '../../errors.js'
 import { isoInstant, type JsonObject } from '../../json.js'
 import { exchange } from '../../operators/http/exchange.js'
-import type { Alert } from '../store/alert-store.js'
+import type { MessageContent } from '../store/alert-store.js'
+import { type Digest, restText } from './digest.js'
 import { COLOURS, cut, oneLine } from './mail-html.js'
-import { type AlertContent, nameOf, type RenderedMessage } from './message.js'
+import { type AlertContent, nameOf } from './message.js'
 import type { SendResult } from './smtp.js'
 
 /** A connection of type `webhook`, its secrets resolved. */
@@ -18,6 +19,9 @@ export interface WebhookSettings {
 const ANSWER_BYTES = 64 * 1024
 const ANSWER_MS = 20_000
 const ALERTS_LISTED = 100
+const COUNTS_LISTED = 100
+/** Chats fold what is longer. */
+const ALERTS_NAMED = 20
 const FIELD_LIMIT = 2_000
 
 /**
@@ -71,29 +75,24 @@ function isPermanent(status: number): boolean {
   return status >= 400 && status < 500 && ![401, 403, 404, 408, 425, 429].includes(status)
 }
 
-/** The body for one alert: text and attachment as Slack and those like it show them, and the alerts as data. */
+/**
+ * The body of a message: text and attachments as Slack and those like it show them, and the alerts as data.
+ * @param details what there is to say of each of a few alerts; empty when they are many, which the digest counts and names
+ */
 export function webhookBody(
-  rendered: RenderedMessage,
-  content: AlertContent | null,
-  alerts: readonly Alert[],
+  subject: string,
+  digest: Digest,
+  details: readonly AlertContent[],
+  { alerts, counts }: MessageContent,
   base: string,
 ): JsonObject {
-  const headline = rendered.subject.replace(/^\[Sluice\] /, '')
-  const link = `${base}${content?.links[0]?.path ?? '/alerts'}`
-  const attachment: JsonObject = {
-    fallback: escaped(headline),
-    color: COLOURS[content?.severity ?? 'bad'].text,
-    title: content === null ? 'All alerts' : escaped(nameOf(content)),
-    title_link: link,
-    text: content === null ? '' : escaped(cut(oneLine(content.detail), FIELD_LIMIT)),
-    fields: fieldsOf(content).map(([title, value]) => {
-      return { title: escaped(title), value: escaped(cut(oneLine(value), FIELD_LIMIT)), short: value.length < 40 }
-    }),
-    footer: 'Sluice',
-  }
+  const headline = subject.replace(/^\[Sluice\] /, '')
   return {
     text: escaped(headline),
-    attachments: [attachment],
+    attachments:
+      details.length > 0 ? details.map((one) => ofAlert(one, details.length === 1, base)) : [ofDigest(digest, base)],
+    total: digest.total,
+    counts: counts.slice(0, COUNTS_LISTED).map(({ kind, dagId, count }) => ({ kind, dag: dagId, count })),
     alerts: alerts.slice(0, ALERTS_LISTED).map((alert) => ({
       kind: alert.kind,
       dag: alert.dagId,
@@ -105,9 +104,53 @@ export function webhookBody(
   }
 }
 
+/** @param isAlone the text of the message says what is the matter */
+function ofAlert(content: AlertContent, isAlone: boolean, base: string): JsonObject {
+  const [link] = content.links
+  const parts = isAlone ? [content.detail] : [content.summary, content.detail]
+  return attachment(content, {
+    title: escaped(nameOf(content)),
+    title_link: `${base}${link?.path ?? '/alerts'}`,
+    fallback: escaped(`${content.title}: ${nameOf(content)} ${content.summary}`),
+    text: escaped(cut(oneLine(parts.filter((part) => part !== '').join(': ')), FIELD_LIMIT)),
+    fields: fieldsOf(content),
+  })
+}
+
+function ofDigest(digest: Digest, base: string): JsonObject {
+  const named = digest.named.slice(0, ALERTS_NAMED)
+  const lines = named.map(({ line, path }) => `<${base}${path}|${escaped(line).replaceAll('|', '/')}>`)
+  const rest = restText(digest, named.length)
+  return attachment(digest, {
+    title: 'All alerts',
+    title_link: `${base}/alerts`,
+    fallback: escaped(`${digest.title}: ${digest.headline}`),
+    text: [escaped(digest.detail), ...lines, ...(rest === '' ? [] : [rest])].join('\n'),
+    fields: digest.facts,
+  })
+}
+
+function attachment(
+  { severity }: Pick<AlertContent, 'severity'>,
+  {
+    fields,
+    ...parts
+  }: { title: string; title_link: string; fallback: string; text: string } & {
+    fields: AlertContent['facts']
+  },
+): JsonObject {
+  return {
+    ...parts,
+    color: COLOURS[severity].text,
+    fields: fields.map(([title, value]) => {
+      return { title: escaped(title), value: escaped(cut(oneLine(value), FIELD_LIMIT)), short: value.length < 40 }
+    }),
+    footer: 'Sluice',
+  }
+}
+
 /** The facts, and who waits. */
-function fieldsOf(content: AlertContent | null): AlertContent['facts'] {
-  if (content === null) return []
+function fieldsOf(content: AlertContent): AlertContent['facts'] {
   const waiting = [
     ['Waiting for it', content.blocked],
     ['DAGs behind it', content.behind],

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { contentOf } from '../../../scheduler/alerts/content.js'
+import { digestOf, renderDigest } from '../../../scheduler/alerts/digest.js'
 import { gatherFacts } from '../../../scheduler/alerts/facts.js'
 import { type AlertContent, renderMessage } from '../../../scheduler/alerts/message.js'
+import { webhookBody } from '../../../scheduler/alerts/webhook.js'
+import type { Run } from '../../../scheduler/core/model.js'
 import type { Alert } from '../../../scheduler/store/alert-store.js'
 import type { Dependent, Store } from '../../../scheduler/store/store.js'
 import { cronSchedule, dag, NOW, snapshot, task } from '../core/dags.js'
@@ -77,6 +80,77 @@ describe('a rendered alert', () => {
   })
 })
 
+describe('many alerts in one message', () => {
+  const alertAt = (index: number, more: Partial<Alert> = {}): Alert => ({
+    ...{ id: index, key: `${index}`, kind: 'task_failed', subject: 'sales.load', dagId: 'sales', taskId: 'load' },
+    ...{ runId: `sales-${index}`, payload: {}, raisedAt: NOW + index * 1_000, acknowledgedBy: null },
+    ...more,
+  })
+  const many = Array.from({ length: 50 }, (_, index) => alertAt(index))
+  const content = { alerts: many, counts: [{ kind: 'task_failed' as const, dagId: 'sales', count: 14_000 }] }
+  const madeAt = NOW + 600_000
+
+  it('tells runs that are seconds apart from each other, and from when to when they were raised', () => {
+    const digest = digestOf(content, madeAt)
+    expect(digest.detail).toBe('Raised between 05:00:00 UTC and 05:10:00 UTC and put together into one message.')
+    expect(new Set(digest.named.map(({ line }) => line)).size).toBe(50)
+    const { text } = renderDigest(digest, [], 'http://x')
+    expect(text).toContain('Failed: sales.load, Fri 20 Nov 2026, 05:00:20 UTC\n    http://x/runs/sales-20/tasks/load')
+    expect(text).toContain('and 13,950 more')
+  })
+
+  it('names the deadline of a miss, and how late it is told', () => {
+    const payload = { deadline: new Date(NOW + 20_000).toISOString() }
+    const lines = [NOW + 20_000, NOW + 620_000].map((raisedAt) => {
+      return digestOf({ ...content, alerts: [alertAt(0, { kind: 'sla_missed', payload, raisedAt })] }, madeAt).named[0]
+        ?.line
+    })
+    expect(lines).toEqual([
+      'SLA missed: sales.load, due by Fri 20 Nov 2026, 05:00:20 UTC',
+      'SLA missed: sales.load, due by Fri 20 Nov 2026, 05:00:20 UTC, told 10 m late',
+    ])
+  })
+
+  it('says as much to a webhook: counts, names with their links, and the same as data', () => {
+    const reason = '<!channel> | <https://evil.example|click>'
+    const evil = { ...content, alerts: many.map((alert) => ({ ...alert, payload: { reason } })) }
+    const body = webhookBody('[Sluice] x', digestOf(evil, madeAt), [], evil, 'http://x') as unknown as {
+      attachments: { color: string; text: string; fields: unknown[] }[]
+      alerts: unknown[]
+    }
+    expect(body).toMatchObject({ total: 14_000, counts: [{ kind: 'task_failed', dag: 'sales', count: 14_000 }] })
+    const [attachment] = body.attachments
+    expect(attachment?.fields).toEqual([{ title: 'sales', value: '14,000 failed tasks', short: true }])
+    const [detail, first, ...others] = attachment?.text.split('\n') ?? []
+    expect(detail).toContain('Raised between')
+    expect(first).toBe(
+      '<http://x/runs/sales-0/tasks/load|Failed: sales.load, Fri 20 Nov 2026, 05:00:00 UTC: &lt;!channel&gt; / &lt;https://evil.example/click&gt;>',
+    )
+    expect(others).toHaveLength(20)
+    expect(others.at(-1)).toBe('and 13,980 more')
+    expect(body.alerts).toHaveLength(50)
+  })
+
+  it('says all of a few to a webhook, each for itself and in its own colour', () => {
+    const few = { alerts: many.slice(0, 2), counts: [{ kind: 'task_failed' as const, dagId: 'sales', count: 2 }] }
+    const details = [
+      {
+        ...CONTENT,
+        severity: 'bad' as const,
+        taskId: 'load',
+        detail: 'exit 3',
+        links: [{ label: 'Open', path: '/runs/a' }],
+      },
+      { ...CONTENT, facts: [['Tasks', '2 of 2 done']] as const },
+    ]
+    const body = webhookBody('[Sluice] x', digestOf(few, madeAt), details, few, 'http://x')
+    expect(body.attachments).toMatchObject([
+      { title: 'sales.load', title_link: 'http://x/runs/a', text: 'ended 12 minutes late: exit 3', color: '#b91c2b' },
+      { title: 'sales', text: 'ended 12 minutes late', color: '#0f7a5c', fields: [{ title: 'Tasks' }] },
+    ])
+  })
+})
+
 describe('an alert about a run that is late', () => {
   const MINUTE = 60_000
   const tasks = [task('load'), task('rfm', ['load'], { config: { to: 'gold.rfm' } }), task('report', ['rfm'])]
@@ -100,9 +174,14 @@ describe('an alert about a run that is late', () => {
     ...{ payload: { deadline: new Date(deadline).toISOString() }, raisedAt: deadline, acknowledgedBy: null },
   }
   const asked: Parameters<Store['dependents']>[0][] = []
-  const told = async (alert: Alert, pastRuns = Array.from({ length: 6 }, () => past), taskRuns = rows) => {
+  const told = async (
+    alert: Alert,
+    pastRuns = Array.from({ length: 6 }, () => past),
+    taskRuns = rows,
+    { now = deadline + 5_000, of = {} }: { now?: number; of?: Partial<Run> } = {},
+  ) => {
     const store = {
-      run: async () => ({ ...run, state: 'running' as const, startedAt: NOW }),
+      run: async () => ({ ...run, state: 'running' as const, startedAt: NOW, ...of }),
       taskRuns: async () => taskRuns,
       dagVersion: async () => sales,
       dag: async () => null,
@@ -114,7 +193,7 @@ describe('an alert about a run that is late', () => {
       },
     }
     const logs = { tail: async () => [{ line: 1, at: '', level: 'info' as const, message: 'scoring' }] }
-    const facts = await gatherFacts(store, logs, alert, deadline + 5_000, (error) => expect(error).toBeNull())
+    const facts = await gatherFacts(store, logs, alert, now, (error) => expect(error).toBeNull())
     return contentOf(alert, facts)
   }
 
@@ -156,7 +235,9 @@ describe('an alert about a run that is late', () => {
 
   it('says of a warning what it goes by', async () => {
     const risk = (share: string) =>
-      told({ ...missed, kind: 'sla_at_risk', payload: { ...missed.payload, early_warning: share } })
+      told({ ...missed, kind: 'sla_at_risk', payload: { ...missed.payload, early_warning: share } }, undefined, rows, {
+        now: deadline - MINUTE,
+      })
     expect((await risk('p90')).summary).toBe('may miss its deadline: due by 07:00 Paris')
     expect((await risk('p50')).summary).toBe('will probably miss its deadline: due by 07:00 Paris')
     expect((await risk('p75')).facts).toContainEqual(['Warned as', '25 in 100 runs like it would be late (p75)'])
@@ -177,6 +258,68 @@ describe('an alert about a run that is late', () => {
     const old = { ...missed, kind: 'run_failed' as const, raisedAt: NOW + 20 * 3_600_000 }
     expect((await told(old)).summary).toBe('failed, run due 20 Nov, 06:00 Paris')
     expect((await told({ ...old, raisedAt: NOW })).summary).toBe('failed, run due 06:00 Paris')
+  })
+
+  it('says by how much it is told late, and why', async () => {
+    const late = { ...missed, raisedAt: deadline + 132 * MINUTE }
+    const now = late.raisedAt + 5_000
+    const of = async (alert: Alert, about: { now: number; of?: Partial<Run> }) => {
+      const { summary, facts } = await told(alert, [], rows, about)
+      return [summary, ...facts.filter(([name]) => name.endsWith(' late')).map(([, value]) => value)]
+    }
+    expect(await of(late, { now })).toEqual([
+      'was due by 07:00 Paris, told 2 h 12 m late',
+      '2 h 12 m after the deadline; Sluice was down at the deadline, or the DAG was paused',
+    ])
+    expect(await of(late, { now, of: { createdAt: deadline + 131 * MINUTE } })).toEqual([
+      'was due by 07:00 Paris, told 2 h 12 m late',
+      '2 h 12 m after the deadline; the run was made only at 09:11 Paris',
+    ])
+    expect(await of({ ...missed, raisedAt: deadline + MINUTE - 1 }, { now: deadline + MINUTE })).toEqual([
+      'was due by 07:00 Paris',
+    ])
+    expect(await of(missed, { now: deadline + 10 * MINUTE })).toEqual([
+      'was due by 07:00 Paris',
+      '10 m after it was raised; it could not be sent before',
+    ])
+    expect(await of({ ...missed, kind: 'sla_recovered' }, { now: deadline + MINUTE })).toHaveLength(1)
+  })
+
+  it('calls nobody to a deadline that is over', async () => {
+    const risk: Alert = { ...missed, kind: 'sla_at_risk', raisedAt: deadline - 5 * MINUTE }
+    const summary = async (now: number) => (await told(risk, [], rows, { now })).summary
+    expect(await summary(deadline - 1)).toBe('may miss its deadline: due by 07:00 Paris')
+    expect(await summary(deadline)).toBe('was to be warned of before its deadline: due by 07:00 Paris')
+  })
+
+  it('shows seconds where something is due between two minutes', async () => {
+    const payload = { deadline: new Date(NOW + 20_000).toISOString() }
+    const { summary, facts, footer } = await told({ ...missed, payload, raisedAt: NOW + 20_000 }, [], rows)
+    expect(summary).toBe('was due by 06:00:20 Paris')
+    expect(Object.fromEntries(facts)).toMatchObject({
+      'Due by': 'Fri 20 Nov 2026, 06:00:20 Paris (05:00:20 UTC)',
+      State: 'running since 06:00:00 Paris, 1 h 00 m so far',
+    })
+    expect(footer).toContain('Raised at 06:00:20 Paris')
+    const retry: Alert = { ...missed, kind: 'task_retry', payload: { retry_at: new Date(NOW + 500).toISOString() } }
+    expect((await told(retry, [])).summary, 'fractions are nothing to show').toBe(
+      'failed and is tried again at 06:00 Paris',
+    )
+  })
+
+  it('says what of a silent worker is tried again, and when it was heard of to the second', async () => {
+    const gone: Alert = {
+      ...{ ...missed, kind: 'worker_gone', subject: 'worker vm-2', dagId: null, runId: null },
+      payload: { since: new Date(NOW + 9_109).toISOString(), claims: 2 },
+    }
+    expect(Object.fromEntries((await told(gone, [])).facts)).toMatchObject({
+      'Last heard of': 'Fri 20 Nov 2026, 05:00:09 UTC',
+      Held: '2 running tasks; what has tries left is tried again',
+    })
+    expect((await told({ ...gone, payload: { ...gone.payload, claims: 0 } }, [])).facts).toContainEqual([
+      'Held',
+      'no running task',
+    ])
   })
 
   it('predicts nothing that it does not know', async () => {
