@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant } from '../../json.js'
 import { type AlertEvent, destinationsOf, type Recipients } from '../core/alert.js'
-import { type Dag, DEFAULTS_FILE, type Problem } from '../dag/model.js'
-import type { RegisteredDag } from '../store/store.js'
+import type { Dag, Problem } from '../dag/model.js'
+import type { RegisteredDag, Store } from '../store/store.js'
 import { firstDue } from './catchup.js'
 import type { Ports } from './ports.js'
 
@@ -27,16 +27,17 @@ const MOVED_LIMIT = 25
 export async function registerReading(ports: Ports, reading: DagReading): Promise<void> {
   const { events } = ports
   for (let tries = 0; tries < MOVED_LIMIT; tries += 1) {
-    const { moved, alerts } = await registerOnce(ports, reading)
+    const moved = await registerOnce(ports, reading)
     events.emit({ kind: 'dags' })
-    if (alerts > 0) events.emit({ kind: 'alerts' })
+    // whether there are any is decided in the store
+    if (ports.projectAlerts !== null) events.emit({ kind: 'alerts' })
     if (moved.length === 0) return
   }
   const again = 'The folder is read again when it changes; find out who else registers DAGs in this store.'
   throw new SluiceError('STATE_CONFLICT', 'The DAGs kept changing while they were to be registered.', { hint: again })
 }
 
-async function registerOnce(ports: Ports, reading: DagReading): Promise<{ moved: string[]; alerts: number }> {
+async function registerOnce(ports: Ports, reading: DagReading): Promise<string[]> {
   const { store, clock, timetable, projectAlerts } = ports
   const now = clock.now()
   const known = new Map((await store.dags()).map((dag) => [dag.id, dag]))
@@ -49,37 +50,24 @@ async function registerOnce(ports: Ports, reading: DagReading): Promise<{ moved:
       nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
     }
   }
-  const alerts = projectAlerts === null ? [] : fileAlerts(await store.problems(), reading, projectAlerts, now)
-  return { moved: await store.registerDags({ ...reading, nextDue, expect, alerts }, now), alerts: alerts.length }
+  return store.registerDags({ ...reading, nextDue, expect, ...fileAlerts(reading, projectAlerts, now) }, now)
 }
 
-/** Files that cannot be used any more, and those that can again. */
-function fileAlerts(before: readonly Problem[], reading: DagReading, to: Recipients, now: Instant): AlertEvent[] {
-  const [were, are] = [errorsByFile(before), errorsByFile(reading.problems)]
-  const about = { dagId: null, runId: null, taskId: null, destinations: destinationsOf(to) }
-  const broken = [...are].filter(([file]) => !were.has(file))
-  const usable = new Set(reading.dags.map(({ file }) => file))
-  // a file that has been removed is not mended; one of defaults is no DAG, and whether it is still there does not matter
-  const mended = [...were.keys()].filter((file) => !are.has(file) && (usable.has(file) || isDefaults(file)))
-  return [
-    ...broken.map(([file, problems]): AlertEvent => {
-      const key = `file_broken ${file} ${isoInstant(now)}`
-      return { ...about, key, kind: 'file_broken', subject: file, payload: { problems }, after: null }
-    }),
-    ...mended.map((file): AlertEvent => {
-      return {
-        ...about,
-        key: `file_mended ${file}`,
-        kind: 'file_mended',
-        subject: file,
-        payload: {},
-        after: 'file_broken',
-      }
-    }),
-  ]
+/**
+ * Who is told of which files. Whether one could be used before, or could not, is for the store to say as it registers the
+ * reading: another scheduler may register another one until then.
+ */
+function fileAlerts({ problems }: DagReading, to: Recipients | null, now: Instant): FileAlerts {
+  if (to === null) return {}
+  const destinations = destinationsOf(to)
+  const about = { kind: 'file_broken', dagId: null, runId: null, taskId: null, destinations, after: null } as const
+  const alerts = [...errorsByFile(problems)].map(([file, errors]): AlertEvent => {
+    return { ...about, key: `file_broken ${file} ${isoInstant(now)}`, subject: file, payload: { problems: errors } }
+  })
+  return { alerts, mendedTo: destinations }
 }
 
-const isDefaults = (file: string): boolean => file.split('/').at(-1) === DEFAULTS_FILE
+type FileAlerts = Pick<Parameters<Store['registerDags']>[0], 'alerts' | 'mendedTo'>
 
 const PROBLEMS_TOLD = 10
 

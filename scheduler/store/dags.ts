@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import { NO_ALERTS } from '../core/alerts.js'
-import type { Dag, Problem } from '../dag/model.js'
+import { type Dag, DEFAULTS_FILE, type Problem } from '../dag/model.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { json, jsonInstant } from './rows.js'
@@ -17,16 +17,24 @@ const COLUMNS = 'dag_id, file, version, paused, pause_reason, present, next_due_
 const LOCK_READINGS = 'select pg_advisory_xact_lock(7158304)'
 
 const REGISTER = `
-with event as (
-  select * from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
-  -- another scheduler may have told of the same file since this one looked
-  where e.kind <> 'file_broken' or not exists (
-    select 1 from dag_problems p where p.problem ->> 'file' = e.subject and p.problem ->> 'severity' = 'error')
-), ${raisingAlerts('event e', '$4::timestamptz')}, input as (
+with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(dag_id text, file text, version text, spec jsonb, description text,
     owner text, tags text[], has_next boolean, next_due_at timestamptz, expect text,
     expect_due timestamptz, sources jsonb)
-), versions as (
+), broken_before as (
+  select distinct problem ->> 'file' as file from dag_problems where problem ->> 'severity' = 'error'
+), broken as (
+  select distinct value ->> 'file' as file from jsonb_array_elements($3::jsonb) where value ->> 'severity' = 'error'
+), event as (
+  -- another scheduler may have told of the same file since this one looked
+  select key, kind, subject, "dagId", "runId", "taskId", payload, destinations, after
+  from jsonb_to_recordset($6::jsonb) as e(${ALERT_EVENTS})
+  where kind <> 'file_broken' or subject not in (select file from broken_before)
+  union all
+  select 'file_mended ' || file, 'file_mended', file, null, null, null, '{}'::jsonb, $7::text[], 'file_broken'
+  from broken_before where $7::text[] is not null and file not in (select file from broken)
+    and (file in (select file from input) or regexp_replace(file, '.*/', '') = $8)
+), ${raisingAlerts('event e', '$4::timestamptz')}, versions as (
   insert into dag_versions (version, dag_id, spec, created_at)
   select version, dag_id, spec, $4 from input where spec is not null on conflict (version) do nothing
 ), registered as (
@@ -114,6 +122,8 @@ export class DagQueries implements DagStore {
       sqlInstant(now),
       FILE_DISAPPEARED,
       json(input.alerts ?? []),
+      input.mendedTo ?? null,
+      DEFAULTS_FILE,
     ]
     const results = this.#database.exclusive
       ? [await this.#database.query(REGISTER, params)]

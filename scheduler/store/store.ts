@@ -84,6 +84,11 @@ export interface DagStore {
       expect?: Readonly<Record<string, Pick<RegisteredDag, 'version' | 'nextDueAt'>>>
       /** raised in the same step, but for a broken file whose errors are among the stored problems already; absent for none */
       alerts?: readonly AlertEvent[]
+      /**
+       * destinations that are told, in the same step, of each file with stored errors that has none any more and is that of a
+       * DAG in `dags`, or one of defaults (`file_mended`, once for each `file_broken`); absent for nobody
+       */
+      mendedTo?: readonly string[]
     },
     now: Instant,
   ): Promise<string[]>

@@ -65,6 +65,9 @@ export function describeCall(call: StoreCall): string {
         'settleSlas',
         call.result.map(({ runId, taskId, sla }) => `${runId}/${taskId ?? ''} ${sla}`),
       )
+    case 'raiseAlerts':
+    case 'removeWorker':
+      return `${call.method} -> ${call.method === 'raiseAlerts' ? call.result.join(', ') : call.args[0]}`
     case 'muteAlerts':
     case 'endMute':
     case 'setPaused':

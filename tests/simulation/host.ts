@@ -37,6 +37,7 @@ export class Host {
   #life = 0
   #alive = false
   #pausedUntil: Instant = 0
+  #isGone = false
 
   constructor(name: string, weather: Weather, boot: (host: Host) => void) {
     this.name = name
@@ -48,8 +49,13 @@ export class Host {
     return this.#alive
   }
 
+  /** counts its starts */
+  get life(): number {
+    return this.#life
+  }
+
   boot(): void {
-    if (this.#alive) return
+    if (this.#alive || this.#isGone) return
     this.#life += 1
     this.#alive = true
     this.#pausedUntil = 0
@@ -64,6 +70,16 @@ export class Host {
     this.#weather.history.record(this.name, `crashes: ${why}`)
     const { time, random } = this.#weather
     time.schedule(time.now + random.pick([50, 500, 5_000, 40_000]), () => this.boot())
+  }
+
+  /** As a crash, for `awayMs`; null for good. */
+  leave(awayMs: number | null): void {
+    this.#isGone = awayMs === null
+    if (!this.#alive) return
+    this.#alive = false
+    this.#weather.history.record(this.name, awayMs === null ? 'leaves for good' : `leaves for ${awayMs} ms`)
+    const { time } = this.#weather
+    if (awayMs !== null) time.schedule(time.now + awayMs, () => this.boot())
   }
 
   /** Nothing happens here for a while; then it goes on as if nothing had been. */

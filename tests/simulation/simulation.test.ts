@@ -25,6 +25,12 @@ const LOOKS_FOR = {
   'condition that does not hold': /running>skipped \(`when` is false\)/,
   'outputs not as declared': /running>failed \(.*without the declared rows/,
   mute: /mute dag\d \S+ until \d+ -> \{"mute"/,
+  'file that breaks': /folder \w+ breaks/,
+  'file that is mended': /folder \w+ is mended/,
+  'run while its file is broken': /is made while \w+\.yaml is broken/,
+  'silent worker': /raiseAlerts -> .*worker_gone/,
+  'worker that signs off': /removeWorker -> worker/,
+  'worker that is gone for good': /leaves for good/,
   'mute ended by hand': /unmute \d -> undefined/,
 }
 const seenIn = new Map<number, string[]>()

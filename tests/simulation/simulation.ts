@@ -1,19 +1,21 @@
 import { isSluiceError, messageOf } from '../../errors.js'
 import { AlertOutbox } from '../../scheduler/alerts/outbox.js'
 import { isFailure, isFinalRun } from '../../scheduler/core/states.js'
-import type { Dag, Schedule } from '../../scheduler/dag/model.js'
+import type { Dag } from '../../scheduler/dag/model.js'
 import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
-import type { Timetable } from '../../scheduler/loop/ports.js'
 import type { Queue } from '../../scheduler/queue/queue.js'
 import { createScheduler, type Log, type Scheduler } from '../../scheduler/scheduler.js'
 import { Checks } from './checks/checks.js'
 import { describeCall } from './describe.js'
+import { Folder } from './folder.js'
+import { EVERY_DAY, type Guard, isStoreGuard, neverConflicting, withoutSilenceKey } from './guards-outside.js'
 import { History, type Violation } from './history.js'
 import { type FaultRates, Host, type Weather } from './host.js'
 import { Lake } from './lake.js'
+import { beginLeaving } from './leaving.js'
 import { MailServer } from './mail.js'
-import { createMemoryStore, type StoreGuard } from './memory-store/index.js'
+import { createMemoryStore } from './memory-store/index.js'
 import { Outside, WAITING, waitingDag } from './outside.js'
 import { People } from './people.js'
 import { Prng } from './prng.js'
@@ -21,10 +23,6 @@ import { POOLS, randomDag } from './random-dag.js'
 import { type Observer, remoteStore } from './remote-store.js'
 import { VirtualTime } from './virtual-time.js'
 import { SimulatedWorker } from './worker.js'
-
-/** Guards outside the store that can be taken away. */
-export type Guard = StoreGuard | (typeof GUARDS_OUTSIDE)[number]
-const GUARDS_OUTSIDE = ['commit_token', 'conflict', 'sweep', 'calendar'] as const
 
 export interface SimulationResult {
   seed: number
@@ -38,6 +36,8 @@ export interface SimulationResult {
 /** two minutes before midnight in Bogotá, of a Friday */
 const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
+/** What came later draws from chances of its own, so that the histories of the seeds without it stay as they were. */
+const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf }
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
 
@@ -68,7 +68,7 @@ class World {
   readonly #hosts: Host[] = []
   readonly #schedulers = new Map<string, Scheduler>()
   readonly #workers = new Map<string, SimulatedWorker>()
-  readonly #dags = new Map<string, Dag>()
+  readonly #folder: Folder
   #ana: People | null = null
 
   constructor(seed: number, without: readonly Guard[]) {
@@ -85,13 +85,14 @@ class World {
     this.#store = createMemoryStore({ without: without.filter(isStoreGuard) })
     this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
     this.#outside = new Outside(this.#time, this.#random, () => this.#weather.stormy)
-    this.#checks = new Checks(this.#history, this.#store, this.#outside)
+    this.#folder = this.#emptyFolder(new Prng(seed ^ OWN_CHANCE.folder))
+    this.#checks = new Checks(this.#history, this.#store, this.#outside, this.#folder.isLocked)
     this.#mail = new MailServer(this.#history, this.#random, START)
     const dags = this.#random.int(1, 3)
     for (let index = 0; index < dags; index += 1) {
-      this.#dags.set(`dag${index}`, randomDag(this.#random, `dag${index}`, 1))
+      this.#folder.commit(randomDag(this.#random, `dag${index}`, 1))
     }
-    if (this.#random.chance(0.4)) this.#dags.set(WAITING, waitingDag(this.#random, 1))
+    if (this.#random.chance(0.4)) this.#folder.commit(waitingDag(this.#random, 1))
     if (this.#random.chance(0.4)) this.#buildEmbedded()
     else this.#buildCluster()
   }
@@ -101,7 +102,9 @@ class World {
     for (const host of this.#hosts) host.boot()
     this.#people()
     this.#chaos()
-    if (this.#dags.has(WAITING)) this.#outside.begin()
+    if (this.#folder.ids.includes(WAITING)) this.#outside.begin()
+    this.#folder.begin(START + STORM_MS)
+    this.#leaving()
     await this.#time.runUntil(START + STORM_MS, () => this.#history.isOverlong)
     this.#calm()
     let ended = false
@@ -114,6 +117,7 @@ class World {
     look()
     await this.#time.runUntil(START + STORM_MS + CALM_MS, () => ended || this.#history.isOverlong)
     if (this.#history.isOverlong) this.#history.violated('it comes to rest', 'so much has happened that it never will')
+    this.#checks.files.end(this.#folder.brokenFiles())
     this.#checks.end(this.#mail)
   }
 
@@ -201,7 +205,16 @@ class World {
     scheduler.start()
     this.#bootOutbox(host, store, events)
     void this.#register(scheduler)
+    this.#folder.watch(host, scheduler)
     return scheduler
+  }
+
+  #emptyFolder(random: Prng): Folder {
+    return new Folder({
+      ...{ time: this.#time, random, history: this.#history },
+      next: (dagId, version) => anyDag(random, dagId, version),
+      changed: (dagId) => this.#checks.ticksMayBeMissing(dagId),
+    })
   }
 
   #bootOutbox(host: Host, store: ReturnType<typeof remoteStore>, events: Events): void {
@@ -219,8 +232,9 @@ class World {
   }
 
   async #register(scheduler: Scheduler): Promise<void> {
+    if (this.#folder.isLocked) return
     try {
-      await scheduler.register({ dags: [...this.#dags.values()], broken: [], problems: [] })
+      await scheduler.register(this.#folder.read())
     } catch (error) {
       this.#history.record('register', messageOf(error))
       // the folder is looked at again and again
@@ -242,7 +256,7 @@ class World {
       history: this.#history,
       epoch,
       slots: 3,
-      dags: () => [...this.#dags.keys()],
+      dags: () => this.#folder.ids,
       version: (version) => this.#store.tables.versions.get(version),
       tellsAhead: own !== null,
       tell: (outcomes) => told('recorded', (scheduler) => scheduler.recorded(outcomes)),
@@ -261,6 +275,7 @@ class World {
       this.#checks.observe(call)
     }
     const store = remoteStore(this.#store, host, observe)
+    if (this.#without.has('silence_key')) return withoutSilenceKey(store)
     return this.#without.has('conflict') ? neverConflicting(store) : store
   }
 
@@ -277,7 +292,7 @@ class World {
         now: () => this.#time.now,
       },
       stop: async (attempts) => this.#stopAttempts(attempts),
-      dags: () => [...this.#dags.keys()],
+      dags: () => this.#folder.ids,
       runs: () =>
         [...this.#store.tables.runs.values()].map(({ run, tasks }) => ({ id: run.id, tasks: [...tasks.keys()] })),
       asked: () => this.#asked(),
@@ -309,15 +324,25 @@ class World {
     // a scheduler that looked a moment earlier registers what was there then
     this.#time.schedule(at - this.#random.int(0, 20), () => this.#folderChanged())
     this.#time.schedule(at, () => {
-      const dagId = this.#random.pick([...this.#dags.keys()])
-      this.#dags.set(dagId, dagId === WAITING ? waitingDag(this.#random, 2) : randomDag(this.#random, dagId, 2))
+      const dagId = this.#random.pick(this.#folder.ids)
       this.#checks.ticksMayBeMissing(dagId)
+      this.#folder.commit(anyDag(this.#random, dagId, 2))
       this.#folderChanged()
     })
   }
 
   #folderChanged(): void {
     this.#tellScheduler('folder changed', (scheduler) => void this.#register(scheduler))
+  }
+
+  /** A process with scheduler and worker has nobody who would miss it. */
+  #leaving(): void {
+    const hosts = this.#hosts.filter(({ name }) => name.startsWith('worker'))
+    const signOff = async ({ name }: Host) => this.#workers.get(name)?.signOff()
+    beginLeaving(
+      { time: this.#time, random: new Prng(this.#seed ^ OWN_CHANCE.leaving), hosts, signOff },
+      START + STORM_MS,
+    )
   }
 
   /** Crashes and pauses at any time, besides those between two writes. */
@@ -372,6 +397,8 @@ class World {
       backfilled &&
       judged &&
       this.#checks.triggers.isOver() &&
+      this.#checks.files.isOver(this.#folder.brokenFiles()) &&
+      this.#checks.silences.isOver(this.#time.now) &&
       [...runs.values()].every(({ run }) => isFinalRun(run.state))
     )
   }
@@ -419,6 +446,10 @@ class World {
   }
 }
 
+function anyDag(random: Prng, dagId: string, version: number): Dag {
+  return dagId === WAITING ? waitingDag(random, version) : randomDag(random, dagId, version)
+}
+
 function randomRates(random: Prng): FaultRates {
   const harsh = random.pick([0, 1, 1, 3])
   return {
@@ -428,31 +459,5 @@ function randomRates(random: Prng): FaultRates {
     answerLost: 0.005 * harsh,
     messageLost: 0.1 * harsh,
     messageDoubled: 0.1 * harsh,
-  }
-}
-
-function isStoreGuard(guard: Guard): guard is StoreGuard {
-  return !(GUARDS_OUTSIDE as readonly string[]).includes(guard)
-}
-
-/** A timetable that looks at no calendar. */
-const EVERY_DAY: Timetable = {
-  nextDue: (schedule, after) => timetable.nextDue(withEveryDay(schedule), after),
-  previousDue: (schedule, at) => timetable.previousDue(withEveryDay(schedule), at),
-  intervalOf: (schedule, dueAt) => timetable.intervalOf(withEveryDay(schedule), dueAt),
-}
-
-function withEveryDay(schedule: Schedule): Schedule {
-  return { ...schedule, skip: [], businessDays: false }
-}
-
-/** A scheduler that takes a refused decision for a written one. */
-function neverConflicting(store: ReturnType<typeof remoteStore>): ReturnType<typeof remoteStore> {
-  return {
-    ...store,
-    applyDecision: async (...args) => {
-      await store.applyDecision(...args)
-      return 'applied'
-    },
   }
 }

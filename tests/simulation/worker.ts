@@ -52,6 +52,8 @@ export class SimulatedWorker {
   readonly #world: WorkerWorld
   readonly #running = new Map<string, Running>()
   #claiming = false
+  #leaving = false
+  #beating: Promise<void> = Promise.resolve()
 
   constructor(world: WorkerWorld) {
     this.#world = world
@@ -61,12 +63,22 @@ export class SimulatedWorker {
     this.hint()
     for (const weight of ['light', 'heavy'] as const) this.#looks(weight).request()
     this.#every(POLL_MS, () => this.hint())
-    this.#every(HEARTBEAT_MS, () => void this.#heartbeat())
+    this.#every(HEARTBEAT_MS, () => {
+      if (!this.#leaving) this.#beating = this.#heartbeat()
+    })
+  }
+
+  /** As the real one: takes nothing more, beats no more, and says so once no heartbeat is under way. */
+  async signOff(): Promise<void> {
+    this.#leaving = true
+    await this.#beating
+    const { store, host } = this.#world
+    await store.removeWorker(host.name).catch((error: unknown) => this.#note('sign off', error))
   }
 
   /** there may be work */
   hint(): void {
-    if (!this.#claiming) void this.#claim()
+    if (!this.#claiming && !this.#leaving) void this.#claim()
   }
 
   stop(attempt: { runId: string; taskId: string; attempt: number }): void {

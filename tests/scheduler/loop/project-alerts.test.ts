@@ -48,6 +48,25 @@ describe('a DAG file that breaks', () => {
     expect(told(on)).toEqual(['file_broken sales.yaml'])
   })
 
+  it('is told by what was registered last, not by what a scheduler saw before another registered', async () => {
+    const on = bench({ projectAlerts: OPS })
+    let meanwhile = async () => {}
+    const registerDags: typeof on.store.registerDags = async (...args) => {
+      await meanwhile()
+      return on.store.registerDags(...args)
+    }
+    const slow = bench({ store: { ...on.store, registerDags }, projectAlerts: OPS })
+    await slow.pass(MINUTE)
+    await reads(on, [], [problem('sales.yaml')])
+    meanwhile = () => reads(on, [sales], [])
+    await reads(slow, [], [problem('sales.yaml')])
+    expect(told(on)).toEqual(['file_broken sales.yaml', 'file_mended sales.yaml', 'file_broken sales.yaml'])
+    await reads(on, [sales], [])
+    meanwhile = () => reads(on, [], [problem('sales.yaml')])
+    await reads(slow, [sales], [])
+    expect(told(on).slice(3)).toEqual(['file_mended sales.yaml', 'file_broken sales.yaml', 'file_mended sales.yaml'])
+  })
+
   it('is told for a file of defaults too, and of a warning nobody is told', async () => {
     const on = bench({ projectAlerts: OPS })
     on.scheduler.start()

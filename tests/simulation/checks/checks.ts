@@ -11,12 +11,14 @@ import { BackfillsCheck } from './backfills.js'
 import { BranchesCheck } from './branches.js'
 import { isNextDue } from './calendar.js'
 import { ClaimsCheck } from './claims.js'
+import { FilesCheck } from './files.js'
 import { FlowCheck } from './flow.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { MutesCheck } from './mutes.js'
 import { OutcomesCheck } from './outcomes.js'
 import { RunsCheck } from './runs.js'
+import { SilencesCheck } from './silences.js'
 import { SlasCheck } from './slas.js'
 import { TransitionsCheck } from './transitions.js'
 import { TriggersCheck } from './triggers.js'
@@ -40,12 +42,14 @@ export class Checks {
   readonly #waits: WaitsCheck
   readonly #flow: FlowCheck
   readonly triggers: TriggersCheck
+  readonly files: FilesCheck
+  readonly silences: SilencesCheck
   /** what people were told is done */
   readonly acknowledged: AcknowledgedCheck
   readonly #withHoles = new Set<string>()
   #ticksGoOn = true
 
-  constructor(history: History, store: ReturnType<typeof createMemoryStore>, outside: Outside) {
+  constructor(history: History, store: ReturnType<typeof createMemoryStore>, outside: Outside, isLocked: boolean) {
     this.#history = history
     this.#store = store
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
@@ -63,6 +67,8 @@ export class Checks {
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
     this.triggers = new TriggersCheck(history, store.tables, outside)
+    this.files = new FilesCheck(history, isLocked)
+    this.silences = new SilencesCheck(history)
   }
 
   observe(call: StoreCall): void {
@@ -81,6 +87,8 @@ export class Checks {
     this.#waits.observe(call)
     this.#flow.observe(call)
     this.triggers.observe(call)
+    this.files.observe(call, this.#store.tables)
+    this.silences.observe(call)
     this.#goesOn(call)
   }
 
@@ -130,6 +138,7 @@ export class Checks {
     this.#backfills.end(tables.backfills.values())
     if (!this.#withHoles.has(WAITING)) this.triggers.end()
     this.#alerts.end(tables, mail)
+    this.silences.end(tables, this.#history.now)
     this.#slas.end([...tables.runs.values()].map(({ run }) => ({ run, dag: tables.versions.get(run.version) })))
   }
 }

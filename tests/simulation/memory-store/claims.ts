@@ -74,7 +74,7 @@ export function claimStore(tables: Tables): ClaimStore {
       return tables.epoch
     },
     async removeWorker(workerId) {
-      tables.workers.delete(workerId)
+      if (tables.guards('signed_off')) tables.workers.delete(workerId)
     },
     async workers() {
       return [...tables.workers.values()]

@@ -1,4 +1,6 @@
 import type { Instant } from '../../../json.js'
+import type { AlertEvent } from '../../../scheduler/core/alert.js'
+import { DEFAULTS_FILE, type Problem } from '../../../scheduler/dag/model.js'
 import { type DagStore, FILE_DISAPPEARED, type RegisteredDag } from '../../../scheduler/store/store.js'
 import { raiseAlerts } from './alerts.js'
 import { makeSlasDue } from './slas.js'
@@ -9,8 +11,7 @@ export function dagStore(tables: Tables): DagStore {
   const active = () => [...tables.dags.values()].filter(({ present, paused }) => present && !paused)
   return {
     async registerDags(input, now) {
-      const broken = new Set(tables.problems.flatMap(({ file, severity }) => (severity === 'error' ? file : [])))
-      const alerts = (input.alerts ?? []).filter(({ kind, subject }) => kind !== 'file_broken' || !broken.has(subject))
+      const alerts = fileAlerts(tables, input)
       const moved = registerDags(tables, input, now)
       registerSources(tables, input, now)
       raiseAlerts(tables, alerts, now)
@@ -61,6 +62,27 @@ export function dagStore(tables: Tables): DagStore {
 
 const dueOf = ({ nextDueAt }: RegisteredDag): Instant => nextDueAt ?? 0
 
+/** What the files of a reading come to, compared with the one that was registered before. */
+function fileAlerts(tables: Tables, input: Parameters<DagStore['registerDags']>[0]): AlertEvent[] {
+  const errorsOf = (problems: readonly Problem[]) =>
+    new Set(problems.flatMap(({ file, severity }) => (severity === 'error' ? file : [])))
+  const [before, broken] = [errorsOf(tables.problems), errorsOf(input.problems)]
+  const isNew = ({ kind, subject }: AlertEvent) => kind !== 'file_broken' || !before.has(subject)
+  const alerts = (input.alerts ?? []).filter((event) => isNew(event) || !tables.guards('broken_before'))
+  const { mendedTo: destinations } = input
+  if (destinations === undefined) return alerts
+  const usable = new Set(input.dags.map(({ file }) => file))
+  const isDefaults = (file: string) => file.split('/').at(-1) === DEFAULTS_FILE
+  const mended = [...before].filter((file) => !broken.has(file) && (usable.has(file) || isDefaults(file)))
+  const about = { kind: 'file_mended', dagId: null, runId: null, taskId: null, payload: {}, destinations } as const
+  return [
+    ...alerts,
+    ...mended.map(
+      (file): AlertEvent => ({ ...about, key: `file_mended ${file}`, subject: file, after: 'file_broken' }),
+    ),
+  ]
+}
+
 function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']>[0], now: Instant): string[] {
   const moved: string[] = []
   const read = new Set(input.dags.map(({ id }) => id))
@@ -87,7 +109,8 @@ function registerDags(tables: Tables, input: Parameters<DagStore['registerDags']
     })
   }
   for (const dag of tables.dags.values()) {
-    if (read.has(dag.id) || input.broken.includes(dag.file) || !dag.present) continue
+    const isBroken = input.broken.includes(dag.file) && tables.guards('broken_stays')
+    if (read.has(dag.id) || isBroken || !dag.present) continue
     const pauseReason = dag.paused ? dag.pauseReason : FILE_DISAPPEARED
     tables.dags.set(dag.id, { ...dag, present: false, paused: true, pauseReason })
   }

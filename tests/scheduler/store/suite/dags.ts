@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { AlertEvent } from '../../../../scheduler/core/alert.js'
 import type { Dag, Problem } from '../../../../scheduler/dag/model.js'
 import { FILE_DISAPPEARED, type Store } from '../../../../scheduler/store/store.js'
 import { dagNamed, type FreshStore, NOW, register } from './subject.js'
@@ -13,6 +14,13 @@ const PROBLEM: Problem = {
   hint: 'did you mean schedule',
 }
 
+function broke(file: string, now: number): AlertEvent {
+  return {
+    ...{ key: `file_broken ${file} ${now}`, kind: 'file_broken', subject: file, payload: {} },
+    ...{ dagId: null, runId: null, taskId: null, destinations: ['email ops@example.com'], after: null },
+  }
+}
+
 export function dagsSuite(fresh: FreshStore): void {
   describe('DAGs', () => {
     let store: Store
@@ -21,10 +29,7 @@ export function dagsSuite(fresh: FreshStore): void {
     })
 
     it('tells of a broken file once, however many read it, and of each time it breaks', async () => {
-      const at = (now: number) => ({
-        ...{ key: `file_broken sales.yaml ${now}`, kind: 'file_broken' as const, subject: 'sales.yaml', payload: {} },
-        ...{ dagId: null, runId: null, taskId: null, destinations: ['email ops@example.com'], after: null },
-      })
+      const at = (now: number) => broke('sales.yaml', now)
       const reads = (now: number, problems: Problem[]) =>
         store.registerDags({ dags: [], broken: ['sales.yaml'], problems, nextDue: {}, alerts: [at(now)] }, now)
       const told = async () => {
@@ -38,6 +43,29 @@ export function dagsSuite(fresh: FreshStore): void {
       await store.registerDags({ dags: [], broken: [], problems: [], nextDue: {} }, NOW + 4)
       await reads(NOW + 5, [PROBLEM])
       expect(await told()).toHaveLength(2)
+    })
+
+    it('tells of a file that can be used again once, but not of one that has gone or was never told of', async () => {
+      const told = async () => {
+        const alerts = await store.listAlerts({ dagId: null, acknowledged: null, before: null, limit: 9 })
+        return alerts.map(({ kind, subject, deliveries }) => `${kind} ${subject} ${deliveries[0]?.destination}`)
+      }
+      const reads = (files: string[], broken: string[], now: number) => {
+        const alerts = broken.flatMap((file) => (file === 'quiet.yaml' ? [] : broke(file, now)))
+        const problems = broken.map((file) => ({ ...PROBLEM, file }))
+        const dags = files.map((file) => dagNamed(file.replace('.yaml', ''), { file }))
+        return store.registerDags({ dags, broken, problems, nextDue: {}, alerts, mendedTo: ['webhook chat'] }, now)
+      }
+      await reads([], ['sales.yaml', 'gone.yaml', 'quiet.yaml', 'sub/_defaults.yaml', 'sub/my_defaults.yaml'], NOW)
+      await reads(['other.yaml'], ['sales.yaml'], NOW + 1)
+      expect((await told()).slice(0, -4)).toEqual(['file_mended sub/_defaults.yaml webhook chat'])
+      await Promise.all([2, 3].map((later) => reads(['sales.yaml', 'quiet.yaml', 'gone.yaml'], [], NOW + later)))
+      expect((await told()).slice(0, -5)).toEqual(['file_mended sales.yaml webhook chat'])
+      await reads([], ['sales.yaml'], NOW + 4)
+      await reads(['sales.yaml'], [], NOW + 5)
+      const [mended, broken] = ['file_mended sales.yaml webhook chat', 'file_broken sales.yaml email ops@example.com']
+      expect((await told()).slice(0, -6)).toEqual([mended, broken])
+      expect(await told()).toHaveLength(8)
     })
 
     it('registers a DAG and keeps each version for ever', async () => {
