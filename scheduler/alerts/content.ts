@@ -99,7 +99,7 @@ function summaryOf(alert: Alert, { run, now }: AlertFacts, style: TimeStyle): st
     case 'checks_failed':
       return `has failed checks${due}`
     case 'file_broken':
-      return 'cannot be used; the last good version goes on'
+      return 'cannot be used; if it was good before, that version goes on'
     case 'file_mended':
       return 'recovered: it can be used again'
     case 'worker_gone':

@@ -52,6 +52,22 @@ describe('the page of alerts', () => {
     expect((await web.post(path, operator, {}, '/alerts')).status).toBe(303)
   })
 
+  it('says what tells one alert from the next of its kind', async () => {
+    const [deadline, minute] = [new Date(NOW - 600_000), 60_000]
+    const problems = ['x.yaml:2:1: <b>indentation</b>', 'x.yaml:3:1: other']
+    await web.store.raiseAlerts(
+      [
+        failure('file', { kind: 'file_broken', dagId: null, runId: null, payload: { problems } }),
+        failure('late', { kind: 'sla_missed', payload: { deadline: deadline.toISOString() } }),
+      ],
+      NOW,
+    )
+    const html = await web.page('/alerts', viewer)
+    expect(html).toContain('x.yaml:2:1: &lt;b&gt;indentation&lt;/b&gt;, and 1 more')
+    expect(html).toContain(`due by ${deadline.toISOString().slice(11, 19)}Z, told 10 m late`)
+    await web.store.acknowledgeAlerts({ alertIds: (await alerts()).map(({ id }) => id) }, 'a_operator', NOW + minute)
+  })
+
   it('sends again what was given up', async () => {
     expect((await web.post('/alerts/messages/2/retry', operator, {}, '/alerts')).status).toBe(303)
     expect(await web.store.listMessages({ state: 'dead', before: null, limit: 9 })).toEqual([])

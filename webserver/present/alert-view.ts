@@ -1,5 +1,7 @@
 import type { Instant } from '../../json.js'
 import { KIND_WORDS } from '../../scheduler/alerts/content.js'
+import { toldLateMs } from '../../scheduler/alerts/lateness.js'
+import { instantOf } from '../../scheduler/alerts/times.js'
 import { parseDestination } from '../../scheduler/core/alert.js'
 import type { DeliveryState, ListedAlert, ListedMessage, Mute } from '../../scheduler/store/alert-store.js'
 import { roughDuration } from './duration.js'
@@ -20,7 +22,6 @@ const DELIVERY_STATES: Record<DeliveryState, string> = {
 
 export function alertView(alert: ListedAlert, now: Instant) {
   const { severity, title } = KIND_WORDS[alert.kind]
-  const reason = alert.payload.reason
   return {
     id: alert.id,
     title,
@@ -28,13 +29,27 @@ export function alertView(alert: ListedAlert, now: Instant) {
     state: severity === 'risk' ? 'up_for_retry' : SEVERITY_GLYPHS[severity],
     name: nameOf(alert),
     href: hrefOf(alert),
-    reason: typeof reason === 'string' ? reason : '',
+    why: whyOf(alert, now),
     raised: timeLine(alert.raisedAt, 'UTC', now, { seconds: true }),
     acknowledgedBy: alert.acknowledgedBy ?? '',
     deliveries: alert.deliveries.map(({ destination, state }) => {
       return { to: destinationText(destination), text: state, state: DELIVERY_STATES[state] }
     }),
   }
+}
+
+/** A reason, the first problem of a file, the deadline that was missed: what tells one alert from the next of its kind. */
+function whyOf(alert: ListedAlert, now: Instant): string {
+  const { reason, problems, deadline } = alert.payload
+  if (typeof reason === 'string' && reason !== '') return reason
+  if (Array.isArray(problems) && problems.length > 0) {
+    return problems.length === 1 ? String(problems[0]) : `${problems[0]}, and ${problems.length - 1} more`
+  }
+  const due = instantOf(deadline)
+  if (due === null) return ''
+  const lateMs = toldLateMs(alert)
+  const late = lateMs === 0 ? '' : `, told ${roughDuration(lateMs)} late`
+  return `due by ${timeLine(due, 'UTC', now, { seconds: true })}${late}`
 }
 
 function nameOf({ dagId, taskId, subject }: ListedAlert): string {
