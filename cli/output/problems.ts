@@ -8,7 +8,7 @@ import type { Terminal } from './terminal.js'
  */
 export function formatProblem(problem: Problem, sourceLine: string | null, out: Terminal): string {
   const colour = problem.severity === 'error' ? 'red' : 'yellow'
-  const place = `${problem.file}:${problem.line}:${problem.column}`
+  const place = `${harmless(problem.file)}:${problem.line}:${problem.column}`
   const lines = [
     `${paint(place, 'bold', out.coloured)} ${paint(`${problem.severity}:`, colour, out.coloured)} ${harmless(problem.message)}`,
   ]

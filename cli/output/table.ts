@@ -1,4 +1,4 @@
-import { paint, shownWidth } from './style.js'
+import { onlyColoured, paint, shownWidth } from './style.js'
 import type { Terminal } from './terminal.js'
 
 export interface Column {
@@ -8,8 +8,10 @@ export interface Column {
 
 const GAP = '  '
 
-/** Columns as wide as their widest cell, titles above; cells may carry colour. Numbers belong to the right. */
-export function formatTable(columns: readonly Column[], rows: readonly string[][], coloured: boolean): string {
+/** Columns as wide as their widest cell, titles above; cells may carry colour, and names from outside show as
+ *  what they are. Numbers belong to the right. */
+export function formatTable(columns: readonly Column[], written: readonly string[][], coloured: boolean): string {
+  const rows = written.map((cells) => cells.map(onlyColoured))
   const widths = columns.map(({ title }, index) =>
     rows.reduce((width, row) => Math.max(width, shownWidth(row[index] ?? '')), title.length),
   )

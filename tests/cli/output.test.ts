@@ -18,6 +18,12 @@ const plain: Terminal = {
 }
 
 describe('tables', () => {
+  it('show control characters of names, and keep our colours', () => {
+    const cells = [`a\r\nBcc: x\u001b]0;t\u0007\u001b[2J`, paint('failed', 'red', true)]
+    const [, line] = formatTable([{ title: 'FILE' }, { title: 'STATE' }], [cells], false).split('\n')
+    expect(line).toBe('a\\x0d\\x0aBcc: x\\x1b]0;t\\x07\\x1b[2J  \u001b[31mfailed\u001b[0m')
+  })
+
   it('align by what is seen, not by colour codes', () => {
     const columns = [{ title: 'DAG' }, { title: 'ROWS', align: 'right' }, { title: 'STATE' }] as const
     const rows = [
@@ -50,6 +56,7 @@ describe('states', () => {
 describe('text from outside', () => {
   it('cannot steer the terminal', () => {
     expect(harmless('a\u001b]0;title\u0007b\rc\nd')).toBe('a\\x1b]0;title\\x07b\\x0dc\\x0ad')
+    expect(harmless('a\u202eb')).toBe('a\\u202eb')
     expect(harmless('a\nb\u009b2J', true)).toBe('a\nb\\x9b2J')
     expect(harmless('tab\tstays, é too')).toBe('tab\tstays, é too')
   })
@@ -122,6 +129,7 @@ describe('a problem', () => {
   })
 
   it('shows no line where there is none to show', () => {
+    expect(formatProblem({ ...problem, file: 'a\r\nb.yaml', hint: '' }, null, plain)).toContain('a\\x0d\\x0ab.yaml:3:5')
     expect(formatProblem({ ...problem, hint: '' }, null, plain)).toBe('sales.yaml:3:5 error: unknown key `nedds`')
   })
 })
