@@ -17,6 +17,8 @@ export interface FolderWorld {
   /** of its own, so that what happens here draws nothing from the chance of the rest */
   random: Prng
   history: History
+  /** false: nobody heeds the lock */
+  oneRegistrar: boolean
   /** another version of a DAG, drawn from `random` */
   next: (dagId: string, version: number) => Dag
   /** another version of the DAG was committed, so ticks without a run are as they should be */
@@ -98,7 +100,7 @@ export class Folder {
 
   /** Whether this one registers. What the one before has sent has come to the store, or never will, before it does. */
   takesLock(watch: Watch): boolean {
-    if (!this.isLocked || this.#registrar === watch) return true
+    if (!this.isLocked || this.#registrar === watch || !this.#world.oneRegistrar) return true
     const { now } = this.#world.time
     if (this.#registrar?.isOver === false) return false
     this.#freeAt ??= this.#registrar === null ? now : now + LATE_MS

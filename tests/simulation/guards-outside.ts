@@ -4,7 +4,15 @@ import type { Timetable } from '../../scheduler/loop/ports.js'
 import type { Store } from '../../scheduler/store/store.js'
 import type { StoreGuard } from './memory-store/index.js'
 
-const GUARDS_OUTSIDE = ['commit_token', 'conflict', 'sweep', 'calendar', 'silence_key'] as const
+const GUARDS_OUTSIDE = [
+  'commit_token',
+  'conflict',
+  'sweep',
+  'calendar',
+  'silence_key',
+  'problems_seen',
+  'one_registrar',
+] as const
 
 /** What can be taken away: promises of the store, and others. */
 export type Guard = StoreGuard | (typeof GUARDS_OUTSIDE)[number]
@@ -43,6 +51,23 @@ export function neverConflicting(store: Store): Store {
     applyDecision: async (...args) => {
       await store.applyDecision(...args)
       return 'applied'
+    },
+  }
+}
+
+/** A scheduler that compares the problems of a reading with those that were registered when it looked. */
+export function comparingWhatItSaw(store: Store): Store {
+  let seen = new Set<string>()
+  return {
+    ...store,
+    dags: async () => {
+      const dags = await store.dags()
+      seen = new Set((await store.problems()).map(({ file }) => file))
+      return dags
+    },
+    registerDags: (input, now) => {
+      const alerts = (input.alerts ?? []).filter(({ subject }) => !seen.has(subject))
+      return store.registerDags({ ...input, alerts }, now)
     },
   }
 }

@@ -9,7 +9,14 @@ import { createScheduler, type Log, type Scheduler } from '../../scheduler/sched
 import { Checks } from './checks/checks.js'
 import { describeCall } from './describe.js'
 import { Folder } from './folder.js'
-import { EVERY_DAY, type Guard, isStoreGuard, neverConflicting, withoutSilenceKey } from './guards-outside.js'
+import {
+  comparingWhatItSaw,
+  EVERY_DAY,
+  type Guard,
+  isStoreGuard,
+  neverConflicting,
+  withoutSilenceKey,
+} from './guards-outside.js'
 import { History, type Violation } from './history.js'
 import { type FaultRates, Host, type Weather } from './host.js'
 import { Lake } from './lake.js'
@@ -36,7 +43,7 @@ export interface SimulationResult {
 /** two minutes before midnight in Bogotá, of a Friday */
 const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
-/** What came later draws from chances of its own, so that the histories of the seeds without it stay as they were. */
+/** Chances of their own: what these draw leaves the histories of the seeds that do not have them as they were. */
 const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf }
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
@@ -212,6 +219,7 @@ class World {
   #emptyFolder(random: Prng): Folder {
     return new Folder({
       ...{ time: this.#time, random, history: this.#history },
+      oneRegistrar: !this.#without.has('one_registrar'),
       next: (dagId, version) => anyDag(random, dagId, version),
       changed: (dagId) => this.#checks.ticksMayBeMissing(dagId),
     })
@@ -276,6 +284,7 @@ class World {
     }
     const store = remoteStore(this.#store, host, observe)
     if (this.#without.has('silence_key')) return withoutSilenceKey(store)
+    if (this.#without.has('problems_seen')) return comparingWhatItSaw(store)
     return this.#without.has('conflict') ? neverConflicting(store) : store
   }
 
