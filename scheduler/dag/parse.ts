@@ -1,7 +1,7 @@
 import type * as Yaml from 'yaml'
 import { LIMITS, type Position, positionAt, positionsIn, type TextProblem } from './guard.js'
 import { type Path, type Tree, treeOf } from './tree.js'
-import { Composer, CST, Lexer, Parser } from './yaml-library.js'
+import { Composer, CST, Lexer, Parser, Schema } from './yaml-library.js'
 import { yamlProblem } from './yaml-problems.js'
 
 /** A document that is good YAML, as plain JSON with a way back to the places in the text. */
@@ -22,6 +22,8 @@ class Refused extends Error {
   }
 }
 
+/** One for all documents: making it takes longer than a short document does. Only tags outside `CORE_TAGS` would change it. */
+const SCHEMA = new Schema({ schema: 'core', merge: false })
 const CORE_TAGS = new Set(['!!str', '!!int', '!!float', '!!bool', '!!null', '!!map', '!!seq'])
 
 /**
@@ -56,13 +58,7 @@ function atStart(message: string, hint: string): TextProblem {
 /** Lexer, parser and composer of `yaml`, with our limits checked on each token before anything is built from it. */
 function compose(text: string): Yaml.Document.Parsed | null {
   const parser = new Parser()
-  const composer = new Composer({
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    uniqueKeys: false,
-    prettyErrors: false,
-  })
+  const composer = new Composer({ version: '1.2', schema: SCHEMA, uniqueKeys: false, prettyErrors: false })
   const documents: Yaml.Document.Parsed[] = []
   let started = 0
   const take = (token: Yaml.CST.Token): void => {

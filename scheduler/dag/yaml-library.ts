@@ -10,4 +10,4 @@ import type * as Yaml from 'yaml'
 const entry = join(dirname(createRequire(import.meta.url).resolve('yaml/package.json')), 'browser', 'index.js')
 const library = (await import(pathToFileURL(entry).href)) as typeof Yaml
 
-export const { Composer, CST, Lexer, Parser, isAlias, isMap, isNode, isPair, isScalar, isSeq } = library
+export const { Composer, CST, Lexer, Parser, isAlias, isMap, isNode, isPair, isScalar, isSeq, Schema } = library
