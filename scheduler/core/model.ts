@@ -146,6 +146,8 @@ export interface AttemptOutcome {
   /** false fails the task whatever `retries` allows */
   retryable: boolean
   outputs: JsonObject
+  /** when its worker had the claim in hand, if later than the claim says; what freed its place has ended before */
+  startedAt?: Instant
   endedAt: Instant
   /** names of checks that did not pass, those with severity warn too; absent for none */
   failedChecks?: string[]

@@ -10,18 +10,18 @@ import type { ClaimStore } from './store.js'
 const RECORDING = `
 with input as (
   select * from jsonb_to_recordset($1::jsonb) as i(position int, run_id text, task_id text, attempt int, claim_token text,
-    result text, reason text, retryable boolean, outputs jsonb, ended_at timestamptz, wake_at timestamptz, waits_for jsonb, rendered jsonb, log_lines int,
+    result text, reason text, retryable boolean, outputs jsonb, started_at timestamptz, ended_at timestamptz, wake_at timestamptz, waits_for jsonb, rendered jsonb, log_lines int,
     log_bytes bigint, metrics jsonb, input_key text, reads jsonb, writes jsonb, checks jsonb)
   where position between 0 and 2147483647
 ), mine as (
   update attempts a set result = i.result, reason = i.reason, retryable = i.retryable, outputs = i.outputs,
-    ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics,
+    claimed_at = greatest(a.claimed_at, i.started_at), ended_at = i.ended_at, wake_at = i.wake_at, waits_for = i.waits_for, rendered = i.rendered, log_lines = i.log_lines, log_bytes = i.log_bytes, metrics = i.metrics,
     input_key = i.input_key
   from input i where a.run_id = i.run_id and a.task_id = i.task_id and a.attempt = i.attempt
     and a.claim_token = i.claim_token and a.result is null
   returning i.*
 ), released as (
-  update task_runs t set lease_until = null from mine m
+  update task_runs t set lease_until = null, started_at = greatest(t.started_at, m.started_at) from mine m
   where t.run_id = m.run_id and t.task_id = m.task_id and t.attempt = m.attempt and t.claim_token = m.claim_token
 )`
 
@@ -108,6 +108,7 @@ function toInput(recorded: Recorded[number], position: number): object {
     reason: outcome.reason,
     retryable: outcome.retryable,
     outputs: outcome.outputs,
+    started_at: jsonInstant(outcome.startedAt ?? null),
     ended_at: jsonInstant(outcome.endedAt),
     wake_at: jsonInstant(outcome.wakeAt ?? null),
     waits_for: outcome.waitsFor ?? null,

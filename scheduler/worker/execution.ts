@@ -26,13 +26,17 @@ export const NO_FACTS: AttemptFacts = {
 /** One claimed attempt on the supervisor's side, from its claim until its outcome is handed to the reporter. */
 export class Execution {
   readonly claim: ClaimedTask
+  readonly #startedAt: Instant
   slot: SlotProcess | null = null
   stop: Stop | null = null
   leaseUntil: Instant
   readonly #timers = new Set<() => void>()
 
-  constructor(claim: ClaimedTask) {
+  /** @param now when the claim was in hand: a claim waits for its turn, and is dated before that */
+  constructor(claim: ClaimedTask, now: Instant) {
     this.claim = claim
+    // the clock of the machine that queued it may be a little ahead
+    this.#startedAt = Math.max(now, claim.claimedAt)
     this.leaseUntil = claim.leaseUntil
   }
 
@@ -58,8 +62,8 @@ export class Execution {
   outcome(end: SlotOutcome, endedAt: Instant): AttemptOutcome | null {
     const { taskId, attempt } = this.claim
     const told = this.stop
-    // the clock of the machine that queued it may be a little ahead
-    const own = { ...end, taskId, attempt, endedAt: Math.max(endedAt, this.claim.claimedAt) }
+    const startedAt = this.#startedAt
+    const own = { ...end, taskId, attempt, startedAt, endedAt: Math.max(endedAt, startedAt) }
     if (told === null) return own
     if (told.result === null) return null
     const obeyed = end.result === 'cancelled' || end.result === 'timed_out' || end.result === 'lost'

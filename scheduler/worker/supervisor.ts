@@ -260,7 +260,7 @@ export class Supervisor {
 
   #begin(claim: ClaimedTask): void {
     const { dagId, runId, taskId } = claim
-    const execution = new Execution(claim)
+    const execution = new Execution(claim, this.#options.clock.now())
     this.#executions.set(claim.claimToken, execution)
     this.#options.events.emit({ kind: 'task', dagId, runId, taskId, state: 'running' })
     const known = this.#preparation.known(claim)

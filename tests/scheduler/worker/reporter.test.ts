@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../../scheduler/clock.js'
-import type { ClaimStore } from '../../../scheduler/store/store.js'
-import { NO_FACTS } from '../../../scheduler/worker/execution.js'
+import type { ClaimedTask, ClaimStore } from '../../../scheduler/store/store.js'
+import { Execution, NO_FACTS } from '../../../scheduler/worker/execution.js'
 import { type Report, Reporter } from '../../../scheduler/worker/reporter.js'
 
 /** Its alarms ring in the next turn, however far ahead they are set: pauses between tries take no time. */
@@ -139,5 +139,18 @@ describe('the reporter', () => {
     answer()
     expect(await closed).toEqual([])
     expect(recorded).toHaveLength(1)
+  })
+})
+
+describe('an execution', () => {
+  const claim = { taskId: 'a', attempt: 1, claimedAt: 100 } as ClaimedTask
+  const end = { result: 'success', reason: '', retryable: true, outputs: {} } as const
+
+  it('began when its claim was in hand, which is after what freed its place has ended', () => {
+    expect(new Execution(claim, 105).outcome(end, 200)).toMatchObject({ startedAt: 105, endedAt: 200 })
+  })
+
+  it('began no earlier than its claim says, and ended no earlier than that', () => {
+    expect(new Execution(claim, 95).outcome(end, 98)).toMatchObject({ startedAt: 100, endedAt: 100 })
   })
 })

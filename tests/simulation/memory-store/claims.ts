@@ -195,7 +195,12 @@ function recordOutcome(
   attempt.outcome = { ...recorded.outcome, ...checks, reason, retryable, attempt: attempt.attempt }
   attempt.settled = false
   attempt.facts = recorded.facts
-  if (row?.claim != null) row.claim = { ...row.claim, leaseUntil: null }
+  const { startedAt = 0 } = recorded.outcome
+  attempt.claimedAt = Math.max(attempt.claimedAt, startedAt)
+  if (row?.claim != null) {
+    row.claim = { ...row.claim, leaseUntil: null }
+    row.task = { ...row.task, startedAt: Math.max(row.task.startedAt ?? 0, startedAt) }
+  }
   tablesWritten(tables, recorded.runId, recorded.facts.writes, now)
   return 'recorded'
 }

@@ -64,6 +64,17 @@ export function claimsSuite(fresh: FreshStore): void {
       expect((await store.taskRuns(runId))[0]).toMatchObject({ startedAt: NOW, since: NOW })
     })
 
+    it('dates an attempt from when its worker had it in hand', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a', 'b'] })
+      const [late, early] = await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 2 })
+      if (late === undefined || early === undefined) throw new Error('nothing to claim')
+      const reports = [outcomeOf(late, { startedAt: NOW + 7 }), outcomeOf(early, { startedAt: NOW - 7 })]
+      await store.recordOutcomes(reports, NOW + 1000)
+      const starts = new Map((await store.taskRuns(runId)).map(({ taskId, startedAt }) => [taskId, startedAt]))
+      expect(starts.get(late.taskId)).toBe(NOW + 7)
+      expect(starts.get(early.taskId)).toBe(NOW)
+    })
+
     it('hands each task to exactly one of many workers', async () => {
       await queuedRun(store, 'sales', { taskIds: Array.from({ length: 20 }, (_, index) => `t${index}`) })
       const claim = (_: unknown, index: number) =>
