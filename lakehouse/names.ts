@@ -29,6 +29,10 @@ export function parseTableName(text: string, catalogs: string[]): TableName {
   return { catalog, schema, name }
 }
 
+/**
+ * Whether a name is in the allow-list: a small letter, then small letters, digits and `_`, 128 characters at
+ * most. Folders and schemas that others made under different names are not tables of Sluice.
+ */
 export function isTableNamePart(part: string): boolean {
   return PART.test(part)
 }

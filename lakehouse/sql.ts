@@ -8,6 +8,7 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
+/** A list of quoted columns, in the order given. */
 export function identifiers(names: string[]): string {
   return names.map(identifier).join(', ')
 }

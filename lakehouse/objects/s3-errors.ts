@@ -76,6 +76,10 @@ export function isUnclear(error: unknown): boolean {
   return status === undefined || status >= 500
 }
 
+/**
+ * The HTTP status of the server's answer, which the AWS SDK keeps in an error's `$metadata`; undefined when no answer
+ * came.
+ */
 export function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('$metadata' in error)) return undefined
   const { $metadata: metadata } = error

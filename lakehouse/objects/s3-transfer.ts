@@ -83,10 +83,19 @@ export function infoOf(answer: {
   }
 }
 
+/**
+ * The `Range` header for the bytes from `start` to before `end`; HTTP counts the last byte in (RFC 9110, section
+ * 14.1.2).
+ */
 export function byteRange(start: number, end: number): string {
   return `bytes=${start}-${end - 1}`
 }
 
+/**
+ * Waits before the next try: any time up to 50 ms doubled with every try, never over 5 s. The chance keeps writers that
+ * met once from meeting again.
+ * @param tries made so far
+ */
 export function backoff(tries: number): Promise<void> {
   return pause(Math.random() * Math.min(5_000, 50 * 2 ** tries))
 }

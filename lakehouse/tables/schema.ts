@@ -41,10 +41,12 @@ export function sameType(a: ColumnType, b: ColumnType): boolean {
   return typeName(a) === typeName(b)
 }
 
+/** Whether values of the type have parts of their own: struct, array or map. */
 export function isNested(type: ColumnType): boolean {
   return typeof type !== 'string'
 }
 
+/** Digits in all and digits after the point of a `decimal(p,s)`, or null for any other type. */
 export function decimalOf(type: ColumnType): { precision: number; scale: number } | null {
   const match = typeof type === 'string' ? DECIMAL.exec(type) : null
   return match === null ? null : { precision: Number(match[1]), scale: Number(match[2]) }

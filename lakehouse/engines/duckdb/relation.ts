@@ -13,6 +13,7 @@ export interface FileSet {
   files: DataFile[]
 }
 
+/** All live data files of a snapshot, to be read by the columns the table had then. */
 export function snapshotFiles(table: Table, snapshot: TableSnapshot): FileSet {
   return {
     table,

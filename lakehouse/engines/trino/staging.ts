@@ -37,6 +37,7 @@ export async function creating<T>(session: TrinoSession, table: TrinoTable, work
   }
 }
 
+/** Drops a table in Trino; one that is gone already is no error, so that cleaning up may be repeated. */
 export async function dropTable(session: TrinoSession, table: TrinoTable): Promise<void> {
   await session.run(`DROP TABLE IF EXISTS ${qualified(table)}`, { subject: `Dropping ${table.label}` })
 }

@@ -68,6 +68,7 @@ export function parseEntry(content: Buffer, name: string): Action[] {
   return actions
 }
 
+/** A log entry as the protocol wants it: one JSON object a line (Delta protocol, "Delta Log Entries"). */
 export function formatEntry(actions: Action[]): Buffer {
   return Buffer.from(`${actions.map((action) => JSON.stringify(action)).join('\n')}\n`)
 }
@@ -205,6 +206,7 @@ function parseLine(line: string, where: string): JsonObject {
   return value
 }
 
+/** Whether a JSON value is an object; null and arrays are none. */
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

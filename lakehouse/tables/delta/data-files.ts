@@ -26,6 +26,11 @@ export async function assertFilesExist(table: DeltaTable, files: Iterable<AddFil
   }
 }
 
+/**
+ * The action that takes a file out of the table. The file itself stays: older versions read it, and vacuum counts its
+ * retention from `now` (Delta protocol, "Add File and Remove File"; `extendedFileMetadata` vouches for partition values
+ * and size).
+ */
 export function removeOf(file: AddFile, now: Instant): RemoveFile {
   return {
     path: file.path,

@@ -47,6 +47,9 @@ export class DeltaFile implements DataFile {
   }
 }
 
+/**
+ * The add action of a file that a Delta table handed out. A file of another format is a fault of the caller and throws.
+ */
 export function ownFile(file: DataFile): AddFile {
   if (!(file instanceof DeltaFile)) throw new Error('a file of another format was given to a Delta table')
   return file.add

@@ -22,6 +22,12 @@ const PRIMITIVES = new Set([
   'timestamp_ntz',
 ])
 
+/**
+ * The columns in a `metaData.schemaString` (Delta protocol, "Schema Serialization Format"). A column that does
+ * not say whether it holds NULL may hold it, and a bare `decimal` is `decimal(10,0)`, as in Spark.
+ * @throws SluiceError TABLE_CORRUPT when it is no struct in JSON, TABLE_UNSUPPORTED for column types Sluice does not
+ * know
+ */
 export function parseSchema(schemaString: string): DeltaField[] {
   let schema: Json
   try {
@@ -36,6 +42,7 @@ export function parseSchema(schemaString: string): DeltaField[] {
   return type.fields
 }
 
+/** The `schemaString` of these columns; parseSchema() gives the same columns back. */
 export function formatSchema(fields: DeltaField[]): string {
   return JSON.stringify({ type: 'struct', fields })
 }

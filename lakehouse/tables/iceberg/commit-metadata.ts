@@ -106,6 +106,7 @@ export function withSnapshot(
   }
 }
 
+/** The id of the current schema, which each snapshot names; 0 in tables of format version 1 that number none. */
 export function schemaIdOf(metadata: IcebergMetadata): number {
   return currentSchema(metadata)['schema-id'] ?? 0
 }

@@ -58,6 +58,10 @@ export class IcebergFile implements DataFile {
   }
 }
 
+/**
+ * A file that an Iceberg table handed out, with its manifest record. One of another format is a fault of the caller and
+ * throws.
+ */
 export function ownFile(file: DataFile): IcebergFile {
   if (!(file instanceof IcebergFile)) throw new Error('a file of another format was given to an Iceberg table')
   return file

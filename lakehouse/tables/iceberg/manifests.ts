@@ -78,6 +78,12 @@ const FILE_DEFAULTS = {
   referenced_data_file: null,
 }
 
+/**
+ * The manifests of a snapshot. Format version 1 lists neither content nor sequence numbers: both read as 0 (Iceberg
+ * spec, Appendix E, "Version 2"), and its older writers call the counts `added_data_files_count` and so on.
+ * @param name for messages
+ * @throws SluiceError TABLE_CORRUPT or TABLE_UNSUPPORTED when it is no readable Avro file
+ */
 export function readManifestList(content: Buffer, name: string): ManifestFile[] {
   return readAvro(content, name).records.map((record) => {
     const line = record as Record<string, unknown>
@@ -102,6 +108,11 @@ export function readManifestList(content: Buffer, name: string): ManifestFile[] 
   })
 }
 
+/**
+ * A manifest list of format version 2; the snapshot's facts stand in the file's own header too, as other writers put
+ * them.
+ * @param facts `parentId` is null for a table's first snapshot
+ */
 export function writeManifestList(
   files: ManifestFile[],
   facts: { snapshotId: bigint; parentId: bigint | null; sequenceNumber: bigint },
@@ -151,6 +162,10 @@ export interface ManifestContent {
   entries: ManifestEntry[]
 }
 
+/**
+ * A manifest of format version 2 with the header the spec requires ("Manifests"): schema, partition spec, content.
+ * Partition values go in by the order of the spec, whatever their fields are called.
+ */
 export function writeManifest({ spec, fields, schema, content, entries }: ManifestContent): Buffer {
   const metadata = {
     schema: JSON.stringify(schema),

@@ -103,10 +103,18 @@ export function parseMetadata(content: Buffer, name: string): IcebergMetadata {
   )
 }
 
+/**
+ * The text of a metadata file. Ids of 64 bits keep every digit, and fields Sluice does not know are written as they
+ * came.
+ */
 export function formatMetadata(metadata: IcebergMetadata): Buffer {
   return Buffer.from(stringify(metadata) ?? '')
 }
 
+/**
+ * The schema that new files are written by.
+ * @throws SluiceError TABLE_CORRUPT when the metadata does not hold it
+ */
 export function currentSchema(metadata: IcebergMetadata): IcebergSchema {
   return schemaOf(metadata, metadata['current-schema-id'])
 }
@@ -119,6 +127,11 @@ export function schemaOf(metadata: IcebergMetadata, id: number | undefined): Ice
   return schema
 }
 
+/**
+ * A partition spec by its id. Metadata of format version 1 may hold a single one without an id, which is spec 0
+ * (Iceberg spec, "Table Metadata Fields").
+ * @throws SluiceError TABLE_CORRUPT when there is none with this id
+ */
 export function specOf(metadata: IcebergMetadata, id: number): PartitionSpec {
   const spec = metadata['partition-specs']?.find((candidate) => candidate['spec-id'] === id)
   if (spec !== undefined) return spec
@@ -126,6 +139,10 @@ export function specOf(metadata: IcebergMetadata, id: number): PartitionSpec {
   throw corrupt(metadata, `names no partition spec ${id}`)
 }
 
+/**
+ * The partition spec that new files are written by.
+ * @throws SluiceError TABLE_CORRUPT when the metadata does not hold it
+ */
 export function defaultSpec(metadata: IcebergMetadata): PartitionSpec {
   return specOf(metadata, metadata['default-spec-id'] ?? 0)
 }
@@ -139,6 +156,7 @@ export function currentSnapshot(metadata: IcebergMetadata): IcebergSnapshotEntry
   return snapshot
 }
 
+/** Whether two ids are the same snapshot's; one may be a number and the other a bigint, which `===` tells apart. */
 export function sameId(a: SnapshotId, b: SnapshotId): boolean {
   return BigInt(a) === BigInt(b)
 }

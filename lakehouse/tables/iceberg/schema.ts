@@ -60,6 +60,10 @@ function nestedTypeOf(type: Exclude<IcebergType, string>): ColumnType {
   }
 }
 
+/**
+ * Columns as Iceberg's metadata writes them. Each must have its id already; of what the format keeps with a column, the
+ * comment goes along as `doc`.
+ */
 export function icebergFields(fields: TableField[]): IcebergField[] {
   return fields.map((field) => {
     const doc = field.metadata.doc
@@ -166,6 +170,7 @@ export function assertNestedNamesStable(metadata: IcebergMetadata, table: string
   }
 }
 
+/** Whether two lists are the same columns in everything, ids, order, nullability and comments included. */
 export function sameFields(a: TableField[], b: TableField[]): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }

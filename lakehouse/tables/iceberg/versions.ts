@@ -19,6 +19,10 @@ export function mainSnapshots(metadata: IcebergMetadata): IcebergSnapshotEntry[]
     .sort((a, b) => versionOf(metadata, b) - versionOf(metadata, a))
 }
 
+/**
+ * A snapshot as one line of the table's history. Where another program committed, run, task and token are null and the
+ * counts are what the snapshot's summary gives, updated and removed rows null.
+ */
 export function describeSnapshot(metadata: IcebergMetadata, snapshot: IcebergSnapshotEntry): TableVersion {
   const summary = snapshot.summary ?? {}
   const number = (key: string) => (summary[key] === undefined ? null : Number(summary[key]))
