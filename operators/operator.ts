@@ -37,8 +37,9 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   /**
    * What is wrong with a configuration that its schema takes, as far as the file alone can tell. Templates are unrendered: a
    * text that holds one is for the attempt to judge.
+   * @param isOutside true of a path or glob that begins outside the project, read from the folder of the DAG file
    */
-  problems?(config: Config): ConfigProblem[]
+  problems?(config: Config, isOutside: (path: string) => boolean): ConfigProblem[]
   /** the tables a configuration names without running it; templates unrendered */
   tables?(config: Config): { writes: string[] }
   run(config: Config, ctx: OperatorContext): Promise<OperatorResult>

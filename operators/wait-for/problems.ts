@@ -7,12 +7,13 @@ const DURATIONS = ['stable', 'max_age', 'after', 'every', 'timeout'] as const
 const INSTANTS = ['until', 'changed_since'] as const
 
 /** What of a wait could never come, so that nobody finds out from a task that has failed. */
-export function waitProblems(config: WaitForConfig): ConfigProblem[] {
+export function waitProblems(config: WaitForConfig, isOutside: (path: string) => boolean): ConfigProblem[] {
   return [
     ...DURATIONS.flatMap((key) => durationProblem([key], config[key])),
     ...INSTANTS.flatMap((key) => instantProblem(key, config[key])),
     ...(config.http === undefined ? [] : requestProblems(config.http).map(belowHttp)),
     ...connectionProblem(config),
+    ...fileProblem(config, isOutside),
   ]
 }
 
@@ -34,4 +35,12 @@ function connectionProblem({ file, sql, http, connection }: WaitForConfig): Conf
   if (connection === undefined || inBucket || sql !== undefined || file?.startsWith('{{')) return []
   const hint = http === undefined ? 'remove it' : 'write it below `http`'
   return [{ path: ['connection'], message: '`connection` belongs to a `file` in a bucket or to `sql`', hint }]
+}
+
+function fileProblem({ file }: WaitForConfig, isOutside: (path: string) => boolean): ConfigProblem[] {
+  // a template may begin with the address of a bucket
+  if (file === undefined || file.startsWith('s3://') || file.startsWith('{{')) return []
+  if (!isOutside(file)) return []
+  const message = `${file.slice(0, 100)} leads outside the project`
+  return [{ path: ['file'], message, hint: 'paths start in the folder of the DAG file' }]
 }

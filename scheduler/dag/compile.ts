@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { parseDuration } from '../../duration.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
+import { beginsInside } from '../../operators/project-path.js'
 import { checkWebhooks } from './alert-schema.js'
 import { buildDag } from './build.js'
 import { type Composed, compose } from './compose.js'
@@ -39,7 +40,7 @@ export interface CompileOptions {
 
 /** The options with all that is looked up once for many files. */
 export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'calendars' | 'webhooks'> {
-  /** project and DAGs folder with symbolic links resolved: what a DAG names lies below one of them */
+  /** project and DAGs folder, in this order and once if they are the same, with symbolic links resolved: what a DAG names lies below one of them */
   roots: readonly string[]
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
@@ -126,6 +127,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
     {
       ...context,
       file,
+      isOutside: (path) => isOutside(path, file, context),
       arrays: arraysOf(document.params),
       trigger: triggerNames(document.schedule as Json | undefined),
       read: (path) => files.read(path),
@@ -179,6 +181,15 @@ function checkTasks(
     if (fact !== null) facts.set(id, fact)
   }
   return facts
+}
+
+/** As written and with symbolic links resolved: a DAGs folder may be a link, and a path may be right in either way. */
+function isOutside(path: string, file: string, { project, dags, roots }: CompileContext): boolean {
+  const [realProject = project, realDags = realProject] = roots
+  return (
+    !beginsInside(path, dirname(join(dags, file)), project) &&
+    !beginsInside(path, dirname(join(realDags, file)), realProject)
+  )
 }
 
 function arraysOf(params: unknown): Set<string> {

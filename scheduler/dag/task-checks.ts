@@ -18,6 +18,8 @@ export interface TaskContext {
   operators: ReadonlyMap<string, Operator>
   /** path of the DAG file below the DAGs folder */
   file: string
+  /** true of a path or glob in the file that begins outside the project */
+  isOutside(path: string): boolean
   read(path: string): NamedFile
   /** names of the parameters that are lists */
   arrays: ReadonlySet<string>
@@ -155,7 +157,7 @@ export function checkTask(
   // what breaks the schema is reported; what templates mean in it cannot be known
   if (!report.isGood([...path, operator.type])) return null
   const config = longForm(operator, task[operator.type] as Json)
-  for (const { path: keys, message, hint } of operator.problems?.(config) ?? []) {
+  for (const { path: keys, message, hint } of operator.problems?.(config, context.isOutside) ?? []) {
     const at = isMap(task[operator.type]) ? keys : []
     report.error([...path, operator.type, ...at], 'value', message, hint)
   }

@@ -4,6 +4,7 @@ import { SluiceError } from '../../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../../json.js'
 import type { Lakehouse, TableSummary, Tables } from '../../lakehouse/lakehouse.js'
 import { approval } from '../../operators/approval.js'
+import { beginsInside } from '../../operators/project-path.js'
 import { triggerDag } from '../../operators/trigger-dag.js'
 import type { LookWait } from '../../operators/wait.js'
 import { waitFor } from '../../operators/wait-for.js'
@@ -250,6 +251,7 @@ describe('the end of a wait', () => {
 })
 
 describe('what the file alone can tell of a wait', () => {
+  const isOutside = (path: string) => !beginsInside(path, '/data/dags', '/data')
   const until = (text: string) => ({ until: text })
   it.each<[JsonObject, string, string]>([
     [{ ...until('tomorrow') }, 'until', '`until` is neither a date nor an instant: tomorrow'],
@@ -263,12 +265,18 @@ describe('what the file alone can tell of a wait', () => {
     [{ file: 'a', every: '30m1h' }, 'every', '`every` is not a duration: 30m1h'],
     [{ file: 'a', timeout: '1m1m' }, 'timeout', '`timeout` is not a duration: 1m1m'],
     [{ file: 's3://a/b' }, 'file', 'a file in a bucket needs a `connection`'],
+    [{ file: '../../etc/passwd' }, 'file', '../../etc/passwd leads outside the project'],
+    [
+      { file: '/data-of-others/{{ run.id }}/*.csv' },
+      'file',
+      '/data-of-others/{{ run.id }}/*.csv leads outside the project',
+    ],
     [{ file: 'a', connection: 'minio' }, 'connection', '`connection` belongs to a `file` in a bucket or to `sql`'],
     [{ http: { url: '/health' } }, 'http.url', '/health is not an http(s) URL'],
     [{ http: { url: 'https://u:p@example.com' } }, 'http.url', 'the URL holds credentials'],
     [{ http: { url: 'https://example.com', timeout: '1s1m' } }, 'http.timeout', '`timeout` is not a duration: 1s1m'],
   ])('%j', (config, path, message) => {
-    const found = given(waitFor.problems, 'problems')(config)
+    const found = given(waitFor.problems, 'problems')(config, isOutside)
     expect(found.map((problem) => [problem.path.join('.'), problem.message])).toEqual([[path, message]])
   })
 
@@ -278,11 +286,13 @@ describe('what the file alone can tell of a wait', () => {
     until('{{ interval.end }}'),
     { file: 's3://a/b', connection: 'minio' },
     { file: '{{ vars.landing }}/a', connection: 'minio' },
+    { file: '../landing/*.csv' },
+    { file: '/data/landing/a.csv' },
     { sql: 'SELECT 1', connection: 'trino', every: '1h30m' },
     { http: { url: '/health', connection: 'crm' } },
     { http: { url: '{{ vars.crm }}' } },
   ])('has nothing to say of %j', (config) => {
-    expect(given(waitFor.problems, 'problems')(config)).toEqual([])
+    expect(given(waitFor.problems, 'problems')(config, isOutside)).toEqual([])
   })
 })
 

@@ -118,6 +118,8 @@ describe('a folder of DAGs', () => {
       't2: { http: { url: "https://example.com", timeout: 1m1h } }',
       't3: { http: ftp://example.com }',
       't4: { approval: { message: go, timeout: 1h1h } }',
+      't5: { wait_for: { file: ../../b } }',
+      't6: { wait_for: { file: ../b } }',
     ]
     const root = project({ 'dags/a.yaml': `dag: a\ntasks:\n${tasks.map((task) => `  ${task}\n`).join('')}` })
     const { problems } = await loadFolder({ ...optionsFor(root), operators })
@@ -126,7 +128,21 @@ describe('a folder of DAGs', () => {
       [4, 54, 'tasks.t2.http.timeout', '`timeout` is not a duration: 1m1h'],
       [5, 15, 'tasks.t3.http', 'ftp://example.com is not an http(s) URL'],
       [6, 43, 'tasks.t4.approval.timeout', '`timeout` is not a duration: 1h1h'],
+      [7, 27, 'tasks.t5.wait_for.file', '../../b leads outside the project'],
     ])
+  })
+
+  it('takes a path that lies in the project by way of a link', async () => {
+    const wait = (path: string) => `dag: a\ntasks: { t: { wait_for: { file: ${path} } } }\n`
+    const root = project({ 'repo/x/dags/a.yaml': wait('../../../landing/a.csv') })
+    rmSync(join(root, 'dags'), { recursive: true })
+    symlinkSync(join(root, 'repo/x/dags'), join(root, 'dags'))
+    const problems = async () => (await loadFolder({ ...optionsFor(root), operators })).problems
+    expect(await problems()).toEqual([])
+    write(root, 'dags/a.yaml', wait('../../../../landing/a.csv'))
+    expect(await problems()).toHaveLength(1)
+    write(root, 'dags/a.yaml', wait(join(root, 'landing/a.csv')))
+    expect(await problems()).toEqual([])
   })
 
   it('refuses DAGs that start each other in a circle, wait for their own run, or name no DAG', async () => {
