@@ -61,6 +61,10 @@ export function facts({ facts: pairs }: Pick<AlertContent, 'facts'>, names = '10
   return `<tr><td style="padding:16px 24px 4px;"><table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="font-size:14px;line-height:21px;">${rows.join('')}</table></td></tr>`
 }
 
+/**
+ * The row of links, the first of them as a button; '' without any.
+ * @param base address of the web view, which each path is a continuation of
+ */
 export function links({ links: all }: Pick<AlertContent, 'links'>, base: string): string {
   if (all.length === 0) return ''
   const anchors = all.map(({ label, path }, index) => {
@@ -73,8 +77,10 @@ export function links({ links: all }: Pick<AlertContent, 'links'>, base: string)
   return `<tr><td style="padding:16px 24px 8px;">${anchors.join(' ')}</td></tr>`
 }
 
+/** The row that names the tasks held up by this one; '' when there are none. */
 export const blocked = ({ blocked: tasks }: AlertContent): string => named('Waiting for it.', tasks)
 
+/** The row that names the other DAGs that go on from this one; '' when there are none. */
 export const behind = ({ behind: dags }: AlertContent): string => named('DAGs behind it.', dags)
 
 const named = (title: string, names: readonly string[]): string =>
@@ -82,16 +88,25 @@ const named = (title: string, names: readonly string[]): string =>
     ? ''
     : `<tr><td style="padding:0 24px 16px;font-size:13px;line-height:20px;color:#4c5565;"><b style="color:#171b22;">${title}</b> ${names.map(escapeHtml).join(', ')}</td></tr>`
 
+/**
+ * The row with the last lines of the log, breaks and spaces as written; '' for a task that wrote none. The lines come
+ * chosen, shortened and with secrets masked.
+ */
 export const log = ({ log: lines }: AlertContent): string =>
   lines.length === 0
     ? ''
     : `<tr><td style="padding:0 24px 16px;"><div style="font-size:13px;font-weight:600;padding-bottom:6px;">Last lines of the log</div><div style="padding:10px 12px;background:#f1f3f6;border-radius:6px;font-family:${MONO};font-size:12px;line-height:18px;white-space:pre-wrap;">${lines.map((line) => escapeHtml(printable(line))).join('<br>')}</div></td></tr>`
 
+/** The last row: why this mail was sent. What stands between backticks is set as code. */
 export const footer = ({ footer: words }: Pick<AlertContent, 'footer'>): string =>
   `<tr><td style="padding:14px 24px;border-top:1px solid #e4e7ec;font-size:12px;line-height:18px;color:#626c7c;">${withCode(words)}</td></tr>`
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
+/**
+ * A text that HTML shows as it is, between tags and inside quoted attributes; control characters and marks that turn
+ * the direction of writing become spaces.
+ */
 export const escapeHtml = (text: string): string =>
   printable(text).replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found)
 
@@ -114,6 +129,7 @@ const withCode = (text: string): string =>
 /** Control characters, and marks that turn the direction of writing, have nothing to say in a mail. */
 const printable = (text: string): string => text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, ' ')
 
+/** A text on a single line, each run of spaces as one: what a subject or a line of plain text needs. */
 export const oneLine = (text: string): string => printable(text).replace(/ +/g, ' ').trim()
 
 /** Counts code points, so that no character is cut in two. */

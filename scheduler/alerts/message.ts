@@ -61,6 +61,7 @@ function shortened(content: AlertContent): AlertContent {
 
 const headlineOf = (content: AlertContent): string => `${nameOf(content)} ${content.summary}`
 
+/** What the alert is about, as subjects and pages name it: `dag`, or `dag.task`. */
 export const nameOf = ({ dagId, taskId }: AlertContent): string => (taskId === null ? dagId : `${dagId}.${taskId}`)
 
 const PREVIEW_LIMIT = 150

@@ -26,6 +26,10 @@ export interface WebPart extends RunningPart {
   tables: Tables
 }
 
+/**
+ * Starts what a web server of a cluster needs; answering requests is the caller's part. close() lets go of everything.
+ * @throws SluiceError as joinCluster() does, CONFIG_INVALID for a lakehouse that cannot be opened
+ */
 export async function startWebPart(options: PartOptions): Promise<WebPart> {
   const part = await joinCluster(options)
   const { config, store, database, clock, log, link, events } = part

@@ -77,6 +77,7 @@ export async function pauseBackfill(ports: CommandPorts, id: number, actor: Acto
   await change(ports, id, ['running'], 'paused', actor)
 }
 
+/** Further runs are made and started again, as there is room. @throws SluiceError BACKFILL_UNKNOWN, STATE_CONFLICT */
 export async function resumeBackfill(ports: CommandPorts, id: number, actor: Actor): Promise<void> {
   await change(ports, id, ['paused'], 'running', actor)
 }

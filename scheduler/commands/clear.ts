@@ -11,6 +11,11 @@ import { audit, type CommandPorts } from './ports.js'
 /** Runs that one call clears: it answers within seconds, and what runs beside it has its turn in between. */
 const RUNS_AT_ONCE = 50
 
+/**
+ * Clears tasks of one run, all of them for null; what clearing means says clear(). The answer names each task that runs
+ * again, items of a `for_each` included, and not those that needed no clearing.
+ * @throws SluiceError RUN_UNKNOWN, TASK_UNKNOWN, STATE_CONFLICT
+ */
 export function clearTasks(
   ports: CommandPorts,
   runId: string,

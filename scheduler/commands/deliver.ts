@@ -52,6 +52,7 @@ export async function deliver(
   throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
 }
 
+/** The webhook that a version of a DAG declares under this name, or null. */
 export function webhookOf(dag: Pick<Dag, 'triggers'>, name: string): WebhookTrigger | null {
   for (const trigger of dag.triggers) if (trigger.kind === 'webhook' && trigger.name === name) return trigger
   return null

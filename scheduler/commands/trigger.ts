@@ -63,6 +63,10 @@ export async function trigger(
   throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
 }
 
+/**
+ * Tells everyone of a run that is durable by now, and gives the answer of the command that made it. A scheduler that
+ * misses the call finds the run in its next sweep.
+ */
 export async function created(ports: CommandPorts, runId: string): Promise<{ run: string; repeated: boolean }> {
   await ports.debugPoint('command:applied')
   announceRun(ports.events, runId, 'queued')

@@ -13,6 +13,9 @@ export interface Declared {
 /** A version of a DAG never changes, so its object stands for it. */
 const known = new WeakMap<Dag, Declared>()
 
+/**
+ * What the declaration says, worked out once for each Dag object; an equal object of another load is worked out anew.
+ */
 export function declaredOf(dag: Dag): Declared {
   const before = known.get(dag)
   if (before !== undefined) return before

@@ -28,10 +28,12 @@ export function declaredId(taskId: string): string {
   return dot === -1 ? taskId : taskId.slice(0, dot)
 }
 
+/** Whether the row is an item of a `for_each`, as opposed to a task that the DAG declares. */
 export function isItem(taskId: string): boolean {
   return taskId.includes('.')
 }
 
+/** The place of an item in the list of its group, from 0: 17 for `load.17`. Only for ids that are an item's. */
 export function itemIndex(taskId: string): number {
   return Number(taskId.slice(taskId.indexOf('.') + 1))
 }

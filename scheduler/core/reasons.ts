@@ -15,14 +15,17 @@ export function named(ids: readonly string[]): string {
   return ids.length > NAMED_AT_MOST ? `${shown} and ${ids.length - NAMED_AT_MOST} more` : shown
 }
 
+/** Names the upstream tasks that have not ended, the first few of many. */
 export function waitsForUpstream(upstream: readonly TaskRun[]): string {
   return `waits for ${named(upstream.filter(({ state }) => !isFinal(state)).map(({ taskId }) => taskId))}`
 }
 
+/** The reason of a task that has just become ready; the store puts a truer one in its place when it meets a limit. */
 export function waitsForSlot(task: Task): string {
   return `waits for a slot in pool ${task.pool}`
 }
 
+/** Why a run was ended; its limit is in milliseconds and counts from the run's start, not from a task's. */
 export function timedOut(limitMs: number): string {
   return `timed out: on for longer than ${formatDuration(limitMs)} (run_timeout)`
 }
@@ -33,10 +36,17 @@ export function waitsForRetry(retry: number, retries: number, at: Instant, why: 
   return withWhy(`retry ${retry} of ${retries} at ${time}Z`, why)
 }
 
+/**
+ * The reason of a task with no retry left: that of its last attempt, with the number of tries when there were several.
+ */
 export function failedAfter(tries: number, why: string): string {
   return tries > 1 ? withWhy(`failed ${tries} times, at last`, why) : why
 }
 
+/**
+ * Why a task ends without an attempt: what one of its upstream tasks did, or what none of them did, and the rule that
+ * asks otherwise.
+ */
 export function ruledOut(
   task: Task,
   verdict: Exclude<Verdict, 'ready' | 'wait'>,
@@ -79,6 +89,7 @@ function which(upstream: readonly TaskRun[], states: readonly TaskState[]): stri
   return 'upstream tasks ended otherwise'
 }
 
+/** A reason with its cause behind a colon; the cause may be ''. */
 export function withWhy(what: string, why: string): string {
   return why === '' ? what : `${what}: ${why}`
 }

@@ -11,6 +11,7 @@ export function isFinal(state: TaskState): boolean {
   )
 }
 
+/** The final states of runs: none leaves one by itself, only when its tasks are cleared or marked by hand. */
 export function isFinalRun(state: RunState): boolean {
   return state === 'success' || state === 'failed' || state === 'cancelled'
 }

@@ -17,6 +17,9 @@ export interface UpstreamCounts {
   upstreamFailed: number
 }
 
+/**
+ * Counts states as trigger rules see them: `cancelled` is a failure, and what has not ended counts in the total alone.
+ */
 export function countUpstream(upstream: Iterable<{ state: TaskState }>): UpstreamCounts {
   const counts: UpstreamCounts = { total: 0, success: 0, skipped: 0, failed: 0, upstreamFailed: 0 }
   for (const { state } of upstream) {

@@ -76,6 +76,7 @@ export function shown(value: unknown): string {
   return Array.isArray(value) ? 'a list' : 'a map'
 }
 
+/** Whether a value of a document is a map; null and lists are none. */
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

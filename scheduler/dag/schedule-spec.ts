@@ -27,10 +27,15 @@ export function writtenSkips(schedule: Json | undefined): { entry: string; path:
   return skip.flatMap((entry, index) => (typeof entry === 'string' ? [{ entry, path: [...path, index] }] : []))
 }
 
+/**
+ * Whether an entry of `skip` is written as a day, `2026-12-25`; any other is the name of a calendar. That the day
+ * exists is checked elsewhere.
+ */
 export function isDate(text: string): boolean {
   return DATE.test(text)
 }
 
+/** The zone whose wall clock the schedule follows; UTC where it names none or there is no schedule. */
 export function timezoneOf(schedule: Json | undefined): string {
   const timezone = isMap(schedule) ? schedule.timezone : undefined
   return typeof timezone === 'string' ? timezone : DEFAULT_TIMEZONE

@@ -198,6 +198,7 @@ function checkBranch(id: string, written: Json, needs: Needs, report: Report): v
   }
 }
 
+/** Reports a pool that `sluice.yaml` does not define. Where its pools are not known, any name passes. */
 export function checkPool(pool: unknown, path: Path, context: TaskContext, report: Report): void {
   if (typeof pool !== 'string' || context.pools === null || context.pools.has(pool)) return
   const hint = didYouMean(pool, context.pools) || `define it in sluice.yaml: pools: { ${pool}: 4 }`

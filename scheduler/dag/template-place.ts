@@ -15,6 +15,10 @@ export interface PlaceScanner {
 
 const FREE: PlaceScanner = { feed: () => undefined, value: () => undefined, inside: () => null }
 
+/**
+ * A scanner for one text, at its beginning. Plain text, and what is no template, has no places where a value may not
+ * stand.
+ */
 export function placeScanner(mode: TemplateMode): PlaceScanner {
   if (mode === 'sql') return new SqlScanner()
   return mode === 'shell' ? new ShellScanner() : FREE

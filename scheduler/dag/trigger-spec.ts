@@ -86,6 +86,7 @@ function filesOf(schedule: JsonObject, folder: string): Trigger | null {
   }
 }
 
+/** Whether a glob looks into a bucket, for which its trigger must name a connection, and not into a folder. */
 export function isRemote(glob: string): boolean {
   return glob.startsWith('s3://')
 }

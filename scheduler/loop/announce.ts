@@ -15,12 +15,14 @@ export function announceDecision(events: Events, before: RunSnapshot, decision: 
   if (decision.alerts?.some(({ after }) => after === null) === true) events.emit({ kind: 'alerts' })
 }
 
+/** Tells that tasks wait for a worker now; to be called once that is durable, as for all announcements. */
 export function announceQueued(events: Events, tasks: readonly QueuedTask[]): void {
   for (const { runId, taskId } of tasks) {
     events.emit({ kind: 'task', dagId: dagOfRun(runId), runId, taskId, state: 'queued' })
   }
 }
 
+/** Tells that a run was made or has started. */
 export function announceRun(events: Events, runId: string, state: 'queued' | 'running'): void {
   events.emit({ kind: 'run', dagId: dagOfRun(runId), runId, state })
 }

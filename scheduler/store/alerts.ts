@@ -184,6 +184,7 @@ export interface AlertRow extends Record<string, unknown> {
   acknowledged_by: string | null
 }
 
+/** An alert as the rest of Sluice knows it; drivers have turned timestamps into milliseconds already. */
 export function toAlert(row: AlertRow): Alert {
   return {
     id: row.alert_id,
@@ -199,6 +200,10 @@ export function toAlert(row: AlertRow): Alert {
   }
 }
 
+/**
+ * The answer to a change of one row: a row that is there and did not match the condition is `unchanged`, none
+ * `unknown`. A statement that gives no row counts as `unknown` too.
+ */
 export function changeOf(row: { known: boolean; changed: boolean } | undefined): 'changed' | 'unchanged' | 'unknown' {
   if (row?.known !== true) return 'unknown'
   return row.changed ? 'changed' : 'unchanged'

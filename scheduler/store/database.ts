@@ -53,10 +53,12 @@ export interface Session {
   query<Row extends SqlRow = SqlRow>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>
 }
 
+/** An instant as a parameter of type timestamptz; inside a JSON parameter it is jsonInstant(). */
 export function sqlInstant(instant: Instant): Date {
   return new Date(instant)
 }
 
+/** sqlInstant() for a column that may be NULL. */
 export function sqlInstantOrNull(instant: Instant | null): Date | null {
   return instant === null ? null : new Date(instant)
 }

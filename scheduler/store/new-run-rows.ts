@@ -32,6 +32,10 @@ export const INSERT_SLAS = insertingSlas(
   '$2',
 )
 
+/**
+ * A run for INSERT_RUNS, with its tasks in the order of the DAG file and its SLAs; instants are text, since they stand
+ * in a JSON parameter.
+ */
 export function newRunRow(run: NewRun): object {
   return {
     run_id: run.id,

@@ -49,6 +49,7 @@ export async function openStore(
   return isPostgresUrl(location) ? openPostgres(location, now, mayMigrate) : openFolder(location, now)
 }
 
+/** Whether the `store` of a configuration is a PostgreSQL server; otherwise it is the path of a PGlite folder. */
 export function isPostgresUrl(location: string): boolean {
   return /^postgres(ql)?:\/\//.test(location)
 }

@@ -34,6 +34,7 @@ export interface RunRow extends Record<string, unknown> {
   trigger: RunTrigger | null
 }
 
+/** A run as the core knows it; `parent` is there only for runs that a task of another run made. */
 export function toRun(row: RunRow): Run {
   return {
     id: row.run_id,
@@ -85,6 +86,7 @@ export interface TaskRow extends Record<string, unknown> {
   waits_for: Wait | null
 }
 
+/** A task as the core knows it. `waitsFor` is there only while something outside is awaited. */
 export function toTaskRun(row: TaskRow): TaskRun {
   return {
     taskId: row.task_id,
@@ -117,6 +119,7 @@ export interface OutcomeRow extends Record<string, unknown> {
   waits_for: Wait | null
 }
 
+/** An attempt's end as the core settles it. When to look again and what for belong to deferred attempts alone. */
 export function toOutcome(row: OutcomeRow): AttemptOutcome {
   return {
     taskId: row.task_id,

@@ -195,6 +195,7 @@ select run_id from (
       and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
 ) found order by run_id limit $2`
 
+/** Runs and the states of their tasks: made once, and moved only by whoever has seen their newest revision. */
 export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | keyof StartStore> {
   readonly #database: Database
 

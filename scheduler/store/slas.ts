@@ -19,6 +19,10 @@ export const insertingSlas = (made: string, now: string): string => `
   select made.run_id, s.task_id, s.sla, made.dag_id, s.warns, s.deadline_at, s.look_at, ${now}
   from ${made} made, jsonb_to_recordset(made.slas) as s(${NEW_SLA_COLUMNS})`
 
+/**
+ * A deadline as a row of NEW_SLA_COLUMNS. An SLA on the run itself, whose task is null, is kept under the task id '',
+ * because the task is part of the key.
+ */
 export function newSlaRow({ taskId, sla, warns, deadlineAt, lookAt }: NewSla): object {
   return {
     task_id: taskId ?? '',

@@ -122,6 +122,7 @@ function byFolder({ files, markers }: Listing): SeenFile[] {
   })
 }
 
+/** The folder of a file, of a path or a URL with `/`; '' for a file at the top. */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
 }

@@ -90,6 +90,7 @@ export class WorkFolder {
   }
 }
 
+/** The folder that an attempt works in. Each claim has its own, so no attempt finds what another has left. */
 export function workPath(root: string, claimToken: string): string {
   return join(root, claimToken)
 }

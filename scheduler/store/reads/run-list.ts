@@ -60,6 +60,7 @@ export function listRuns(db: Database, query: RunListQuery): Promise<RunListRow[
   )
 }
 
+/** Whether a text from outside, such as a filter in an address, is a state of runs. */
 export function isRunState(text: string): text is RunState {
   return (RUN_STATES as readonly string[]).includes(text)
 }
