@@ -12,6 +12,7 @@ export interface Web {
   dagVersion(version: string): Promise<Dag>
 }
 
+/** What all handlers share, with the versions of DAGs that were asked for last kept at hand. */
 export function createWeb(deps: WebDeps, views: Views): Web {
   const known = new Map<string, Dag>()
   return {

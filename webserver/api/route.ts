@@ -35,6 +35,9 @@ export interface ApiRoute {
   handle(web: Web, live: Live, call: ApiCall): Promise<ApiAnswer>
 }
 
+/**
+ * An answer that went well; what went wrong is thrown instead, and becomes a problem document (RFC 9457) in one place.
+ */
 export function ok(body: unknown, status = 200): ApiAnswer {
   return { status, body }
 }

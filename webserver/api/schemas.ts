@@ -257,6 +257,7 @@ export const SCHEMAS = {
 
 export type SchemaName = keyof typeof SCHEMAS
 
+/** A reference to one of SCHEMAS, as `openapi.json` resolves it. */
 export function schemaRef(name: SchemaName): JsonSchema {
   return { $ref: `#/components/schemas/${name}` }
 }

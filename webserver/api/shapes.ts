@@ -22,6 +22,10 @@ import type { RunAttempt, RunTask } from '../../scheduler/store/reads/run-page.j
 import type { RegisteredDag, WorkerInfo } from '../../scheduler/store/store.js'
 import type { Lineage } from '../present/run-view.js'
 
+/**
+ * A DAG as it is registered now, by the declaration of its current version.
+ * @param dag of the version that `registered` names
+ */
 export function dagShape(registered: RegisteredDag, dag: Dag): DagShape {
   return {
     dag: registered.id,
@@ -52,10 +56,12 @@ function scheduleShape({ crons, everyMs, timezone, skip, businessDays, end }: Sc
   }
 }
 
+/** What was due while a DAG was paused: how many due instants, and how many of them its `catchup` makes up for. */
 export function missedShape({ count, first, last, makes }: Missed): MissedShape {
   return { slots: count, first_due: isoInstantOrNull(first), last_due: isoInstantOrNull(last), makes }
 }
 
+/** A run as lists and events show it; the web view's own lists are made elsewhere. */
 export function runEntry(
   run: Pick<RunListRow, 'runId' | 'dagId' | 'state' | 'dueAt' | 'startedAt' | 'endedAt'>,
 ): RunListEntry {
@@ -69,6 +75,10 @@ export function runEntry(
   }
 }
 
+/**
+ * A whole run.
+ * @param tasks in the order they are shown in, from taskShape(); without the items of `for_each`
+ */
 export function runShape(run: Run, tasks: TaskShape[]): RunShape {
   return {
     ...runEntry({ ...run, runId: run.id }),
@@ -117,6 +127,7 @@ export function taskShape(task: RunTask, lineage: readonly Lineage[]): TaskShape
   }
 }
 
+/** An item of a `for_each`: `task` is the id of its row, `item` the value it was made for. */
 export function itemShape(item: RunTask): ItemShape {
   return {
     task: item.taskId,
@@ -129,6 +140,7 @@ export function itemShape(item: RunTask): ItemShape {
   }
 }
 
+/** One try of a task. It starts with its claim by a worker, and `result` is null until it has ended. */
 export function attemptShape(attempt: RunAttempt): AttemptShape {
   return {
     attempt: attempt.attempt,
@@ -142,6 +154,10 @@ export function attemptShape(attempt: RunAttempt): AttemptShape {
   }
 }
 
+/**
+ * A table at its newest version; `rows` is null where they are not counted without reading the data, `bytes` are those
+ * of its live files.
+ */
 export function tableShape(table: TableSummary): TableShape {
   return {
     table: table.table,
@@ -155,6 +171,10 @@ export function tableShape(table: TableSummary): TableShape {
   }
 }
 
+/**
+ * A version and where it comes from: run, task and attempt, or else the user who rolled back; all null for the commit
+ * of another program.
+ */
 export function tableVersionShape(version: TableVersion): TableVersionShape {
   return {
     version: version.version,
@@ -171,6 +191,7 @@ export function tableVersionShape(version: TableVersion): TableVersionShape {
   }
 }
 
+/** A worker by its last heartbeat; `busy` counts the slots that had an attempt then. */
 export function workerShape(worker: WorkerInfo): WorkerShape {
   return {
     worker: worker.id,

@@ -53,6 +53,10 @@ export function checkHost(host: string, baseUrl: string | null) {
   }
 }
 
+/**
+ * Whether an address, or the name `localhost`, is this machine's alone: 127.0.0.0/8 and ::1, also in its IPv6 form when
+ * a socket that takes both reports it.
+ */
 export function isLoopback(host: string): boolean {
   return (
     host === 'localhost' || host.startsWith('127.') || (isIPv6(host) && host === '::1') || host === '::ffff:127.0.0.1'

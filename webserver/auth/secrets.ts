@@ -52,6 +52,7 @@ export async function createApiToken(
   return token
 }
 
+/** Ends a token at once, for all web servers of the store; one that is unknown or expired is no error. */
 export async function revokeApiToken(store: AccountStore, token: string): Promise<void> {
   await store.revokeSecret(hashSecret(token))
 }

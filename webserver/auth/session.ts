@@ -44,6 +44,7 @@ export function bearerOf(req: Request): string | null {
   return /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1] ?? null
 }
 
+/** Who asks, as authenticate() found out for this request; null for nobody. */
 export function identityOf(res: Response): Identity | null {
   return identities.get(res) ?? null
 }
@@ -89,6 +90,10 @@ export async function beginSession(deps: WebDeps, req: Request, res: Response, u
   res.cookie(COOKIE, secret, { ...cookieOptions(deps, req), maxAge: SESSION_LIFE_MS })
 }
 
+/**
+ * Logs out: the session ends in the store, wherever its cookie was copied to. A request with an API token has no
+ * session, and its token lives on.
+ */
 export async function endSession(deps: WebDeps, req: Request, res: Response, identity: Identity): Promise<void> {
   if (identity.sessionSecret !== null) await deps.store.revokeSecret(hashSecret(identity.sessionSecret))
   res.clearCookie(COOKIE, cookieOptions(deps, req))

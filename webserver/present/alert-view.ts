@@ -20,6 +20,7 @@ const DELIVERY_STATES: Record<DeliveryState, string> = {
   off: 'skipped',
 }
 
+/** An alert as its table shows it. Times are UTC, because the alerts of all DAGs stand side by side. */
 export function alertView(alert: ListedAlert, now: Instant) {
   const { severity, title } = KIND_WORDS[alert.kind]
   return {
@@ -83,6 +84,7 @@ export function messageView(message: ListedMessage, now: Instant) {
   }
 }
 
+/** A mute, of a whole DAG or one of its tasks, with the time it still holds. */
 export function muteView(mute: Mute, now: Instant) {
   return {
     name: mute.taskId === null ? mute.dagId : `${mute.dagId}.${mute.taskId}`,

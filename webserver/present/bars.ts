@@ -55,6 +55,10 @@ export function smallBars(runs: readonly BarRun[], timezone: string, now: Instan
   })
 }
 
+/**
+ * What a bar says to those who cannot see it: when the run was due, in the DAG's zone, how it went and how long it
+ * took, or has taken by now.
+ */
 export function barLabel(run: BarRun, timezone: string, now: Instant): string {
   const took = runMs(run, now)
   return `${timeLine(run.dueAt, timezone, now, { seconds: 'due' })}, ${run.state}${took === null ? '' : ` ${duration(took)}`}`

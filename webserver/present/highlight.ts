@@ -23,6 +23,10 @@ const SQL_TOKEN =
 /** More than this is shown plain: colouring megabytes helps nobody. */
 const LENGTH_LIMIT = 200_000
 
+/**
+ * SQL in numbered lines with its words, literals, comments and templates told apart. It colours by tokens alone, so a
+ * text that does not parse is shown as well.
+ */
 export function highlightSql(text: string): CodeLine[] {
   if (text.length > LENGTH_LIMIT) return numbered([{ kind: '', text }])
   return numbered(

@@ -84,6 +84,10 @@ export interface LogLineView {
   hit: boolean
 }
 
+/**
+ * A line of a log with its time in the DAG's zone, to the millisecond. A long message is cut, and says how long it was.
+ * @param q what is searched for, in any case; '' for nothing
+ */
 export function lineView(line: LogLine, timezone: string, q = ''): LogLineView {
   const message =
     line.message.length > LINE_LIMIT

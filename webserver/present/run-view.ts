@@ -55,10 +55,12 @@ const GLYPH_ORDER: TaskState[] = [
   'cancelled',
 ]
 
+/** Whether a run has ended, so that its page has nothing more to wait for. */
 export function isOver(run: Run): boolean {
   return run.state === 'success' || run.state === 'failed' || run.state === 'cancelled'
 }
 
+/** The zone that the pages of a DAG tell times in: its schedule's, UTC without one. */
 export function timezoneOf(dag: Dag): string {
   return dag.schedule?.timezone ?? 'UTC'
 }
@@ -144,6 +146,10 @@ export interface TaskRowView {
   reason: TextPart[]
 }
 
+/**
+ * The time axis of a run: from its start, or its first attempt where that was before (a cleared run starts anew), to
+ * its end, or to now while it goes on.
+ */
 export function scaleOf({ run, attempts, dag, now }: RunFacts): TimeScale {
   const from = Math.min(run.startedAt ?? run.createdAt, ...attempts.map((attempt) => attempt.claimedAt))
   const to = isOver(run)

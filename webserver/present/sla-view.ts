@@ -77,6 +77,7 @@ export function dagSlaWords(slas: readonly Sla[], timezone: string): string {
   return words.join(', ')
 }
 
+/** How many runs kept their deadlines; '' when none was judged. The 30 days are those the record was read for. */
 export function recordWords({ judged, met }: SlaRecord): string {
   return judged === 0 ? '' : `met ${met} of ${judged} in 30 days`
 }

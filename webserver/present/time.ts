@@ -38,6 +38,7 @@ export function zoneName(timezone: string): string {
   return isUtc(timezone) ? 'UTC' : (timezone.split('/').at(-1) ?? timezone).replaceAll('_', ' ')
 }
 
+/** Whether a zone tells the same time as UTC by its name; London in winter does not count. */
 export function isUtc(timezone: string): boolean {
   return timezone === 'UTC' || timezone === 'Etc/UTC' || timezone === 'GMT' || timezone === 'Etc/GMT'
 }

@@ -76,6 +76,7 @@ export function actionRoutes(web: Web): Router {
   return router
 }
 
+/** A text of the form that was sent; '' when it is missing, repeated or structured. */
 export function field(req: Request, name: string): string {
   const body: unknown = req.body
   return typeof body === 'object' && body !== null && name in body

@@ -91,6 +91,7 @@ function missedView(missed: Missed | null) {
   return { text: `${countOf(runs, 'run')} missed meanwhile. When it is resumed, ${made}.`, skips: makes > 0 }
 }
 
+/** The way to a page of a DAG; with `last` the DAG's own page is a link. */
 export function dagCrumbs({ head }: DagFrame, last = ''): { href: string; label: string }[] {
   const dags = { href: '/dags', label: 'DAGs' }
   return last === ''

@@ -17,6 +17,10 @@ import { loadRunList } from './runs.js'
 const VERSIONS = 50
 const AUDIT = 50
 
+/**
+ * Answers with a page of a DAG: its frame with `tab` as the current one, and the template named after the tab.
+ * @param model what the template shows below the frame
+ */
 export async function sendTab(web: Web, req: Request, res: Response, frame: DagFrame, tab: DagTab, model: object) {
   const title = `${frame.dag.id}, ${tab}`
   const options = {
@@ -44,12 +48,14 @@ export async function dagGraphPage(web: Web, req: Request, res: Response): Promi
   await sendTab(web, req, res, frame, 'graph', { graph, total: frame.dag.tasks.length })
 }
 
+/** The runs of one DAG, newest first, with the filters of the list of all runs. */
 export async function dagRunsPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await loadDagFrame(web, req)
   const list = await loadRunList(web, req, frame.dag.id, links.dagTab(frame.dag.id, 'runs'))
   await sendTab(web, req, res, frame, 'runs', { list })
 }
 
+/** The tables that the DAG's last runs have written, each with the newest commit of theirs. */
 export async function dagTablesPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await loadDagFrame(web, req)
   const tables = await dagTables(web.deps.database, frame.dag.id)
@@ -86,6 +92,7 @@ export async function dagCodePage(web: Web, req: Request, res: Response): Promis
   })
 }
 
+/** The versions of a DAG, newest first, page by page: `before` is the instant, in milliseconds, to go on from. */
 export async function dagVersionsPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await loadDagFrame(web, req)
   const before = wholeNumber(req.query.before, 0, Number.MAX_SAFE_INTEGER)
@@ -107,6 +114,7 @@ export async function dagVersionsPage(web: Web, req: Request, res: Response): Pr
   await sendTab(web, req, res, frame, 'versions', { rows, older })
 }
 
+/** Who did what to this DAG and its last thousand runs, newest first. */
 export async function dagAuditPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await loadDagFrame(web, req)
   const before = wholeNumber(req.query.before, 1, Number.MAX_SAFE_INTEGER)

@@ -27,6 +27,7 @@ const RUNS = 20
 const FILTER_LABELS = { all: 'All', running: 'Running', failed: 'Failed', paused: 'Paused' }
 const ORDER_LABELS = { trouble: 'Trouble first', due: 'Next due', name: 'Name' }
 
+/** What an address asks of the list of DAGs. It never refuses: what is not understood counts as not asked. */
 export function dagListQuery(req: Request): DagListQuery {
   return {
     q: textOf(req.query.q).slice(0, 200),
@@ -100,6 +101,7 @@ function dueView(dag: ListedDag, timezone: string, now: number) {
   }
 }
 
+/** The parts of rows that change while the list is looked at; a browser puts each in the place of its id. */
 export function dagListFragments(web: Web, rows: Awaited<ReturnType<typeof loadDagList>>['rows']): Fragment[] {
   return rows.flatMap((row) => [
     { id: row.bars.id, html: web.views('_dag_bars', row.bars), svg: false },
@@ -108,6 +110,7 @@ export function dagListFragments(web: Web, rows: Awaited<ReturnType<typeof loadD
   ])
 }
 
+/** The list of DAGs, and above it the files that have problems. */
 export async function dagListPage(web: Web, req: Request, res: Response): Promise<void> {
   const query = dagListQuery(req)
   const [list, facets, problems] = await Promise.all([

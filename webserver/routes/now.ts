@@ -145,6 +145,7 @@ function nextView(run: NextRun, now: Instant) {
   }
 }
 
+/** How full a pool is, and who has waited longest for it. One of size 0 counts as full. */
 export function poolView(pool: PoolUse, now: Instant) {
   const share = pool.size === 0 ? 1 : Math.min(1, pool.taken / pool.size)
   return {

@@ -60,6 +60,10 @@ export interface RunPageOptions {
   all: string
 }
 
+/**
+ * What an address asks of the page of a run; the live updates of that page ask the same. A state that does not exist
+ * shows all.
+ */
 export function runPageOptions(req: Request): RunPageOptions {
   const state = textOf(req.query.state)
   return {
@@ -107,6 +111,10 @@ export function runFragments(web: Web, parts: ReturnType<typeof runParts>): Frag
   ]
 }
 
+/**
+ * One run: its tasks with graph and times, the versions of tables it wrote, its checks and its children. @throws
+ * SluiceError RUN_UNKNOWN
+ */
 export async function runPage(web: Web, req: Request, res: Response): Promise<void> {
   const facts = await loadRunFacts(web, req.params.run as string)
   const { run, dag, now } = facts

@@ -69,6 +69,7 @@ function rowView(row: RunListRow, now: number) {
   }
 }
 
+/** The runs of all DAGs, newest first. */
 export async function runListPage(web: Web, req: Request, res: Response): Promise<void> {
   const list = await loadRunList(web, req, null, '/runs')
   const keys = [

@@ -10,6 +10,7 @@ import { poolView } from './now.js'
 
 const AUDIT = 100
 
+/** The workers that are alive or were lately, and how full the pools are. */
 export async function workersPage(web: Web, req: Request, res: Response): Promise<void> {
   const now = web.deps.now()
   const [workers, poolRows] = await Promise.all([web.deps.store.workers(now), pools(web.deps.database)])
@@ -17,6 +18,7 @@ export async function workersPage(web: Web, req: Request, res: Response): Promis
   await sendPage(web, req, res, 'workers', { title: 'Workers', section: 'workers' }, model)
 }
 
+/** Who did what, all over the project, newest first. */
 export async function auditPage(web: Web, req: Request, res: Response): Promise<void> {
   const before = wholeNumber(req.query.before, 1, Number.MAX_SAFE_INTEGER)
   const entries = await auditEntries(web.deps.database, { before, limit: AUDIT + 1, dagId: null })

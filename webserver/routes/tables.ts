@@ -25,6 +25,7 @@ const LISTED = 500
 /** commits whose distances the freshness bars show */
 const COMMITS = 30
 
+/** The tables of all catalogs whose name holds the searched text, by name; of very many only the first. */
 export async function tableListPage(web: Web, req: Request, res: Response): Promise<void> {
   const q = textOf(req.query.q).toLowerCase()
   const now = web.deps.now()
@@ -190,6 +191,10 @@ async function confirmView(web: Web, summary: TableSummary, to: number) {
   }
 }
 
+/**
+ * Rolls a table back for an operator who has typed its name; another name shows the page again and changes nothing.
+ * @throws SluiceError FORBIDDEN, TABLE_UNKNOWN, BAD_REQUEST, or why the version cannot come back
+ */
 export async function rollbackPost(web: Web, req: Request, res: Response): Promise<void> {
   const { user } = authorizeChange(req, res, 'operator', web.deps.config.baseUrl)
   const table = (await web.deps.tables.summary(req.params.table as string)).table
@@ -200,6 +205,7 @@ export async function rollbackPost(web: Web, req: Request, res: Response): Promi
   res.redirect(303, links.table(table))
 }
 
+/** The columns of a table at its newest version. @throws SluiceError TABLE_UNKNOWN */
 export async function tableSchemaPage(web: Web, req: Request, res: Response): Promise<void> {
   const frame = await tableFrame(web, req, 'schema')
   const columns = frame.schema.map((column) => ({
