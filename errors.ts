@@ -184,6 +184,7 @@ export class SluiceError extends Error {
   }
 }
 
+/** Whether something that was thrown is meant for users, and is of this code when one is given. */
 export function isSluiceError(error: unknown, code?: ErrorCode): error is SluiceError {
   return error instanceof SluiceError && (code === undefined || error.code === code)
 }

@@ -13,6 +13,7 @@ export function isoInstant(instant: Instant): string {
   return new Date(instant).toISOString()
 }
 
+/** isoInstant() of what may not have happened yet; null stays null. */
 export function isoInstantOrNull(instant: Instant | null): string | null {
   return instant === null ? null : isoInstant(instant)
 }

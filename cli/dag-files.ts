@@ -12,6 +12,7 @@ import type { Problem } from '../scheduler/dag/model.js'
 /** DAGs and problems, with `file` relative to the project: what a person types and an editor opens. */
 export type CheckedDags = Pick<FolderReading, 'dags' | 'problems'>
 
+/** What DAG files may refer to, by the names in `sluice.yaml`; no secret is resolved for it. */
 export function compileOptions(config: Config): CompileOptions {
   return {
     operators,

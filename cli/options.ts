@@ -10,6 +10,7 @@ export interface JsonOption {
   json?: boolean
 }
 
+/** Adds --project, as an absolute path; the working folder unless given. */
 export function projectOption(command: Command): Command {
   return command.addOption(
     new Option('--project <dir>', 'where sluice.yaml is')
@@ -18,6 +19,7 @@ export function projectOption(command: Command): Command {
   )
 }
 
+/** Adds --json: the answer alone on stdout, in the shapes of scheduler/shapes.ts (DESIGN 10). */
 export function jsonOption(command: Command): Command {
   return command.option('--json', 'print JSON')
 }

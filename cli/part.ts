@@ -12,6 +12,10 @@ export interface PartCommandOptions extends CommonOptions {
   healthHost: string
 }
 
+/**
+ * Adds the options of the port that tells whatever looks after a part of a cluster how it is; without a port there is
+ * none.
+ */
 export function healthOptions(command: Command): Command {
   return command
     .option('--health-port <port>', 'serve /health and /metrics there', wholeNumber(1))

@@ -15,6 +15,7 @@ export interface RunRequestOptions {
   checks: boolean
 }
 
+/** Adds the DAG and what may be said of a run by hand; --project is among it. */
 export function runRequestOptions(command: Command): Command {
   return projectOption(command)
     .argument('<dag>', 'id of the DAG')

@@ -6,8 +6,7 @@ import { SluiceError } from '../errors.js'
 import type { Config } from '../scheduler/config.js'
 import { type Embedded, startEmbedded } from '../scheduler/embedded.js'
 import { resolveSecrets } from '../scheduler/secrets.js'
-import type { Store } from '../scheduler/store/store.js'
-import { createApiToken, createLoginLink, hashSecret, revokeApiToken } from '../webserver/auth/secrets.js'
+import { createApiToken, createLoginLink, revokeApiToken } from '../webserver/auth/secrets.js'
 import type { WebDeps } from '../webserver/deps.js'
 import { Client } from './client.js'
 import { isAlive, readInstance, removeInstance, writeInstance } from './instance.js'
@@ -65,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const now = Date.now()
       await store.saveUser(ADMIN_USER, 'admin', now)
       await store.saveUser(CLI_USER, 'admin', now)
-      if (leftToken !== null) await revokeLeft(store, leftToken)
+      if (leftToken !== null) await revokeApiToken(store, leftToken)
       const token = await createApiToken(store, CLI_USER, now)
       const loginLink = await createLoginLink(store, ADMIN_USER, config.baseUrl ?? web.url, now)
       await writeInstance(config.project, { url: web.url, token, pid: process.pid })
@@ -127,7 +126,7 @@ export function serviceLog(level: string): pino.Logger {
 }
 
 /** @returns the token that a Sluice which was killed left behind, or null */
-export function refuseSecond(project: string): string | null {
+function refuseSecond(project: string): string | null {
   const instance = readInstance(project)
   if (instance === null || instance.pid === process.pid) return null
   if (!isAlive(instance.pid)) return instance.token
@@ -144,10 +143,6 @@ function noDags(config: Config): SluiceError {
   })
 }
 
-export async function revokeLeft(store: Store, token: string): Promise<void> {
-  await store.revokeSecret(hashSecret(token))
-}
-
 /** The store's own folder is made by the store, which is careful with a first start that was interrupted. */
 function foldersOf(config: Config): string[] {
   const isFolder = !/^[a-z]+:\/\//.test(config.store)
@@ -158,6 +153,10 @@ function foldersOf(config: Config): string[] {
   ]
 }
 
+/**
+ * Resolves when the port can be listened on at this moment; it is not held. 0 is free always.
+ * @throws SluiceError PORT_IN_USE, WRONG_USE for an address that this machine does not have
+ */
 export async function portIsFree(host: string, port: number): Promise<void> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {

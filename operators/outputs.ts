@@ -21,6 +21,12 @@ export function checkOutputs(outputs: JsonObject, most = MAX_OUTPUTS_BYTES): Jso
   return outputs
 }
 
+/**
+ * The error of outputs beyond their limit, for those who know it before they have read them. A retry would not make
+ * them smaller.
+ * @param bytes how many there are
+ * @param most how many are allowed
+ */
 export function tooLarge(bytes: number, most = MAX_OUTPUTS_BYTES): SluiceError {
   const message = `The outputs have ${bytes.toLocaleString('en-US')} bytes; at most ${most.toLocaleString('en-US')} (${Math.floor(most / 1024)} kB) are kept.`
   return new SluiceError('OUTPUTS_INVALID', message, {

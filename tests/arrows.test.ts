@@ -33,6 +33,20 @@ function importProblem(from: string, { target, specifier, typeOnly }: Import): s
   return (ARROWS[folder] ?? []).includes(other) ? null : `${from}: ${folder} must not import ${target}`
 }
 
+/** Functions and classes, also functions kept in a constant, bare or wrapped: `export const one = remembered((…) =>`. */
+const EXPORTED =
+  /^export (?:default )?(?:async )?(?:function\*? ?(\w*)|(?:abstract )?class (\w*)|const (\w+)(?:: .*?)? =\s+(?:\w+\()?(?:async )?(?:function\b|(?:<.*>)?\((?:.*=>|$)))/gm
+const DOCSTRING_ABOVE = /\/\*\*(?:(?!\*\/).)*\*\/\n$/s
+
+/** What a file exports without a docstring right above it. */
+function undocumented(path: string, text: string): string[] {
+  const found: string[] = []
+  for (const { index, 1: fn, 2: type, 3: constant } of text.matchAll(EXPORTED)) {
+    if (!DOCSTRING_ABOVE.test(text.slice(0, index))) found.push(`${path}: ${fn ?? type ?? constant ?? ''}`)
+  }
+  return found
+}
+
 const lineCount = (path: string): number => sourceText(path).split('\n').length - 1
 const files = sourceFiles()
 
@@ -97,6 +111,41 @@ describe('imports point one way', () => {
     ['cli/up.ts', `import { startWeb } from '../webserver/app.js'`],
   ])('lets %s import %s', (path, text) => {
     expect(importsOf(path, text).map((found) => importProblem(path, found))).toEqual([null])
+  })
+})
+
+describe('docstrings', () => {
+  it('stand above every function and class that is exported', () => {
+    const ours = files.filter((path) => !path.startsWith('tests/'))
+    expect(ours.flatMap((path) => undocumented(path, sourceText(path)))).toEqual([])
+    const exported = ours.flatMap((path) => [...sourceText(path).matchAll(EXPORTED)])
+    expect(exported.length).toBeGreaterThan(1000)
+  })
+
+  it.each([
+    'export function bare(): void {}',
+    'export async function bare(): Promise<void> {}',
+    'export default class bare {}',
+    'export const bare = (text: string): string => text',
+    'export const bare: Handler = async (\n  request,\n) => {}',
+    'export const bare =\n  (text: string) =>\n  () => text',
+    'export const bare = remembered((text: string): string => text)',
+    '/** Another thing. */\nconst other = 1\nexport function bare(): void {}',
+    '/** Too far above. */\n\nexport function bare(): void {}',
+    '/* No docstring. */\nexport function bare(): void {}',
+    '// No docstring.\nexport function bare(): void {}',
+  ])('would be missed above %j', (text) => {
+    expect(undocumented('a.ts', `/** One. */\nexport class One {}\n${text}\n`)).toEqual(['a.ts: bare'])
+  })
+
+  it.each([
+    '/** What it promises. */\nexport function told(): void {}',
+    '/**\n * What it promises.\n * @throws SluiceError NOT_FOUND\n */\nexport const told = (): void => {}',
+    'function ours(): void {}',
+    'export const LIMIT = 3\nexport const NAMES = STATES.map((state) => state)',
+    'export interface Shape {\n  size: number\n}',
+  ])('are not asked for in %j', (text) => {
+    expect(undocumented('a.ts', `${text}\n`)).toEqual([])
   })
 })
 

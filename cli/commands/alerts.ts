@@ -41,6 +41,10 @@ const MUTES = [
 const TEST_MS = 60_000
 const LOOK_MS = 500
 
+/**
+ * `sluice alerts`: one command for each thing that can be done about alerts, all of them over the running Sluice.
+ * `test` waits a minute at most and ends with 1 when a delivery has not arrived by then.
+ */
 export function declare(command: Command): void {
   // `sluice alerts` alone lists them
   const sub = (name: string, description: string) =>

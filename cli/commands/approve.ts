@@ -15,6 +15,7 @@ interface ApproveOptions extends CommonOptions, JsonOption {
 
 const COLUMNS = [{ title: 'RUN' }, { title: 'TASK' }, { title: 'SINCE' }, { title: 'WHO' }, { title: 'ASKED' }] as const
 
+/** `sluice approve`: lists what waits for a person or decides about one task, over the running Sluice. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('[run]', 'id of the run; without it what waits for a person is listed')

@@ -35,6 +35,10 @@ const COLUMNS = [
   { title: 'RUNS' },
 ] as const
 
+/**
+ * `sluice backfill`: makes, lists, pauses, resumes or cancels backfills over the running Sluice; it does not wait for
+ * the runs.
+ */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('[dag]', 'id of the DAG')

@@ -4,6 +4,7 @@ import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '
 import { printJson } from '../output/json.js'
 import { terminal } from '../output/terminal.js'
 
+/** `sluice cancel`: asks the running Sluice to stop a run; tasks under way may take a moment more. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command)).argument('<run>', 'id of the run').action(cancel)
 }

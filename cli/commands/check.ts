@@ -8,6 +8,7 @@ import { paint } from '../output/style.js'
 import { terminal } from '../output/terminal.js'
 import { projectConfig } from '../project.js'
 
+/** `sluice check`: reads DAG files and needs no running Sluice. It ends with 1 when one has an error; warnings pass. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('[paths...]', 'files or folders (default: the DAGs folder of the project)')

@@ -19,6 +19,7 @@ interface ClearOptions extends CommonOptions, JsonOption {
 /** Tasks that are named one by one in what a clear says. */
 const NAMED = 20
 
+/** `sluice clear`: has the running Sluice run tasks of a run again, or those of all ended runs of a range. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<run>', 'id of the run; with --from and --to of a DAG, whose runs of the range are cleared')

@@ -15,6 +15,10 @@ interface PruneOptions extends CommonOptions, JsonOption {
   dryRun?: boolean
 }
 
+/**
+ * `sluice db`: works on the store itself. A store in a folder must be nobody else's meanwhile; one in PostgreSQL may be
+ * in use.
+ */
 export function declare(command: Command): void {
   const migrate = command.command('migrate').description('bring the metadata store to the newest schema')
   projectOption(migrate).action(migrateStore)

@@ -21,6 +21,7 @@ const LEVEL_COLOURS: Record<LogLine['level'], Colour | null> = {
 
 const LOOK_EVERY_MS = 250
 
+/** `sluice logs`: prints the log of an attempt from the running Sluice, as it is or as it grows. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<run>', 'id of the run')

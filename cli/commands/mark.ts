@@ -8,6 +8,7 @@ interface MarkOptions extends CommonOptions, JsonOption {
   state: string
 }
 
+/** `sluice mark`: sets the state of tasks by hand, over the running Sluice. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<run>', 'id of the run')

@@ -8,6 +8,7 @@ interface PauseOptions extends CommonOptions, JsonOption {
   reason: string
 }
 
+/** `sluice pause`: no further run of a DAG is started but by hand; what runs goes on. Over the running Sluice. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<dag>', 'id of the DAG')

@@ -15,6 +15,10 @@ interface QueryOptions extends CommonOptions, JsonOption {
   limit: number
 }
 
+/**
+ * `sluice query`: prints the rows of one SELECT, and says on stderr when there are more than --limit. It needs no
+ * running Sluice.
+ */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<select>', 'one SELECT, or - to read it from stdin')

@@ -11,6 +11,7 @@ interface ResumeOptions extends CommonOptions, JsonOption {
   dryRun?: boolean
 }
 
+/** `sluice resume`: ends a pause over the running Sluice, or with --dry-run only tells what it would make up for. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<dag>', 'id of the DAG')

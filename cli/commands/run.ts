@@ -20,6 +20,7 @@ interface RunOptions extends CommonOptions, JsonOption, RunRequestOptions {
   workers: number
 }
 
+/** `sluice run`: makes a run and shows it to its end. It ends with 1 when the run has not succeeded. */
 export function declare(command: Command): void {
   runRequestOptions(jsonOption(command))
     .option('--workers <n>', 'tasks at once, when no Sluice runs on the project', wholeNumber(1), 2)

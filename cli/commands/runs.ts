@@ -22,6 +22,7 @@ const COLUMNS = [
   { title: 'TOOK', align: 'right' },
 ] as const
 
+/** `sluice runs`: the runs that the running Sluice knows, newest first. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .option('--dag <dag>', 'of this DAG only')

@@ -23,6 +23,7 @@ interface ScheduleOptions extends CommonOptions, JsonOption {
 const TICKS_LIMIT = 100_000
 const COLUMNS = [{ title: 'DAG' }, { title: 'DUE' }, { title: 'LOCAL TIME' }, { title: 'INTERVAL' }] as const
 
+/** `sluice schedule`: when DAGs are due by their files as they are now, whether or not a Sluice runs. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('<dags...>', 'ids of DAGs')

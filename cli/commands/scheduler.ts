@@ -3,6 +3,7 @@ import { projectOption } from '../options.js'
 import { healthOptions, type PartCommandOptions, runPart } from '../part.js'
 import { projectConfig } from '../project.js'
 
+/** `sluice scheduler`: one scheduler of a cluster, until a signal. Any number may run at once. */
 export function declare(command: Command): void {
   healthOptions(projectOption(command)).action(scheduler)
 }

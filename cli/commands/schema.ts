@@ -4,6 +4,7 @@ import { dagSchema } from '../../scheduler/dag/schema.js'
 import { printJson } from '../output/json.js'
 import { terminal } from '../output/terminal.js'
 
+/** `sluice schema`: the JSON Schema by which this Sluice checks DAG files, for editors. */
 export function declare(command: Command): void {
   command.option('--json', 'as always: the schema is JSON').action(() => printJson(dagSchema(operators), terminal()))
 }

@@ -35,6 +35,9 @@ const VERSION_COLUMNS = [
   { title: 'BY' },
 ] as const
 
+/**
+ * `sluice tables`: reads the tables with or without a running Sluice; rolling back, which is put on record, needs one.
+ */
 export function declare(command: Command): void {
   projectOption(jsonOption(command))
     .argument('[table]', 'schema.table: its versions, newest first, and the run behind each')

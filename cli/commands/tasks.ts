@@ -7,6 +7,7 @@ import { formatTasks } from '../output/run-tables.js'
 import { stateWord } from '../output/states.js'
 import { terminal } from '../output/terminal.js'
 
+/** `sluice tasks`: the tasks of a run with state and reason, from the running Sluice. */
 export function declare(command: Command): void {
   projectOption(jsonOption(command)).argument('<run>', 'id of the run').action(list)
 }

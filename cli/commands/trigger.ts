@@ -10,6 +10,7 @@ interface TriggerOptions extends CommonOptions, JsonOption, RunRequestOptions {
   key?: string
 }
 
+/** `sluice trigger`: has the running Sluice make a run and prints its id, without waiting for its end. */
 export function declare(command: Command): void {
   runRequestOptions(jsonOption(command))
     .option('--key <text>', 'idempotency key: the same key and request make one run, however often they are sent')

@@ -18,6 +18,7 @@ interface UpOptions extends CommonOptions {
   firstRun?: string
 }
 
+/** `sluice up`: a whole Sluice in one process, until a signal. */
 export function declare(command: Command): void {
   projectOption(command)
     .option('--port <port>', 'of the web view; 0 takes any free one', wholeNumber(0), 8080)

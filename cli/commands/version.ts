@@ -4,6 +4,7 @@ import { type JsonOption, jsonOption } from '../options.js'
 import { printJson } from '../output/json.js'
 import { terminal } from '../output/terminal.js'
 
+/** `sluice version`: the versions of Sluice and of the Node it runs on, which errors are reported with. */
 export function declare(command: Command): void {
   jsonOption(command).action((options: JsonOption) => {
     const out = terminal()

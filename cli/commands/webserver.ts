@@ -11,6 +11,9 @@ interface WebserverOptions extends CommonOptions {
   host: string
 }
 
+/**
+ * `sluice webserver`: one web server of a cluster, until a signal. Commands on this machine and project speak to it.
+ */
 export function declare(command: Command): void {
   projectOption(command)
     .option('--port <port>', 'to listen on; 0 takes any free one', wholeNumber(0), 8080)

@@ -10,6 +10,7 @@ interface WorkerOptions extends PartCommandOptions {
   drain: number
 }
 
+/** `sluice worker`: one worker of a cluster, until a signal. The first signal lets running tasks end within --drain. */
 export function declare(command: Command): void {
   healthOptions(projectOption(command))
     .option('--queues <names>', 'queues to serve, separated by commas', queueNames, ['default'])

@@ -4,6 +4,7 @@ export type Colour = keyof typeof CODES
 const ESCAPE = '\u001b'
 const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g')
 
+/** A text in a colour, where there is one and the terminal takes it; what the text itself holds is not looked at. */
 export function paint(text: string, colour: Colour | null, coloured: boolean): string {
   return coloured && colour !== null ? `${ESCAPE}[${CODES[colour]}m${text}${ESCAPE}[0m` : text
 }

@@ -24,6 +24,7 @@ export function formatTable(columns: readonly Column[], written: readonly string
   return [paint(titles, 'grey', coloured), ...rows.map(line)].join('\n')
 }
 
+/** Prints formatTable(), coloured as the terminal allows. */
 export function printTable(columns: readonly Column[], rows: readonly string[][], out: Terminal): void {
   out.print(formatTable(columns, rows, out.coloured))
 }

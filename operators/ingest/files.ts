@@ -65,10 +65,12 @@ export function withContent<File extends { name: string; size: number }>(found: 
   return files
 }
 
+/** How many files were read, as a phrase for logs. */
 export function countOf(files: readonly unknown[]): string {
   return files.length === 1 ? '1 file' : `${files.length} files`
 }
 
+/** Tells in the log what is read; of several files only the first is named. There is at least one. */
 export function logFiles(files: readonly { name: string }[], ctx: OperatorContext): void {
   const [first] = files
   const what = files.length === 1 ? first?.name : `${files.length} files, first ${first?.name}`

@@ -137,6 +137,7 @@ function readProc(path: string): Buffer | null {
   }
 }
 
+/** Whether a call of the operating system failed in this very way, such as `ESRCH`. */
 export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }

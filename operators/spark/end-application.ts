@@ -31,6 +31,10 @@ export async function endOutside(handle: SparkHandle, target: SparkTarget, ctx: 
   }
 }
 
+/**
+ * The server that drivers in a standalone cluster are asked about: the connection's own, or that beside the
+ * application's master.
+ */
 export function submissionServer(handle: SparkHandle, target: SparkTarget): SubmissionServer {
   return target.submissionUrl === null
     ? SubmissionServer.besides(handle.master)

@@ -19,6 +19,7 @@ export interface SparkFigures {
   gcMs: number
 }
 
+/** The figures of an application that has done nothing yet; each call gives its own, to be counted up. */
 export function noFigures(): SparkFigures {
   return {
     stagesDone: 0,

@@ -25,6 +25,7 @@ export const SUBMISSION_MARKER = 'SLUICE_SPARK_SUBMISSION'
 /** Property of Spark that carries it too, so that an application is told from all others wherever it shows itself. */
 export const SUBMISSION_PROPERTY = 'spark.sluice.submission'
 
+/** What an attempt saves of its application; readHandle() of a later attempt gives it back. */
 export function handleJson(handle: SparkHandle): JsonObject {
   return { ...handle, tables: { ...handle.tables } }
 }

@@ -9,6 +9,7 @@ export interface LogFacts {
   uiUrl: string | null
 }
 
+/** What is known before the first line of spark-submit; each call gives its own, to be filled in. */
 export function noFacts(): LogFacts {
   return { applicationId: null, submissionId: null, uiUrl: null }
 }

@@ -29,6 +29,10 @@ function tableSubject({ table, version, changed_since: since, max_age: maxAge }:
   return demands.length === 0 ? `the table ${table}` : `the table ${table} (${demands.join(', ')})`
 }
 
+/**
+ * How it stands with a condition as the attempt begins: met, or what is to be waited for without holding a slot.
+ * @throws SluiceError for what no later look could mend; a look that may succeed the next time counts as not met
+ */
 export function tryOnce(config: WaitForConfig, ctx: OperatorContext): Promise<Tried> {
   if (config.dag !== undefined)
     return Promise.resolve({ met: null, detail: '', until: null, waitsFor: runWait(config, ctx) })

@@ -47,6 +47,7 @@ export function durationOf(key: string, text: string): number {
   })
 }
 
+/** The time between two looks, in milliseconds, never under a second. @throws SluiceError as durationOf() does */
 export function everyMs({ every = DEFAULT_EVERY }: WaitForConfig): number {
   return Math.max(LEAST_EVERY_MS, durationOf('every', every))
 }
