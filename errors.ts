@@ -158,7 +158,6 @@ export const ERRORS = {
   },
   OBJECT_STORE_FAILED: { status: 503, exit: 3, hint: 'Look at the log of the object store.' },
   BUCKET_UNKNOWN: { status: 500, exit: 3, hint: 'Create the bucket, or mend the location in sluice.yaml.' },
-  OBJECT_EXISTS: { status: 409, exit: 1, hint: 'Another writer was first.' },
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,4 +1,6 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** One Ctrl-C may arrive twice within this time: from the terminal, and once more from an `npm start` that hands it on. */
+const ECHO_MS = 300
 
 /**
  * Resolves at the first signal that asks this process to end. A second one ends it at once, with the exit code that a shell
@@ -8,14 +10,14 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export function untilSignal(asked: (signal: NodeJS.Signals) => void, forced: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let first = true
+    let firstAt: number | null = null
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        if (first) {
-          first = false
+        if (firstAt === null) {
+          firstAt = performance.now()
           asked(signal)
           resolve(signal)
-        } else {
+        } else if (performance.now() - firstAt > ECHO_MS) {
           forced()
           process.exit(signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 129)
         }

@@ -8,6 +8,8 @@ export interface LakehouseConfig {
   connections: Record<string, ConnectionConfig>
   /** where files of object stores are kept on this machine; by default below the project */
   cache?: CacheConfig
+  /** absolute path of a folder that the embedded engine may spill into; by default that of the system for what is temporary */
+  spill?: string
 }
 
 export interface CacheConfig {

@@ -3,7 +3,8 @@ import type { DagShape, RunListEntry } from '../../scheduler/shapes.js'
 import { startThread } from '../../scheduler/store/pglite.js'
 import { type Client, segment } from '../client.js'
 import { removeInstance } from '../instance.js'
-import { type CommonOptions, projectOption, wholeNumber } from '../options.js'
+import { type CommonOptions, type JsonOption, jsonOption, projectOption, wholeNumber } from '../options.js'
+import { printJson } from '../output/json.js'
 import { paint } from '../output/style.js'
 import { type Terminal, terminal } from '../output/terminal.js'
 import { shortDuration } from '../output/time.js'
@@ -11,7 +12,7 @@ import { projectConfig } from '../project.js'
 import type { Serving } from '../serve.js'
 import { untilSignal } from '../signals.js'
 
-interface UpOptions extends CommonOptions {
+interface UpOptions extends CommonOptions, JsonOption {
   port: number
   host: string
   workers: number
@@ -25,7 +26,7 @@ export function declare(command: Command): void {
     .option('--host <address>', 'that the web view listens on', '127.0.0.1')
     .option('--workers <n>', 'tasks at once', wholeNumber(1), 2)
     .option('--first-run <dag>', 'run this DAG once if nothing has ever run in the project')
-    .action(up)
+  jsonOption(command).action(up)
 }
 
 async function up(options: UpOptions): Promise<void> {
@@ -47,23 +48,29 @@ async function up(options: UpOptions): Promise<void> {
   } finally {
     await serving.stop()
   }
-  out.print('Stopped.')
+  if (options.json !== true) out.print('Stopped.')
 }
 
 async function welcome(serving: Serving, options: UpOptions, out: Terminal): Promise<void> {
   const dags = await serving.client.get<DagShape[]>('/dags')
+  const firstRun = options.firstRun === undefined ? null : await firstRunOf(serving.client, options.firstRun)
+  if (options.json === true) {
+    const { url, loginLink: login } = serving
+    printJson({ url, login, pid: process.pid, dags: dags.length, workers: options.workers, first_run: firstRun }, out)
+    return
+  }
   const took = shortDuration(process.uptime() * 1000)
   out.print(`${paint('Sluice is ready', 'green', out.coloured)} after ${took}: ${serving.url}`)
   out.print(`Log in, once:    ${paint(serving.loginLink, 'bold', out.coloured)}`)
   out.print(`Project:         ${options.project}, ${dags.length} DAGs, ${options.workers} tasks at once`)
-  if (options.firstRun !== undefined) await runFirst(serving.client, options.firstRun, out)
+  if (firstRun !== null) out.print(`First run:       ${serving.client.url}/runs/${firstRun}`)
   out.print('Ctrl-C stops it.')
 }
 
-/** Only where nothing has ever run; the idempotency key makes two starts in a row one run. */
-async function runFirst(client: Client, dagId: string, out: Terminal): Promise<void> {
+/** The run it has made; null where something has run before. The idempotency key makes two starts in a row one run. */
+async function firstRunOf(client: Client, dagId: string): Promise<string | null> {
   const runs = await client.get<RunListEntry[]>('/runs?limit=1')
-  if (runs.length > 0) return
+  if (runs.length > 0) return null
   const { run } = await client.post<{ run: string }>(`/dags/${segment(dagId)}/runs`, {}, `first-run-${dagId}`)
-  out.print(`First run:       ${client.url}/runs/${run}`)
+  return run
 }

@@ -43,7 +43,7 @@ async function ragged(error: SluiceError, files: ReadFiles): Promise<SluiceError
 }
 
 function unreadable(error: SluiceError, sentence: string): SluiceError {
-  return new SluiceError('SQL_FAILED', sentence.endsWith('.') ? sentence : `${sentence}.`, {
+  return new SluiceError('FILE_INVALID', sentence.endsWith('.') ? sentence : `${sentence}.`, {
     cause: error,
     hint: 'Mend the file, or say `delimiter`, `header`, `null_value` or `columns`.',
     retryable: error.retryable,

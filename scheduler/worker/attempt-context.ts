@@ -44,7 +44,11 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
   const found = (secret: string) => masking.add(secret)
   const own = resolveSecrets(rendered.env, source, `task ${task.id}, env`, found)
   const connection = (name: string) => namedConnection(config, name, source, found)
-  const lakehouses = new Lakehouses((engine) => lakehouseConfig(config, engine, source, found))
+  // what spills goes with the attempt's folder, also when its slot is killed
+  const lakehouses = new Lakehouses((engine) => ({
+    ...lakehouseConfig(config, engine, source, found),
+    spill: work.path,
+  }))
   const context: OperatorContext = {
     dag: { id: dag.id, folder: join(config.dags, dirname(dag.file)) },
     run: {

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type {
@@ -63,7 +63,7 @@ tasks:
 `,
   'dags/waits.yaml': `dag: waits
 tasks:
-  sleeper: { bash: [sleep, "600"] }
+  sleeper: { bash: "echo going to bed; exec sleep 600" }
 `,
 }
 
@@ -180,6 +180,22 @@ describe('commands on a running Sluice', () => {
     ).toEqual([run])
   })
 
+  it('go on with the last good version of a file that breaks, until it is mended', async () => {
+    const file = join(project.folder, 'dags/greet.yaml')
+    const good = await readFile(file, 'utf8')
+    await writeFile(file, good.replace('tasks:', 'taskz:'))
+    const shown = (isBroken: boolean) =>
+      eventually(10_000, async () => {
+        const problems = await project.api<{ file: string }[]>('/problems')
+        return problems.some(({ file }) => file.endsWith('greet.yaml')) === isBroken ? true : null
+      })
+    await shown(true)
+    const { run } = await project.json<{ run: string }>('trigger', 'greet')
+    expect((await ended(run)).state).toBe('success')
+    await writeFile(file, good)
+    await shown(false)
+  })
+
   it('takes what is its own by the running one', async () => {
     const { code, stdout } = await project.sluice('run', 'greet', '--json')
     expect(code).toBe(0)
@@ -239,7 +255,7 @@ describe('commands on a running Sluice', () => {
     expect(await project.json('cancel', run)).toMatchObject({ run })
     expect((await ended(run)).state).toBe('cancelled')
     expect(await tasksOf(run)).toEqual({ sleeper: 'cancelled' })
-    expect((await following).code).toBe(0)
+    expect(await following).toMatchObject({ code: 0, stdout: expect.stringContaining('going to bed') })
   })
 
   it('run, until Ctrl-C cancels it', async () => {

@@ -23,6 +23,7 @@ describe('the first day', () => {
   let project: Project
   let up: Up
   let run: RunListEntry & { tasks: TaskShape[] }
+  let cookie = ''
 
   beforeAll(async () => {
     project = await Project.example()
@@ -36,7 +37,7 @@ describe('the first day', () => {
   it('logs in by the link, once', async () => {
     const first = await fetch(up.loginLink, { redirect: 'manual' })
     expect(first.status).toBe(303)
-    const cookie = first.headers.get('set-cookie')?.split(';')[0] ?? ''
+    cookie = first.headers.get('set-cookie')?.split(';')[0] ?? ''
     const home = await fetch(new URL('/dags', up.loginLink), { headers: { cookie } })
     expect(home.status).toBe(200)
     expect(await home.text()).toContain('airline_delays')
@@ -55,6 +56,15 @@ describe('the first day', () => {
       run.tasks.map(({ task }) => ({ task, state: 'success', reason: expect.any(String) })),
     )
     expect(run.tasks).toHaveLength(10)
+  })
+
+  it('has the run, its tables and its checks on the first page, soon after the start', async () => {
+    const page = await (await fetch(new URL('/', up.loginLink), { headers: { cookie } })).text()
+    expect(performance.now() - up.startedAt).toBeLessThan(30_000)
+    expect(page).toMatch(new RegExp(`s-success[^>]*>(?:(?!</th>).)*href="/runs/${run.run}"`, 's'))
+    for (const table of ['bronze.flights', 'silver.flights', 'gold.airport_months']) expect(page).toContain(table)
+    const checks = run.tasks.flatMap((task) => task.checks)
+    expect(page).toContain(`${Object.keys(WARNINGS).length} of ${checks.length} warned`)
   })
 
   it('has checks that find the dirt, and say how much', () => {
@@ -117,7 +127,9 @@ describe('the first day', () => {
     expect(stderr).toContain('hint: Use that one, stop it')
   })
 
-  it('stops cleanly at Ctrl-C', async () => {
+  it('stops cleanly at Ctrl-C, which npm may hand on a second time', async () => {
+    process.kill(up.pid, 'SIGINT')
+    await eventually(10_000, async () => (up.output.includes('SIGINT: stopping') ? true : null))
     expect(await up.end('SIGINT')).toBe(0)
     expect(up.output).toContain('Stopped.')
     expect(existsSync(join(project.folder, '.sluice/instance.json'))).toBe(false)

@@ -86,7 +86,7 @@ export class Project {
 /** A running `sluice up`. */
 export class Up {
   readonly #child: ChildProcess
-  readonly #startedAt = performance.now()
+  readonly startedAt = performance.now()
   output = ''
 
   constructor(folder: string, args: readonly string[]) {
@@ -108,7 +108,7 @@ export class Up {
       if (this.#child.stdout === null) throw new Error('sluice up has no output')
       await Promise.race([once(this.#child.stdout, 'data', { signal }), once(this.#child, 'exit', { signal })])
     }
-    return performance.now() - this.#startedAt
+    return performance.now() - this.startedAt
   }
 
   get pid(): number {

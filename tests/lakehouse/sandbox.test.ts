@@ -1,5 +1,7 @@
+import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isSluiceError } from '../../errors.js'
+import { DuckdbSession } from '../../lakehouse/engines/duckdb/session.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { Lake, lakeConfig } from './subject.js'
 
@@ -46,6 +48,32 @@ const ESCAPES = [
   `explain analyze select 1`,
   ``,
 ]
+
+/** What the engine refuses by itself, should a statement ever come past the reading of it above. */
+const LOCKED = [
+  `select * from read_text('/etc/passwd')`,
+  `copy (select 1) to '/tmp/sluice-escape.csv'`,
+  `attach '/tmp/sluice-escape.db'`,
+  `install httpfs`,
+  `set memory_limit = '100GB'`,
+  `set enable_external_access = true`,
+  `set allowed_directories = ['/']`,
+]
+
+describe('the engine', () => {
+  it.each(LOCKED)('is locked in: %s', async (sql) => {
+    const connection = { type: 'duckdb' as const, memory_limit: '64MB', threads: 1 }
+    const session = await DuckdbSession.open({
+      connection,
+      catalogs: ['lake'],
+      folders: [lake.project],
+      files: [],
+      spill: tmpdir(),
+    })
+    await expect(session.rows(sql)).rejects.toThrow(/[Pp]ermission|disabled|locked|[Cc]annot/)
+    await session.close()
+  })
+})
 
 describe('SQL of a task', () => {
   it.each(ESCAPES)('is refused by name: %s', async (sql) => {

@@ -162,7 +162,7 @@ export const CASES: Record<string, ConformanceCase> = {
     },
     failure: {
       config: { from: { files: 'data/broken.csv', columns: { id: 'BIGINT', amount: 'DOUBLE' } }, to: 'bronze.broken' },
-      code: 'SQL_FAILED',
+      code: 'FILE_INVALID',
       message: /^dags\/data\/broken\.csv, line 3: .*"two" to 'BIGINT'/,
     },
     slow: {

@@ -92,7 +92,7 @@ describe('fileFailure', () => {
       cause: new Error('Invalid Input Error: Error when sniffing file "".'),
     })
     expect(await fileFailure(error, files)).toMatchObject({
-      code: 'SQL_FAILED',
+      code: 'FILE_INVALID',
       message: 'The files cannot be read as CSV in UTF-8 with the delimiter ",".',
       cause: error,
     })

@@ -62,6 +62,10 @@ describe('the formats', () => {
         { id: '2', day: null, name: 'é' },
       ].map((row) => ({ ...row, id: expect.toSatisfy((id) => String(id) === row.id) })),
     )
+    const types = `SELECT typeof(id) AS id, typeof(day) AS day, typeof(name) AS name FROM bronze.t${tables} LIMIT 1`
+    expect((await lakehouse.query(types, { maxRows: 1 })).rows).toEqual([
+      { id: 'BIGINT', day: 'DATE', name: 'VARCHAR' },
+    ])
     expect(
       await rowsOf({ files: 'f/a.csv', columns: { id: 'VARCHAR', day: 'VARCHAR', name: 'VARCHAR' } }),
     ).toMatchObject([

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import type { DuckDBResult } from '@duckdb/node-api'
 import { SluiceError } from '../../../errors.js'
 import type { Instant, JsonObject } from '../../../json.js'
@@ -30,7 +31,13 @@ export async function openDuckdbLakehouse(config: LakehouseConfig, connectionNam
   const connection = duckdbConnection(config, connectionName)
   const catalogs = await Catalogs.open(config)
   const openSession = (files: string[]) =>
-    DuckdbSession.open({ connection, catalogs: catalogs.names, folders: catalogs.localRoots(), files })
+    DuckdbSession.open({
+      connection,
+      catalogs: catalogs.names,
+      folders: catalogs.localRoots(),
+      files,
+      spill: config.spill ?? tmpdir(),
+    })
   return new DuckdbLakehouse(catalogs, await openSession([]), openSession)
 }
 

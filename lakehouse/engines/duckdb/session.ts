@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import {
   type DuckDBConnection,
@@ -30,6 +30,8 @@ export interface SessionOptions {
   folders: string[]
   /** single files it may read besides */
   files: string[]
+  /** folder in which it makes one of its own for what does not fit into memory */
+  spill: string
 }
 
 /**
@@ -49,7 +51,7 @@ export class DuckdbSession {
 
   static async open(options: SessionOptions): Promise<DuckdbSession> {
     const { memory_limit: memoryLimit, threads } = options.connection
-    const spillFolder = join(tmpdir(), `sluice-duckdb-${randomUUID()}`)
+    const spillFolder = join(options.spill, `sluice-duckdb-${randomUUID()}`)
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: memoryLimit,
       threads: String(threads ?? Math.min(availableParallelism(), 4)),

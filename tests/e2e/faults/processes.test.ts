@@ -25,6 +25,7 @@ tasks:
 const HUNGRY = `dag: hungry
 tasks:
   rows: { sql: "SELECT len(list(range)) AS n FROM range(100000000)" }
+  curious: { sql: "SELECT content FROM read_text('/etc/passwd')" }
   other: { bash: ["true"] }
 `
 
@@ -116,8 +117,9 @@ describe('a query that wants more memory than its limit', { timeout: 120_000 }, 
   it('fails with a clear message, and the others go on', async () => {
     const run = await sluice.trigger('hungry')
     expect(await sluice.finished(run)).toBe('failed')
-    const { rows, other } = await sluice.tasks(run)
+    const { rows, curious, other } = await sluice.tasks(run)
     expect(rows?.reason).toMatch(/memory/i)
+    expect(curious).toMatchObject({ state: 'failed', reason: expect.stringContaining('read_text') })
     expect(other?.state).toBe('success')
   })
 })

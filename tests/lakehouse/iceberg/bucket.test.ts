@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DuckdbSession } from '../../../lakehouse/engines/duckdb/session.js'
 import { transformed } from '../../../lakehouse/engines/duckdb/transforms.js'
@@ -9,7 +10,7 @@ import type { TableField } from '../../../lakehouse/tables/schema.js'
 let session: DuckdbSession
 beforeAll(async () => {
   const connection = { type: 'duckdb' as const, memory_limit: '256MB', threads: 2 }
-  session = await DuckdbSession.open({ connection, catalogs: ['lake'], folders: [], files: [] })
+  session = await DuckdbSession.open({ connection, catalogs: ['lake'], folders: [], files: [], spill: tmpdir() })
 })
 afterAll(() => session.close())
 

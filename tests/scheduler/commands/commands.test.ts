@@ -105,6 +105,23 @@ describe('trigger', () => {
     await register()
     expect(await refusal('DAG_UNKNOWN', trigger())).toContain('sales.yaml, has disappeared')
   })
+
+  it('says of a file that was never good what is wrong with it', async () => {
+    const { commands, scheduler } = await on()
+    const wrong = {
+      file: 'team/stock.yaml',
+      line: 3,
+      column: 1,
+      path: 'tasks',
+      hint: '',
+      message: 'there are no tasks',
+    }
+    const problems = [{ ...wrong, severity: 'error' as const }]
+    await scheduler.register({ dags: [sales()], broken: ['team/stock.yaml'], problems })
+    const said = await refusal('DAG_INVALID', commands.trigger('stock', BY_HAND, ANA, null))
+    expect(said).toBe('team/stock.yaml has problems and was never good: line 3, there are no tasks.')
+    await refusal('DAG_UNKNOWN', commands.trigger('stocks', BY_HAND, ANA, null))
+  })
 })
 
 describe('commands on a run', () => {

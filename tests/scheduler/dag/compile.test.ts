@@ -59,6 +59,45 @@ describe('a compiled DAG', () => {
     ])
   })
 
+  it('has every key of a task as it is written', () => {
+    const dag = goodDag(`dag: a
+tasks:
+  first: { bash: x }
+  b:
+    needs: [first]
+    bash: x
+    when: "{{ run.id }} != ''"
+    trigger_rule: all_done
+    retries: 7
+    retry_delay: 3s
+    backoff: 1.5
+    max_delay: 2m
+    timeout: 4m
+    pool: narrow
+    pool_slots: 2
+    priority: 9
+    queue: spark
+    env: { A: b }
+    outputs: { rows: how many }
+`)
+    expect(dag.tasks[1]).toMatchObject({
+      needs: ['first'],
+      when: "{{ run.id }} != ''",
+      triggerRule: 'all_done',
+      retries: 7,
+      retryDelayMs: 3_000,
+      backoff: 1.5,
+      maxDelayMs: 120_000,
+      timeoutMs: 240_000,
+      pool: 'narrow',
+      poolSlots: 2,
+      priority: 9,
+      queue: 'spark',
+      env: { A: 'b' },
+      outputs: { rows: 'how many' },
+    })
+  })
+
   it('takes what a task says before what `defaults` say', () => {
     const dag = goodDag(
       'dag: a\ndefaults: { retries: 3, retry_delay: 500ms, timeout: 1h30m, trigger_rule: all_done }\n' +

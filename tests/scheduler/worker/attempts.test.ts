@@ -39,7 +39,7 @@ tasks:
 tasks:
   fits: { bash: 'printf ''{"a":"%065000d"}'' 0 > "$SLUICE_OUTPUTS"' }
   too_large: { bash: 'printf ''{"a":"%070000d"}'' 0 > "$SLUICE_OUTPUTS"', retries: 2 }
-  too_deep: { bash: 'python3 -c "print(\\"{\\\\\\"a\\\\\\":\\"+\\"[\\"*2000+\\"]\\"*2000+\\"}\\")" > "$SLUICE_OUTPUTS"' }
+  too_deep: { bash: 'printf ''{"a":%s%s}'' "$(printf ''%02000d'' 0 | tr 0 [)" "$(printf ''%02000d'' 0 | tr 0 ])" > "$SLUICE_OUTPUTS"' }
 `,
   'dags/fails.yaml': `dag: fails
 tasks:
