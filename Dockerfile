@@ -21,7 +21,8 @@ COPY --from=build /app/scheduler/store/migrations ./scheduler/store/migrations
 COPY --from=build /app/webserver/views ./webserver/views
 COPY --from=build /app/webserver/public ./webserver/public
 RUN ln -s /app/dist/cli/sluice.js /usr/local/bin/sluice && chmod +x dist/cli/sluice.js \
-  && install -d -o node -g node /project /project/.sluice /var/cache/sluice
+  && install -d -o node -g node /project /var/cache/sluice \
+  && install -d -o node -g node -m 0700 /project/.sluice /var/tmp/sluice
 # Python for `python` tasks; ca-certificates for object stores behind TLS
 RUN apt-get update && apt-get install -y --no-install-recommends python3 ca-certificates tini \
   && rm -rf /var/lib/apt/lists/*

@@ -48,6 +48,11 @@ export const ERRORS = {
     hint: 'Run `sluice db migrate` once, before the parts of a cluster start.',
   },
   STORE_TOO_NEW: { status: 500, exit: 3, hint: 'This store was migrated by a newer Sluice: use that one.' },
+  STORE_TOO_OLD: {
+    status: 500,
+    exit: 3,
+    hint: 'Upgrade the PostgreSQL server to version 15 or newer, or name another one with `store` in sluice.yaml.',
+  },
   STORE_NOT_EMPTY: {
     status: 409,
     exit: 3,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { parseDuration } from '../duration.js'
 import { PACKAGE_ROOT } from '../package-root.js'
 import { sourceText } from './source-files.js'
 
@@ -14,6 +15,8 @@ interface Service {
   command?: string[]
   ports?: string[]
   volumes?: string[]
+  tmpfs?: string[]
+  stop_grace_period?: string
   environment?: Record<string, string>
   healthcheck?: unknown
   logging?: { driver: string; options: Record<string, string> }
@@ -73,6 +76,8 @@ describe('compose.yaml', () => {
   it('mounts files that exist and volumes that are declared', () => {
     for (const [name, { volumes = [] }] of services) {
       for (const mount of volumes) {
+        // a path alone is a volume without a name
+        if (mount.startsWith('/')) continue
         const source = mount.replace(/^\$\{[A-Z_]+:-([^}]+)\}/, '$1').split(':')[0] ?? ''
         const known = source.startsWith('./')
           ? existsSync(join(PACKAGE_ROOT, source))
@@ -139,6 +144,33 @@ describe('compose.yaml', () => {
       .exec(sourceText('Dockerfile'))?.[1]
       ?.split(' ')
     expect(made).toEqual(expect.arrayContaining([packages, spill]))
+  })
+
+  it('keeps what tasks of workers put into files on disk, in volumes that the image gives to the user', () => {
+    const workers = services.filter(([, { command }]) => command?.[0] === 'worker')
+    expect(workers.map(([name]) => name)).toEqual(['worker', 'spark-worker'])
+    for (const [name, { volumes = [], tmpfs = [], environment }] of workers) {
+      const places = ['/project/.sluice', environment?.TMPDIR]
+      expect(places[1], name).toBe('/var/tmp/sluice')
+      // without a name, so that two replicas never share them
+      expect(volumes, name).toEqual(expect.arrayContaining(places))
+      expect(
+        tmpfs.map((mount) => mount.split(':')[0]),
+        name,
+      ).toEqual(['/tmp'])
+      const made = /install -d -o node -g node -m 0700 (.*)$/m.exec(sourceText('Dockerfile'))?.[1]?.split(' ')
+      expect(made).toEqual(expect.arrayContaining(places))
+    }
+  })
+
+  it('lets workers drain before they are killed', () => {
+    const drain = Number(/'--drain .*, ([\d_]+)\)/.exec(sourceText('cli/commands/worker.ts'))?.[1]?.replace('_', ''))
+    expect(drain).toBeGreaterThan(0)
+    const graces = services.flatMap(([, { command, stop_grace_period }]) =>
+      command?.[0] === 'worker' ? [parseDuration(stop_grace_period ?? '')] : [],
+    )
+    expect(graces).toHaveLength(2)
+    for (const grace of graces) expect(grace).toBeGreaterThan(drain)
   })
 
   it('has policies that name buckets which are made, and no action on all of them', () => {

@@ -15,6 +15,8 @@ const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
 const TRIES = 5
 /** The store's statements are a fixed set; what comes beyond this many is planned each time. */
 const PREPARED_AT_MOST = 400
+/** `server_version_num` of the oldest server whose SQL the store's statements are. */
+const OLDEST_VERSION = 150_000
 
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -41,7 +43,7 @@ export class PostgresDatabase implements Database {
     pool.on('error', () => undefined)
   }
 
-  /** @throws SluiceError UNREACHABLE when the server does not answer */
+  /** @throws SluiceError UNREACHABLE when the server does not answer, STORE_TOO_OLD when it is older than PostgreSQL 15 */
   static async open(
     url: string,
     options: { connections?: number; searchPath?: string } = {},
@@ -54,14 +56,26 @@ export class PostgresDatabase implements Database {
       options: `-c TimeZone=UTC${options.searchPath === undefined ? '' : ` -c search_path=${options.searchPath}`}`,
     })
     const database = new PostgresDatabase(pool)
+    const { host } = new URL(url)
     try {
-      await database.query('select 1')
+      const version = await database.#version().catch((error: unknown) => {
+        throw new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
+      })
+      if (version.number >= OLDEST_VERSION) return database
+      const message = `The store at ${host} is PostgreSQL ${version.name}; expected version 15 or newer.`
+      throw new SluiceError('STORE_TOO_OLD', message, { retryable: false })
     } catch (error) {
       await pool.end()
-      const { host } = new URL(url)
-      throw new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
+      throw error
     }
-    return database
+  }
+
+  /** As the server says itself: `server_version_num` is 150004 for 15.4. */
+  async #version(): Promise<{ number: number; name: string }> {
+    const sql = `select current_setting('server_version_num')::int as number, current_setting('server_version') as name`
+    const [version] = await this.query<{ number: number; name: string }>(sql)
+    if (version === undefined) throw new Error('the server does not tell its version')
+    return version
   }
 
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {

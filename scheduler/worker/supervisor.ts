@@ -387,6 +387,8 @@ export class Supervisor {
   }
 
   #loseClaim(execution: Execution): void {
+    // each heartbeat tells it again until the attempt has stopped
+    if (execution.stop?.result !== null) this.#warn(execution, 'the claim was lost; the attempt is stopped')
     this.#stop(execution, { code: 'CANCELLED', message: 'the claim of this attempt was lost', result: null })
   }
 

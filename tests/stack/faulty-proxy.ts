@@ -1,8 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 
-/** What becomes of one request: it passes, is lost on its way, or is carried out while its answer is lost or torn off. */
-export type Fate = 'pass' | 'lose_request' | 'lose_answer' | 'tear_answer'
+/**
+ * What becomes of one request: it passes, is lost on its way, arrives late (once `deliver` is called), or is carried out
+ * while its answer is lost or torn off.
+ */
+export type Fate = 'pass' | 'lose_request' | 'hold_request' | 'lose_answer' | 'tear_answer'
 
 /**
  * A TCP proxy that loses requests or answers, for any protocol in which a client sends, then the server answers (HTTP
@@ -11,8 +15,15 @@ export type Fate = 'pass' | 'lose_request' | 'lose_answer' | 'tear_answer'
  */
 export class FaultyProxy {
   /** how often each fate was met */
-  readonly met: Record<Fate, number> = { pass: 0, lose_request: 0, lose_answer: 0, tear_answer: 0 }
+  readonly met: Record<Fate, number> = {
+    pass: 0,
+    lose_request: 0,
+    hold_request: 0,
+    lose_answer: 0,
+    tear_answer: 0,
+  }
   private readonly sockets = new Set<Socket>()
+  private held: (() => void)[] = []
 
   private constructor(
     private readonly server: Server,
@@ -49,38 +60,64 @@ export class FaultyProxy {
     return `http://127.0.0.1:${this.port}`
   }
 
+  /** Requests that were held go on their way, on connections of their own: a server ends one that says nothing for long. */
+  deliver(): void {
+    for (const deliver of this.held.splice(0)) deliver()
+  }
+
   async close(): Promise<void> {
     this.server.close()
     for (const socket of this.sockets) socket.destroy()
     await once(this.server, 'close')
   }
 
-  private join(client: Socket): void {
-    const server = connect(this.target)
+  /** The end of one side is the end of the other; why it ended does not matter here. */
+  private tie(client: Socket, server: Socket): void {
     const both = [client, server]
     for (const socket of both) {
       this.sockets.add(socket)
       socket.setNoDelay(true)
-      // the end of one side is the end of the other; why it ended does not matter here
       socket.on('error', () => undefined)
       socket.on('close', () => {
         this.sockets.delete(socket)
         for (const other of both) other.destroy()
       })
     }
+  }
+
+  /** @returns where all goes that this client sends until the requests are delivered, and after */
+  private hold(client: Socket): PassThrough {
+    const request = new PassThrough()
+    this.held.push(() => {
+      const server = connect(this.target)
+      this.tie(client, server)
+      request.pipe(server).pipe(client)
+    })
+    return request
+  }
+
+  private join(client: Socket): void {
+    const server = connect(this.target)
+    this.tie(client, server)
     const cut = () => {
-      for (const socket of both) socket.resetAndDestroy()
+      for (const socket of [client, server]) socket.resetAndDestroy()
     }
     let answered = true
     let fate: Fate = 'pass'
+    let late: PassThrough | null = null
     client.on('data', (chunk) => {
+      if (late !== null) return void late.write(chunk)
       if (answered) {
         fate = this.fateOf(chunk.toString('latin1', 0, 1_000))
         this.met[fate] += 1
       }
       answered = false
       if (fate === 'lose_request') cut()
-      else server.write(chunk)
+      else if (fate === 'hold_request') {
+        late = this.hold(client)
+        late.write(chunk)
+        server.removeAllListeners('close').destroy()
+      } else server.write(chunk)
     })
     let held = ''
     server.on('data', (chunk) => {

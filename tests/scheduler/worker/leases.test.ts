@@ -46,7 +46,7 @@ describe('a lease', () => {
     await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
     await project.worker.close('the test is over')
     expect(project.attempt(run, 'sleeper').outcome).toEqual(lost)
-    expect(project.warnings).toEqual([])
+    expect(project.warnings).toEqual(['the claim was lost; the attempt is stopped'])
   })
 
   it('that was lost while the attempt was being stopped leaves nothing to record either', async () => {

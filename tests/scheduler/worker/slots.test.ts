@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { processesWith } from '../../../operators/process/process-group.js'
 import { eventually, WorkerProject } from './worker-project.js'
@@ -22,6 +24,10 @@ tasks:
   'dags/many.yaml': `dag: many
 tasks:
 ${Array.from({ length: 6 }, (_, index) => `  t${index}: { ${WAITS_FOR_GO} }`).join('\n')}
+`,
+  'dags/scan.yaml': `dag: scan
+tasks:
+  scan: { sql: { query: "select sum(a.range * b.range) as n from range(100000000) a, range(100000) b", to: gold.n } }
 `,
 }
 
@@ -81,6 +87,20 @@ describe('a slot that is killed', () => {
     project.write('dags/go', '')
     await project.finished(run)
     await eventually('the folders are gone', () => project.workFolders().length === 0)
+  })
+
+  it('leaves nothing behind of what its SQL may have spilled', async () => {
+    const project = await start()
+    const run = await project.trigger('scan')
+    const work = join(project.folder, '.sluice/work')
+    await eventually('a slot is configured', () => existsSync(work))
+    const spills = () => project.workFolders().filter((name) => readdirSync(join(work, name)).length > 0)
+    await eventually('the engine is open', () => spills().length === 1)
+    const [folder = ''] = spills()
+    expect(readdirSync(join(work, folder))).toEqual([expect.stringMatching(/^sluice-duckdb-/)])
+    for (const pid of project.worker.slotPids) process.kill(pid, 'SIGKILL')
+    expect(await project.finished(run)).toBe('failed')
+    expect(existsSync(join(work, folder))).toBe(false)
   })
 
   it('is told by its exit code when it ends by itself', async () => {

@@ -7,6 +7,8 @@ import { OwnRedis } from './own-redis.js'
 
 const RUNS = 500
 const RESTART_EVERY_MS = 2_500
+/** Redis loses all it holds at each restart of PostgreSQL, and is itself killed and started at every third. */
+const REDIS_RESTARTS_AT_EVERY = 3
 
 let postgres: OwnPostgres
 let redis: OwnRedis
@@ -35,7 +37,7 @@ tasks:
   mark: { sql: { query: "select {{ run.id }} as run", to: bronze.marks, mode: append } }
 `
 
-it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVERY_MS} ms`, async () => {
+it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVERY_MS} ms and Redis forgets all`, async () => {
   cluster = await Cluster.create(
     { postgres: postgres.url, redis: redis.url },
     { 'dags/count.yaml': COUNT, 'dags/mark.yaml': MARK },
@@ -46,11 +48,16 @@ it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVER
   await Promise.all([cluster.knows('count'), cluster.knows('mark')])
   let restarts = 0
   let over = false
+  const hints: number[] = []
   const restarting = (async () => {
     while (!over) {
       await delay(RESTART_EVERY_MS)
-      await postgres.restart()
+      hints.push(await redis.ask((connection) => connection.dbsize()))
+      await Promise.all([postgres.restart(), redis.ask((connection) => connection.flushall())])
       restarts += 1
+      if (restarts % REDIS_RESTARTS_AT_EVERY !== 0) continue
+      await redis.down()
+      await redis.up()
     }
   })()
   const runs: string[] = []
@@ -58,7 +65,9 @@ it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVER
   const states = await cluster.ended(runs, 180_000)
   over = true
   await restarting
-  expect(restarts).toBeGreaterThan(3)
+  expect(restarts).toBeGreaterThan(REDIS_RESTARTS_AT_EVERY)
+  // there was something to forget each time
+  expect(Math.min(...hints)).toBeGreaterThan(0)
   expect(new Set(runs).size).toBe(RUNS)
   expect(runs.filter((run) => states.get(run) !== 'success')).toEqual([])
   const marks = (await deltaRows(`${cluster.folder}/data/lake/bronze/marks`)).map(({ run }) => String(run))

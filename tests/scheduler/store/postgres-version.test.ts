@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { afterEach, expect, it } from 'vitest'
+import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
+
+let server: Server
+afterEach(() => server.close())
+
+/** https://www.postgresql.org/docs/current/protocol-message-formats.html */
+function message(type: string, ...parts: (Buffer | string)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : part)))
+  const head = Buffer.alloc(5)
+  head.write(type)
+  head.writeInt32BE(body.length + 4, 1)
+  return Buffer.concat([head, body])
+}
+
+const int16 = (value: number) => Buffer.from([value >> 8, value & 255])
+const int32 = (value: number) => Buffer.concat([int16(value >>> 16), int16(value & 65_535)])
+const TEXT = 25
+const INT4 = 23
+const READY = message('Z', Buffer.from('I'))
+
+function field(name: string, type: number): Buffer {
+  return Buffer.concat([
+    Buffer.from(`${name}\0`),
+    int32(0),
+    int16(0),
+    int32(type),
+    int16(-1 & 65_535),
+    int32(0),
+    int16(0),
+  ])
+}
+
+function value(text: string): Buffer {
+  return Buffer.concat([int32(text.length), Buffer.from(text)])
+}
+
+/** A server that lets everybody in, and answers whatever it is asked with its version. */
+async function serverOf(number: number, name: string): Promise<string> {
+  const row = [
+    ...[message('1'), message('2'), message('T', int16(2), field('number', INT4), field('name', TEXT))],
+    ...[message('D', int16(2), value(String(number)), value(name)), message('C', 'SELECT 1'), READY],
+  ]
+  server = createServer((socket) => {
+    let welcomed = false
+    socket.on('data', (chunk) => {
+      if (!welcomed) socket.write(Buffer.concat([message('R', int32(0)), READY]))
+      // the client has asked once it says Sync
+      else if (chunk.subarray(-5).equals(message('S'))) socket.write(Buffer.concat(row))
+      welcomed = true
+    })
+    socket.on('error', () => undefined)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `postgres://sluice@127.0.0.1:${(server.address() as AddressInfo).port}/sluice`
+}
+
+it('refuses a server older than PostgreSQL 15, and says which version it found', async () => {
+  const url = await serverOf(140_019, '14.19 (Debian 14.19-1)')
+  await expect(PostgresDatabase.open(url)).rejects.toMatchObject({
+    code: 'STORE_TOO_OLD',
+    message: `The store at ${new URL(url).host} is PostgreSQL 14.19 (Debian 14.19-1); expected version 15 or newer.`,
+    retryable: false,
+  })
+})
+
+it('takes PostgreSQL 15', async () => {
+  const database = await PostgresDatabase.open(await serverOf(150_000, '15.0'))
+  await database.close()
+})
