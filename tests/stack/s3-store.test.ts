@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ObjectStore } from '../../lakehouse/objects/object-store.js'
+import { openObjectStore } from '../../lakehouse/objects/open.js'
 import { objectStoreSuite } from '../lakehouse/objects/suite.js'
 import { FaultyProxy } from './faulty-proxy.js'
 import { S3Place } from './s3-place.js'
@@ -31,7 +32,10 @@ describe('a bucket', () => {
   beforeEach(() => {
     place = new S3Place()
   })
-  afterEach(() => place.remove())
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    await place.remove()
+  })
 
   it.each([
     [
@@ -70,6 +74,35 @@ describe('a bucket', () => {
     }
     expect(proxy.met.lose_answer).toBe(20)
     await store.close()
+    await proxy.close()
+  })
+
+  it('takes region and keys from the environment when the connection has none', async () => {
+    const regions = new Set<string>()
+    const proxy = await FaultyProxy.start(process.env.S3_ENDPOINT ?? '', (request) => {
+      const [, region = ''] = /Credential=[^/]+\/\d+\/([^/]+)\/s3\//.exec(request) ?? []
+      regions.add(region)
+      return 'pass'
+    })
+    const config = { type: 's3' as const, endpoint: proxy.url }
+    const open = () => {
+      const around = { project: place.project, cache: place.cache, place: 'catalogs.lake.location' }
+      return openObjectStore(place.location, { name: 'minio', config }, around)
+    }
+    const stack = S3Place.stack()
+    vi.stubEnv('AWS_ACCESS_KEY_ID', stack.access_key)
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', stack.secret_key)
+    vi.stubEnv('AWS_REGION', stack.region)
+    const store = open()
+    expect(await store.putIfAbsent('a', Buffer.from('by the environment'))).toBe('created')
+    expect((await place.open().read('a'))?.toString()).toBe('by the environment')
+    expect([...regions]).toEqual([stack.region])
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'wrong-secret')
+    vi.stubEnv('AWS_REGION', 'eu-west-3')
+    const refused = open()
+    await expect(refused.read('a')).rejects.toMatchObject({ code: expect.stringMatching(/DENIED|CONFIG_INVALID/) })
+    expect([...regions]).toEqual([stack.region, 'eu-west-3'])
+    for (const one of [store, refused]) await one.close()
     await proxy.close()
   })
 

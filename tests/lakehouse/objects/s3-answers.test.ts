@@ -5,21 +5,34 @@ import { tmpdir } from 'node:os'
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { openObjectStore } from '../../../lakehouse/objects/open.js'
+import { S3Bucket } from '../../../lakehouse/objects/s3-bucket.js'
+import { clientConfig } from '../../../lakehouse/objects/s3-connection.js'
 
 let server: Server
 let answer: { status: number; code: string }
 let authorization: string
+/** answered before all others, one request each */
+let first: { status: number; code: string }[]
+/** when each request was there, in milliseconds */
+let asked: number[]
 beforeEach(async () => {
+  first = []
+  asked = []
   // What AWS answers and a store at hand does not: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
   server = createServer((request, response) => {
     authorization = request.headers.authorization ?? ''
-    const body = `<?xml version="1.0"?><Error><Code>${answer.code}</Code><Message>said the store</Message></Error>`
-    request.resume().on('end', () => response.writeHead(answer.status, { 'content-type': 'application/xml' }).end(body))
+    asked.push(performance.now())
+    const { status, code } = first.shift() ?? answer
+    const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>said the store</Message></Error>`
+    request.resume().on('end', () => {
+      response.writeHead(status, { 'content-type': 'application/xml' }).end(status === 200 ? '' : body)
+    })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
 })
 afterEach(() => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
   server.closeAllConnections()
   server.close()
 })
@@ -68,10 +81,78 @@ it('says so when neither has keys', async () => {
   })
 })
 
-async function failureOf(settings: Record<string, string>): Promise<unknown> {
+/** Pauses are drawn at random, up to a bound that grows: drawn here from its very end. */
+function longestPauses(): void {
+  vi.spyOn(Math, 'random').mockReturnValue(0.999)
+}
+
+/** At least, in milliseconds, between a request and the next. */
+function pauses(): number[] {
+  return asked.slice(1).map((at, index) => at - (asked[index] ?? 0))
+}
+
+it('asks again, after a longer pause each time, while the store is too busy to answer', async () => {
+  longestPauses()
+  first = Array.from({ length: 2 }, () => ({ status: 503, code: 'ServiceUnavailable' }))
+  answer = { status: 200, code: '' }
+  const bucket = openBucket()
+  await bucket.put('a', Buffer.from('a'))
+  bucket.close()
+  expect(asked).toHaveLength(3)
+  const [before = 0, after = 0] = pauses()
+  expect(before).toBeGreaterThan(40)
+  expect(after).toBeGreaterThan(80)
+})
+
+it('asks no more than five times of a store that stays too busy, and says so', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  answer = { status: 503, code: 'ServiceUnavailable' }
+  expect(await failureOf(KEYS)).toMatchObject({
+    code: 'OBJECT_STORE_FAILED',
+    message: expect.stringContaining('ServiceUnavailable: said the store'),
+  })
+  expect(asked).toHaveLength(5)
+})
+
+it('puts a key again, after a longer pause each time, while another conditional put of it is under way', async () => {
+  longestPauses()
+  first = Array.from({ length: 2 }, () => ({ status: 409, code: 'ConditionalRequestConflict' }))
+  answer = { status: 200, code: '' }
+  const bucket = openBucket()
+  expect(await bucket.putIfAbsent('a', Buffer.from('a'))).toBe('created')
+  bucket.close()
+  expect(asked).toHaveLength(3)
+  const [before = 0, after = 0] = pauses()
+  expect(before).toBeGreaterThan(90)
+  expect(after).toBeGreaterThan(180)
+})
+
+it.each([
+  ['the bucket into the path for a store of one’s own', { endpoint: 'https://minio.internal' }, true],
+  [
+    'the bucket before the host where `path_style` says so',
+    { endpoint: 'https://s3.internal', path_style: false },
+    false,
+  ],
+  ['the bucket before the host of AWS', {}, false],
+  ['the bucket into the path of AWS where `path_style` says so', { path_style: true }, true],
+])('puts %s', (_, settings, inPath) => {
+  const config = { type: 's3' as const, region: 'eu-west-3', ...settings }
+  expect(clientConfig({ name: 'minio', config }, tmpdir()).forcePathStyle).toBe(inPath)
+})
+
+function connectionWith(settings: Record<string, string>) {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const connection = { name: 'minio', config: { type: 's3', endpoint, ...settings } }
-  const store = openObjectStore('s3://bucket/lake', connection, { project: tmpdir(), place: 'x' })
+  return { name: 'minio', config: { type: 's3', endpoint, ...settings } }
+}
+
+/** A bucket without the test of conditional writes, which needs a store that holds something. */
+function openBucket(): S3Bucket {
+  return new S3Bucket('bucket', connectionWith(KEYS), tmpdir())
+}
+
+async function failureOf(settings: Record<string, string>): Promise<unknown> {
+  const store = openObjectStore('s3://bucket/lake', connectionWith(settings), { project: tmpdir(), place: 'x' })
   try {
     return await store.list('').catch((error: unknown) => error)
   } finally {
