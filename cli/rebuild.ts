@@ -19,6 +19,8 @@ export function rebuildWhenStale(): void {
 }
 
 /**
+ * Whether a source file has changed since the last build, or nothing was built yet. Files that were deleted do not
+ * tell.
  * @param root folder of the package; one that was installed has no source and is never stale
  * @param built file written at the end of a build
  */

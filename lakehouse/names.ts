@@ -10,6 +10,7 @@ export interface TableName {
 const PART = /^[a-z][a-z0-9_]{0,127}$/
 
 /**
+ * A table's name in its parts; without a catalog it is in the default one.
  * @param text `schema.table` or `catalog.schema.table`
  * @param catalogs names of the catalogs; the first is the default
  * @throws SluiceError TABLE_NAME_INVALID saying what is wrong with the name

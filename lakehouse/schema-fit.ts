@@ -57,6 +57,7 @@ export function newField(table: string, name: string, type: ColumnType | null, f
 }
 
 /**
+ * Refuses a result whose column could lose something in the column of the table; a type that only grows fits.
  * @param type null when no table can hold the column
  * @param found the engine's own name of the type
  * @param wanted the column's type as the engine writes it

@@ -12,7 +12,10 @@ export function beginsInside(glob: string, folder: string, project: string): boo
   return isInside(resolve(folder, fixed), project)
 }
 
-/** @param what the path as the DAG file has it, with its key where that helps */
+/**
+ * The refusal of a path, which no retry mends.
+ * @param what the path as the DAG file has it, with its key where that helps
+ */
 export function leadsOutside(what: string): SluiceError {
   return new SluiceError('PATH_OUTSIDE', `${what} leads outside the project.`, { retryable: false })
 }

@@ -10,7 +10,7 @@ import type { FolderReading } from './dag/load-folder.js'
 import type { FolderWatch } from './dag/watch.js'
 import { Events } from './events.js'
 import { ownLakehouseConfig } from './lakehouse-config.js'
-import type { Log } from './loop/ports.js'
+import type { Log, Ports } from './loop/ports.js'
 import { LocalQueue } from './queue/local.js'
 import type { Scheduler } from './scheduler.js'
 import type { Database } from './store/database.js'
@@ -109,6 +109,8 @@ async function loadParts() {
   }
 }
 
+type Parts = Awaited<ReturnType<typeof loadParts>>
+
 interface Folder {
   watch: FolderWatch
   /** resolves once the first reading has been registered; rejects when there is no folder to read */
@@ -173,63 +175,25 @@ class Registering {
 async function joined(
   options: EmbeddedOptions,
   clock: Clock,
-  { store, database, broken }: OpenStore,
+  opened: OpenStore,
   { watch, first }: Folder,
   registering: Registering,
-  parts: Awaited<ReturnType<typeof loadParts>>,
+  parts: Parts,
 ): Promise<Embedded> {
-  const { config, log, schedules = true } = options
-  const { createScheduler, createCommands, Supervisor, operators, timetable, openTables, startOutbox } = parts
-  const { RecordedTables, openWatches, AttemptLogs, openLogStore } = parts
-  const presence = await ownStore(config.store, clock, log)
-  const instance = instanceOf(config.store)
-  const work = join(config.project, '.sluice', 'work')
-  await endLeftProcesses(instance, log)
-  await removeLeftWork(work)
-  const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
-  await store.setPools(config.pools)
-
+  const { config, log } = options
+  const { store, database } = opened
+  const taken = await takeOver(options, clock, store)
   const events = new Events()
   const queue = new LocalQueue()
-  const projectAlerts = projectRecipients(config)
-  const { earlyWarning } = config.alerts
-  const ports = { queue, clock, events, timetable, random: Math.random, log, projectAlerts, earlyWarning }
-  let keepLeases = async () => {}
-  const reapExpired: Store['reapExpired'] = async (now) => {
-    await keepLeases()
-    return store.reapExpired(now)
+  const lakehouse = await parts.openTables(ownLakehouseConfig(config))
+  const tables = new parts.RecordedTables(lakehouse, database, Object.keys(config.catalogs))
+  const watches = parts.openWatches(config, tables, clock)
+  const ports = {
+    ...{ queue, clock, events, watches, log, random: Math.random, timetable: parts.timetable },
+    projectAlerts: projectRecipients(config),
+    earlyWarning: config.alerts.earlyWarning,
   }
-  const seen = schedules ? store : withoutSchedules(store)
-  const tables = new RecordedTables(
-    await openTables(ownLakehouseConfig(config)),
-    database,
-    Object.keys(config.catalogs),
-  )
-  const watches = openWatches(config, tables, clock)
-  const scheduler = createScheduler({
-    ...ports,
-    watches,
-    store: { ...seen, reapExpired },
-    storeInOrder: database.exclusive,
-  })
-  const commands = createCommands({ ...ports, store, wake: scheduler })
-  const { project, dags, logs, catalogs, connections, cache, vars } = config
-  const worker = new Supervisor({
-    ...ports,
-    id: 'embedded',
-    epoch,
-    slots: options.workers,
-    queues: ['default'],
-    store,
-    operators,
-    slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
-    instance,
-    storeInOrder: database.exclusive,
-    recorded: (outcomes) => scheduler.recorded(outcomes),
-    woken: (runId) => scheduler.run(runId),
-  })
-  // the worker is a neighbour: it is heard before it counts as silent
-  keepLeases = () => worker.keepLeases()
+  const { scheduler, worker } = neighbours(options, ports, opened, taken, parts)
   registering.begin(async (reading) => {
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
@@ -237,13 +201,14 @@ async function joined(
   await first
   worker.start()
   scheduler.start()
-  for (const run of runs) scheduler.run(run)
+  for (const run of taken.runs) scheduler.run(run)
 
-  const logStore = openLogStore(config)
-  const logReader = new AttemptLogs(logStore, events)
+  const logStore = parts.openLogStore(config)
+  const logs = new parts.AttemptLogs(logStore, events)
   // nobody else sends: what an earlier one was sending when it died is free at once
   await store.releaseMessages()
-  const outbox = startOutbox({ config, store, logs: logReader, clock, events, log })
+  const outbox = parts.startOutbox({ config, store, logs, clock, events, log })
+  const commands = parts.createCommands({ ...ports, store, wake: scheduler })
   const close = async () => {
     await watch.close()
     await worker.close(WHY_STOPPED)
@@ -253,23 +218,68 @@ async function joined(
     await outbox.stop()
     await queue.close()
     await logStore.close()
-    await presence?.release()
+    await taken.presence?.release()
     await store.close()
   }
-  return {
-    config,
-    store,
-    database,
-    scheduler,
-    commands,
-    events,
-    logs: logReader,
-    tables,
-    worker,
-    dags: watch,
-    broken: Promise.race([presence === null ? broken : presence.displaced, worker.broken]),
-    close,
+  const broken = Promise.race([taken.presence === null ? opened.broken : taken.presence.displaced, worker.broken])
+  return { config, store, database, scheduler, commands, events, logs, tables, worker, dags: watch, broken, close }
+}
+
+/** What is ours once a predecessor has been ended. */
+interface Taken {
+  /** null for a store in a folder, which has a lock of its own */
+  presence: Presence | null
+  instance: string
+  /** the folder of the folders that attempts work in */
+  work: string
+  epoch: number
+  /** runs whose attempts the predecessor has lost */
+  runs: readonly string[]
+}
+
+async function takeOver({ config, log }: EmbeddedOptions, clock: Clock, store: Store): Promise<Taken> {
+  const presence = await ownStore(config.store, clock, log)
+  const instance = instanceOf(config.store)
+  const work = join(config.project, '.sluice', 'work')
+  await endLeftProcesses(instance, log)
+  await removeLeftWork(work)
+  const { epoch, runs } = await store.beginEpoch(WHY_LOST, clock.now())
+  await store.setPools(config.pools)
+  return { presence, instance, work, epoch, runs }
+}
+
+/** Scheduler and worker in one process: what one of them does the other hears of at once, and not by way of the store. */
+function neighbours(
+  { config, workers, schedules = true }: EmbeddedOptions,
+  ports: Omit<Ports, 'store' | 'storeInOrder' | 'queue' | 'debugPoint'> & { queue: LocalQueue },
+  { store, database }: OpenStore,
+  { instance, work, epoch }: Taken,
+  { createScheduler, Supervisor, operators }: Parts,
+): Pick<Embedded, 'scheduler' | 'worker'> {
+  const storeInOrder = database.exclusive
+  const reapExpired: Store['reapExpired'] = async (now) => {
+    // a worker so near is heard before it counts as silent
+    await worker.keepLeases()
+    return store.reapExpired(now)
   }
+  const seen = schedules ? store : withoutSchedules(store)
+  const scheduler = createScheduler({ ...ports, store: { ...seen, reapExpired }, storeInOrder })
+  const { project, dags, logs, catalogs, connections, cache, vars } = config
+  const worker = new Supervisor({
+    ...ports,
+    id: 'embedded',
+    epoch,
+    slots: workers,
+    queues: ['default'],
+    store,
+    operators,
+    slotConfig: { project, dags, logs, work, catalogs, connections, cache, vars },
+    instance,
+    storeInOrder,
+    recorded: (outcomes) => scheduler.recorded(outcomes),
+    woken: (runId) => scheduler.run(runId),
+  })
+  return { scheduler, worker }
 }
 
 /** Our start ends the claims of all others, so nobody else may work on the store. A folder has a lock of its own. */

@@ -42,7 +42,10 @@ export interface CompiledCheck {
 
 const ROWS = { rows: 'count(*)' }
 
-/** @throws SluiceError SCHEMA_MISMATCH when the check names a column that is not there */
+/**
+ * The SQL that measures a check on its rows, and how its figures are judged; nothing is run yet.
+ * @throws SluiceError SCHEMA_MISMATCH when the check names a column that is not there
+ */
 export function compileCheck(check: Check, subject: AuditSubject, dialect: CheckDialect): CompiledCheck {
   const options = optionsOf(check)
   switch (check.kind) {

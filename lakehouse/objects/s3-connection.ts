@@ -21,6 +21,7 @@ export interface S3Location {
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 
 /**
+ * Bucket and prefix of an `s3://` address; the prefix has no slash at either end and may be ''.
  * @param place how messages call the location, e.g. `catalogs.lake.location`
  * @throws SluiceError CONFIG_INVALID
  */

@@ -117,7 +117,10 @@ export function writeRequest(
   }
 }
 
-/** @param earlier what an earlier attempt saved with `saveHandle`; null when there was none */
+/**
+ * How an engine outside this worker keeps its handle and tells how far it is.
+ * @param earlier what an earlier attempt saved with `saveHandle`; null when there was none
+ */
 export function outsideWork(ctx: OperatorContext, earlier: Json = null): OutsideWork {
   return {
     earlier,

@@ -37,7 +37,7 @@ export const DEFAULT_EVERY = '1m'
 /** Looking more often than this is no waiting any more. */
 const LEAST_EVERY_MS = 1_000
 
-/** @throws SluiceError for what the pattern of durations lets pass and is none */
+/** A duration in milliseconds. @throws SluiceError for what the pattern of durations lets pass and is none */
 export function durationOf(key: string, text: string): number {
   const ms = parseDuration(text)
   if (ms !== null) return ms

@@ -89,7 +89,10 @@ function toSent(result: SendResult): Sent {
   return { sent: true, refused, problem: refused === null ? '' : `refused for ${result.refused.join(', ')}` }
 }
 
-/** @throws SluiceError SECRET_MISSING, CONFIG_INVALID */
+/**
+ * The mail server of a connection, with its secrets resolved and its certificate read.
+ * @throws SluiceError SECRET_MISSING, CONFIG_INVALID
+ */
 export function smtpSettings(
   { project, connections }: Pick<Config, 'project' | 'connections'>,
   name: string,

@@ -30,7 +30,10 @@ export function restText({ total }: Digest, named: number): string {
   return total <= named ? '' : `and ${number(total - named)} more`
 }
 
-/** @param madeAt when they were put together */
+/**
+ * Many alerts as one message: how many of what, of which DAGs, and the first of them by name.
+ * @param madeAt when they were put together
+ */
 export function digestOf({ alerts, counts }: MessageContent, madeAt: Instant): Digest {
   const total = counts.reduce((sum, { count }) => sum + count, 0)
   const kinds = byKind(counts)

@@ -41,7 +41,10 @@ ${[bar(base), ...rows].filter((row) => row !== '').join('\n')}
 const bar = (base: string): string =>
   `<tr><td style="padding:14px 24px;border-bottom:1px solid #e4e7ec;font-size:13px;color:#4c5565;"><b style="color:#171b22;">Sluice</b> &nbsp;·&nbsp; ${escapeHtml(base.replace(/^https?:\/\//, ''))}</td></tr>`
 
-/** @param headline plain text */
+/**
+ * The first row: what kind of alert it is, by colour, shape and word, and what is the matter.
+ * @param headline plain text
+ */
 export function heading(
   { severity, title, detail }: Pick<AlertContent, 'severity' | 'title' | 'detail'>,
   headline: string,
@@ -51,7 +54,7 @@ export function heading(
   return `<tr><td style="padding:24px 24px 4px;"><span style="display:inline-block;padding:2px 10px;border-radius:12px;background:${fill};color:${text};font-size:13px;font-weight:600;">${shape} ${escapeHtml(title)}</span><h1 style="margin:10px 0 4px;font-size:20px;line-height:28px;font-weight:600;">${breakable(headline)}</h1>${more}</td></tr>`
 }
 
-/** @param names width of the names */
+/** The row of facts, name beside value; '' without any. @param names width of the names */
 export function facts({ facts: pairs }: Pick<AlertContent, 'facts'>, names = '104'): string {
   if (pairs.length === 0) return ''
   const rows = pairs.map(

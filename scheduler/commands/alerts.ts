@@ -27,7 +27,11 @@ export async function acknowledgeAlerts(
   return { acknowledged }
 }
 
-/** @throws SluiceError DAG_UNKNOWN, TASK_UNKNOWN, ALERT_INVALID */
+/**
+ * Puts nothing of a DAG or a task into a message until an instant at most 90 days away; alerts are raised and shown all
+ * the same.
+ * @throws SluiceError DAG_UNKNOWN, TASK_UNKNOWN, ALERT_INVALID
+ */
 export async function muteAlerts(
   ports: CommandPorts,
   { dagId, taskId, until, reason }: MuteRequest,
@@ -58,7 +62,10 @@ export async function endMute(ports: CommandPorts, muteId: number, actor: Actor)
   ports.events.emit({ kind: 'alerts' })
 }
 
-/** @throws SluiceError ALERT_UNKNOWN, STATE_CONFLICT when it was not given up */
+/**
+ * Sends a message again that was given up.
+ * @throws SluiceError ALERT_UNKNOWN, STATE_CONFLICT when it was not given up
+ */
 export async function retryMessage(ports: CommandPorts, messageId: number, actor: Actor): Promise<void> {
   await audit(ports, actor, 'retry message', ALERTS, { message: messageId })
   const outcome = await ports.store.retryMessage(messageId, ports.wake.now())

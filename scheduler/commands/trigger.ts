@@ -17,7 +17,14 @@ import { hashOf } from './request-hash.js'
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
 export const SAME_INSTANT_LIMIT = 100
 
-/** @param parent the task that starts the run; absent for a person */
+/**
+ * Makes a run by hand, or for a task of another run, of the DAG's newest version. The same key and request find the
+ * first one's run. Resolves once the run is durable; when it starts is the scheduler's to decide.
+ * @param idempotencyKey null makes a run with every call
+ * @param parent the task that starts the run; absent for a person
+ * @throws SluiceError DAG_UNKNOWN, DAG_INVALID, PARAMS_INVALID, TASK_UNKNOWN, INTERVAL_INVALID, IDEMPOTENCY_CONFLICT,
+ * STATE_CONFLICT
+ */
 export async function trigger(
   ports: CommandPorts,
   dagId: string,

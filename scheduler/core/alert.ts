@@ -65,7 +65,7 @@ export function emailDestination(addresses: readonly string[]): string[] {
   return to.length === 0 ? [] : [`${EMAIL}${to.join(' ')}`]
 }
 
-/** @throws when the text was not made by `destinationsOf` */
+/** The addresses, or the webhook, that a destination stands for. @throws when the text was not made by `destinationsOf` */
 export function parseDestination(text: string): Destination {
   if (text.startsWith(EMAIL)) return { kind: 'email', to: text.slice(EMAIL.length).split(' ') }
   if (text.startsWith(WEBHOOK)) return { kind: 'webhook', name: text.slice(WEBHOOK.length) }

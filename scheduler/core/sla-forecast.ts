@@ -53,7 +53,7 @@ export function forecast(tasks: readonly RemainingTask[], history: readonly Past
   return ends === null ? null : forecastOf(ends)
 }
 
-/** @param ends of `possibleEnds` */
+/** Median and ninth decile. @param ends of `possibleEnds`, the earliest first */
 export const forecastOf = (ends: readonly Instant[]): Forecast => ({
   p50: quantile(ends, 0.5),
   p90: quantile(ends, 0.9),

@@ -48,7 +48,11 @@ export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 
   webhooks: ReadonlySet<string> | null
 }
 
-/** @throws when project or DAGs folder are not there */
+/**
+ * What compiling one file needs to know of the project; made once for all files. What the options leave out is not
+ * checked.
+ * @throws when project or DAGs folder are not there
+ */
 export function compileContext(options: CompileOptions): CompileContext {
   return {
     ...options,

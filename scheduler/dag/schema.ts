@@ -64,6 +64,74 @@ const param: JsonSchema = {
   },
 }
 
+/** Which DAG it is, for lists and pages. */
+const ABOUT_KEYS: JsonSchema = {
+  dag: {
+    title: 'DAG id',
+    description: 'The name of the DAG, unique in the project.',
+    ...idSchema,
+    examples: ['northwind_sales'],
+  },
+  description: {
+    title: 'Description',
+    description: 'One line for lists and pages.',
+    type: 'string',
+    maxLength: 2000,
+  },
+  owner: { title: 'Owner', description: 'The team that answers for the DAG.', type: 'string', maxLength: 200 },
+  tags: {
+    title: 'Tags',
+    description: 'Words to filter by.',
+    type: 'array',
+    uniqueItems: true,
+    maxItems: 50,
+    items: { type: 'string', minLength: 1, maxLength: 100 },
+    examples: [['sales', 'daily']],
+  },
+}
+
+/** When its runs come, how many may be on, and what is told of them. */
+const RUN_KEYS: JsonSchema = {
+  schedule: SCHEDULE_SCHEMA,
+  start: boundSchema(
+    'Start',
+    'A date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.',
+    '2026-01-01',
+  ),
+  end: boundSchema(
+    'End',
+    'A date (the midnight at which it begins) or an instant; the last interval ends at or before it.',
+    '2026-12-31',
+  ),
+  catchup: CATCHUP_SCHEMA,
+  max_active_runs: limit('Runs at once', 'How many runs of this DAG may be running.', DAG_DEFAULTS.max_active_runs),
+  max_active_tasks: limit(
+    'Tasks at once',
+    'How many tasks of this DAG may be running, over all its runs.',
+    DAG_DEFAULTS.max_active_tasks,
+  ),
+  ...DAG_ALERT_KEYS,
+  sla: slaSchema('a run of the DAG'),
+  overlap: {
+    title: 'Overlap',
+    description:
+      'What becomes of a scheduled run that is due while `max_active_runs` are on: it waits (`queue`), does not run (`skip`), or the scheduled run that is on is cancelled for it (`cancel_running`).',
+    enum: [...OVERLAPS],
+    default: DAG_DEFAULTS.overlap,
+  },
+  depends_on_past: {
+    title: 'Depends on past',
+    description: 'A scheduled run starts only once the one before it has succeeded.',
+    type: 'boolean',
+    default: false,
+  },
+  run_timeout: durationSchema(
+    'Run timeout',
+    'A run that is on for longer is stopped and has failed. Without it there is no limit.',
+    ['2h', '1d'],
+  ),
+}
+
 /**
  * The JSON Schema of a DAG file, assembled from the operators' own schemas. The same object validates in Sluice, completes
  * in editors and is written to `docs/reference`.
@@ -76,66 +144,8 @@ export function dagSchema(operators: ReadonlyMap<string, Operator>): JsonSchema 
     additionalProperties: false,
     required: ['dag', 'tasks'],
     properties: {
-      dag: {
-        title: 'DAG id',
-        description: 'The name of the DAG, unique in the project.',
-        ...idSchema,
-        examples: ['northwind_sales'],
-      },
-      description: {
-        title: 'Description',
-        description: 'One line for lists and pages.',
-        type: 'string',
-        maxLength: 2000,
-      },
-      owner: { title: 'Owner', description: 'The team that answers for the DAG.', type: 'string', maxLength: 200 },
-      tags: {
-        title: 'Tags',
-        description: 'Words to filter by.',
-        type: 'array',
-        uniqueItems: true,
-        maxItems: 50,
-        items: { type: 'string', minLength: 1, maxLength: 100 },
-        examples: [['sales', 'daily']],
-      },
-      schedule: SCHEDULE_SCHEMA,
-      start: boundSchema(
-        'Start',
-        'A date (midnight in the time zone of the schedule) or an instant; the first interval begins at or after it.',
-        '2026-01-01',
-      ),
-      end: boundSchema(
-        'End',
-        'A date (the midnight at which it begins) or an instant; the last interval ends at or before it.',
-        '2026-12-31',
-      ),
-      catchup: CATCHUP_SCHEMA,
-      max_active_runs: limit('Runs at once', 'How many runs of this DAG may be running.', DAG_DEFAULTS.max_active_runs),
-      max_active_tasks: limit(
-        'Tasks at once',
-        'How many tasks of this DAG may be running, over all its runs.',
-        DAG_DEFAULTS.max_active_tasks,
-      ),
-      ...DAG_ALERT_KEYS,
-      sla: slaSchema('a run of the DAG'),
-      overlap: {
-        title: 'Overlap',
-        description:
-          'What becomes of a scheduled run that is due while `max_active_runs` are on: it waits (`queue`), does not run (`skip`), or the scheduled run that is on is cancelled for it (`cancel_running`).',
-        enum: [...OVERLAPS],
-        default: DAG_DEFAULTS.overlap,
-      },
-      depends_on_past: {
-        title: 'Depends on past',
-        description: 'A scheduled run starts only once the one before it has succeeded.',
-        type: 'boolean',
-        default: false,
-      },
-      run_timeout: durationSchema(
-        'Run timeout',
-        'A run that is on for longer is stopped and has failed. Without it there is no limit.',
-        ['2h', '1d'],
-      ),
+      ...ABOUT_KEYS,
+      ...RUN_KEYS,
       params: {
         title: 'Parameters',
         description: 'Typed parameters: a run by hand may set them, templates use them as `{{ params.name }}`.',

@@ -67,7 +67,10 @@ export function backfillStep(
   return step
 }
 
-/** @param isGood of the runs of a slot; undefined when it has none */
+/**
+ * Whether a backfill of this kind makes a run for a slot.
+ * @param isGood of the runs of a slot; undefined when it has none
+ */
 export function isWanted(which: Backfill['which'], isGood: boolean | undefined): boolean {
   if (which === 'missing') return isGood === undefined
   return which === 'all' || isGood === false

@@ -135,6 +135,7 @@ interface Parts {
 }
 
 /** One object with every method of its parts, each bound to its own part. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a plain table, one line for each method of the store
 function joined(parts: Parts, close: () => Promise<void>): Store {
   const { dags, dueRuns, backfills, waits, triggers, runs, starts, snapshots, retention, queueing, claims } = parts
   const { alerts, messages, slas, lineage, accounts, clears } = parts

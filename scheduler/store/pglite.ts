@@ -145,7 +145,10 @@ export class PgliteDatabase implements Database {
   }
 }
 
-/** @param code PostgreSQL's five characters; anything else means that the statement did not reach it or got no answer */
+/**
+ * A statement that failed: whether the store refused it, or what has become of it is not known.
+ * @param code PostgreSQL's five characters; anything else means that the statement did not reach it or got no answer
+ */
 export function statementFailure(message: string, code: string, cause?: unknown): SluiceError {
   const sentence = /^[0-9A-Z]{5}$/.test(code)
     ? `The store refused a statement: ${message} (${code}).`

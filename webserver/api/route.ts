@@ -42,7 +42,7 @@ export function ok(body: unknown, status = 200): ApiAnswer {
   return { status, body }
 }
 
-/** @throws SluiceError BAD_REQUEST */
+/** The `Idempotency-Key` of a request, null without one. @throws SluiceError BAD_REQUEST */
 export function idempotencyKeyOf({ req }: ApiCall): string | null {
   const key = req.get('idempotency-key') ?? null
   if (key === null || (key !== '' && key.length <= 255)) return key

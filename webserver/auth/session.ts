@@ -49,14 +49,14 @@ export function identityOf(res: Response): Identity | null {
   return identities.get(res) ?? null
 }
 
-/** @throws SluiceError LOGIN_REQUIRED */
+/** Who asks, for what everybody may do who is logged in. @throws SluiceError LOGIN_REQUIRED */
 export function requireIdentity(res: Response): Identity {
   const identity = identityOf(res)
   if (identity === null) throw new SluiceError('LOGIN_REQUIRED', 'This needs a login.')
   return identity
 }
 
-/** @throws SluiceError LOGIN_REQUIRED, FORBIDDEN */
+/** Who asks, for what needs a role or one above it. @throws SluiceError LOGIN_REQUIRED, FORBIDDEN */
 export function requireRole(res: Response, role: Role): Identity {
   const identity = requireIdentity(res)
   if (!hasRole(identity, role))

@@ -17,7 +17,10 @@ export interface FollowedAttempt {
   attempt: number
 }
 
-/** @throws SluiceError RUN_UNKNOWN, NOT_FOUND */
+/**
+ * The attempt that an address names, with the zone its DAG tells times in.
+ * @throws SluiceError RUN_UNKNOWN, NOT_FOUND
+ */
 export async function followedAttempt(web: Web, req: Request): Promise<FollowedAttempt & { timezone: string }> {
   const [runId, taskId] = [req.params.run as string, req.params.task as string]
   const attempt = wholeNumber(req.params.attempt, 1, 1_000_000)

@@ -42,7 +42,10 @@ export function highlightSql(text: string): CodeLine[] {
 const YAML_TOKEN =
   /((?:^|\s)#[^\n]*)|(\{\{[^}]*\}\})|("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*')|((?<=(?:^|[\n{,[-])[ \t]*)[A-Za-z_][\w.-]*(?=:(?:\s|$)))/g
 
-/** @param isYaml false prints the text plain, with numbers */
+/**
+ * YAML in numbered lines with its keys, texts, comments and templates told apart; a very long text is left plain.
+ * @param isYaml false prints the text plain, with numbers
+ */
 export function highlightYaml(text: string, isYaml: boolean): CodeLine[] {
   if (!isYaml || text.length > LENGTH_LIMIT) return numbered([{ kind: '', text }])
   return numbered(

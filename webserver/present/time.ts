@@ -18,7 +18,10 @@ export interface WallTime {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 
-/** @param timezone an IANA name that has been checked when the DAG was read */
+/**
+ * What a clock and a calendar in the zone show at an instant.
+ * @param timezone an IANA name that has been checked when the DAG was read
+ */
 export function wallTime(instant: Instant, timezone: string): WallTime {
   const wall = new Date(instant + (timezone === 'UTC' ? 0 : zoneOffset(instant, timezone)))
   const text = wall.toISOString()

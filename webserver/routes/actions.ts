@@ -10,16 +10,27 @@ import type { Web } from '../web.js'
 
 const MARKS = ['success', 'failed', 'skipped'] as const
 
+type Act = (req: Request, actor: Actor, role: Role) => Promise<string>
+/** @param act carries the form out and gives the page to show then */
+type Post = (path: string, act: Act) => void
+
 /** What the forms of the pages do: one command each, then back to a page that shows what has become of it. */
 export function actionRoutes(web: Web): Router {
   const router = Router()
-  const { commands } = web.deps
-  const post = (path: string, act: (req: Request, actor: Actor, role: Role) => Promise<string>) =>
+  const post: Post = (path, act) => {
     router.post(path, async (req: Request, res: Response) => {
       const { user, role } = authorizeChange(req, res, 'operator', web.deps.config.baseUrl)
       res.redirect(303, await act(req, { user }, role))
     })
+  }
+  dagActions(post, web)
+  backfillActions(post, web)
+  runActions(post, web)
+  taskActions(post, web)
+  return router
+}
 
+function dagActions(post: Post, { deps: { commands } }: Web): void {
   post('/dags/:dag/active', async (req, actor) => {
     const dagId = req.params.dag as string
     const skipMissed = field(req, 'skip_missed') === '1'
@@ -27,9 +38,12 @@ export function actionRoutes(web: Web): Router {
     else await commands.pause(dagId, '', actor)
     return backTo(req, links.dag(dagId))
   })
+}
+
+function backfillActions(post: Post, { deps: { commands, store } }: Web): void {
   for (const action of ['pause', 'resume', 'cancel'] as const) {
     post(`/backfills/:backfill/${action}`, async (req, actor) => {
-      const backfill = await web.deps.store.backfill(wholeNumber(req.params.backfill, 1, 2_147_483_647) ?? 0)
+      const backfill = await store.backfill(wholeNumber(req.params.backfill, 1, 2_147_483_647) ?? 0)
       if (backfill === null) throw new SluiceError('BACKFILL_UNKNOWN', 'There is no such backfill.')
       if (action === 'pause') await commands.pauseBackfill(backfill.id, actor)
       else if (action === 'resume') await commands.resumeBackfill(backfill.id, actor)
@@ -37,6 +51,9 @@ export function actionRoutes(web: Web): Router {
       return `${links.dagTab(backfill.dagId, 'schedule')}#backfills`
     })
   }
+}
+
+function runActions(post: Post, { deps: { commands } }: Web): void {
   post('/runs/:run/clear', async (req, actor) => {
     const runId = req.params.run as string
     await commands.clear(runId, null, { downstream: true, failedOnly: field(req, 'failed_only') === '1' }, actor)
@@ -47,17 +64,21 @@ export function actionRoutes(web: Web): Router {
     await commands.cancel(runId, actor)
     return links.run(runId)
   })
-  post('/runs/:run/tasks/:task/clear', async (req, actor) => {
+}
+
+function taskActions(post: Post, { deps: { commands } }: Web): void {
+  const place = '/runs/:run/tasks/:task'
+  post(`${place}/clear`, async (req, actor) => {
     const [runId, taskId] = [req.params.run as string, req.params.task as string]
     await commands.clear(runId, [taskId], { downstream: true, failedOnly: false }, actor)
     return links.task(runId, taskId)
   })
-  post('/runs/:run/tasks/:task/cancel', async (req, actor) => {
+  post(`${place}/cancel`, async (req, actor) => {
     const [runId, taskId] = [req.params.run as string, req.params.task as string]
     await commands.cancelTask(runId, taskId, actor)
     return links.task(runId, taskId)
   })
-  post('/runs/:run/tasks/:task/approval', async (req, actor, role) => {
+  post(`${place}/approval`, async (req, actor, role) => {
     const [runId, taskId] = [req.params.run as string, req.params.task as string]
     const decision = field(req, 'decision')
     if (decision !== 'approve' && decision !== 'reject')
@@ -66,14 +87,13 @@ export function actionRoutes(web: Web): Router {
     await commands.approve(runId, taskId, verdict, { ...actor, role })
     return links.task(runId, taskId)
   })
-  post('/runs/:run/tasks/:task/mark', async (req, actor) => {
+  post(`${place}/mark`, async (req, actor) => {
     const [runId, taskId] = [req.params.run as string, req.params.task as string]
     const state = MARKS.find((mark) => mark === field(req, 'state'))
     if (state === undefined) throw new SluiceError('BAD_REQUEST', `A task is marked ${MARKS.join(', ')}.`)
     await commands.mark(runId, [taskId], state, actor)
     return links.task(runId, taskId)
   })
-  return router
 }
 
 /** A text of the form that was sent; '' when it is missing, repeated or structured. */

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import { SluiceError } from '../../errors.js'
-import type { Json } from '../../json.js'
+import type { Instant, Json } from '../../json.js'
 import { declaredId, isItem, itemIndex, MOST_ITEMS } from '../../scheduler/core/items.js'
 import { FINAL_TASK_STATES, type Run, TASK_STATES } from '../../scheduler/core/model.js'
 import type { Dag, Task } from '../../scheduler/dag/model.js'
@@ -47,7 +47,10 @@ export interface AttemptPlace {
   chosen: RunAttempt | null
 }
 
-/** @throws SluiceError RUN_UNKNOWN, TASK_UNKNOWN, NOT_FOUND for a try that there was not */
+/**
+ * The task that an address names, and the attempt to show: the one asked for by `try`, else the last.
+ * @throws SluiceError RUN_UNKNOWN, TASK_UNKNOWN, NOT_FOUND for a try that there was not
+ */
 export async function loadAttempt(web: Web, req: Request): Promise<AttemptPlace> {
   const { store, database } = web.deps
   const [runId, taskId] = [req.params.run as string, req.params.task as string]
@@ -152,15 +155,6 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
   }
-  const crumbs = [
-    { href: '/dags', label: 'DAGs' },
-    { href: links.dag(run.dagId), label: run.dagId },
-    {
-      href: links.run(run.id),
-      label: `${day(run.dueAt, timezone, now)}, ${wallTime(run.dueAt, timezone).clock} ${zoneName(timezone)}`,
-    },
-    { href: '', label: task.taskId },
-  ]
   const keys = [
     { keys: ['f'], label: 'follow' },
     { keys: ['[', ']'], label: 'try before, after' },
@@ -170,9 +164,27 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     req,
     res,
     'attempt',
-    { title: `${task.taskId} · ${run.dagId}`, section: 'dags', crumbs, keys, hasSearch: true },
+    {
+      title: `${task.taskId} · ${run.dagId}`,
+      section: 'dags',
+      crumbs: attemptCrumbs(place, timezone, now),
+      keys,
+      hasSearch: true,
+    },
     model,
   )
+}
+
+function attemptCrumbs({ run, task }: AttemptPlace, timezone: string, now: Instant) {
+  return [
+    { href: '/dags', label: 'DAGs' },
+    { href: links.dag(run.dagId), label: run.dagId },
+    {
+      href: links.run(run.id),
+      label: `${day(run.dueAt, timezone, now)}, ${wallTime(run.dueAt, timezone).clock} ${zoneName(timezone)}`,
+    },
+    { href: '', label: task.taskId },
+  ]
 }
 
 function childFacts(children: readonly ChildRun[], taskId: string): WaitFact[] {

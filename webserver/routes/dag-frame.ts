@@ -31,7 +31,10 @@ export interface DagFrame {
   slaRecord: SlaRecord | null
 }
 
-/** @throws SluiceError DAG_UNKNOWN */
+/**
+ * What all pages of a DAG need: its newest version, and what was missed while it is paused.
+ * @throws SluiceError DAG_UNKNOWN
+ */
 export async function loadDagFrame(web: Web, req: Request): Promise<DagFrame> {
   const dagId = req.params.dag as string
   const head = await dagHead(web.deps.database, dagId)

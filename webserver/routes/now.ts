@@ -34,8 +34,50 @@ const DAY_MS = 86_400_000
 
 /** What is wrong now, what comes next, and whether there is room to work. */
 export async function nowPage(web: Web, req: Request, res: Response): Promise<void> {
-  const { database, store } = web.deps
   const now = web.deps.now()
+  const facts = await loadNow(web, now)
+  const { failed, stuck, late } = facts
+  const broken = problemsView(facts.problems)
+  const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
+  const model = {
+    summary: summaryOf(wrong, late.length),
+    counts: countsView(facts, now),
+    failed: failed.map((dag) => failedView(dag, now)),
+    broken: broken === null ? [] : broken.files.flatMap((file) => file.problems.slice(0, 1)),
+    stuck: stuck.map((task) => ({
+      href: links.task(task.runId, task.taskId),
+      dagId: task.dagId,
+      taskId: task.taskId,
+      queue: task.queue,
+      age: roughDuration(now - task.since),
+    })),
+    quiet: wrong === 0,
+    approvals: facts.approvals.map((approval) => approvalView(approval, now)),
+    late: late.slice(0, LATE_SHOWN).map((sla) => lateView(sla, now)),
+    moreLate: late.length > LATE_SHOWN,
+    running: facts.running.map((run) => ({
+      href: links.run(run.runId),
+      dagId: run.dagId,
+      due: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { seconds: 'due' }),
+      took: duration(runMs(run, now) ?? 0),
+    })),
+    lately: {
+      runs: facts.recent.runs.map((run) => latelyRunView(run, now)),
+      tables: facts.recent.tables.map((table) => latelyTableView(table, now)),
+    },
+    next: facts.next.map((run) => nextView(run, now)),
+    workers: workersView(facts.workers, now),
+    pools: facts.poolRows.map((pool) => poolView(pool, now)),
+  }
+  const keys = [
+    { keys: ['j', 'k'], label: 'move' },
+    { keys: ['Enter'], label: 'open' },
+  ]
+  const { attention } = facts.counts
+  await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys, attention }, model)
+}
+
+async function loadNow({ deps: { database, store } }: Web, now: Instant) {
   const [counts, failed, problems, stuck, next, running, workers, poolRows, recent, approvals, late] =
     await Promise.all([
       nowCounts(database, now - DAY_MS),
@@ -50,69 +92,33 @@ export async function nowPage(web: Web, req: Request, res: Response): Promise<vo
       openApprovals(database, SHOWN),
       lateSlas(database, LATE_SHOWN + 1),
     ])
-  const broken = problemsView(problems)
-  const wrong = failed.length + (broken?.files.length ?? 0) + stuck.length
-  const workerList = workersView(workers, now)
-  const model = {
-    summary: [
-      wrong === 0 ? 'nothing needs a look' : `${countOf(wrong, 'thing needs', 'things need')} a look`,
-      late.length === 0 ? '' : `${lateCount(late.length)} late or at risk`,
-    ]
-      .filter((words) => words !== '')
-      .join(', '),
-    counts: [
-      { state: 'running', href: '/runs?state=running', value: count(counts.running), label: 'runs going' },
-      {
-        state: 'queued',
-        href: '/runs?state=queued',
-        value: count(counts.waitingTasks),
-        label: waitingLabel(counts.oldestWait, now),
-      },
-      { state: 'failed', href: '/dags?state=failed', value: count(failed.length), label: 'DAGs whose last run failed' },
-      // six fit; what is late says more than what waits
-      late.length === 0
-        ? {
-            state: 'queued',
-            href: '/runs?state=queued',
-            value: count(counts.queuedRuns),
-            label: 'runs waiting to start',
-          }
-        : { state: 'risk', glyph: 'warn', href: '#late', value: lateCount(late.length), label: 'late or at risk' },
-      { state: 'success', href: '/runs?state=success', value: count(counts.doneToday), label: 'runs done in 24 h' },
-      { state: 'failed', href: '/runs?state=failed', value: count(counts.failedToday), label: 'runs failed in 24 h' },
-    ],
-    failed: failed.map((dag) => failedView(dag, now)),
-    broken: broken === null ? [] : broken.files.flatMap((file) => file.problems.slice(0, 1)),
-    stuck: stuck.map((task) => ({
-      href: links.task(task.runId, task.taskId),
-      dagId: task.dagId,
-      taskId: task.taskId,
-      queue: task.queue,
-      age: roughDuration(now - task.since),
-    })),
-    quiet: wrong === 0,
-    approvals: approvals.map((approval) => approvalView(approval, now)),
-    late: late.slice(0, LATE_SHOWN).map((sla) => lateView(sla, now)),
-    moreLate: late.length > LATE_SHOWN,
-    running: running.map((run) => ({
-      href: links.run(run.runId),
-      dagId: run.dagId,
-      due: timeLine(run.dueAt, run.timezone ?? 'UTC', now, { seconds: 'due' }),
-      took: duration(runMs(run, now) ?? 0),
-    })),
-    lately: {
-      runs: recent.runs.map((run) => latelyRunView(run, now)),
-      tables: recent.tables.map((table) => latelyTableView(table, now)),
+  return { counts, failed, problems, stuck, next, running, workers, poolRows, recent, approvals, late }
+}
+
+type NowFacts = Awaited<ReturnType<typeof loadNow>>
+
+function summaryOf(wrong: number, late: number): string {
+  const look = wrong === 0 ? 'nothing needs a look' : `${countOf(wrong, 'thing needs', 'things need')} a look`
+  return late === 0 ? look : `${look}, ${lateCount(late)} late or at risk`
+}
+
+function countsView({ counts, failed, late }: NowFacts, now: Instant) {
+  return [
+    { state: 'running', href: '/runs?state=running', value: count(counts.running), label: 'runs going' },
+    {
+      state: 'queued',
+      href: '/runs?state=queued',
+      value: count(counts.waitingTasks),
+      label: waitingLabel(counts.oldestWait, now),
     },
-    next: next.map((run) => nextView(run, now)),
-    workers: workerList,
-    pools: poolRows.map((pool) => poolView(pool, now)),
-  }
-  const keys = [
-    { keys: ['j', 'k'], label: 'move' },
-    { keys: ['Enter'], label: 'open' },
+    { state: 'failed', href: '/dags?state=failed', value: count(failed.length), label: 'DAGs whose last run failed' },
+    // six fit; what is late says more than what waits
+    late.length === 0
+      ? { state: 'queued', href: '/runs?state=queued', value: count(counts.queuedRuns), label: 'runs waiting to start' }
+      : { state: 'risk', glyph: 'warn', href: '#late', value: lateCount(late.length), label: 'late or at risk' },
+    { state: 'success', href: '/runs?state=success', value: count(counts.doneToday), label: 'runs done in 24 h' },
+    { state: 'failed', href: '/runs?state=failed', value: count(counts.failedToday), label: 'runs failed in 24 h' },
   ]
-  await sendPage(web, req, res, 'now', { title: 'Now', section: 'now', keys, attention: counts.attention }, model)
 }
 
 const lateCount = (found: number): string => (found > LATE_SHOWN ? `more than ${LATE_SHOWN}` : count(found))

@@ -37,7 +37,10 @@ const ATTEMPT_LIMIT = 5_000
 const PAST_RUNS = 30
 const CHILDREN = 20
 
-/** @throws SluiceError RUN_UNKNOWN */
+/**
+ * What the page of a run and its live updates are made from.
+ * @throws SluiceError RUN_UNKNOWN
+ */
 export async function loadRunFacts(web: Web, runId: string): Promise<RunFacts> {
   const { store, database } = web.deps
   const run = await store.run(runId)
@@ -112,8 +115,8 @@ export function runFragments(web: Web, parts: ReturnType<typeof runParts>): Frag
 }
 
 /**
- * One run: its tasks with graph and times, the versions of tables it wrote, its checks and its children. @throws
- * SluiceError RUN_UNKNOWN
+ * One run: its tasks with graph and times, the versions of tables it wrote, its checks and its children.
+ * @throws SluiceError RUN_UNKNOWN
  */
 export async function runPage(web: Web, req: Request, res: Response): Promise<void> {
   const facts = await loadRunFacts(web, req.params.run as string)

@@ -21,7 +21,10 @@ export interface TriggerFields {
 
 export type TriggerErrors = Map<string, string>
 
-/** @returns the fields, with the value of each parameter as text; a box that is not ticked sends nothing */
+/**
+ * The trigger form as it was sent, so that it can be shown again as it was; nothing is checked yet.
+ * @returns the fields, with the value of each parameter as text; a box that is not ticked sends nothing
+ */
 export function triggerFields(req: Request, dag: Dag): TriggerFields {
   const body = (typeof req.body === 'object' && req.body !== null ? req.body : {}) as Record<string, unknown>
   const text = (name: string) => (typeof body[name] === 'string' ? body[name] : '')

@@ -18,6 +18,8 @@ export interface TrinoServer {
 }
 
 /**
+ * A connection of type trino as requests need it. A password over plain http is refused here, as Trino would only
+ * later.
  * @param name a connection whose secrets are resolved
  * @throws SluiceError CONNECTION_UNKNOWN when there is no such connection of type trino, CONFIG_INVALID
  */

@@ -48,7 +48,10 @@ export function parseLossless(text: string): Json {
   return JSON.parse(quoted) as Json
 }
 
-/** @throws SyntaxError when the text is not an answer of the protocol */
+/**
+ * One answer of Trino's statement protocol. Whole numbers that JavaScript cannot hold come as text, with every digit.
+ * @throws SyntaxError when the text is not an answer of the protocol
+ */
 export function parsePage(text: string): StatementPage {
   const page = objectOf(parseLossless(text))
   if (page === null || typeof page.id !== 'string') throw new SyntaxError('not an answer of the statement protocol')

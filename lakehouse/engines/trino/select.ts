@@ -127,6 +127,7 @@ export function isShow(sql: string): boolean {
 }
 
 /**
+ * Refuses statements that are known not to be queries; whatever else is wrong is left for Trino to tell.
  * @returns the text without a semicolon at the end
  * @throws SluiceError SQL_NOT_A_SELECT
  */

@@ -31,7 +31,11 @@ export class IcebergCatalog implements TableCatalog {
   }
 }
 
-/** @throws SluiceError CONFIG_INVALID, CONNECTION_UNKNOWN */
+/**
+ * A catalog kept in a database, as Iceberg's own JDBC catalog lays it out. Neither database nor bucket is asked before
+ * it is used.
+ * @throws SluiceError CONFIG_INVALID, CONNECTION_UNKNOWN
+ */
 export function openIcebergCatalog(config: LakehouseConfig, name: string): IcebergCatalog {
   const jdbc = config.catalogs[name]?.jdbc
   if (jdbc === undefined) {

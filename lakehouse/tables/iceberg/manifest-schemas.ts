@@ -63,7 +63,11 @@ export const MANIFEST_LIST_SCHEMA: JsonObject = {
   ],
 }
 
-/** @param fields all columns that the spec's sources may be among */
+/**
+ * The Avro schema of a manifest of format version 2 whose files are partitioned by this spec (Iceberg spec,
+ * "Manifests").
+ * @param fields all columns that the spec's sources may be among
+ */
 export function manifestSchema(spec: PartitionSpec, fields: TableField[]): JsonObject {
   return {
     type: 'record',

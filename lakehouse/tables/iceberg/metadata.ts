@@ -80,6 +80,7 @@ export interface PartitionSpecField {
 }
 
 /**
+ * Reads a metadata file of format version 1 or 2, with every digit of its ids; what Sluice does not know is kept.
  * @param name for messages
  * @throws SluiceError TABLE_CORRUPT when it is no table metadata, TABLE_UNSUPPORTED when it is of a version that Sluice
  * does not know

@@ -18,7 +18,10 @@ const TO_COLUMN: Record<string, string> = {
 }
 const TO_ICEBERG = Object.fromEntries(Object.entries(TO_COLUMN).map(([iceberg, column]) => [column, iceberg]))
 
-/** @throws SluiceError TABLE_UNSUPPORTED for types Sluice does not know */
+/**
+ * The columns of a schema, with the ids that data files know them by.
+ * @throws SluiceError TABLE_UNSUPPORTED for types Sluice does not know
+ */
 export function fieldsOf(schema: IcebergSchema): TableField[] {
   return schema.fields.map(fieldOf)
 }

@@ -16,7 +16,11 @@ export interface BackupReader {
   close(): void
 }
 
-/** @throws SluiceError BACKUP_INVALID when the file is not there, no backup, or cut off (that one while reading on) */
+/**
+ * Opens a backup and reads its header; the rows follow piece by piece, so that a backup of any size fits into memory.
+ * close() ends the reading wherever it is.
+ * @throws SluiceError BACKUP_INVALID when the file is not there, no backup, or cut off (that one while reading on)
+ */
 export async function readBackup(file: string): Promise<BackupReader> {
   const input = createReadStream(file)
   const unzipped = createGunzip()

@@ -12,6 +12,7 @@ export interface BareStore {
 }
 
 /**
+ * Opens a store as it is, whatever its schema, with a session for a transaction that stays open.
  * @param location an absolute folder for PGlite, or a `postgres://` URL
  * @throws SluiceError STORE_LOCKED when an embedded Sluice has the folder open, NOT_WRITABLE, UNREACHABLE
  */
