@@ -17,4 +17,4 @@ database iceberg "$ICEBERG_DB_PASSWORD"
 database shop "$SHOP_DB_PASSWORD"
 # Trino does not create the tables of the Iceberg catalog.
 PGPASSWORD="$ICEBERG_DB_PASSWORD" psql -X -q -v ON_ERROR_STOP=1 --username iceberg --dbname iceberg \
-  --file /docker-entrypoint-initdb.d/iceberg-catalog.txt
+  --file "$(dirname "${BASH_SOURCE[0]}")/iceberg-catalog.txt"

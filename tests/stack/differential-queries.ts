@@ -29,7 +29,8 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT country, CAST(sum(price * amount) AS DECIMAL(18, 2)) AS revenue FROM S.sales JOIN S.countries USING (country_id) GROUP BY country ORDER BY revenue DESC`,
     `SELECT sqrt(16) AS s, power(2, 10) AS p, exp(0) AS e, ln(1) AS l, log10(1000) AS t, cbrt(27) AS c, pi() > 3.14 AS p2`,
     `SELECT is_nan(nan()) AS a, is_infinite(infinity()) AS b, is_finite(CAST(1 AS DOUBLE)) AS c`,
-    `SELECT bitwise_and(12, 10) AS a, bitwise_or(12, 10) AS o, bitwise_xor(12, 10) AS x`,
+    `SELECT bitwise_and(12, 10) AS a, bitwise_or(12, 10) AS o, bitwise_xor(12, 10) AS x, bitwise_not(5) AS n, bitwise_not(-1) AS m`,
+    `SELECT e() AS e, from_base('ff', 16) AS h, from_base('-101', 2) AS b, from_base('Zz', 36) AS z`,
   ],
   'dates and zones': [
     `SELECT date_diff('day', DATE '2026-01-01', DATE '2026-03-01') AS d, date_diff('hour', TIMESTAMP '2026-01-01 00:30:00', TIMESTAMP '2026-01-01 02:00:00') AS h`,
@@ -47,6 +48,10 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT CAST(TIMESTAMP '2026-01-01 12:00:00' AS DATE) = DATE '2026-01-01' AS same, DATE '2026-01-01' BETWEEN DATE '2025-12-31' AND DATE '2026-01-01' AS within`,
     `SELECT hour(sold_at) AS h, minute(sold_at) AS m, second(sold_at) AS s FROM S.sales ORDER BY id`,
     `SELECT max(sold_at) AS last, min(day) AS first FROM S.sales`,
+    `SELECT day_of_month(day) AS d, week_of_year(day) AS w, week_of_year(DATE '2027-01-03') AS last, year_of_week(DATE '2027-01-03') AS y, dow(day) AS dow, doy(day) AS doy, yow(day) AS yow FROM S.sales ORDER BY id`,
+    `SELECT date_diff('hour', with_timezone(TIMESTAMP '2026-03-28 12:00:00', 'Europe/Paris'), with_timezone(TIMESTAMP '2026-03-29 12:00:00', 'Europe/Paris')) AS spring, date_diff('hour', with_timezone(TIMESTAMP '2026-10-24 12:00:00', 'Europe/Paris'), with_timezone(TIMESTAMP '2026-10-25 12:00:00', 'Europe/Paris')) AS autumn`,
+    `SELECT to_unixtime(with_timezone(TIMESTAMP '2026-03-29 02:30:00', 'Europe/Paris')) AS swallowed, to_unixtime(with_timezone(TIMESTAMP '2026-10-25 02:30:00', 'Europe/Paris')) AS repeated, to_unixtime(date_add('hour', 24, with_timezone(TIMESTAMP '2026-10-24 12:00:00', 'Europe/Paris'))) AS day_later`,
+    `SELECT current_timezone() AS zone, date_format(from_unixtime(1774747800), '%W %e %M %Y %k:%i') AS t`,
   ],
   windows: [
     `SELECT id, row_number() OVER (ORDER BY id) AS n, rank() OVER (ORDER BY country_id) AS r, dense_rank() OVER (ORDER BY country_id) AS d FROM S.sales ORDER BY id`,
@@ -73,6 +78,8 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT json_array_length('[1, 2, 3]') AS n, json_extract_scalar('{"a": {"b": 1}}', '$.a') AS nested`,
     `SELECT CAST(json_extract_scalar('{"n": 42}', '$.n') AS INTEGER) + 1 AS n, json_extract_scalar('["x", "y"]', '$[1]') AS second`,
     `SELECT json_extract_scalar('{"ok": true, "t": "a b"}', '$.ok') AS ok, json_extract_scalar('{"ok": true, "t": "a b"}', '$.t') AS t`,
+    `SELECT json_format(json_parse('{"a": [1, 2.50],  "b": "x y", "c": null}')) AS o, json_format(json_parse('[1, "a", true]')) AS l, json_extract_scalar(json_parse('{"a": {"b": 7}}'), '$.a.b') AS seven`,
+    `SELECT json_size(extra, '$') AS n, json_size(extra, '$.size') AS sizes, json_size(extra, '$.color') AS scalar, json_size('{"l": [1, 2, 3]}', '$.l') AS l FROM S.sales ORDER BY id`,
   ],
   regex: [
     `SELECT regexp_like('abc123', '[0-9]+') AS a, regexp_like('abc', '^b') AS b`,
@@ -88,6 +95,9 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT starts_with('abc', 'ab') AS a, codepoint('A') AS b, chr(66) AS c, levenshtein_distance('kitten', 'sitting') AS d, translate('abc', 'ab', 'xy') AS e`,
     `SELECT concat_ws('-', 'a', NULL, 'b') AS a, array_join(split('a,b,c', ','), '|') AS b`,
     `SELECT upper(note) AS u, length(note) AS n FROM S.sales WHERE note > 'b' ORDER BY id`,
+    `SELECT to_hex(to_utf8('aé')) AS a, from_utf8(from_hex('C3A9')) AS b, from_utf8(to_utf8(note)) AS c, hamming_distance('karolin', 'kathrin') AS d FROM S.sales ORDER BY id`,
+    `SELECT element_at(split_to_map('a=1;b=2', ';', '='), 'b') AS b, cardinality(map_keys(split_to_map('a=1;b=2;', ';', '='))) AS n`,
+    `SELECT url_extract_protocol(u) AS s, url_extract_host(u) AS h, url_extract_port(u) AS p, url_extract_path(u) AS f, url_extract_query(u) AS q, url_extract_fragment(u) AS x FROM (VALUES ('https://u:p@www.example.com:8443/a/b%20c?q=1&r=x%20y#f%20g'), ('https://x.org'), ('https://x.org?q=a+b'), ('x.org/a'), ('no url'), ('http://x.org/a b'), ('mailto:a@x.org?subject=x#y'), ('/a/b?c#d'), ('http://[::1]:80/x'), ('http://a_b/c'), ('https://x.org/%zz'), ('https://x.org/a#b#c'), ('https://x.org/Ä'), (NULL)) t(u) ORDER BY u`,
   ],
   aggregates: [
     `SELECT country_id, count(*) AS n, CAST(sum(amount) AS BIGINT) AS s, min(amount) AS lo, max(amount) AS hi, avg(CAST(amount AS DOUBLE)) AS a FROM S.sales GROUP BY country_id ORDER BY 1`,
@@ -97,7 +107,15 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT array_agg(id ORDER BY id DESC) AS ids, array_join(array_agg(note ORDER BY id) FILTER (WHERE note IS NOT NULL), ',') AS notes FROM S.sales`,
     `SELECT country_id, ok, count(*) AS n FROM S.sales GROUP BY ROLLUP (country_id, ok) ORDER BY 1, 2, 3`,
     `SELECT country_id, count(*) AS n FROM S.sales GROUP BY country_id HAVING count(*) > 1 ORDER BY n DESC, 1 LIMIT 2 `,
+    `SELECT every(ok) AS all_ok, every(amount > 0) AS all_sold, approx_percentile(amount, 0.5) AS median FROM S.sales`,
+    `SELECT element_at(map_agg(id, note), 3) AS third, cardinality(map_keys(map_agg(id, note))) AS n FROM S.sales`,
     `SELECT country_id, ok, count(*) AS n FROM S.sales GROUP BY GROUPING SETS ((country_id), (ok)) ORDER BY 1, 2, 3`,
+  ],
+  'what the guide says to write instead': [
+    `SELECT CAST(regexp_replace('28/02/2026', '(\\d+)/(\\d+)/(\\d+)', '$3-$2-$1') AS DATE) AS d, date_format(TIMESTAMP '2026-01-02 03:04:05', '%Y-%m-%dT%H:%i:%s') AS t`,
+    `SELECT coalesce(array_position(ARRAY[1, NULL], 2), 0) > 0 AS has, length('banana') - strpos(reverse('banana'), reverse('an')) - length('an') + 2 AS last`,
+    `SELECT regexp_extract(url_extract_query('https://x.org?a=1&q=b'), '(?:^|&)q=([^&]*)', 1) AS q, json_extract_scalar('["x"]', '$[0]') AS first`,
+    `SELECT sum(x) AS total FROM UNNEST(ARRAY[1, 2]) AS t(x)`,
   ],
   'arrays and unnest': [
     `SELECT x FROM UNNEST(ARRAY[3, 1, 2]) AS t(x) ORDER BY x`,
@@ -107,6 +125,9 @@ export const PORTABLE: Record<string, string[]> = {
     `SELECT array_max(ARRAY[1, 3, 2]) AS hi, array_min(ARRAY[1, 3, 2]) AS lo, array_sort(ARRAY[3, 1, 2]) AS s, array_position(ARRAY['a', 'b'], 'b') AS p`,
     `SELECT x FROM UNNEST(sequence(1, 9, 4)) AS t(x) ORDER BY x`,
     `SELECT arrays_overlap(ARRAY[1, 2], ARRAY[2, 3]) AS o, array_remove(ARRAY[1, 2, 1], 1) AS r, slice(ARRAY[1, 2, 3, 4], 2, 2) AS s, flatten(ARRAY[ARRAY[1], ARRAY[2]]) AS f`,
+    `SELECT array_union(ARRAY[2, NULL, 1, 2], ARRAY[3, 1, NULL]) AS u, array_except(ARRAY[3, 1, NULL, 3, 2], ARRAY[2]) AS e, array_except(ARRAY[1, NULL], ARRAY[CAST(NULL AS INTEGER)]) AS one`,
+    `SELECT array_remove(ARRAY[1, NULL, 2, 1], 1) AS r, array_remove(ARRAY[1, NULL], CAST(NULL AS INTEGER)) AS n, array_max(ARRAY[1, NULL]) AS hi, array_min(ARRAY[NULL, 1]) AS lo, array_position(ARRAY[1, 2], 9) AS p`,
+    `SELECT arrays_overlap(ARRAY[1, NULL], ARRAY[2]) AS unknown, arrays_overlap(ARRAY[1, NULL], ARRAY[1]) AS yes, arrays_overlap(ARRAY[1], ARRAY[2]) AS no`,
     `SELECT element_at(map(ARRAY['a', 'b'], ARRAY[1, 2]), 'b') AS b, cardinality(map_keys(map(ARRAY['a', 'b'], ARRAY[1, 2]))) AS n`,
   ],
 }

@@ -6,6 +6,42 @@ const REGEXP_REPLACE = `regexp_replace(value, pattern) AS system.main.regexp_rep
     WHEN options LIKE '%g%' AND options LIKE '%i%' THEN ${replaced('gi')}
     WHEN options LIKE '%g%' THEN ${replaced('g')} WHEN options LIKE '%i%' THEN ${replaced('i')} ELSE ${replaced('')} END`
 
+/** The last entry may be empty. Parameters of lambdas are never called like a column: what a query says is put into them as it is. */
+const ENTRIES = `list_filter(string_split(value, entries), lambda sluice_one, sluice_at: sluice_one != '' OR sluice_at < len(string_split(value, entries)))`
+const SPLIT_TO_MAP = `split_to_map(value, entries, pairs) AS CASE
+  WHEN len(list_filter(${ENTRIES}, lambda sluice_one: len(string_split(sluice_one, pairs)) != 2)) > 0
+    THEN error('Key-value delimiter must appear exactly once in each entry. Bad input: ' || value)
+  ELSE map(list_transform(${ENTRIES}, lambda sluice_one: split_part(sluice_one, pairs, 1)), list_transform(${ENTRIES}, lambda sluice_one: split_part(sluice_one, pairs, 2))) END`
+
+const DIGITS = `list_transform(string_split(ltrim(lower(value), '-'), ''), lambda sluice_one: CAST(strpos('0123456789abcdefghijklmnopqrstuvwxyz', sluice_one) - 1 AS BIGINT))`
+const FROM_BASE = `from_base(value, radix) AS CASE
+  WHEN NOT regexp_matches(value, '^-?[0-9A-Za-z]+$') OR list_max(${DIGITS}) >= radix
+    THEN error('Not a valid base-' || radix || ' number: ' || value)
+  ELSE list_reduce(${DIGITS}, lambda sluice_sum, sluice_one: sluice_sum * radix + sluice_one) * CASE WHEN starts_with(value, '-') THEN -1 ELSE 1 END END`
+
+/**
+ * What RFC 2396 and Trino take for a URI, and its parts: all NULL for other texts, empty where a URI lacks one, but for the
+ * port. One that goes on without a slash after its scheme (`mailto:`) has no other part than its fragment.
+ */
+const CHARACTER = String.raw`(?:[^\s<>"{}|\\^\x60%#]|%[0-9A-Fa-f]{2})`
+const SCHEME = '[A-Za-z][A-Za-z0-9+.-]*'
+const HOST = String.raw`\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*`
+const AUTHORITY = `^${SCHEME}://(?:[^/?#@]*@)?`
+const ofUri = (part: string): string =>
+  `CASE WHEN regexp_matches(url, '^${CHARACTER}*(?:#${CHARACTER}*)?$') THEN ${part} END`
+const ofPath = (part: string): string =>
+  ofUri(`CASE WHEN regexp_matches(url, '^${SCHEME}:[^/]') THEN '' ELSE url_decode(${part}) END`)
+const part = (pattern: string): string => `system.main.regexp_extract(url, '${pattern}', 1)`
+const PORT = part(String.raw`${AUTHORITY}(?:${HOST}):(\d+)(?:[/?#]|$)`)
+const URLS = [
+  `url_extract_protocol(url) AS ${ofUri(part(`^(${SCHEME}):`))}`,
+  `url_extract_host(url) AS ${ofUri(part(String.raw`${AUTHORITY}(${HOST})(?::\d*)?(?:[/?#]|$)`))}`,
+  `url_extract_port(url) AS ${ofUri(`CAST(nullif(${PORT}, '') AS BIGINT)`)}`,
+  `url_extract_path(url) AS ${ofPath(part(`^(?:${SCHEME}:)?(?://[^/?#]*)?([^?#]*)`))}`,
+  `url_extract_query(url) AS ${ofPath(part('^[^#?]*[?]([^#]*)'))}`,
+  `url_extract_fragment(url) AS ${ofUri(`url_decode(${part('#(.*)$')})`)}`,
+]
+
 /**
  * Functions that Trino has and DuckDB lacks, or means otherwise, as macros: a query that keeps to docs/guides/portable-sql.md
  * gives the same result on both engines. A macro of a name that DuckDB has comes before it, so each keeps every form that
@@ -19,6 +55,8 @@ const MACROS = [
   `from_unixtime(seconds) AS to_timestamp(seconds)`,
   `to_unixtime(value) AS CAST(epoch(value) AS DOUBLE)`,
   `at_timezone(value, zone) AS CAST(value AS TIMESTAMPTZ)`,
+  `with_timezone(value, zone) AS timezone(zone, CAST(value AS TIMESTAMP))`,
+  `current_timezone() AS current_setting('TimeZone')`,
   `from_iso8601_date(value) AS CAST(value AS DATE)`,
   `from_iso8601_timestamp(value) AS CAST(value AS TIMESTAMPTZ)`,
   `day_of_month(value) AS day(value)`,
@@ -43,22 +81,26 @@ const MACROS = [
   `from_utf8(value) AS decode(value)`,
   `to_hex(value) AS hex(value)`,
   `from_hex(value) AS unhex(value)`,
+  SPLIT_TO_MAP,
+  ...URLS,
   // JSON
   `json_extract_scalar(value, path) AS CASE WHEN json_type(value, path) NOT IN ('ARRAY', 'OBJECT') THEN json_extract_string(value, path) END`,
-  `json_parse(value) AS CAST(value AS JSON)`,
-  `json_format(value) AS CAST(value AS VARCHAR)`,
+  `json_parse(value) AS json(value)`,
+  `json_format(value) AS CAST(json(value) AS VARCHAR)`,
+  `json_size(value, path) AS CASE json_type(value, path) WHEN 'ARRAY' THEN json_array_length(value, path) WHEN 'OBJECT' THEN len(json_keys(value, path)) ELSE CASE WHEN json_type(value, path) IS NOT NULL THEN 0 END END`,
   // arrays and maps
   `sequence(first, last) AS generate_series(first, last), (first, last, step) AS generate_series(first, last, step)`,
   `element_at(value, place) AS value[place]`,
   `cardinality(value) AS len(value)`,
   `array_join(value, delimiter) AS array_to_string(value, delimiter)`,
-  `array_max(value) AS list_max(value)`,
-  `array_min(value) AS list_min(value)`,
-  `array_sum(value) AS list_sum(value)`,
-  `array_remove(value, item) AS list_filter(value, lambda one: one != item)`,
-  `array_union(a, b) AS list_distinct(list_concat(a, b))`,
-  `array_except(a, b) AS list_distinct(list_filter(a, lambda one: NOT list_contains(b, one)))`,
-  `arrays_overlap(a, b) AS list_has_any(a, b)`,
+  // a NULL among the items is unknown to a comparison, and an item like others to a set
+  `array_max(value) AS CASE WHEN list_count(value) = len(value) THEN list_max(value) END`,
+  `array_min(value) AS CASE WHEN list_count(value) = len(value) THEN list_min(value) END`,
+  `array_position(value, item) AS CASE WHEN value IS NOT NULL AND item IS NOT NULL THEN coalesce(list_position(value, item), 0) END`,
+  `array_remove(value, item) AS CASE WHEN item IS NOT NULL THEN list_filter(value, lambda sluice_one: sluice_one IS DISTINCT FROM item) END`,
+  `array_union(a, b) AS list_filter(list_concat(a, b), lambda sluice_one, sluice_at: list_position(list_concat(a, b), sluice_one) = sluice_at)`,
+  `array_except(a, b) AS list_filter(a, lambda sluice_one, sluice_at: list_position(a, sluice_one) = sluice_at AND list_position(b, sluice_one) IS NULL)`,
+  `arrays_overlap(a, b) AS CASE WHEN list_has_any(a, b) THEN true WHEN len(a) = 0 OR len(b) = 0 THEN false WHEN list_count(a) < len(a) OR list_count(b) < len(b) THEN NULL ELSE false END`,
   `slice(value, first, length_) AS list_slice(value, first, first + length_ - 1)`,
   // numbers
   `is_nan(value) AS isnan(value)`,
@@ -72,6 +114,7 @@ const MACROS = [
   `bitwise_or(a, b) AS a | b`,
   `bitwise_xor(a, b) AS xor(a, b)`,
   `bitwise_not(a) AS ~a`,
+  FROM_BASE,
   // aggregates
   `approx_distinct(value) AS approx_count_distinct(value)`,
   `approx_percentile(value, share) AS approx_quantile(value, share)`,

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../../e2e/eventually.js'
@@ -8,25 +8,35 @@ import { freePort } from './own-redis.js'
 
 /** A PostgreSQL of the test's own, to be killed and started again. */
 export class OwnPostgres {
-  readonly #data: string
+  readonly #folder: string
   #child: ChildProcess | null = null
 
   private constructor(
     readonly port: number,
-    data: string,
+    readonly user: string,
+    folder: string,
   ) {
-    this.#data = data
+    this.#folder = folder
   }
 
-  static async start(): Promise<OwnPostgres> {
-    const postgres = new OwnPostgres(await freePort(), mkdtempSync(join(tmpdir(), 'sluice-postgres-')))
-    run('initdb', ['-D', postgres.#data, '-U', 'sluice', '--auth=trust', '--encoding=UTF8', '--no-sync'])
+  /** @param password of the superuser; everybody else needs one then too, and nobody does by default */
+  static async start(user = 'sluice', password: string | null = null): Promise<OwnPostgres> {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-postgres-'))
+    const postgres = new OwnPostgres(await freePort(), user, folder)
+    const passwords = join(folder, 'password')
+    if (password !== null) writeFileSync(passwords, password, { mode: 0o600 })
+    const auth = password === null ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwords}`]
+    run('initdb', ['-D', postgres.#data, '-U', user, ...auth, '--encoding=UTF8', '--no-sync'])
     await postgres.up()
     return postgres
   }
 
   get url(): string {
-    return `postgres://sluice@127.0.0.1:${this.port}/postgres`
+    return `postgres://${this.user}@127.0.0.1:${this.port}/postgres`
+  }
+
+  get #data(): string {
+    return join(this.#folder, 'data')
   }
 
   async up(): Promise<void> {
@@ -53,7 +63,7 @@ export class OwnPostgres {
 
   async remove(): Promise<void> {
     await this.#end('SIGQUIT')
-    rmSync(this.#data, { recursive: true, force: true })
+    rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -66,8 +66,8 @@ it(`does ${RUNS} runs, each once, while PostgreSQL restarts every ${RESTART_EVER
   over = true
   await restarting
   expect(restarts).toBeGreaterThan(REDIS_RESTARTS_AT_EVERY)
-  // there was something to forget each time
-  expect(Math.min(...hints)).toBeGreaterThan(0)
+  // there was something to forget, and not only once
+  expect(hints.filter((keys) => keys > 0).length).toBeGreaterThan(REDIS_RESTARTS_AT_EVERY)
   expect(new Set(runs).size).toBe(RUNS)
   expect(runs.filter((run) => states.get(run) !== 'success')).toEqual([])
   const marks = (await deltaRows(`${cluster.folder}/data/lake/bronze/marks`)).map(({ run }) => String(run))
