@@ -92,17 +92,29 @@ export class SparkCluster {
   }
 }
 
-/** A jar with the classes `Job` and `Work`; needs a JDK. */
+/** A jar with the classes `Job` and `Work`. */
 export function jobJar(folder: string): string {
+  return jarOf(join(folder, 'job.jar'), { Job: JOB, Work: WORK })
+}
+
+/**
+ * Compiles classes into a jar, in its folder; needs a JDK.
+ * @param sources texts by the name of their class
+ * @param jars what the classes need besides Spark
+ */
+export function jarOf(jar: string, sources: Record<string, string>, jars: readonly string[] = []): string {
+  const folder = `${jar}-classes`
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'Job.java'), JOB)
-  writeFileSync(join(folder, 'Work.java'), WORK)
+  const files = Object.entries(sources).map(([name, text]) => {
+    writeFileSync(join(folder, `${name}.java`), text)
+    return `${name}.java`
+  })
   // a class made for a newer Java than Spark's own would not load
-  const options = ['--release', '17', '-classpath', `${sparkHome()}/jars/*`]
-  execFileSync('javac', [...options, 'Job.java', 'Work.java'], { cwd: folder })
+  const options = ['--release', '17', '-classpath', [`${sparkHome()}/jars/*`, ...jars].join(':')]
+  execFileSync('javac', [...options, ...files], { cwd: folder })
   const classes = readdirSync(folder).filter((name) => name.endsWith('.class'))
-  execFileSync('jar', ['--create', '--file', 'job.jar', ...classes], { cwd: folder })
-  return join(folder, 'job.jar')
+  execFileSync('jar', ['--create', '--file', jar, ...classes], { cwd: folder })
+  return jar
 }
 
 /** Polls what may fail until it holds; fails after three minutes. */

@@ -14,6 +14,7 @@ import {
   type TestContext,
   TestProject,
 } from '../operators/operator-context.js'
+import { jarOf } from './spark-cluster.js'
 import { sparkConnection, sparkHome } from './spark-services.js'
 
 // A JVM takes its time to start, and longer on a machine that is busy.
@@ -40,9 +41,15 @@ afterAll(async () => {
   project.remove()
 })
 
-function context(job: string, options: ContextOptions & { connection?: Record<string, unknown> } = {}): TestContext {
+interface JobOptions extends ContextOptions {
+  connection?: Record<string, unknown>
+  /** other files that the task names */
+  files?: Record<string, string>
+}
+
+function context(job: string, options: JobOptions = {}): TestContext {
   const ctx = project.context(
-    { 'jobs/job.py': job },
+    { 'jobs/job.py': job, ...options.files },
     {
       connections: { spark: sparkConnection(options.connection) },
       lakehouse: () => Promise.resolve(lakehouse),
@@ -73,6 +80,37 @@ counts = rows.groupBy((rows.id % 7).alias("kind")).count()
 print("wrote", counts.count())
 json.dump({"kinds": 7}, open(os.environ["SLUICE_OUTPUTS"], "w"))
 `
+/** Its module is looked for by Python's workers too: a function is handed to them by its name. */
+const RATES = `
+import features
+from pyspark.sql import SparkSession
+context = SparkSession.builder.getOrCreate().sparkContext
+rates = context.parallelize(["EUR", "USD"], 2).map(features.rate).collect()
+print(context.master, "driver", features.rate("EUR"), "workers", rates)
+`
+const FEATURES = `
+from pyspark import SparkFiles
+def rate(currency):
+    with open(SparkFiles.get("rates.csv")) as lines:
+        return dict(line.strip().split(",") for line in lines)[currency]
+`
+
+const WORDS = `
+public class Words {
+  public static String counted(long count) { return "counted " + count; }
+}
+`
+const APP = `
+import org.apache.spark.sql.SparkSession;
+public class App {
+  public static void main(String[] args) {
+    SparkSession spark = SparkSession.builder().getOrCreate();
+    System.out.println(Words.counted(spark.range(0, Long.parseLong(args[0]), 1, 2).count()));
+    spark.stop();
+  }
+}
+`
+
 /** Any jar will do that has another class. */
 const someJar = () =>
   `${sparkHome()}/jars/${readdirSync(`${sparkHome()}/jars`).find((name) => name.startsWith('slf4j-api-'))}`
@@ -105,6 +143,24 @@ describe('local', () => {
     const again = await sparkSubmit.run(task, context(WRITE, { token: 'sales/run-1/kinds/1' }))
     expect(again.commits).toMatchObject([{ version: 0 }])
     expect(await lakehouse.versions('bronze.kinds', { limit: 9 })).toHaveLength(1)
+  })
+
+  it('runs on all cores, with a Python module and a file of the project for driver and workers', async () => {
+    project.write('data/rates.csv', 'EUR,2\nUSD,3\n')
+    const files = { 'jobs/features.py': FEATURES }
+    const ctx = context(RATES, { files, connection: { master: 'local[*]' } })
+    await sparkSubmit.run({ ...config(), py_files: ['jobs/features.py'], files: ['data/rates.csv'] }, ctx)
+    expect(ctx.lines).toContain(`info local[*] driver 2 workers ['2', '3']`)
+  })
+
+  it('runs a jar of the project whose class needs one of `jars`', async () => {
+    const words = jarOf(project.write('jars/words.jar', ''), { Words: WORDS })
+    jarOf(project.write('jars/app.jar', ''), { App: APP }, [words])
+    const task = { application: 'jars/app.jar', class: 'App', args: ['40'], jars: ['jars/words.jar'] }
+    const ctx = context('')
+    const { metrics } = await sparkSubmit.run(task, ctx)
+    expect(ctx.lines).toContain('info counted 40')
+    expect(metrics?.spark_application).toMatch(/^local-/)
   })
 
   it('checks the table after the write, and says that the rows are there', async () => {
