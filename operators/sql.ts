@@ -34,7 +34,7 @@ const query: JsonSchema = {
 const plainStatement: JsonSchema = {
   title: 'Statement',
   description:
-    'One statement that runs as it is, on connections of type trino: DDL, a procedure, a change of rows. It is not gated: no checks, no staging, and a retry runs it again.',
+    'One statement that runs as it is, on connections of type trino: DDL, a procedure, a change of rows. It is not gated: no checks, no staging, and a retry runs it again, once what still runs of it is ended.',
   type: 'string',
   minLength: 1,
   'x-template': 'sql',
@@ -79,7 +79,7 @@ A query reads lakehouse tables by two-part or three-part names. It cannot read f
 
 \`statement\` runs one statement as it is, on connections of type \`trino\` only: DDL, procedures, maintenance. It is **not gated**:
 nothing is staged or checked, no commit token protects it, and a retry runs it again, so write it such that twice does no harm
-(\`CREATE TABLE IF NOT EXISTS\`). Its outputs are \`gated\` (false), \`operation\`, \`rows\` and \`query\`, Trino's id of the query.
+(\`CREATE TABLE IF NOT EXISTS\`). Never twice at a time: what a lost attempt has left running is ended first. Its outputs are \`gated\` (false), \`operation\`, \`rows\` and \`query\`, Trino's id of the query.
 
 \`\`\`yaml
   compact:
@@ -157,7 +157,7 @@ export const sql: Operator<SqlConfig> = {
 
 async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): Promise<OperatorResult> {
   const lakehouse = await ctx.lakehouse(config.connection)
-  if (config.statement !== undefined) return runStatement(config.statement, lakehouse, ctx)
+  if (config.statement !== undefined) return runStatement(config.statement, lakehouse, ctx, earlier)
   const text = selectText(config, ctx)
   if (config.to !== undefined) {
     const request = writeRequest({ kind: 'select', sql: text }, { ...config, to: config.to }, ctx, earlier)
@@ -179,10 +179,15 @@ async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): P
   return { outputs: checkOutputs(row ?? {}), reads: result.reads, summary, ...foreignReads(result) }
 }
 
-async function runStatement(text: string, lakehouse: Lakehouse, ctx: OperatorContext): Promise<OperatorResult> {
+async function runStatement(
+  text: string,
+  lakehouse: Lakehouse,
+  ctx: OperatorContext,
+  earlier: Json,
+): Promise<OperatorResult> {
   ctx.log('warn', 'This statement is not gated: nothing is staged or checked, and a retry runs it again.')
   const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
-  const done = await lakehouse.execute(text, { signal: ctx.signal, log, outside: outsideWork(ctx) })
+  const done = await lakehouse.execute(text, { signal: ctx.signal, log, outside: outsideWork(ctx, earlier) })
   const rows = done.rows === null ? '' : `, ${done.rows.toLocaleString('en-US')} rows`
   const summary = `${done.operation ?? 'done'}${rows} (not gated)`
   ctx.log('info', summary)

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
-import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
-import type { Check, OutsideWork } from '../../lakehouse/lakehouse.js'
+import { type HandedIn, parseHandle } from '../../lakehouse/engines/trino/handle.js'
+import type { Check, OutsideWork, WriteMode, WriteRequest } from '../../lakehouse/lakehouse.js'
 import { published, TrinoPlace, trinoUrl } from './trino-place.js'
 
 const ROW = `SELECT 1 AS id, 'once' AS note`
@@ -36,9 +36,15 @@ class Killed extends Error {}
 
 const killed = (): Promise<void> => Promise.reject(new Killed())
 
+/** The query that was saved last. */
+function newest(handle: Json): HandedIn | undefined {
+  const { published = [], statements = [], staging = [] } = parseHandle(handle) ?? {}
+  return published.at(-1) ?? statements.at(-1) ?? staging.at(-1)
+}
+
 /** What a worker does that goes on: it asks for the first answer, which starts the query. */
 async function startQuery(handle: Json): Promise<void> {
-  const query = parseHandle(handle)?.published.at(-1)
+  const query = newest(handle)
   if (query === undefined) throw new Error('no query was saved')
   await fetch(new URL(query.start, trinoUrl()), { headers: { 'X-Trino-User': 'sluice-test' } })
 }
@@ -59,21 +65,26 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
   /** Starts the query, and leaves it when Trino has begun with it. */
   const startedByHand = async (handle: Json): Promise<void> => {
     await startQuery(handle)
-    const id = parseHandle(handle)?.published[0]?.queryId ?? ''
+    const id = newest(handle)?.queryId ?? ''
     const begun = ['RUNNING', 'FINISHING', 'FINISHED']
     await until('the query runs', 20_000, async () =>
       begun.includes((await place.trino.control.state(id))?.state ?? ''),
     )
   }
 
-  const lost = async (table: string, sql: string, checks: Check[], then?: (handle: Json) => Promise<void>) => {
+  /** An attempt that dies as soon as its publishing query is saved. @returns its handle */
+  const lost = async (
+    table: string,
+    sql: string,
+    set: Partial<WriteRequest>,
+    then?: (handle: Json) => Promise<void>,
+  ): Promise<Json> => {
     const attempt = new Attempt(null, async (handle) => {
+      if (parseHandle(handle)?.published.length === 0) return
       await then?.(handle)
       await killed()
     })
-    await expect(place.write(table, sql, { token: table, mode: 'append', checks, outside: attempt })).rejects.toThrow(
-      Killed,
-    )
+    await expect(place.write(table, sql, { ...set, outside: attempt })).rejects.toThrow(Killed)
     return attempt.saved
   }
 
@@ -85,8 +96,9 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     async (name, checks) => {
       const table = `unstarted_${name.length}`
       published(await place.write(table, `SELECT 0 AS id, 'there' AS note`))
-      const handle = await lost(table, ROW, checks)
-      published(await place.write(table, ROW, { token: table, mode: 'append', checks, outside: new Attempt(handle) }))
+      const set = { token: table, mode: 'append' as const, checks }
+      const handle = await lost(table, ROW, set)
+      published(await place.write(table, ROW, { ...set, outside: new Attempt(handle) }))
       await startQuery(handle)
       const id = parseHandle(handle)?.published[0]?.queryId ?? ''
       await until('the old query is over', 10_000, async () => {
@@ -99,29 +111,103 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     },
   )
 
-  it('finds what the first has published, and writes nothing', async () => {
-    published(await place.write('found', `SELECT 0 AS id, 'there' AS note`))
-    const handle = await lost('found', ROW, [NOT_NULL], startedByHand)
+  /** Each mode with rows that only one write can leave: a second one would show. */
+  const MODES: { mode: WriteMode; set: Partial<WriteRequest>; there: number[]; total: number }[] = [
+    { mode: 'append', set: {}, there: [0, 1], total: 2 },
+    { mode: 'overwrite', set: {}, there: [1], total: 1 },
+    { mode: 'merge', set: { keys: ['id'] }, there: [0, 1], total: 2 },
+    { mode: 'replace_partitions', set: { partitionBy: ['note'] }, there: [0, 1], total: 2 },
+  ]
+
+  /** A table of its own for the mode, with one row. */
+  const begun = async (name: string, { mode, set }: (typeof MODES)[number]) => {
+    const table = `${name}_${mode}`
+    const layout = { partitionBy: set.partitionBy ?? [] }
+    published(await place.write(table, `SELECT 0 AS id, 'there' AS note`, layout))
+    return { table, request: { token: table, mode, ...set } }
+  }
+  const versions = async (table: string) =>
+    (await (await place.house()).versions(place.table(table), { limit: 10 })).length
+  /** `slow` has the id 0, which is there already; this row has one of its own */
+  const slowRow = `SELECT id + 1 AS id, note FROM (${slow(10)})`
+
+  it.each(MODES)('finds what the first has published, and writes nothing: $mode', async (one) => {
+    const { table, request } = await begun('found', one)
+    const handle = await lost(table, ROW, { ...request, checks: [NOT_NULL] }, startedByHand)
     const attempt = new Attempt(handle)
-    const outcome = await place.write('found', ROW, {
-      token: 'found',
-      mode: 'append',
-      checks: [NOT_NULL],
-      outside: attempt,
-    })
-    expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsAdded: 1, rowsTotal: 2 } })
+    const outcome = await place.write(table, ROW, { ...request, checks: [NOT_NULL], outside: attempt })
+    expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsAdded: 1, rowsTotal: one.total } })
     expect(attempt.saved).toBeNull()
-    expect(await place.rows('found')).toHaveLength(2)
+    expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
+    expect(await versions(table)).toBe(2)
   })
 
-  it('waits for a query that still runs', async () => {
-    published(await place.write('awaited', `SELECT 0 AS id, 'there' AS note`))
-    const handle = await lost('awaited', slow(20), [], startedByHand)
+  it.each(MODES)('waits for a query that still runs: $mode', async (one) => {
+    const { table, request } = await begun('awaited', one)
+    // what is not staged runs for long as it publishes; what is staged waits for its turn there
+    const handle = await lost(table, slowRow, request, startedByHand)
     const attempt = new Attempt(handle)
-    const outcome = await place.write('awaited', slow(20), { token: 'awaited', mode: 'append', outside: attempt })
-    expect(outcome.outcome).toBe('already_published')
-    expect(attempt.seen.some((value) => value.step === 'waiting for an earlier attempt')).toBe(true)
-    expect((await place.rows('awaited', 'note')).flat()).toEqual(['slow', 'there'])
+    const outcome = await place.write(table, slowRow, { ...request, outside: attempt })
+    expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsTotal: one.total } })
+    if (one.mode === 'append' || one.mode === 'overwrite')
+      expect(attempt.seen.some((value) => value.step === 'waiting for an earlier attempt')).toBe(true)
+    expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
+    expect(await versions(table)).toBe(2)
+  })
+
+  it.each(MODES)('publishes when the first died before its query started: $mode', async (one) => {
+    const { table, request } = await begun('unstarted', one)
+    const handle = await lost(table, ROW, request)
+    published(await place.write(table, ROW, { ...request, outside: new Attempt(handle) }))
+    await startQuery(handle)
+    expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
+    expect(await versions(table)).toBe(2)
+  })
+
+  it('ends the query by which the first still stages, and drops what it has staged', async () => {
+    const before = await place.staged()
+    const first = new Attempt(null, async (handle) => {
+      const query = parseHandle(handle)?.staging[0]
+      if (query !== undefined) await startedByHand(handle)
+      await killed()
+    })
+    const set = { token: 'restaged', checks: [NOT_NULL] }
+    await expect(place.write('restaged', slow(500), { ...set, outside: first })).rejects.toThrow(Killed)
+    const id = parseHandle(first.saved)?.staging[0]?.queryId ?? ''
+    expect((await place.trino.control.state(id))?.state).toBe('RUNNING')
+    // as if it had been killed a little later: what it has staged is there
+    const [staging] = await place.trino.rows(`SELECT query FROM system.runtime.queries WHERE query_id = '${id}'`)
+    const [, name = ''] = /CREATE TABLE (\S+) AS/.exec(String(staging?.query)) ?? []
+    await place.trino.run(`CREATE TABLE ${name.replace(/.$/, 'x"')} AS SELECT 1 AS id`)
+    published(await place.write('restaged', ROW, { ...set, outside: new Attempt(first.saved) }))
+    expect((await place.trino.control.state(id))?.state).toBe('FAILED')
+    expect(await place.rows('restaged')).toEqual([[1, 'once']])
+    expect(await place.staged()).toEqual(before)
+  })
+
+  it('ends the statement that the first has left running, and leaves alone one that only waits for its answer', async () => {
+    const house = await place.house()
+    const table = `${place.format}.${place.table('plain')}`
+    const execute = (sql: string, outside: Attempt) =>
+      house.execute(sql, { signal: new AbortController().signal, outside })
+    const first = new Attempt(null, async (handle) => {
+      await startedByHand(handle)
+      await killed()
+    })
+    await expect(execute(`CREATE TABLE ${table} AS ${slow(500)}`, first)).rejects.toThrow(Killed)
+    const id = parseHandle(first.saved)?.statements[0]?.queryId ?? ''
+    const second = new Attempt(first.saved, async (handle) => {
+      // ended before another is handed in
+      expect((await place.trino.control.state(id))?.state).toBe('FAILED')
+      await startQuery(handle)
+      await until('the table is there', 20_000, async () => (await place.rows('plain').catch(() => [])).length === 1)
+      const made = parseHandle(handle)?.statements[0]?.queryId ?? ''
+      await until('all has run', 20_000, async () => (await place.trino.control.state(made))?.answers === true)
+      await killed()
+    })
+    await expect(execute(`CREATE TABLE ${table} AS ${ROW}`, second)).rejects.toThrow(Killed)
+    await execute(`CREATE TABLE IF NOT EXISTS ${table} AS ${ROW}`, new Attempt(second.saved))
+    expect(await place.rows('plain')).toEqual([[1, 'once']])
   })
 
   it('starts nothing when its claim is lost', async () => {
@@ -163,7 +249,9 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
 
   it('drops what a killed attempt has staged', async () => {
     const before = await place.staged()
-    const attempt = new Attempt(null, killed)
+    const attempt = new Attempt(null, async (handle) => {
+      if (parseHandle(handle)?.published.length === 1) await killed()
+    })
     const dying = place.write('leftover', ROW, { token: 'left', checks: [NOT_NULL], outside: attempt })
     await expect(dying).rejects.toThrow(Killed)
     published(

@@ -14,6 +14,8 @@ export interface QueryState {
   endedAt: Instant | null
   /** some part of it has run; a query without tasks has had no effect */
   ran: boolean
+  /** all of it has run, and only its answer waits for somebody to fetch it */
+  answers: boolean
 }
 
 /** Looks at queries by their id and ends them, whoever started them. */
@@ -36,11 +38,12 @@ export class QueryControl {
    */
   async state(queryId: string): Promise<QueryState | null> {
     try {
-      const info: QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number } } =
+      const info: QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number; progressPercentage?: number } } =
         await this.#trino.queryInfo(queryId)
       const endedAt = Date.parse(info.queryStats?.endTime ?? '')
       const ran = info.queryStats?.totalTasks !== 0
-      return { state: info.state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran }
+      const answers = (info.queryStats?.progressPercentage ?? 0) >= 100
+      return { state: info.state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran, answers }
     } catch (error) {
       const status = statusOf(error)
       if (status === 404 || status === 410) return null

@@ -3,7 +3,8 @@ import type { CheckResult, Commit, WriteOutcome, WriteRequest } from '../../lake
 import { identifier, identifiers } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
-import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WriteHandle } from './handle.js'
+import { endQueries } from './end-queries.js'
+import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WorkHandle } from './handle.js'
 import { publishingHints, type Staged } from './hints.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor } from './layout.js'
@@ -41,7 +42,7 @@ export class GatedWrite {
   private checks: CheckResult[] = []
   /** tables that checks looked into */
   private checkReads: TableRead[] = []
-  private handle: WriteHandle
+  private handle: WorkHandle
   /** the SELECT reads the table it writes through something that has another name, such as a view */
   private readsItself = false
   /** housekeeping that has begun */
@@ -62,6 +63,7 @@ export class GatedWrite {
   }
 
   async run(): Promise<WriteOutcome> {
+    await this.endEarlierStaging()
     const earlier = await this.publisher.settled(this.table, this.handle.published)
     if (earlier !== null) {
       await this.cleanUp()
@@ -72,6 +74,8 @@ export class GatedWrite {
       })
       return { outcome: 'already_published', commit, ...(await this.found(null)) }
     }
+    // a publishing statement of an earlier attempt may have read what lies there until now
+    if (this.handle.staging.length > 0) await this.cleanUp()
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const outcome = await this.attempt()
       if (outcome !== 'stale') return outcome
@@ -79,6 +83,15 @@ export class GatedWrite {
     }
     const message = `Table ${this.table.label} changed ${MAX_ROUNDS} times while its new rows were computed.`
     throw new SluiceError('COMMIT_CONFLICT', message)
+  }
+
+  /** Nobody has any use for what an earlier attempt still stages: it must not go on beside this one. */
+  private async endEarlierStaging(): Promise<void> {
+    const { signal, log } = this.request
+    await endQueries(this.session, this.handle.staging, {
+      signal,
+      ending: (queryId) => log('info', `Ending Trino query ${queryId}, by which an earlier attempt still stages.`),
+    })
   }
 
   private async found(plan: WritePlan | null): Promise<Pick<WriteOutcome, 'checks' | 'reads' | 'foreignReads'>> {
@@ -188,7 +201,12 @@ export class GatedWrite {
   }
 
   private stageRequest(staging: TrinoTable): StageRequest {
-    return { session: this.session, staging, signal: this.request.signal, progress: this.progress('staging') }
+    const remember = (query: HandedIn) => {
+      this.handle = { ...this.handle, staging: [...this.handle.staging, query] }
+      return this.saveHandle()
+    }
+    const { session, request } = this
+    return { session, staging, signal: request.signal, progress: this.progress('staging'), remember }
   }
 
   private auditOf(plan: WritePlan, rows: string): AuditRequest {

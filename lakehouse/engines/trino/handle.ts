@@ -8,28 +8,41 @@ export interface HandedIn {
 }
 
 /**
- * What a write remembers outside of Trino, saved before each publishing statement may run. The next attempt knows from it
- * which queries to look for.
+ * What an attempt remembers outside of Trino, saved before each statement that has an effect may run. The next attempt knows
+ * from it which queries to look for, and which to end.
  */
-export interface WriteHandle {
+export interface WorkHandle {
   engine: 'trino'
+  /** queries that stage rows: of use to nobody but the attempt that has handed them in */
+  staging: HandedIn[]
   /** publishing queries, oldest first; at most one of them has committed */
   published: HandedIn[]
   /** the same for the quarantine table */
   quarantined: HandedIn[]
+  /** plain statements, which run as they are */
+  statements: HandedIn[]
   /** rows that were staged for the newest query; null when they were not counted */
   rows: number | null
 }
 
-export const EMPTY_HANDLE: WriteHandle = { engine: 'trino', published: [], quarantined: [], rows: null }
+export const EMPTY_HANDLE: WorkHandle = {
+  engine: 'trino',
+  staging: [],
+  published: [],
+  quarantined: [],
+  statements: [],
+  rows: null,
+}
 
 /** Reads a saved handle; null when another engine saved it, or none is there. */
-export function parseHandle(json: Json): WriteHandle | null {
+export function parseHandle(json: Json): WorkHandle | null {
   if (typeof json !== 'object' || json === null || Array.isArray(json) || json.engine !== 'trino') return null
   return {
     engine: 'trino',
+    staging: queries(json.staging),
     published: queries(json.published),
     quarantined: queries(json.quarantined),
+    statements: queries(json.statements),
     rows: typeof json.rows === 'number' ? json.rows : null,
   }
 }
@@ -43,7 +56,7 @@ function queries(json: Json | undefined): HandedIn[] {
 }
 
 /** @returns the handle as it is saved */
-export function handleJson(handle: WriteHandle): Json {
+export function handleJson({ engine, rows, ...lists }: WorkHandle): Json {
   const plain = (list: HandedIn[]): Json => list.map(({ queryId, start }) => ({ queryId, start }))
-  return { ...handle, published: plain(handle.published), quarantined: plain(handle.quarantined) }
+  return { engine, rows, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
 }

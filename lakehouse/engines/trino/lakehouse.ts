@@ -19,7 +19,9 @@ import type {
 import { identifier } from '../../sql.js'
 import { runChecks } from './audit.js'
 import { trinoServer } from './connection.js'
+import { endQueries } from './end-queries.js'
 import { GatedWrite } from './gated-write.js'
+import { EMPTY_HANDLE, handleJson, parseHandle } from './handle.js'
 import { lastCommit } from './history.js'
 import { qualified, TrinoNames, type TrinoTable } from './names.js'
 import { OwnView } from './own-view.js'
@@ -137,12 +139,16 @@ class TrinoLakehouse implements Lakehouse {
 
   async execute(statement: string, options: Omit<QueryOptions, 'maxRows' | 'truncate'>): Promise<StatementResult> {
     const { sql, place } = this.names.rewrite(statement.replace(/[\s;]+$/, ''))
-    const { signal, outside } = options
+    const { signal, outside, log = () => undefined } = options
+    // twice in a row does no harm where the author has taken care; side by side is another matter
+    await endQueries(this.session, parseHandle(outside?.earlier ?? null)?.statements ?? [], {
+      signal,
+      ending: (queryId) => log('warn', `Ending Trino query ${queryId}, by which an earlier attempt still does this.`),
+    })
     const submitted = await this.session.submit(sql, { subject: 'The statement', place, signal })
-    await outside?.save({ engine: 'trino', statement: submitted.id })
-    const progress = new QueryProgress('statement', options.log ?? (() => undefined), (value) =>
-      outside?.progress(value),
-    )
+    const statements = [{ queryId: submitted.id, start: submitted.start }]
+    await outside?.save(handleJson({ ...EMPTY_HANDLE, statements }))
+    const progress = new QueryProgress('statement', log, (value) => outside?.progress(value))
     const last = await submitted.finish((page) => {
       progress.page(page)
       return 'more'

@@ -14,8 +14,8 @@ const LONGEST_PAUSE_MS = 2_000
 /** A query that was ended while it committed may still commit for as long as this. */
 const COMMIT_GRACE_MS = 10_000
 /** States in which a query has no effect yet, so that ending it is certain. */
-const NOT_STARTED = new Set(['QUEUED', 'WAITING_FOR_RESOURCES', 'DISPATCHING'])
-const ENDED = new Set(['FINISHED', 'FAILED'])
+export const NOT_STARTED = new Set(['QUEUED', 'WAITING_FOR_RESOURCES', 'DISPATCHING'])
+export const ENDED = new Set(['FINISHED', 'FAILED'])
 
 /**
  * Finds out what became of queries that somebody else handed in: waits until one has committed or none can any more.
@@ -68,7 +68,7 @@ async function firstUndecided(
 }
 
 /** Asks again for a while: an attempt must not fail for one answer that was lost. */
-async function stateOf(session: TrinoSession, queryId: string, signal: AbortSignal): Promise<QueryState | null> {
+export async function stateOf(session: TrinoSession, queryId: string, signal: AbortSignal): Promise<QueryState | null> {
   const giveUpAt = performance.now() + PATIENCE_MS
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     try {
@@ -83,7 +83,7 @@ async function stateOf(session: TrinoSession, queryId: string, signal: AbortSign
   }
 }
 
-async function patiently(ms: number, signal: AbortSignal): Promise<void> {
+export async function patiently(ms: number, signal: AbortSignal): Promise<void> {
   await pause(ms, undefined, { signal }).catch((error: unknown) => {
     signal.throwIfAborted()
     throw error

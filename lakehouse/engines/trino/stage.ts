@@ -1,4 +1,5 @@
 import { TrinoError } from './errors.js'
+import type { HandedIn } from './handle.js'
 import { type Staged, stagingHints } from './hints.js'
 import { qualified, type TrinoTable } from './names.js'
 import type { QueryProgress } from './progress.js'
@@ -11,6 +12,8 @@ export interface StageRequest {
   staging: TrinoTable
   signal: AbortSignal
   progress: QueryProgress
+  /** saves the query durably; only then is it started */
+  remember(query: HandedIn): Promise<void>
 }
 
 /** Trino says so before it runs anything: the columns of the SELECT are none that a table of this catalog can have. */
@@ -18,11 +21,12 @@ const NO_COLUMNS_OF_A_TABLE = new Set(['NOT_SUPPORTED', 'COLUMN_TYPE_UNKNOWN'])
 
 /** Writes the rows of a SELECT into their staging table. */
 export async function stage(request: StageRequest, select: string): Promise<Staged> {
-  const { session, staging, signal, progress } = request
+  const { session, staging, signal, progress, remember } = request
   const create = `CREATE TABLE ${qualified(staging)} AS ${select}`
   const last = await session.hinted(stagingHints(staging), (properties) =>
     creating(session, staging, async () => {
       const statement = await session.submit(create, { signal, properties })
+      await remember({ queryId: statement.id, start: statement.start })
       return statement.finish((page) => {
         progress.page(page)
         return 'more'

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { basename } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { trinoServer } from '../../../lakehouse/engines/trino/connection.js'
 import { TrinoSession } from '../../../lakehouse/engines/trino/session.js'
@@ -9,14 +10,25 @@ import { S3Place } from '../s3-place.js'
 import { trinoUrl } from '../trino-place.js'
 import { Cluster, type Part } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
+import { processTree, signalAll } from './process-tree.js'
 
 /** schema of the tables, and the word by which the queries of this run of the tests are told from others */
 const MARK = `t${randomBytes(5).toString('hex')}`
 const place = new S3Place()
 
+/** Trino's name for us: whatever Sluice asks of it in these tests is found by it. */
+const USER = `sluice-${MARK}`
+
+/** How Sluice writes the name of a table, and our statements too. */
+const into = (table: string) => `"${MARK}"."${table}"`
+
 /** One row after so many seconds, however busy the machine is: PostgreSQL sleeps. */
 const slow = (seconds: number) =>
   `SELECT count(*) AS n, '${MARK}' AS mark FROM TABLE(postgresql.system.query(query => 'select pg_sleep(${seconds})::text as slept'))`
+/** A check that takes ten minutes. */
+const SLOW_CHECK = {
+  expression: `n >= (SELECT count(*) FROM TABLE(postgresql.system.query(query => 'select pg_sleep(600)::text as checked')))`,
+}
 
 const dag = (name: string, task: object) =>
   JSON.stringify({ dag: name, defaults: { retries: 3, retry_delay: '100ms', backoff: 1 }, tasks: { load: task } })
@@ -25,10 +37,23 @@ const dag = (name: string, task: object) =>
 const DAGS = {
   'dags/ended.yaml': dag('ended', { sql: { query: slow(5), to: `delta.${MARK}.ended`, mode: 'append' } }),
   'dags/goes_on.yaml': dag('goes_on', { sql: { query: slow(50), to: `${MARK}.goes_on`, mode: 'append' } }),
+  'dags/staged.yaml': dag('staged', {
+    sql: { query: slow(50), to: `${MARK}.staged`, mode: 'append' },
+    checks: [{ not_null: ['n'] }],
+  }),
+  'dags/plain.yaml': dag('plain', {
+    sql: { statement: `CREATE OR REPLACE TABLE delta.${into('plain')} AS ${slow(50)}` },
+  }),
   'dags/late.yaml': dag('late', { sql: { query: slow(600), to: `${MARK}.late` }, timeout: '12s', retries: 0 }),
   'dags/shown.yaml': dag('shown', { sql: { query: slow(600), to: `${MARK}.shown` } }),
   'dags/made.yaml': dag('made', { sql: { statement: `CREATE TABLE delta.${MARK}.made (id integer)` } }),
+  'dags/compacted.yaml': dag('compacted', {
+    sql: { statement: `ALTER TABLE delta.${MARK}.made EXECUTE optimize` },
+  }),
+  'dags/expired.yaml': dag('expired', { sql: { statement: `CALL delta.system.vacuum('${MARK}', 'made', '7d')` } }),
   'dags/cancelled.yaml': dag('cancelled', { sql: { query: slow(600), to: `delta.${MARK}.cancelled` } }),
+  'dags/stopped.yaml': dag('stopped', { sql: { statement: `CREATE TABLE delta.${into('stopped')} AS ${slow(600)}` } }),
+  'dags/checked.yaml': dag('checked', { sql: { query: slow(0), to: `${MARK}.checked` }, checks: [SLOW_CHECK] }),
 }
 
 const config = () => ({
@@ -43,7 +68,7 @@ const config = () => ({
     delta: { format: 'delta', location: `${place.location}/delta`, connection: 'minio', trino: 'delta' },
   },
   connections: {
-    lakehouse: { type: 'trino', url: trinoUrl(), user: 'sluice-test' },
+    lakehouse: { type: 'trino', url: trinoUrl(), user: USER },
     minio: place.connection,
     iceberg_catalog: catalogDatabase(),
   },
@@ -55,7 +80,11 @@ let trino: TrinoSession
 let worker: Part
 beforeAll(async () => {
   const { catalogs, connections } = config()
-  trino = new TrinoSession(trinoServer({ project: '/', catalogs, connections } as never, 'lakehouse'), 'iceberg')
+  const reader = { ...connections, lakehouse: { ...connections.lakehouse, user: 'sluice-test' } }
+  trino = new TrinoSession(
+    trinoServer({ project: '/', catalogs, connections: reader } as never, 'lakehouse'),
+    'iceberg',
+  )
   for (const [catalog, { location }] of [
     ['iceberg', catalogs.lake],
     ['delta', catalogs.delta],
@@ -71,7 +100,7 @@ beforeAll(async () => {
   await cluster.start('webserver')
   await cluster.start('scheduler')
   worker = await cluster.start('worker', '--slots', '4')
-  for (const name of ['ended', 'goes_on', 'late', 'shown', 'made', 'cancelled']) await cluster.knows(name)
+  for (const path of Object.keys(DAGS)) await cluster.knows(basename(path, '.yaml'))
 })
 afterAll(async () => {
   await cluster?.remove()
@@ -81,23 +110,34 @@ afterAll(async () => {
   await place.remove()
 })
 
-/** Queries of ours that write or stage, by their state; those that only look are not counted. */
-async function queriesOf(table: string, ...states: string[]): Promise<number> {
-  const [row] = await trino.rows(
-    `SELECT count(*) AS n FROM system.runtime.queries WHERE source = 'sluice' AND query LIKE 'CREATE %'
-       AND query LIKE '%"${MARK}"."${table}"%' ${states.length === 0 ? '' : `AND state IN ('${states.join("', '")}')`}`,
-  )
-  return Number(row?.n)
+const LIVE = ['QUEUED', 'WAITING_FOR_RESOURCES', 'DISPATCHING', 'PLANNING', 'STARTING', 'RUNNING', 'FINISHING']
+
+interface Query {
+  id: string
+  state: string
+  sql: string
 }
 
-const running = (table: string) =>
-  eventually(60_000, async () => ((await queriesOf(table, 'RUNNING')) > 0 ? true : null))
+/** All that Sluice has asked in these tests, whatever it was for. */
+async function queries(): Promise<Query[]> {
+  const rows = await trino.rows(
+    `SELECT query_id, state, query FROM system.runtime.queries WHERE "user" = '${USER}' ORDER BY query_id`,
+  )
+  return rows.map((row) => ({ id: String(row.query_id), state: String(row.state), sql: String(row.query) }))
+}
 
-/** The issue gives a query ten seconds to end once its task has. */
-const noneLeft = (table: string) =>
-  eventually(10_000, async () => {
-    return (await queriesOf(table, 'QUEUED', 'PLANNING', 'STARTING', 'RUNNING', 'FINISHING')) === 0 ? true : null
-  })
+/** Those of them that write or stage what this pattern tells. */
+async function creating(pattern: string, ...states: string[]): Promise<Query[]> {
+  const wanted = (query: Query) => states.length === 0 || states.includes(query.state)
+  return (await queries()).filter(({ sql }) => /^CREATE /.test(sql) && sql.includes(pattern)).filter(wanted)
+}
+
+const running = (pattern: string) =>
+  eventually(60_000, async () => ((await creating(pattern, 'RUNNING')).length > 0 ? true : null))
+
+/** The issue gives all queries of a task ten seconds to end once it has. */
+const noneLeft = () =>
+  eventually(10_000, async () => ((await queries()).some(({ state }) => LIVE.includes(state)) ? null : true))
 
 const taskOf = async (run: string) => {
   const { tasks } = await cluster.call<{ tasks: TaskShape[] }>('GET', `/runs/${run}`)
@@ -106,7 +146,7 @@ const taskOf = async (run: string) => {
 
 it('a running query shows how far it is, on the page of its attempt and in its log', async () => {
   const run = await cluster.trigger('shown')
-  await running('shown')
+  await running(into('shown'))
   const page = await eventually(10_000, async () => {
     const html = await cluster.text(`/runs/${run}/tasks/load`)
     return html.includes('publishing, running') ? html : null
@@ -125,6 +165,8 @@ it('a running query shows how far it is, on the page of its attempt and in its l
     new RegExp(`Trino query ${query}: running, \\d+ of \\d+ splits, [\\d,]+ rows, [\\d.,]+ MB read\\.`),
   )
   await cluster.call('POST', `/runs/${run}/cancel`, {})
+  await cluster.ended([run], 30_000)
+  await noneLeft()
 }, 60_000)
 
 it('a plain statement runs as it is, and its pages say that it has no gate', async () => {
@@ -135,35 +177,100 @@ it('a plain statement runs as it is, and its pages say that it has no gate', asy
     expect(await cluster.text(path)).toContain('>not gated<')
 }, 90_000)
 
-it('a query ends with its task, at its timeout and when it is cancelled', async () => {
-  const [late, cancelled] = [await cluster.trigger('late'), await cluster.trigger('cancelled')]
-  await Promise.all([running('late'), running('cancelled')])
-  await cluster.call('POST', `/runs/${cancelled}/cancel`, {})
-  const states = await cluster.ended([late, cancelled], 60_000)
-  expect([states.get(late), states.get(cancelled)]).toEqual(['failed', 'cancelled'])
-  await Promise.all([noneLeft('late'), noneLeft('cancelled')])
-  expect([await queriesOf('late'), await queriesOf('cancelled')]).toEqual([1, 1])
-  expect((await taskOf(late))?.reason).toBe('timed out after 12s')
+it('procedures run as plain statements: files are compacted, and those of old versions removed', async () => {
+  for (const id of [1, 2, 3]) await trino.run(`INSERT INTO delta.${MARK}.made VALUES ${id}`)
+  const files = async () => {
+    const [row] = await trino.rows(`SELECT count(DISTINCT "$path") AS files, count(*) AS n FROM delta.${MARK}.made`)
+    return row
+  }
+  expect(await files()).toEqual({ files: 3, n: 3 })
+  for (const [dag, operation] of [
+    ['compacted', 'ALTER TABLE EXECUTE'],
+    ['expired', 'CALL'],
+  ] as const) {
+    const run = await cluster.trigger(dag)
+    expect([dag, (await cluster.ended([run], 60_000)).get(run)]).toEqual([dag, 'success'])
+    expect((await taskOf(run))?.reason).toContain(operation)
+  }
+  expect(await files()).toEqual({ files: 1, n: 3 })
 }, 120_000)
 
-it('a worker that is killed amid a query leaves it to the next, which waits for it or finds what it has published', async () => {
-  const runs = { ended: await cluster.trigger('ended'), goes_on: await cluster.trigger('goes_on') }
-  await Promise.all([running('ended'), running('goes_on')])
+it('every query ends with its task: at its timeout, and when it is cancelled amid a write, a statement or its checks', async () => {
+  const late = await cluster.trigger('late')
+  const [cancelled, stopped, checked] = [
+    await cluster.trigger('cancelled'),
+    await cluster.trigger('stopped'),
+    await cluster.trigger('checked'),
+  ]
+  const checking = eventually(60_000, async () => {
+    const audit = (await queries()).find(({ sql }) => sql.startsWith('WITH') && sql.includes('as checked'))
+    return audit?.state === 'RUNNING' ? true : null
+  })
+  await Promise.all([...['late', 'cancelled', 'stopped'].map((table) => running(into(table))), checking])
+  for (const run of [cancelled, stopped, checked]) await cluster.call('POST', `/runs/${run}/cancel`, {})
+  const states = await cluster.ended([late, cancelled, stopped, checked], 60_000)
+  expect([late, cancelled, stopped, checked].map((run) => states.get(run))).toEqual([
+    'failed',
+    'cancelled',
+    'cancelled',
+    'cancelled',
+  ])
+  await noneLeft()
+  for (const table of ['late', 'cancelled', 'stopped']) expect(await creating(into(table))).toHaveLength(1)
+  expect((await taskOf(late))?.reason).toBe('timed out after 12s')
+  const left = await trino.rows(
+    `SELECT table_name FROM iceberg.information_schema.tables WHERE table_schema = '${MARK}'`,
+  )
+  expect(left).toEqual([])
+}, 120_000)
+
+/** Names of the staging tables that these tests have ever asked for, and whether they are still there. */
+async function stagingTables(): Promise<{ made: Set<string>; left: string[] }> {
+  const names = (await creating('"_sluice_staging"."s_')).map(({ sql }) => /"_sluice_staging"\."(\w+)"/.exec(sql)?.[1])
+  const made = new Set(names.flatMap((name) => name ?? []))
+  const there = await trino.rows('SHOW TABLES FROM iceberg._sluice_staging')
+  return { made, left: there.map(({ Table: name }) => String(name)).filter((name) => made.has(name)) }
+}
+
+it('a worker that is killed amid a query leaves it to the next, which waits for it, finds what it has published, or ends it', async () => {
+  const stagedBefore = (await stagingTables()).made.size
+  const runs = {
+    ended: await cluster.trigger('ended'),
+    goes_on: await cluster.trigger('goes_on'),
+    staged: await cluster.trigger('staged'),
+    plain: await cluster.trigger('plain'),
+  }
+  const STAGING = `"_sluice_staging"."s_`
+  const stagingNow = () => creating(STAGING, 'RUNNING')
+  await Promise.all([...['ended', 'goes_on', 'plain'].map((table) => running(into(table))), running(STAGING)])
+  const first = { staged: await stagingNow(), plain: await creating(into('plain'), 'RUNNING') }
+  signalAll(processTree(worker.pid), 'SIGKILL')
   await worker.end('SIGKILL')
   await cluster.start('worker', '--slots', '4')
+  // while the second attempts are at it the first ones' queries are over: never two of them side by side
+  await eventually(90_000, async () => ((await stagingTables()).made.size === stagedBefore + 2 ? true : null))
+  expect(await stagingNow()).toHaveLength(1)
+  await eventually(30_000, async () => ((await creating(into('plain'))).length === 2 ? true : null))
+  expect(await creating(into('plain'), 'RUNNING')).toHaveLength(1)
+  const now = new Map((await queries()).map(({ id, state }) => [id, state]))
+  expect([...first.staged, ...first.plain].map(({ id }) => now.get(id))).toEqual(['FAILED', 'FAILED'])
   const states = await cluster.ended(Object.values(runs), 180_000)
-  expect([...states.values()]).toEqual(['success', 'success'])
-  for (const [table, catalog] of [
-    ['ended', 'delta'],
-    ['goes_on', 'iceberg'],
+  expect([...states.values()]).toEqual(['success', 'success', 'success', 'success'])
+  for (const [table, catalog, asked] of [
+    ['ended', 'delta', 1],
+    ['goes_on', 'iceberg', 1],
+    ['staged', 'iceberg', 1],
+    ['plain', 'delta', 2],
   ] as const) {
-    expect([table, await queriesOf(table)]).toEqual([table, 1])
+    expect([table, await creating(into(table))]).toEqual([table, expect.objectContaining({ length: asked })])
     expect(await trino.rows(`SELECT n FROM ${catalog}.${MARK}.${table}`)).toEqual([{ n: 1 }])
     expect(await taskOf(runs[table])).toMatchObject({ attempt: 2, state: 'success' })
+    if (table === 'plain') continue
     // Trino's commits carry no run: the store knows
     const label = catalog === 'iceberg' ? `${MARK}.${table}` : `delta.${MARK}.${table}`
     const { stdout } = await cluster.sluice('tables', label, '--json')
     const [version] = JSON.parse(stdout) as TableVersionShape[]
     expect(version).toMatchObject({ run: runs[table], task: 'load', attempt: 2, operation: 'append', rows_added: 1 })
   }
+  expect((await stagingTables()).left).toEqual([])
 }, 300_000)
