@@ -164,6 +164,21 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     expect(await versions(table)).toBe(2)
   })
 
+  it('finds a new table that lasts, whatever becomes of the query that made it', async () => {
+    const handle = await lost('lasting', ROW, { token: 'lasting', mode: 'append' }, startedByHand)
+    const set = { token: 'lasting', mode: 'append' as const, outside: new Attempt(handle) }
+    expect((await place.write('lasting', ROW, set)).outcome).toBe('already_published')
+    // as Trino does itself when nobody has fetched the answer for five minutes
+    const id = parseHandle(handle)?.published[0]?.queryId ?? ''
+    await place.trino.control.cancel(id)
+    await until('the query is over', 10_000, async () => {
+      return ['FAILED', 'FINISHED'].includes((await place.trino.control.state(id))?.state ?? '')
+    })
+    expect(await place.rows('lasting')).toEqual([[1, 'once']])
+    published(await place.write('lasting', `SELECT 2 AS id, 'more' AS note`, { mode: 'append' }))
+    expect((await place.rows('lasting', 'id')).flat()).toEqual([1, 2])
+  })
+
   it('ends the query by which the first still stages, and drops what it has staged', async () => {
     const before = await place.staged()
     const first = new Attempt(null, async (handle) => {
@@ -207,6 +222,7 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     })
     await expect(execute(`CREATE TABLE ${table} AS ${ROW}`, second)).rejects.toThrow(Killed)
     await execute(`CREATE TABLE IF NOT EXISTS ${table} AS ${ROW}`, new Attempt(second.saved))
+    await place.trino.control.cancel(parseHandle(second.saved)?.statements[0]?.queryId ?? '')
     expect(await place.rows('plain')).toEqual([[1, 'once']])
   })
 

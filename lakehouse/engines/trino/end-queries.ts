@@ -1,7 +1,7 @@
 import { SluiceError } from '../../../errors.js'
 import type { HandedIn } from './handle.js'
 import type { TrinoSession } from './session.js'
-import { ENDED, NOT_STARTED, patiently, stateOf } from './settle.js'
+import { ENDED, fetchAnswers, NOT_STARTED, patiently, stateOf } from './settle.js'
 
 /** A query that was told to end has ended by then, or something is wrong with this Trino. */
 const END_WITHIN_MS = 20_000
@@ -16,22 +16,27 @@ export interface EndOptions {
 
 /**
  * Makes sure that queries somebody else has handed in do nothing any more: one that nobody has started is never started, one
- * that runs is ended. One that has done its work is left alone: Trino 476 takes the files of a new Delta table away when the
- * query that made it is ended before its answer was fetched. May be repeated.
- * @throws the signal's reason; SluiceError UNREACHABLE when Trino does not say, or does not end one within 20 s
+ * that runs is ended. One that has done its work is not: its answers are fetched where they can be, as what it did may not last
+ * without (`Publication.fetched`). May be repeated.
+ * @throws the signal's reason; StatementLost; SluiceError UNREACHABLE when Trino does not say, or does not end one within 20 s
  */
 export async function endQueries(session: TrinoSession, queries: HandedIn[], options: EndOptions): Promise<void> {
   await Promise.all(queries.map((query) => endQuery(session, query, options)))
 }
 
-async function endQuery(session: TrinoSession, { queryId, start }: HandedIn, options: EndOptions): Promise<void> {
+async function endQuery(session: TrinoSession, query: HandedIn, options: EndOptions): Promise<void> {
+  const { queryId, start, next } = query
   const { signal = new AbortController().signal, ending } = options
   const giveUpAt = performance.now() + END_WITHIN_MS
   let told = false
   for (let asked = false; ; asked = true) {
     const found = await stateOf(session, queryId, signal)
     const state = found?.state ?? null
-    if (found?.answers === true || (state !== null && ENDED.has(state))) return
+    if (state !== null && ENDED.has(state)) return
+    if (found?.answers === true) {
+      if (next !== undefined) await fetchAnswers(session, query, signal)
+      return
+    }
     // looked at once more: whoever handed it in may have started it in between
     if (state === null && asked) return
     if (performance.now() > giveUpAt) throw new SluiceError('UNREACHABLE', `Trino does not end query ${queryId}.`)

@@ -4,7 +4,7 @@ import { identifier, identifiers } from '../../sql.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
 import { endQueries } from './end-queries.js'
-import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, type WorkHandle } from './handle.js'
+import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, remembered, type WorkHandle } from './handle.js'
 import { publishingHints, type Staged } from './hints.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor } from './layout.js'
@@ -202,7 +202,7 @@ export class GatedWrite {
 
   private stageRequest(staging: TrinoTable): StageRequest {
     const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, staging: [...this.handle.staging, query] }
+      this.handle = { ...this.handle, staging: remembered(this.handle.staging, query) }
       return this.saveHandle()
     }
     const { session, request } = this
@@ -252,11 +252,12 @@ export class GatedWrite {
     const sql = publishSql({ ...plan, table: this.table, mode, keys, rows, nullPartitions })
     const counted = staged?.rows ?? null
     const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, published: [...this.handle.published, query], rows: counted }
+      this.handle = { ...this.handle, published: remembered(this.handle.published, query), rows: counted }
       return this.saveHandle()
     }
     const result = await this.publisher.publish(this.table, sql, {
       remember,
+      fetched: mustBeFetched(this.table, plan.existing),
       committed,
       before: plan.before,
       append: mode === 'append',
@@ -288,12 +289,13 @@ export class GatedWrite {
     const rows = projected(layout, `(${facts.sql})`)
     const publication = { table, existing, layout, mode: 'append' as const, keys: [], rows, nullPartitions: false }
     const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, quarantined: [...this.handle.quarantined, query] }
+      this.handle = { ...this.handle, quarantined: remembered(this.handle.quarantined, query) }
       return this.saveHandle()
     }
     const before = this.view.state(table.label)
     const result = await this.publisher.publish(table, publishSql(publication), {
       remember,
+      fetched: mustBeFetched(table, existing),
       before,
       append: true,
       again: true,
@@ -341,6 +343,11 @@ export class GatedWrite {
     const message = error instanceof Error ? error.message : String(error)
     this.request.log('warn', `Staging tables of ${this.table.label} could not be dropped: ${message}`)
   }
+}
+
+/** See `Publication.fetched`. */
+function mustBeFetched(table: TrinoTable, existing: ExistingTable | null): boolean {
+  return table.format === 'delta' && existing === null
 }
 
 /** Whether a text has the table's name in it; that of a column or in a string counts too, and only costs time. */

@@ -5,6 +5,14 @@ export interface HandedIn {
   queryId: string
   /** where its first answer waits; who asks there starts it, and who deletes there makes sure that nobody can */
   start: string
+  /** where its next answer waits, when somebody has to fetch them all; see `Publication.fetched` */
+  next?: string
+}
+
+/** The list with what is known of a query now, in its place or at the end. */
+export function remembered(list: readonly HandedIn[], query: HandedIn): HandedIn[] {
+  const others = list.filter(({ queryId }) => queryId !== query.queryId)
+  return [...others, query]
 }
 
 /**
@@ -50,13 +58,19 @@ export function parseHandle(json: Json): WorkHandle | null {
 function queries(json: Json | undefined): HandedIn[] {
   return (Array.isArray(json) ? json : []).flatMap((entry) =>
     typeof entry === 'object' && entry !== null && !Array.isArray(entry)
-      ? [{ queryId: String(entry.queryId), start: String(entry.start) }]
+      ? [
+          {
+            queryId: String(entry.queryId),
+            start: String(entry.start),
+            ...(typeof entry.next === 'string' ? { next: entry.next } : {}),
+          },
+        ]
       : [],
   )
 }
 
 /** @returns the handle as it is saved */
 export function handleJson({ engine, rows, ...lists }: WorkHandle): Json {
-  const plain = (list: HandedIn[]): Json => list.map(({ queryId, start }) => ({ queryId, start }))
+  const plain = (list: HandedIn[]): Json => list.map(({ queryId, start, next }) => ({ queryId, start, ...(next === undefined ? {} : { next }) }))
   return { engine, rows, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
 }

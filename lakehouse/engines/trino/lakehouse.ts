@@ -146,14 +146,21 @@ class TrinoLakehouse implements Lakehouse {
       ending: (queryId) => log('warn', `Ending Trino query ${queryId}, by which an earlier attempt still does this.`),
     })
     const submitted = await this.session.submit(sql, { subject: 'The statement', place, signal })
-    const statements = [{ queryId: submitted.id, start: submitted.start }]
-    await outside?.save(handleJson({ ...EMPTY_HANDLE, statements }))
+    const { id: queryId, start } = submitted
+    const save = async (next: string) => {
+      await outside?.save(handleJson({ ...EMPTY_HANDLE, statements: [{ queryId, start, next }] }))
+    }
+    await save(start)
     const progress = new QueryProgress('statement', log, (value) => outside?.progress(value))
-    const last = await submitted.finish((page) => {
-      progress.page(page)
-      return 'more'
-    })
-    return { operation: last.updateType, rows: last.updateCount, query: submitted.id }
+    // what it makes may be a Delta table, so whoever comes after us must be able to fetch its answers
+    const last = await submitted.finish(
+      (page) => {
+        progress.page(page)
+        return 'more'
+      },
+      (next) => (next === start ? Promise.resolve() : save(next)),
+    )
+    return { operation: last.updateType, rows: last.updateCount, query: queryId }
   }
 
   async close(): Promise<void> {

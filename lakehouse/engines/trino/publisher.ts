@@ -20,8 +20,14 @@ export interface PublishResult {
 
 /** What there is to do around a publishing statement. */
 export interface Publication {
-  /** saves the query durably; only then is the statement started */
+  /** saves the query durably; only then is the statement started, or its next answer fetched */
   remember(query: HandedIn): Promise<void>
+  /**
+   * Its commit lasts only once its answers are fetched, whoever does it. Trino (seen with 476) keeps a way to undo the first
+   * commit of a new Delta table until then: a query that is ended, or that nobody asks about for five minutes, takes the files
+   * away again.
+   */
+  fetched: boolean
   /** called as soon as the statement has ended well, before its version is looked up */
   committed?: () => void
   /** the table as it is before */
@@ -91,7 +97,7 @@ export class Publisher {
   async #once(
     table: TrinoTable,
     sql: string,
-    { remember, committed, before, append, hints }: Publication,
+    { remember, fetched, committed, before, append, hints }: Publication,
   ): Promise<PublishResult | { conflict: TrinoError }> {
     let query: HandedIn | null = null
     try {
@@ -101,13 +107,23 @@ export class Publisher {
           subject: 'The write',
           properties,
         })
-        query = { queryId: statement.id, start: statement.start }
-        await remember(query)
+        const { id: queryId, start } = statement
+        const handedIn: HandedIn = { queryId, start, ...(fetched ? { next: start } : {}) }
+        query = handedIn
+        await remember(handedIn)
+        const ahead = async (next: string) => {
+          if (next === start) return
+          query = { ...handedIn, next }
+          await remember(query)
+        }
         const progress = this.progress()
-        return statement.finish((page) => {
-          progress.page(page)
-          return 'more'
-        })
+        return statement.finish(
+          (page) => {
+            progress.page(page)
+            return 'more'
+          },
+          fetched ? ahead : undefined,
+        )
       }
       const last = await this.session.hinted(hints, (properties) =>
         creating(this.session, table, () => run(properties)),

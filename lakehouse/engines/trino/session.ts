@@ -3,6 +3,7 @@ import type { TrinoServer } from './connection.js'
 import { QueryControl } from './control.js'
 import { TrinoError } from './errors.js'
 import { Exchange } from './exchange.js'
+import type { HandedIn } from './handle.js'
 import { jsonValue } from './json-values.js'
 import type { StatementPage } from './protocol.js'
 import { Statement, type StatementOptions } from './statement.js'
@@ -50,6 +51,12 @@ export class TrinoSession {
       ...(properties === undefined ? {} : sessionHeader({ ...properties, ...this.server.session })),
     }
     return Statement.submit({ exchange: this.#exchange, control: this.control }, sql, { ...rest, subject, headers })
+  }
+
+  /** See `Statement.resume`. */
+  resume(query: HandedIn, options: Pick<SessionOptions, 'signal'> = {}): Statement {
+    const subject = 'A query of an earlier attempt'
+    return Statement.resume({ exchange: this.#exchange, control: this.control }, query, { ...options, subject })
   }
 
   /** Runs a statement whose rows do not matter; returns its last answer. */

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
 import type { QueryState } from './control.js'
+import { StatementLost, TrinoError } from './errors.js'
 import { NoAnswer } from './exchange.js'
 import type { HandedIn } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
@@ -36,7 +37,7 @@ export async function settle(
     // first the states, then the history: a query that ends in between is found in the history
     const undecided = await firstUndecided(session, queries, prevented, options)
     const made = await madeVersionOf(session, table, ids, options.signal)
-    if (made !== null) return made
+    if (made !== null && (await lasting(session, made, queries, options))) return made
     if (undecided === null) return null
     options.waiting(undecided.queryId, undecided.state)
     await patiently(wait, options.signal)
@@ -83,11 +84,46 @@ export async function stateOf(session: TrinoSession, queryId: string, signal: Ab
   }
 }
 
+/** @throws the signal's reason */
 export async function patiently(ms: number, signal: AbortSignal): Promise<void> {
   await pause(ms, undefined, { signal }).catch((error: unknown) => {
     signal.throwIfAborted()
     throw error
   })
+}
+
+/**
+ * Fetches the answers of a query that has committed, where its commit does not last without (`Publication.fetched`).
+ * @returns false when the query has failed since, so that its commit is to be looked for once more
+ */
+async function lasting(
+  session: TrinoSession,
+  made: MadeVersion,
+  queries: HandedIn[],
+  { signal }: { signal: AbortSignal },
+): Promise<boolean> {
+  const query = queries.find(({ queryId }) => queryId === made.queryId)
+  if (query?.next === undefined) return true
+  const found = await stateOf(session, query.queryId, signal)
+  if (found === null || ENDED.has(found.state)) return true
+  return fetchAnswers(session, query, signal)
+}
+
+/**
+ * Follows a query that somebody else has started to its end. @returns false when it has failed
+ * @throws StatementLost when its answers cannot be had any more; the signal's reason, after the query was ended
+ */
+export async function fetchAnswers(session: TrinoSession, query: HandedIn, signal: AbortSignal): Promise<boolean> {
+  try {
+    await session.resume(query, { signal }).finish()
+    return true
+  } catch (error) {
+    if (error instanceof TrinoError) return false
+    const found = error instanceof StatementLost ? await stateOf(session, query.queryId, signal) : null
+    // it has ended in the meantime, and Trino no longer gives its answers
+    if (found !== null && ENDED.has(found.state)) return found.state === 'FINISHED'
+    throw error
+  }
 }
 
 /** A table that is not there has no history. */

@@ -3,6 +3,7 @@ import { SluiceError } from '../../../errors.js'
 import type { QueryControl } from './control.js'
 import { StatementLost, trinoError } from './errors.js'
 import { type Answer, type Exchange, NoAnswer } from './exchange.js'
+import type { HandedIn } from './handle.js'
 import { parsePage, type StatementPage } from './protocol.js'
 
 /** How long a silent server is asked again before contact counts as lost. */
@@ -64,12 +65,25 @@ export class Statement {
   }
 
   /**
+   * Goes on with a statement that somebody else has started and does not follow any more. Trino keeps its latest answer, so it
+   * can be gone on with from the newest address that was known, and from no older one.
+   */
+  static resume({ exchange, control }: TrinoContact, query: HandedIn, options: StatementOptions): Statement {
+    const page = parsePage(JSON.stringify({ id: query.queryId, nextUri: query.next ?? query.start }))
+    return new Statement(exchange, control, options, page)
+  }
+
+  /**
    * Runs the statement to its end.
    * @param each sees every answer as it comes; `enough` ends the query early
+   * @param ahead is told where the next answer waits, and waited for, before it is asked for
    * @returns the last answer
    * @throws TrinoError, StatementLost, and the signal's reason after the query was cancelled
    */
-  async finish(each: (page: StatementPage) => 'more' | 'enough' = () => 'more'): Promise<StatementPage> {
+  async finish(
+    each: (page: StatementPage) => 'more' | 'enough' = () => 'more',
+    ahead?: (next: string) => Promise<void>,
+  ): Promise<StatementPage> {
     const { signal } = this.options
     try {
       for (;;) {
@@ -80,6 +94,7 @@ export class Statement {
           await this.cancel()
           return this.#page
         }
+        await ahead?.(this.#path(this.#page.nextUri))
         this.#page = await this.#next(this.#page.nextUri)
       }
     } catch (error) {
@@ -97,13 +112,17 @@ export class Statement {
 
   /** where the first answer waits, as a path; of use only before `finish` */
   get start(): string {
-    const { pathname } = new URL(this.#page.nextUri ?? '/', this.exchange.server.url)
-    return pathname
+    return this.#path(this.#page.nextUri ?? '/')
   }
 
   /** see `QueryControl.cancel` */
   async cancel(): Promise<void> {
     await this.control.cancel(this.id)
+  }
+
+  #path(address: string): string {
+    const { pathname, search } = new URL(address, this.exchange.server.url)
+    return `${pathname}${search}`
   }
 
   /** The same address may be asked again: Trino keeps its latest answer. */

@@ -272,5 +272,7 @@ it('a worker that is killed amid a query leaves it to the next, which waits for 
     const [version] = JSON.parse(stdout) as TableVersionShape[]
     expect(version).toMatchObject({ run: runs[table], task: 'load', attempt: 2, operation: 'append', rows_added: 1 })
   }
+  // a new Delta table lasts only once somebody has fetched the answer of the query that made it
+  expect((await creating(into('ended'))).map(({ state }) => state)).toEqual(['FINISHED'])
   expect((await stagingTables()).left).toEqual([])
 }, 300_000)
