@@ -33,6 +33,11 @@ export interface Lakehouse extends Tables {
    * @throws SluiceError SQL_FORBIDDEN on engines whose SQL is SELECTs only
    */
   execute(statement: string, options: Omit<QueryOptions, 'maxRows' | 'truncate'>): Promise<StatementResult>
+  /**
+   * Ends the work outside of this process that a handle tells of (`OutsideWork.save`), when nobody goes on with it. What was
+   * published stays. May be repeated. @throws when some of it may still go on
+   */
+  endWork(handle: Json, work: LeftOutside): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,6 +47,17 @@ export interface QueryOptions {
   signal?: AbortSignal
   log?: WriteRequest['log']
   outside?: OutsideWork
+}
+
+/** What is known of work that nobody goes on with. */
+export interface LeftOutside {
+  /** the table it was to write; null for none */
+  to: string | null
+  /** as in the `WriteRequest` */
+  token: string
+  now: Instant
+  signal: AbortSignal
+  log: WriteRequest['log']
 }
 
 export interface StatementResult {

@@ -46,6 +46,13 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   /** continues outside work that an earlier attempt started and saved with `saveHandle` */
   reattach?(handle: Json, config: Config, ctx: OperatorContext): Promise<OperatorResult>
   /**
+   * Ends outside work that an attempt has started and no later one goes on with: its task has failed for good, or was cancelled,
+   * marked or cleared, when nobody was left to end it. Done once, it may be done again; work that has ended by itself is none.
+   * @param config templates unrendered
+   * @throws when the work may still go on; it is then tried again
+   */
+  end?(handle: Json, config: Config, ctx: EndContext): Promise<void>
+  /**
    * Looks once whether what its tasks wait for has come (`LookWait`); cheap, as one process looks for all who wait.
    * @param seen what the last look saw, `{}` before the first
    * @throws SluiceError with `retryable: false` when no later look can find it; any other failure is told and looked past
@@ -75,6 +82,18 @@ export interface LookContext {
   /** the lakehouse on the connection `lakehouse` or the one named; opened at first use, closed by Sluice */
   lakehouse(connection?: string): Promise<Lakehouse>
   now(): Instant
+}
+
+/** What ending outside work may use. */
+export interface EndContext extends LookContext {
+  /** commit token of the task's generation that has started the work */
+  token: string
+  /** where programs start */
+  workDir: string
+  /** a safe base (PATH, HOME, LANG, TZ) */
+  env: Record<string, string>
+  /** one line of the worker's own log, and of the attempt's; secrets are masked */
+  log(level: LogLevel, message: string): void
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

@@ -2,18 +2,25 @@ import { randomUUID } from 'node:crypto'
 import { messageOf } from '../errors.js'
 import type { Json } from '../json.js'
 import type { Commit } from '../lakehouse/lakehouse.js'
-import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from './operator.js'
+import {
+  type EndContext,
+  type Operator,
+  type OperatorContext,
+  OperatorFailure,
+  type OperatorResult,
+} from './operator.js'
 import { readOutputs } from './process/outputs-file.js'
 import { type ApplicationEnd, followDriver, runApplication, submissionPaths } from './spark/application.js'
 import { SPARK_PROPERTIES, type SparkSubmitConfig } from './spark/config.js'
 import { type SparkTarget, sparkTarget } from './spark/connection.js'
 import { sparkDefaults } from './spark/defaults.js'
 import { SPARK_SUBMIT_DOCS } from './spark/docs.js'
-import { endLeftBehind, endOutside, submissionServer } from './spark/end-application.js'
+import { endApplication, endLeftBehind, endOutside, submissionServer } from './spark/end-application.js'
 import { metricsOf, summaryOf } from './spark/figures.js'
 import { placeFiles } from './spark/files.js'
 import { readHandle, type SparkHandle } from './spark/handle.js'
 import { submissionOf } from './spark/submission.js'
+import { isDriverEnd } from './spark/submission-server.js'
 import { auditAfterwards, checkedTable, commitsSince, versionsNow } from './spark/written-tables.js'
 
 /** Runs an application with spark-submit: on this machine, on a standalone cluster, on YARN or on Kubernetes. */
@@ -62,6 +69,20 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     if (handle.manager !== 'standalone') await endOutside(handle, target, ctx)
     return sparkSubmit.run(config, ctx)
   },
+  async end(saved: Json, config: SparkSubmitConfig, ctx: EndContext): Promise<void> {
+    const handle = readHandle(saved)
+    if (handle === null) return
+    const target = sparkTarget(config, ctx)
+    if (handle.manager === 'standalone' && !(await stillRuns(handle, target, ctx))) return
+    endLeftBehind(handle, ctx)
+    await endApplication(handle, target, { ...ctx, logDrained: () => Promise.resolve() })
+  },
+}
+
+async function stillRuns(handle: SparkHandle, target: SparkTarget, { signal }: EndContext): Promise<boolean> {
+  if (handle.submissionId === null) return true
+  const { state } = await submissionServer(handle, target).status(handle.submissionId, signal)
+  return !isDriverEnd(state)
 }
 
 /** Whether an earlier attempt's driver lives, or has finished well, inside a standalone cluster. */

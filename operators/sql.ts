@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js'
 import type { Json, JsonObject, JsonSchema } from '../json.js'
 import type { Lakehouse, WriteRequest } from '../lakehouse/lakehouse.js'
-import type { Operator, OperatorContext, OperatorResult } from './operator.js'
+import type { EndContext, Operator, OperatorContext, OperatorResult } from './operator.js'
 import { checkOutputs, MAX_ROWS_BYTES } from './outputs.js'
 import {
   DESTINATION_PROPERTIES,
@@ -152,6 +152,12 @@ export const sql: Operator<SqlConfig> = {
   /** The engine finds in the handle which of its queries to look for; what it does not find it does again. */
   reattach(handle: Json, config: SqlConfig, ctx: OperatorContext): Promise<OperatorResult> {
     return runSql(config, ctx, handle)
+  },
+  async end(handle: Json, config: SqlConfig, ctx: EndContext): Promise<void> {
+    const lakehouse = await ctx.lakehouse(config.connection)
+    const { token, signal } = ctx
+    const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
+    await lakehouse.endWork(handle, { to: config.to ?? null, token, now: ctx.now(), signal, log })
   },
 }
 

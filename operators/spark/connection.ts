@@ -41,7 +41,7 @@ export const DEFAULT_CONNECTION = 'spark'
  * The target of a task. Without `connection`, the connection named `spark` is taken when sluice.yaml defines one.
  * @throws SluiceError CONNECTION_UNKNOWN, CONFIG_INVALID
  */
-export function sparkTarget(config: SparkSubmitConfig, ctx: OperatorContext): SparkTarget {
+export function sparkTarget(config: SparkSubmitConfig, ctx: Pick<OperatorContext, 'connection' | 'env'>): SparkTarget {
   const found = connectionOf(config.connection, ctx)
   const name = found?.name ?? null
   const own: Record<string, unknown> = found?.connection ?? {}
@@ -78,7 +78,7 @@ function eventLogFolder(path: string | null, connection: string | null): string 
   )
 }
 
-function connectionOf(name: string | undefined, ctx: OperatorContext) {
+function connectionOf(name: string | undefined, ctx: Pick<OperatorContext, 'connection'>) {
   if (name !== undefined) return typed(name, ctx.connection(name))
   try {
     return typed(DEFAULT_CONNECTION, ctx.connection(DEFAULT_CONNECTION))

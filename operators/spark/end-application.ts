@@ -15,19 +15,27 @@ const BOUND_MS = 8_000
  * could not be ended is told in the log.
  */
 export async function endOutside(handle: SparkHandle, target: SparkTarget, ctx: OperatorContext): Promise<void> {
-  const { manager, applicationId, submissionId } = handle
   try {
-    if (manager === 'standalone' && submissionId !== null) {
-      ctx.log('warn', `Ending the driver ${submissionId} in the cluster.`)
-      await submissionServer(handle, target).kill(submissionId, AbortSignal.timeout(BOUND_MS))
-    } else if (manager === 'yarn' && applicationId !== null) {
-      await killBy(['yarn', 'application', '-kill', applicationId], target, ctx)
-    } else if (manager === 'kubernetes' && submissionId !== null) {
-      await killBy([target.submit, '--master', handle.master, '--kill', submissionId], target, ctx)
-    }
+    await endApplication(handle, target, ctx)
   } catch (error) {
-    const id = submissionId ?? applicationId ?? 'the application'
+    const id = handle.submissionId ?? handle.applicationId ?? 'the application'
     ctx.log('error', `${id} could not be ended and may still run: ${messageOf(error)}`)
+  }
+}
+
+/** What ending an application needs. */
+type EndingContext = Pick<OperatorContext, 'log' | 'logDrained' | 'workDir'>
+
+/** The same, for those who try again. @throws when it could not be ended and may still run */
+export async function endApplication(handle: SparkHandle, target: SparkTarget, ctx: EndingContext): Promise<void> {
+  const { manager, applicationId, submissionId } = handle
+  if (manager === 'standalone' && submissionId !== null) {
+    ctx.log('warn', `Ending the driver ${submissionId} in the cluster.`)
+    await submissionServer(handle, target).kill(submissionId, AbortSignal.timeout(BOUND_MS))
+  } else if (manager === 'yarn' && applicationId !== null) {
+    await killBy(['yarn', 'application', '-kill', applicationId], target, ctx)
+  } else if (manager === 'kubernetes' && submissionId !== null) {
+    await killBy([target.submit, '--master', handle.master, '--kill', submissionId], target, ctx)
   }
 }
 
@@ -41,7 +49,7 @@ export function submissionServer(handle: SparkHandle, target: SparkTarget): Subm
     : new SubmissionServer(target.submissionUrl)
 }
 
-async function killBy(argv: string[], target: SparkTarget, ctx: OperatorContext): Promise<void> {
+async function killBy(argv: string[], target: SparkTarget, ctx: EndingContext): Promise<void> {
   ctx.log('warn', `Ending the application: ${argv.join(' ')}`)
   const end = await runProcess(argv, {
     cwd: ctx.workDir,
@@ -55,7 +63,7 @@ async function killBy(argv: string[], target: SparkTarget, ctx: OperatorContext)
 }
 
 /** Kills the driver that a crashed attempt of this task has left on this worker, before another is started. */
-export function endLeftBehind(handle: SparkHandle, ctx: OperatorContext): void {
+export function endLeftBehind(handle: SparkHandle, ctx: Pick<OperatorContext, 'log'>): void {
   for (const { pid, name } of processesWith(`${SUBMISSION_MARKER}=${handle.marker}`)) {
     ctx.log('warn', `Ending ${name} (pid ${pid}), left behind by an earlier attempt.`)
     signalProcess(pid, 'SIGKILL')

@@ -22,6 +22,11 @@ export interface DriverStatus {
 /** States in which a driver has ended; the others pass. */
 const ENDED = new Set(['FINISHED', 'FAILED', 'KILLED', 'ERROR', 'NOT_FOUND'])
 
+/** Whether a driver in this state has ended. */
+export function isDriverEnd(state: DriverState): boolean {
+  return ENDED.has(state)
+}
+
 /**
  * The submission server of a standalone master (REST, `spark.master.rest.enabled`): state and end of drivers that run inside
  * the cluster.
@@ -81,7 +86,7 @@ export class SubmissionServer {
         if (status.state !== known) ctx.log('info', `The driver ${driver} is ${status.state.toLowerCase()}.`)
         known = status.state
         seen(status)
-        if (ENDED.has(status.state)) return status
+        if (isDriverEnd(status.state)) return status
       } catch (error) {
         ctx.signal.throwIfAborted()
         if (silentMs === 0) ctx.log('warn', messageOf(error))

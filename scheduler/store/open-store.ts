@@ -9,6 +9,7 @@ import { DagQueries } from './dags.js'
 import type { Database } from './database.js'
 import { DueRunQueries } from './due-runs.js'
 import { lockFolder } from './folder-lock.js'
+import { LeftWorkQueries } from './left-work.js'
 import { LineageQueries } from './lineage.js'
 import { assertMigrated, migrate } from './migrate.js'
 import { endThread, PgliteDatabase } from './pglite.js'
@@ -71,6 +72,7 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     retention: new RetentionQueries(database),
     queueing: new QueueingQueries(database, both),
     claims: new ClaimQueries(database, both),
+    leftWork: new LeftWorkQueries(database),
     lineage: new LineageQueries(database),
     accounts: new AccountQueries(database),
     alerts: new AlertQueries(database),
@@ -127,6 +129,7 @@ interface Parts {
   retention: RetentionQueries
   queueing: QueueingQueries
   claims: ClaimQueries
+  leftWork: LeftWorkQueries
   lineage: LineageQueries
   accounts: AccountQueries
   alerts: AlertQueries
@@ -138,7 +141,7 @@ interface Parts {
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a plain table, one line for each method of the store
 function joined(parts: Parts, close: () => Promise<void>): Store {
   const { dags, dueRuns, backfills, waits, triggers, runs, starts, snapshots, retention, queueing, claims } = parts
-  const { alerts, messages, slas, lineage, accounts, clears } = parts
+  const { alerts, messages, slas, lineage, accounts, clears, leftWork } = parts
   return {
     registerDags: (...args) => dags.registerDags(...args),
     dags: () => dags.dags(),
@@ -207,6 +210,8 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     currentEpoch: () => claims.currentEpoch(),
     workers: (...args) => claims.workers(...args),
     removeWorker: (...args) => claims.removeWorker(...args),
+    dueLeftWork: (...args) => leftWork.dueLeftWork(...args),
+    settleLeftWork: (...args) => leftWork.settleLeftWork(...args),
     runLineage: (...args) => lineage.runLineage(...args),
     dependents: (...args) => lineage.dependents(...args),
     recordTableWrite: (...args) => lineage.recordTableWrite(...args),

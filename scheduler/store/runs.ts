@@ -2,6 +2,7 @@ import type { Instant, JsonObject } from '../../json.js'
 import type { Decision, Run, TaskRun } from '../core/model.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, type Durability, type SqlStatement, sqlInstant } from './database.js'
+import { keepingLeftWork, leavingWork } from './left-work.js'
 import { json, jsonInstant, RUN_COLUMNS, type RunRow, type TaskRow, toRun, toTaskRun } from './rows.js'
 import { insertingSlas, lookingAtSlas, newSlaRow } from './slas.js'
 import { ALL_TASKS } from './snapshots.js'
@@ -97,7 +98,7 @@ with heard as materialized (
     claim_token = case when c.set ->> 'state' = 'running' then t.claim_token end,
     worker_id = case when c.set ->> 'state' = 'running' then t.worker_id end,
     lease_until = case when c.set ->> 'state' = 'running' then t.lease_until end,
-    handle = case when c.set ? 'generation' then null else t.handle end,
+    handle = case when c.set ? 'generation' or c.set ->> 'state' in ('failed', 'cancelled') then null else t.handle end,
     progress = case when c.set ? 'generation' then null else t.progress end
   from change c, run where t.run_id = c.run_id and t.task_id = c."taskId"
 ), ended as (
@@ -140,14 +141,15 @@ const EXPANDING = `, item as materialized (
   where t.run_id = e.run_id and t.item_of = e.item_of and not exists (select 1 from item i where i.id = t.task_id)
 )`
 
-/** What most decisions do without: items of `for_each`, alerts, SLAs. Its parameters come in this order. */
+/** What most decisions do without: items of `for_each`, alerts, SLAs, work left outside. Its parameters come in this order. */
 interface Extras {
   expands: boolean
   raises: boolean
   looks: boolean
+  leaves: boolean
 }
 
-function applyStatement({ expands, raises, looks }: Extras): string {
+function applyStatement({ expands, raises, looks, leaves }: Extras): string {
   let next = expands ? 9 : 7
   const raising = () => `, event as (
   select * from jsonb_to_recordset($${next++}::jsonb) as i(${ALERT_EVENTS})
@@ -156,7 +158,8 @@ function applyStatement({ expands, raises, looks }: Extras): string {
     APPLYING_DECISION,
     expands ? EXPANDING : '',
     raises ? raising() : '',
-    looks ? `, ${lookingAtSlas(`$${next}`, '$3::timestamptz')}` : '',
+    looks ? `, ${lookingAtSlas(`$${next++}`, '$3::timestamptz')}` : '',
+    leaves ? `, ${keepingLeftWork(`$${next}`, '$3::timestamptz')}` : '',
   ]
   return `${parts.join('')}\nselect run_id from run`
 }
@@ -165,7 +168,7 @@ function applyStatement({ expands, raises, looks }: Extras): string {
 const APPLY_DECISION = new Map<string, string>()
 
 function applying(extras: Extras): string {
-  const key = `${extras.expands} ${extras.raises} ${extras.looks}`
+  const key = `${extras.expands} ${extras.raises} ${extras.looks} ${extras.leaves}`
   const known = APPLY_DECISION.get(key)
   if (known !== undefined) return known
   const made = applyStatement(extras)
@@ -275,8 +278,14 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
   ): Promise<'applied' | 'conflict'> {
     const changes = decision.tasks.map(({ taskId, expect, set }) => ({ taskId, expect, set: withTextInstants(set) }))
     const { alerts = [], expand, slas } = decision
+    const left = leavingWork(decision)
     const apply: SqlStatement = {
-      sql: applying({ expands: expand.length > 0, raises: alerts.length > 0, looks: slas !== undefined }),
+      sql: applying({
+        expands: expand.length > 0,
+        raises: alerts.length > 0,
+        looks: slas !== undefined,
+        leaves: left.length > 0,
+      }),
       params: [
         runId,
         revision,
@@ -287,6 +296,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
         ...(expand.length === 0 ? [] : [json(expand.flatMap(itemRows)), expand.map(({ taskId }) => taskId)]),
         ...(alerts.length === 0 ? [] : [json(alerts)]),
         ...(slas === undefined ? [] : [slas.map((taskId) => taskId ?? '')]),
+        ...(left.length === 0 ? [] : [left]),
       ],
     }
     const lock = { sql: LOCK_RUN_AND_TASKS, params: [runId, decision.tasks.map(({ taskId }) => taskId)] }

@@ -15,6 +15,7 @@ import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 import type { ClearStore } from './clear-store.js'
 import type { Durability } from './database.js'
+import type { LeftWorkStore } from './left-work-store.js'
 import type { NewSla, SlaStore } from './sla-store.js'
 import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
@@ -35,6 +36,7 @@ export interface Store
     WaitStore,
     TriggerStore,
     ClaimStore,
+    LeftWorkStore,
     LineageStore,
     AccountStore,
     AlertStore,
@@ -222,7 +224,8 @@ export interface RunStore extends StartStore {
    * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds, and attempts in
    * `settled` that have not been recorded with that result, make it a conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
-   * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. `since` becomes `now` when the state changes.
+   * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. A handle that no
+   * attempt will be given any more becomes left work (`LeftWorkStore`). `since` becomes `now` when the state changes.
    * `slas` makes SLAs of the run due: at once those of the subjects it names, not before five seconds after their last look
    * the others that may warn.
    * `expand` makes the rows of items in pool, queue and place of their task, counting their attempts on from those of an

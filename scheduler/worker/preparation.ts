@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.js'
 import type { ClaimedTask, Store } from '../store/store.js'
-import { PinnedDags } from './pinned-dags.js'
+import { PinnedDags, type PinnedTask } from './pinned-dags.js'
 import type { Assignment } from './protocol.js'
 
 export type Prepared = { assignment: Assignment } | { failure: string; retryable: boolean }
@@ -22,11 +22,16 @@ export class Preparation {
     return { claim, ...pinned, upstream: {} }
   }
 
+  /** The task as its version has it; null when there is none. */
+  async pinned(version: string, taskId: string): Promise<PinnedTask | null> {
+    return this.#dags.known(version, taskId) ?? (await this.#dags.load(version, taskId))
+  }
+
   /** Never rejects: what cannot be prepared is the outcome of the attempt. */
   async load(claim: ClaimedTask): Promise<Prepared> {
     const { version, taskId, dagId, runId } = claim
     try {
-      const pinned = this.#dags.known(version, taskId) ?? (await this.#dags.load(version, taskId))
+      const pinned = await this.pinned(version, taskId)
       if (pinned === null) return { failure: `version ${version} of ${dagId} has no task ${taskId}`, retryable: false }
       const { outputsOf } = pinned.task
       return { assignment: { claim, ...pinned, upstream: await this.#outputs(runId, outputsOf) } }

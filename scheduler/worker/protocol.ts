@@ -1,8 +1,10 @@
 import type { Json, JsonObject } from '../../json.js'
 import type { CacheConfig, CatalogConfig, ConnectionConfig } from '../../lakehouse/config.js'
+import type { LogLevel } from '../../operators/operator.js'
 import type { LogsConfig } from '../config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
+import type { LeftWork } from '../store/left-work-store.js'
 import type { AttemptFacts, ClaimedTask, EarlierAttempt } from '../store/store.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
 
@@ -33,6 +35,22 @@ export interface Assignment {
   upstream: Record<string, { outputs: JsonObject }>
 }
 
+/** Outside work to end. */
+export interface LeftAssignment {
+  work: LeftWork
+  /** the pinned version, cut down to what this task needs */
+  dag: Dag
+  task: Task
+}
+
+/** What came of it. */
+export interface LeftEnd {
+  /** why the work may still go on; null when it has ended */
+  failure: string | null
+  /** what there is to tell, secrets masked */
+  said: { level: LogLevel; message: string }[]
+}
+
 export type StopCode = 'CANCELLED' | 'TIMED_OUT'
 
 export type ToSlot =
@@ -40,6 +58,8 @@ export type ToSlot =
   | { kind: 'run'; assignment: Assignment }
   /** conditions to look at, all at once; answered by one `looked` */
   | { kind: 'look'; token: string; looks: DueLook[] }
+  /** answered by one `ended` */
+  | { kind: 'end'; token: string; left: LeftAssignment }
   | { kind: 'stop'; claimToken: string; code: StopCode; message: string }
   | { kind: 'done_before'; claimToken: string; earlier: EarlierAttempt | null }
   /** the answer to `handle`: null when it is durable, else why it is not */
@@ -50,6 +70,7 @@ export type SlotOutcome = Pick<AttemptOutcome, 'result' | 'reason' | 'retryable'
 
 export type FromSlot =
   | { kind: 'looked'; token: string; results: LookResult[]; memory: number }
+  | { kind: 'ended'; token: string; end: LeftEnd; memory: number }
   | { kind: 'logged'; claimToken: string; lines: number }
   | { kind: 'progress'; claimToken: string; progress: JsonObject }
   /** asks for an earlier result of the same inputs; answered by one `done_before` */

@@ -5,10 +5,11 @@ import { processesWith } from '../../operators/process/process-group.js'
 import { waitingShell } from '../../operators/process/run-process.js'
 import type { EarlierAttempt } from '../store/store.js'
 import type { DueLook } from '../store/wait-store.js'
+import { endLeft } from './end-left.js'
 import type { LogStore } from './log-store.js'
-import { lookAtAll } from './look-at.js'
+import { type LookSurroundings, lookAtAll } from './look-at.js'
 import { openLogStore } from './open-log-store.js'
-import type { Assignment, FromSlot, SlotConfig, ToSlot } from './protocol.js'
+import type { Assignment, FromSlot, LeftAssignment, SlotConfig, ToSlot } from './protocol.js'
 import { runAttempt } from './run-attempt.js'
 import { SlotTables } from './slot-tables.js'
 import { CLAIM_MARKER } from './task-environment.js'
@@ -32,6 +33,7 @@ class Slot {
     if (message.kind === 'configure') this.#configure(message.config)
     else if (message.kind === 'run') this.#run(message.assignment)
     else if (message.kind === 'look') void this.#look(message.token, message.looks)
+    else if (message.kind === 'end') void this.#end(message.token, message.left)
     else if (message.kind === 'stop')
       this.#attempts.get(message.claimToken)?.stop(new SluiceError(message.code, message.message))
     else if (message.kind === 'done_before') this.#attempts.get(message.claimToken)?.earlierFound(message.earlier)
@@ -90,15 +92,18 @@ class Slot {
   }
 
   async #look(token: string, looks: DueLook[]): Promise<void> {
-    const around = {
-      config: this.#configured(),
-      operators,
-      tables: this.#tables,
-      env: process.env,
-      now: () => Date.now(),
-    }
-    const results = await lookAtAll(looks, around)
+    const results = await lookAtAll(looks, this.#around())
     say({ kind: 'looked', token, results, memory: process.memoryUsage.rss() })
+  }
+
+  async #end(token: string, left: LeftAssignment): Promise<void> {
+    const end = await endLeft(left, this.#around())
+    say({ kind: 'ended', token, end, memory: process.memoryUsage.rss() })
+  }
+
+  #around(): LookSurroundings {
+    const config = this.#configured()
+    return { config, operators, tables: this.#tables, env: process.env, now: () => Date.now() }
   }
 
   #configured(): SlotConfig {

@@ -13,6 +13,7 @@ import { CatalogTest } from './catalog-test.js'
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
 import { HEARTBEAT_MS, Heartbeat } from './heartbeat.js'
+import { LeftWorkRounds } from './left-work.js'
 import type { LogStore } from './log-store.js'
 import { Looks } from './looks.js'
 import { openLogStore } from './open-log-store.js'
@@ -81,6 +82,7 @@ export class Supervisor {
   readonly #reporter: Reporter
   readonly #progress: ProgressWriter
   readonly #looks: readonly Looks[]
+  readonly #leftWork: LeftWorkRounds
   readonly #logs: LogStore
   readonly #catalogTest: CatalogTest
   readonly #heartbeat: Heartbeat
@@ -121,6 +123,8 @@ export class Supervisor {
     this.#looks = (['light', 'heavy'] as const).map(
       (weight) => new Looks({ store, clock, log, pool: this.#pool, weight, queues, woken }),
     )
+    const left = { store, clock, log, logs: this.#logs, pool: this.#pool, preparation: this.#preparation, queues }
+    this.#leftWork = new LeftWorkRounds(left)
     this.#progress = new ProgressWriter(store, clock, log)
     this.#heartbeat = this.#createHeartbeat()
   }
@@ -149,7 +153,7 @@ export class Supervisor {
     this.#heartbeat.start()
     this.#pool.warm()
     this.#catalogTest.start()
-    for (const looks of this.#looks) looks.request()
+    for (const rounds of [...this.#looks, this.#leftWork]) rounds.request()
     this.#look()
   }
 
@@ -198,7 +202,7 @@ export class Supervisor {
       this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'lost' })
     }
     if (this.#executions.size > 0) await emptied
-    for (const looks of this.#looks) await looks.close()
+    for (const rounds of [...this.#looks, this.#leftWork]) await rounds.close()
     await this.#recordRest()
     await this.#heartbeat.stop()
     this.#progress.close()
@@ -294,9 +298,10 @@ export class Supervisor {
   // ---- what slots say ------------------------------------------------------------------------------------------------
 
   #heard(slot: SlotProcess, message: FromSlot): void {
-    if (message.kind === 'looked') {
+    if (message.kind === 'looked' || message.kind === 'ended') {
       slot.memory = message.memory
-      for (const looks of this.#looks) looks.heard(message.token, message.results)
+      if (message.kind === 'ended') this.#leftWork.heard(message.token, message.end)
+      else for (const looks of this.#looks) looks.heard(message.token, message.results)
       return
     }
     const execution = this.#executions.get(message.claimToken)
@@ -369,7 +374,7 @@ export class Supervisor {
 
   /** The slot's process is gone, and with it everything its attempts had started. */
   async #slotEnded(slot: SlotProcess, reason: string): Promise<void> {
-    for (const looks of this.#looks) looks.gone(slot.attempts)
+    for (const rounds of [...this.#looks, this.#leftWork]) rounds.gone(slot.attempts)
     const lost = [...slot.attempts].flatMap((token) => this.#executions.get(token) ?? [])
     if (lost.length > 0 || !slot.retiring) {
       const { pid, stderr } = slot

@@ -20,6 +20,21 @@ export function taskEnvironment(
   claim: ClaimedTask,
   showsInterval: boolean,
 ): Record<string, string> {
+  return {
+    ...baseEnvironment(worker),
+    ...own,
+    SLUICE_DAG: claim.dagId,
+    SLUICE_RUN: claim.runId,
+    SLUICE_TASK: claim.taskId,
+    SLUICE_ATTEMPT: String(claim.attempt),
+    ...(showsInterval ? intervalOf(claim) : {}),
+    [CLAIM_MARKER]: claim.claimToken,
+    [INSTANCE_MARKER]: worker[INSTANCE_MARKER] ?? '',
+  }
+}
+
+/** What programs get who work for no task: no secret of the service is in it. */
+export function baseEnvironment(worker: Record<string, string | undefined>): Record<string, string> {
   const base: Record<string, string> = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
     HOME: homedir(),
@@ -30,17 +45,7 @@ export function taskEnvironment(
     const value = worker[name]
     if (value !== undefined) base[name] = value
   }
-  return {
-    ...base,
-    ...own,
-    SLUICE_DAG: claim.dagId,
-    SLUICE_RUN: claim.runId,
-    SLUICE_TASK: claim.taskId,
-    SLUICE_ATTEMPT: String(claim.attempt),
-    ...(showsInterval ? intervalOf(claim) : {}),
-    [CLAIM_MARKER]: claim.claimToken,
-    [INSTANCE_MARKER]: worker[INSTANCE_MARKER] ?? '',
-  }
+  return base
 }
 
 function intervalOf({ intervalStart, intervalEnd }: ClaimedTask): Record<string, string> {

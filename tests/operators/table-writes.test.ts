@@ -58,6 +58,7 @@ function scripted(answer: {
     schema: unused,
     rollback: unused,
     execute: unused,
+    endWork: unused,
     write: (asked) => {
       requests.push(asked)
       return answer.write === undefined ? unused() : Promise.resolve(answer.write)

@@ -125,6 +125,9 @@ class DuckdbLakehouse extends CatalogTables implements Lakehouse {
     throw new SluiceError('SQL_FORBIDDEN', message, { retryable: false, hint })
   }
 
+  /** Nothing of it is outside: it ends with its process. */
+  async endWork(): Promise<void> {}
+
   async close(): Promise<void> {
     await this.session.close()
     await this.catalogs.close()

@@ -71,6 +71,7 @@ function queries(json: Json | undefined): HandedIn[] {
 
 /** @returns the handle as it is saved */
 export function handleJson({ engine, rows, ...lists }: WorkHandle): Json {
-  const plain = (list: HandedIn[]): Json => list.map(({ queryId, start, next }) => ({ queryId, start, ...(next === undefined ? {} : { next }) }))
+  const plain = (list: HandedIn[]): Json =>
+    list.map(({ queryId, start, next }) => ({ queryId, start, ...(next === undefined ? {} : { next }) }))
   return { engine, rows, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
 }

@@ -1,11 +1,12 @@
 import { SluiceError } from '../../../errors.js'
-import type { Instant, JsonObject } from '../../../json.js'
+import type { Instant, Json, JsonObject } from '../../../json.js'
 import type { LakehouseConfig } from '../../config.js'
 import type {
   Check,
   CheckResult,
   Commit,
   Lakehouse,
+  LeftOutside,
   QueryOptions,
   QueryResult,
   StatementResult,
@@ -20,6 +21,7 @@ import { identifier } from '../../sql.js'
 import { runChecks } from './audit.js'
 import { trinoServer } from './connection.js'
 import { endQueries } from './end-queries.js'
+import { endWork } from './end-work.js'
 import { GatedWrite } from './gated-write.js'
 import { EMPTY_HANDLE, handleJson, parseHandle } from './handle.js'
 import { lastCommit } from './history.js'
@@ -161,6 +163,11 @@ class TrinoLakehouse implements Lakehouse {
       (next) => (next === start ? Promise.resolve() : save(next)),
     )
     return { operation: last.updateType, rows: last.updateCount, query: queryId }
+  }
+
+  async endWork(handle: Json, left: LeftOutside): Promise<void> {
+    const work = parseHandle(handle)
+    if (work !== null) await endWork(this.session, work, left.to === null ? null : this.names.table(left.to), left)
   }
 
   async close(): Promise<void> {

@@ -92,6 +92,18 @@ export async function patiently(ms: number, signal: AbortSignal): Promise<void> 
   })
 }
 
+/** The version that one of these queries has made by now, and that lasts; null when none has. */
+export async function publishedBy(
+  session: TrinoSession,
+  table: TrinoTable,
+  queries: HandedIn[],
+  signal: AbortSignal,
+): Promise<MadeVersion | null> {
+  const ids = queries.map(({ queryId }) => queryId)
+  const made = await madeVersionOf(session, table, ids, signal)
+  return made !== null && (await lasting(session, made, queries, { signal })) ? made : null
+}
+
 /**
  * Fetches the answers of a query that has committed, where its commit does not last without (`Publication.fetched`).
  * @returns false when the query has failed since, so that its commit is to be looked for once more

@@ -7,6 +7,7 @@ import { claimsSuite } from './suite/claims.js'
 import { dagsSuite } from './suite/dags.js'
 import { decisionsSuite } from './suite/decisions.js'
 import { dueRunsSuite } from './suite/due-runs.js'
+import { leftWorkSuite } from './suite/left-work.js'
 import { queueAndClaimSuite } from './suite/queue-and-claim.js'
 import { queueingSuite } from './suite/queueing.js'
 import { retentionSuite } from './suite/retention.js'
@@ -33,6 +34,7 @@ export function storeSuite(name: string, fresh: FreshStore, { inOrder = true } =
     queueAndClaimSuite(fresh, inOrder)
     claimsSuite(fresh)
     waitsSuite(fresh)
+    leftWorkSuite(fresh)
     retentionSuite(fresh)
     slasSuite(fresh)
     triggersSuite(fresh)

@@ -1,7 +1,9 @@
 import type { Instant, Json, JsonObject } from '../../../json.js'
 import { newTaskRun } from '../../../scheduler/core/draft.js'
 import type { Decision, Expansion, TaskChange, TaskRun } from '../../../scheduler/core/model.js'
+import { leavingWork } from '../../../scheduler/store/left-work.js'
 import { raiseAlerts } from './alerts.js'
+import { keepLeftWork } from './left-work.js'
 import { lookAtSlas } from './slas.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
 import { dagSucceeded } from './triggers.js'
@@ -19,8 +21,10 @@ export function applyDecision(
   if (tables.guards('expected_state') && !decision.tasks.every((change) => holds(row, change))) return 'conflict'
   if (tables.guards('recorded_outcome') && !decision.settled.every((end) => isRecorded(tables, runId, end)))
     return 'conflict'
+  const left = leavingWork(decision)
   for (const change of decision.tasks) {
     const task = row.tasks.get(change.taskId)
+    if (task !== undefined && left.includes(change.taskId)) keepLeftWork(tables, task, now)
     if (task !== undefined) applyChange(tables, task, change, now)
   }
   for (const expansion of decision.expand) expandTask(tables, row, expansion, now)
@@ -85,6 +89,7 @@ function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Ins
     row.handle = null
     row.progress = null
   }
+  if (set.state === 'failed' || set.state === 'cancelled') row.handle = null
   if (row.task.generation !== before.generation || set.state === 'deferred') row.woken = null
   else if (before.state === 'deferred' && set.state === 'scheduled') row.woken ??= foundInVain(tables, before)
   if (before.state !== 'running' || set.state === 'running' || !tables.guards('claim_end')) return

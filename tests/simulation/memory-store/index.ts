@@ -6,6 +6,7 @@ import { backfillStore } from './backfills.js'
 import { claimStore } from './claims.js'
 import { dagStore } from './dags.js'
 import type { StoreGuard } from './guards.js'
+import { leftWorkStore } from './left-work.js'
 import { retentionStore } from './retention.js'
 import { runStore } from './runs.js'
 import { slaStore } from './slas.js'
@@ -34,6 +35,7 @@ export function createMemoryStore(
     ...waitStore(tables),
     ...triggerStore(tables),
     ...claimStore(tables),
+    ...leftWorkStore(tables),
     ...lineageStore(tables),
     ...accountStore(tables),
     ...alertStore(tables),

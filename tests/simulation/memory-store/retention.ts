@@ -34,6 +34,7 @@ export function retentionStore(tables: Tables): RetentionStore & ClearStore {
       for (const id of removed) {
         tables.runs.delete(id)
         for (const [key, sla] of tables.slas) if (sla.runId === id) tables.slas.delete(key)
+        for (const [key, { work }] of tables.leftWork) if (work.runId === id) tables.leftWork.delete(key)
         keepWritesOnly(tables, id)
       }
       for (const [id, event] of tables.events) {

@@ -5,6 +5,7 @@ import type { SlaKind } from '../../../scheduler/core/sla.js'
 import type { Dag, Overlap, Problem } from '../../../scheduler/dag/model.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
+import type { LeftWork } from '../../../scheduler/store/left-work-store.js'
 import type { NewSla } from '../../../scheduler/store/sla-store.js'
 import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
 import type { TriggerSource } from '../../../scheduler/store/trigger-store.js'
@@ -142,6 +143,7 @@ export class Tables {
   readonly backfills = new Map<number, BackfillRow>()
   readonly backfillKeys = new Map<string, { id: number; requestHash: string }>()
   readonly looks = new Map<string, LookRow>()
+  readonly leftWork = new Map<string, { work: LeftWork; queue: string; nextTryAt: Instant }>()
   /** by DAG, kind and source */
   readonly sources = new Map<string, SourceRow>()
   /** by DAG, kind, source and key */

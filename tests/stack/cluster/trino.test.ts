@@ -44,6 +44,11 @@ const DAGS = {
   'dags/plain.yaml': dag('plain', {
     sql: { statement: `CREATE OR REPLACE TABLE delta.${into('plain')} AS ${slow(50)}` },
   }),
+  'dags/given_up.yaml': dag('given_up', { sql: { query: slow(600), to: `${MARK}.given_up` }, retries: 0 }),
+  'dags/called_off.yaml': dag('called_off', {
+    sql: { query: slow(600), to: `delta.${MARK}.called_off` },
+    checks: [{ not_null: ['n'] }],
+  }),
   'dags/late.yaml': dag('late', { sql: { query: slow(600), to: `${MARK}.late` }, timeout: '12s', retries: 0 }),
   'dags/shown.yaml': dag('shown', { sql: { query: slow(600), to: `${MARK}.shown` } }),
   'dags/made.yaml': dag('made', { sql: { statement: `CREATE TABLE delta.${MARK}.made (id integer)` } }),
@@ -228,9 +233,39 @@ it('every query ends with its task: at its timeout, and when it is cancelled ami
 async function stagingTables(): Promise<{ made: Set<string>; left: string[] }> {
   const names = (await creating('"_sluice_staging"."s_')).map(({ sql }) => /"_sluice_staging"\."(\w+)"/.exec(sql)?.[1])
   const made = new Set(names.flatMap((name) => name ?? []))
-  const there = await trino.rows('SHOW TABLES FROM iceberg._sluice_staging')
-  return { made, left: there.map(({ Table: name }) => String(name)).filter((name) => made.has(name)) }
+  const there = await Promise.all(
+    ['iceberg', 'delta'].map((catalog) => trino.rows(`SHOW TABLES FROM ${catalog}._sluice_staging`)),
+  )
+  return { made, left: there.flat().flatMap(({ Table: name }) => (made.has(String(name)) ? [String(name)] : [])) }
 }
+
+it('what a dead worker has left is ended when its task is cancelled, or has no retries left', async () => {
+  const [lost, off] = [await cluster.trigger('given_up'), await cluster.trigger('called_off')]
+  const staging = () => creating(`"delta"."_sluice_staging"."s_`, 'RUNNING')
+  await Promise.all([
+    running(into('given_up')),
+    eventually(60_000, async () => ((await staging()).length === 1 ? true : null)),
+  ])
+  signalAll(processTree(worker.pid), 'SIGKILL')
+  await worker.end('SIGKILL')
+  await cluster.call('POST', `/runs/${off}/cancel`, {})
+  worker = await cluster.start('worker', '--slots', '4')
+  const states = await cluster.ended([lost, off], 90_000)
+  expect([states.get(lost), states.get(off)]).toEqual(['failed', 'cancelled'])
+  await noneLeft()
+  expect(await creating(into('given_up'))).toHaveLength(1)
+  expect((await stagingTables()).left).toEqual([])
+  for (const [table, catalog] of [
+    ['given_up', 'iceberg'],
+    ['called_off', 'delta'],
+  ])
+    expect(await trino.rows(`SHOW TABLES FROM ${catalog}.${MARK} LIKE '${table}'`)).toEqual([])
+  const log = await eventually(10_000, async () => {
+    const text = await cluster.text(`/api/v1/runs/${lost}/tasks/load/attempts/1/log`)
+    return text.includes('which nobody goes on with') ? text : null
+  })
+  expect(log).toMatch(/Ending Trino query \w+, which nobody goes on with\./)
+}, 180_000)
 
 it('a worker that is killed amid a query leaves it to the next, which waits for it, finds what it has published, or ends it', async () => {
   const stagedBefore = (await stagingTables()).made.size

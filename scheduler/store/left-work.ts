@@ -1,0 +1,81 @@
+import type { Decision } from '../core/model.js'
+import { isFinal } from '../core/states.js'
+import { type Database, sqlInstant } from './database.js'
+import type { LeftWork, LeftWorkEnd, LeftWorkStore } from './left-work-store.js'
+import { json, jsonInstant } from './rows.js'
+
+/**
+ * Tasks whose outside work no later attempt goes on with. That of an attempt which ended well has ended with it.
+ * @returns their ids; none for the decisions that most tasks end by
+ */
+export function leavingWork({ tasks, settled }: Decision): string[] {
+  const well = new Set(settled.flatMap(({ taskId, result }) => (ENDED_WELL.has(result) ? [taskId] : [])))
+  const leaves = ({ taskId, set }: Decision['tasks'][number]) =>
+    set.generation !== undefined || (isFinal(set.state) && !well.has(taskId))
+  return tasks.filter(leaves).map(({ taskId }) => taskId)
+}
+
+const ENDED_WELL: ReadonlySet<string> = new Set(['success', 'skipped'])
+
+/**
+ * A part of `applyDecision`: keeps the handles of these tasks. The statement sees their rows as they were before.
+ * @param tasks the parameter with their ids
+ * @param now the parameter with the instant
+ */
+export function keepingLeftWork(tasks: string, now: string): string {
+  return `left_behind as (
+  insert into left_work (run_id, task_id, attempt, generation, dag_id, version, queue, handle, next_try_at)
+  select t.run_id, t.task_id, t.attempt, t.generation, t.dag_id, r.version, t.queue, t.handle, ${now}
+  from run join runs r using (run_id) join (select $1::text as run_id, unnest(${tasks}::text[]) as task_id) l using (run_id)
+    join task_runs t on t.run_id = l.run_id and t.task_id = l.task_id
+  where t.handle is not null and t.handle <> 'null'
+  on conflict (run_id, task_id, attempt) do update set generation = excluded.generation, handle = excluded.handle, failures = 0,
+    next_try_at = excluded.next_try_at
+)`
+}
+
+const DUE = `
+with due as materialized (
+  select run_id, task_id, attempt from left_work
+  where next_try_at <= $2 and queue = any($1::text[])
+  order by next_try_at, run_id, task_id, attempt limit $4 for update skip locked
+)
+update left_work l set next_try_at = $3 from due d
+where l.run_id = d.run_id and l.task_id = d.task_id and l.attempt = d.attempt
+returning l.run_id as "runId", l.task_id as "taskId", l.attempt, l.generation, l.dag_id as "dagId", l.version, l.handle, l.failures`
+
+const SETTLE = `
+with settled as materialized (
+  select * from jsonb_to_recordset($1::jsonb) as s("runId" text, "taskId" text, attempt int, "retryAt" timestamptz)
+), gone as (
+  delete from left_work l using settled s
+  where l.run_id = s."runId" and l.task_id = s."taskId" and l.attempt = s.attempt and s."retryAt" is null
+)
+update left_work l set failures = failures + 1, next_try_at = s."retryAt" from settled s
+where l.run_id = s."runId" and l.task_id = s."taskId" and l.attempt = s.attempt and s."retryAt" is not null`
+
+/** Work outside that nobody goes on with, until a worker has ended it. */
+export class LeftWorkQueries implements LeftWorkStore {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async dueLeftWork(
+    queues: readonly string[],
+    { now, leaseMs, limit }: Parameters<LeftWorkStore['dueLeftWork']>[1],
+  ): Promise<LeftWork[]> {
+    const params = [queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
+    return this.#database.query<LeftWork & Record<string, unknown>>(DUE, params)
+  }
+
+  async settleLeftWork(ends: readonly LeftWorkEnd[]): Promise<void> {
+    if (ends.length === 0) return
+    const rows = ends.map(({ retryAt, ...key }) => ({
+      ...key,
+      retryAt: retryAt === null ? null : jsonInstant(retryAt),
+    }))
+    await this.#database.query(SETTLE, [json(rows)])
+  }
+}

@@ -1,0 +1,110 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Json } from '../../../../json.js'
+import type { AttemptOutcome, TaskChange } from '../../../../scheduler/core/model.js'
+import type { Store } from '../../../../scheduler/store/store.js'
+import { claimOne, type FreshStore, LEASE_MS, NO_CHANGE, NOW, outcomeOf, queuedRun } from './subject.js'
+
+export function leftWorkSuite(fresh: FreshStore): void {
+  describe('work that attempts leave outside', () => {
+    let store: Store
+
+    beforeEach(async () => {
+      store = await fresh()
+    })
+
+    /** A task whose attempt saved a handle, ended so, and was decided so. */
+    async function decided(
+      dagId: string,
+      set: TaskChange['set'],
+      { handle = { query: 'q1' }, result = 'lost' }: { handle?: Json; result?: AttemptOutcome['result'] } = {},
+    ): Promise<string> {
+      const runId = await queuedRun(store, dagId, { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      await store.saveHandle(claim, handle, NOW)
+      if (result === 'lost') await store.reapExpired(NOW + LEASE_MS + 1)
+      else await store.recordOutcomes([outcomeOf(claim, { result })], NOW)
+      await decide(runId, { state: 'running', attempt: 1, generation: 1 }, set, result)
+      return runId
+    }
+
+    async function decide(
+      runId: string,
+      expected: TaskChange['expect'],
+      set: TaskChange['set'],
+      result?: AttemptOutcome['result'],
+    ) {
+      const run = await store.run(runId)
+      const decision = {
+        ...NO_CHANGE,
+        tasks: [{ taskId: 'a', expect: expected, set }],
+        settled: result === undefined ? [] : [{ taskId: 'a', attempt: 1, result }],
+      }
+      expect(await store.applyDecision(runId, run?.revision ?? -1, decision, NOW)).toBe('applied')
+    }
+
+    const due = (now = NOW, limit = 10, queues = ['default']) =>
+      store.dueLeftWork(queues, { now, leaseMs: 1000, limit })
+
+    it.each([
+      ['failed for good', { state: 'failed', reason: '' }],
+      ['was cancelled', { state: 'cancelled', reason: '' }],
+      ['was marked', { state: 'success', reason: '' }],
+      ['was cleared', { state: 'none', generation: 2, tries: 0, reason: '' }],
+    ] as const)('is kept with its handle when the task %s while nobody was there to end it', async (_, set) => {
+      const runId = await decided('sales', set, { result: 'lost' })
+      expect(await due()).toEqual([
+        {
+          ...{ runId, taskId: 'a', attempt: 1, generation: 1, dagId: 'sales', version: 'version-of-sales' },
+          ...{ handle: { query: 'q1' }, failures: 0 },
+        },
+      ])
+    })
+
+    it('is what a task cancelled between two attempts has left, too', async () => {
+      const runId = await decided('sales', { state: 'up_for_retry', notBefore: NOW + 60_000, reason: '' })
+      expect(await due()).toEqual([])
+      await decide(runId, { state: 'up_for_retry', attempt: 1, generation: 1 }, { state: 'cancelled', reason: '' })
+      expect(await due()).toMatchObject([{ runId, attempt: 1, handle: { query: 'q1' } }])
+    })
+
+    it('is none after an attempt that ended well, nor without a handle', async () => {
+      await decided('well', { state: 'success', reason: '' }, { result: 'success' })
+      await decided('skipped', { state: 'skipped', reason: '' }, { result: 'skipped' })
+      await decided('nothing', { state: 'failed', reason: '' }, { handle: null })
+      expect(await due()).toEqual([])
+    })
+
+    it('is taken by one worker of its queue at a time, and by another when that says nothing', async () => {
+      const runs = [
+        await decided('sales', { state: 'failed', reason: '' }),
+        await decided('stock', { state: 'cancelled', reason: '' }),
+      ]
+      expect(await due(NOW, 10, ['spark'])).toEqual([])
+      const taken = [...(await due(NOW, 1)), ...(await due(NOW, 1))]
+      expect(taken.map(({ runId }) => runId).sort()).toEqual(runs.sort())
+      expect(await due(NOW + 999)).toEqual([])
+      expect(await due(NOW + 1000)).toHaveLength(2)
+    })
+
+    it('is tried again when it is said to, and forgotten when it has ended', async () => {
+      const runId = await decided('sales', { state: 'failed', reason: '' })
+      const end = { runId, taskId: 'a', attempt: 1 }
+      await store.settleLeftWork([{ ...end, retryAt: NOW + 5000 }])
+      expect(await due(NOW + 4999)).toEqual([])
+      expect(await due(NOW + 5000)).toMatchObject([{ runId, failures: 1 }])
+      await store.settleLeftWork([
+        { ...end, retryAt: null },
+        { ...end, taskId: 'gone', retryAt: null },
+      ])
+      await store.settleLeftWork([{ ...end, retryAt: NOW }])
+      expect(await due(NOW + 60_000)).toEqual([])
+    })
+
+    it('is not given to an attempt any more', async () => {
+      const runId = await decided('sales', { state: 'failed', reason: '' })
+      await decide(runId, { state: 'failed', attempt: 1, generation: 1 }, { state: 'scheduled', reason: '' })
+      await store.queueReady(NOW, 10)
+      expect(await claimOne(store)).toMatchObject({ attempt: 2, handle: null })
+    })
+  })
+}

@@ -1,0 +1,41 @@
+import type { LeftWorkStore } from '../../../scheduler/store/left-work-store.js'
+import type { Tables, TaskRow } from './tables.js'
+
+export function leftWorkStore(tables: Tables): LeftWorkStore {
+  return {
+    async dueLeftWork(queues, { now, leaseMs, limit }) {
+      const due = [...tables.leftWork.values()]
+        .filter(({ queue, nextTryAt }) => queues.includes(queue) && nextTryAt <= now)
+        .sort((a, b) => a.nextTryAt - b.nextTryAt)
+      return due.slice(0, limit).map((row) => {
+        row.nextTryAt = now + leaseMs
+        return { ...row.work }
+      })
+    },
+    async settleLeftWork(ends) {
+      for (const { retryAt, ...key } of ends) {
+        const row = tables.leftWork.get(keyOf(key))
+        if (retryAt === null) tables.leftWork.delete(keyOf(key))
+        else if (row !== undefined) Object.assign(row, { nextTryAt: retryAt, work: oneMoreFailure(row.work) })
+      }
+    },
+  }
+}
+
+/** No attempt will be given the handle of this task any more. */
+export function keepLeftWork(tables: Tables, row: TaskRow, now: number): void {
+  const version = tables.runs.get(row.runId)?.run.version
+  if (row.handle === null || version === undefined) return
+  const { runId, dagId, queue, handle } = row
+  const { taskId, attempt, generation } = row.task
+  const work = { runId, taskId, attempt, generation, dagId, version, handle, failures: 0 }
+  tables.leftWork.set(keyOf(work), { work, queue, nextTryAt: now })
+}
+
+function oneMoreFailure<Work extends { failures: number }>(work: Work): Work {
+  return { ...work, failures: work.failures + 1 }
+}
+
+function keyOf({ runId, taskId, attempt }: { runId: string; taskId: string; attempt: number }): string {
+  return `${runId}/${taskId}/${attempt}`
+}
