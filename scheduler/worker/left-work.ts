@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
@@ -28,6 +29,7 @@ export interface LeftWorkOptions {
   logs: LogStore
   pool: Pick<SlotPool, 'take' | 'release'>
   preparation: Pick<Preparation, 'pinned'>
+  operators: ReadonlyMap<string, Operator>
   queues(): readonly string[]
 }
 
@@ -97,9 +99,9 @@ export class LeftWorkRounds {
 
   /** null when the slot has died or is closed: the lease runs out, and somebody else tries */
   async #ended(work: LeftWork): Promise<LeftEnd | null> {
-    const { clock, pool, preparation } = this.#options
+    const { clock, pool, preparation, operators } = this.#options
     const pinned = await preparation.pinned(work.version, work.taskId)
-    if (pinned === null) return { failure: null, said: [] }
+    if (pinned === null || operators.get(pinned.task.operator)?.end === undefined) return { failure: null, said: [] }
     if (this.#closed) return null
     const token = `end-${randomUUID()}`
     const slot = pool.take(token, 'heavy')

@@ -123,8 +123,8 @@ export class Supervisor {
     this.#looks = (['light', 'heavy'] as const).map(
       (weight) => new Looks({ store, clock, log, pool: this.#pool, weight, queues, woken }),
     )
-    const left = { store, clock, log, logs: this.#logs, pool: this.#pool, preparation: this.#preparation, queues }
-    this.#leftWork = new LeftWorkRounds(left)
+    const parts = { logs: this.#logs, pool: this.#pool, preparation: this.#preparation }
+    this.#leftWork = new LeftWorkRounds({ ...options, ...parts, queues })
     this.#progress = new ProgressWriter(store, clock, log)
     this.#heartbeat = this.#createHeartbeat()
   }

@@ -72,6 +72,16 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     )
   }
 
+  /** The same, and leaves it when all of it has run: what is staged goes with the first attempt here. */
+  const publishedByHand = async (handle: Json): Promise<void> => {
+    await startedByHand(handle)
+    const id = newest(handle)?.queryId ?? ''
+    await until('all has run', 20_000, async () => {
+      const query = await place.trino.control.state(id)
+      return query?.answers === true || query?.state === 'FINISHED'
+    })
+  }
+
   /** An attempt that dies as soon as its publishing query is saved. @returns its handle */
   const lost = async (
     table: string,
@@ -133,7 +143,7 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
 
   it.each(MODES)('finds what the first has published, and writes nothing: $mode', async (one) => {
     const { table, request } = await begun('found', one)
-    const handle = await lost(table, ROW, { ...request, checks: [NOT_NULL] }, startedByHand)
+    const handle = await lost(table, ROW, { ...request, checks: [NOT_NULL] }, publishedByHand)
     const attempt = new Attempt(handle)
     const outcome = await place.write(table, ROW, { ...request, checks: [NOT_NULL], outside: attempt })
     expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsAdded: 1, rowsTotal: one.total } })
@@ -142,15 +152,14 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     expect(await versions(table)).toBe(2)
   })
 
-  it.each(MODES)('waits for a query that still runs: $mode', async (one) => {
+  // the other modes publish what is staged, in a moment
+  it.each(MODES.slice(0, 2))('waits for a query that still runs: $mode', async (one) => {
     const { table, request } = await begun('awaited', one)
-    // what is not staged runs for long as it publishes; what is staged waits for its turn there
     const handle = await lost(table, slowRow, request, startedByHand)
     const attempt = new Attempt(handle)
     const outcome = await place.write(table, slowRow, { ...request, outside: attempt })
     expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsTotal: one.total } })
-    if (one.mode === 'append' || one.mode === 'overwrite')
-      expect(attempt.seen.some((value) => value.step === 'waiting for an earlier attempt')).toBe(true)
+    expect(attempt.seen.some((value) => value.step === 'waiting for an earlier attempt')).toBe(true)
     expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
     expect(await versions(table)).toBe(2)
   })

@@ -23,7 +23,7 @@ const ENDED: LeftEnd = { failure: null, said: [{ level: 'warn', message: 'Ending
 const pinned = { dag: dag('sales', [task('a')]), task: task('a') }
 
 /** A worker's rounds on a store and a slot that a test plays. */
-function rounds(due: LeftWork[][]) {
+function rounds(due: LeftWork[][], ends = true) {
   const clock = new ManualClock()
   const sent: Extract<ToSlot, { kind: 'end' }>[] = []
   const taken: Weight[] = []
@@ -48,6 +48,7 @@ function rounds(due: LeftWork[][]) {
       release: (_slot, token) => void released.push(token),
     },
     preparation: { pinned: async () => pinned },
+    operators: new Map(ends ? [[pinned.task.operator, { end: async () => undefined } as unknown as Operator]] : []),
     queues: () => ['default'],
   })
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -84,6 +85,14 @@ describe('the rounds in which a worker ends what lost attempts have left outside
     await turn()
     expect(settled).toEqual([{ runId, taskId, attempt, retryAt }])
     expect(told).toEqual([expect.stringContaining(`${then}: Trino does not answer.`)])
+    await self.close()
+  })
+
+  it('start no slot for a handle of an operator that has nothing outside', async () => {
+    const { self, taken, settled, turn } = rounds([[WORK]], false)
+    self.request()
+    await turn()
+    expect([taken, settled]).toEqual([[], [{ runId, taskId, attempt, retryAt: null }]])
     await self.close()
   })
 

@@ -67,6 +67,25 @@ const table = () => join(cluster.folder, 'data/lake/bronze/rows')
 const started = () => readdirSync(signs()).filter((name) => name.startsWith('started'))
 const attemptsOf = (run: string) => cluster.call<AttemptShape[]>('GET', `/runs/${run}/tasks/job/attempts`)
 
+/** A job whose driver runs inside the standalone cluster. */
+const insideCluster = (jar: string) =>
+  clusterWith(
+    { master: spark.master, submission_url: spark.submissionUrl, conf: { 'spark.master.rest.enabled': true } },
+    (made) => ({
+      spark_submit: {
+        application: jar,
+        class: 'Work',
+        args: [join(made.folder, 'signs'), join(made.folder, 'data/lake/bronze/rows')],
+        deploy_mode: 'cluster',
+        driver_memory: '512m',
+        executor_memory: '512m',
+        total_executor_cores: 1,
+        conf: { 'spark.ui.enabled': true },
+        writes: ['bronze.rows'],
+      },
+    }),
+  )
+
 describe('a worker that is killed while its Spark job runs', () => {
   it('takes the driver with it; the next attempt submits anew, and each row is there once', async () => {
     const worker = await clusterWith({}, ({ folder }) => ({
@@ -106,22 +125,7 @@ describe('a worker that is killed while its Spark job runs', () => {
   it('leaves a driver inside a standalone cluster alone; the next attempt follows it to its end', async () => {
     const jar = jobJar(sparkFolder)
     await spark.start(sparkFolder)
-    const worker = await clusterWith(
-      { master: spark.master, submission_url: spark.submissionUrl, conf: { 'spark.master.rest.enabled': true } },
-      (made) => ({
-        spark_submit: {
-          application: jar,
-          class: 'Work',
-          args: [join(made.folder, 'signs'), join(made.folder, 'data/lake/bronze/rows')],
-          deploy_mode: 'cluster',
-          driver_memory: '512m',
-          executor_memory: '512m',
-          total_executor_cores: 1,
-          conf: { 'spark.ui.enabled': true },
-          writes: ['bronze.rows'],
-        },
-      }),
-    )
+    const worker = await insideCluster(jar)
     const run = await cluster.trigger('job')
     await eventually(JVM_MS, async () => (started().length === 1 ? true : null))
     const running = (await spark.running()).sort()
@@ -139,5 +143,20 @@ describe('a worker that is killed while its Spark job runs', () => {
     expect(await deltaRows(table())).toHaveLength(1000)
     const { tasks } = await cluster.call<RunShape>('GET', `/runs/${run}`)
     expect(tasks).toMatchObject([{ state: 'success', attempt: 2, tables: [{ table: 'bronze.rows', version: 0 }] }])
+  }, 900_000)
+
+  it('leaves a driver to nobody when its task is cancelled: another worker ends it', async () => {
+    const worker = await insideCluster(join(sparkFolder, 'job.jar'))
+    const run = await cluster.trigger('job')
+    await eventually(JVM_MS, async () => (started().length === 1 ? true : null))
+    signalAll(processTree(worker.pid), 'SIGKILL')
+    await worker.end('SIGKILL')
+    await cluster.call('POST', `/runs/${run}/cancel`, {})
+    await cluster.start('worker')
+    expect((await cluster.ended([run], 120_000)).get(run)).toBe('cancelled')
+    await eventually(20_000, async () => ((await spark.running()).length === 0 ? true : null))
+    expect(await attemptsOf(run)).toMatchObject([{ attempt: 1, result: 'lost' }])
+    const log = await cluster.text(`/api/v1/runs/${run}/tasks/job/attempts/1/log`)
+    expect(log).toMatch(/Ending the driver driver-\S+ in the cluster\./)
   }, 900_000)
 })
