@@ -19,6 +19,8 @@ async function answer(call: Call): Promise<unknown> {
   if (call.kind === 'clear') {
     return embedded.commands.clear(call.run, null, { downstream: false, failedOnly: false }, { user: 'test' })
   }
+  if (call.kind === 'pause') return embedded.commands.pause(call.dag, call.reason, { user: 'test' })
+  if (call.kind === 'resume') return embedded.commands.resume(call.dag, { user: 'test' })
   if (call.kind === 'query') return embedded.database.query(call.sql)
   if (call.kind === 'run') return embedded.store.run(call.run)
   if (call.kind === 'tasks') return embedded.store.taskRuns(call.run)

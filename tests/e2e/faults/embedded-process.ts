@@ -8,6 +8,8 @@ import { eventually } from '../eventually.js'
 
 export type Call =
   | { kind: 'trigger'; dag: string; key: string | null }
+  | { kind: 'pause'; dag: string; reason: string }
+  | { kind: 'resume'; dag: string }
   | { kind: 'cancel' | 'clear' | 'run' | 'tasks' | 'attempts'; run: string }
   | { kind: 'query'; sql: string }
   | { kind: 'slots' | 'memory' | 'close' }
@@ -73,6 +75,14 @@ export class EmbeddedProcess {
   /** The whole run again. */
   async clear(run: string): Promise<void> {
     await this.#call({ kind: 'clear', run })
+  }
+
+  async pause(dag: string, reason: string): Promise<void> {
+    await this.#call({ kind: 'pause', dag, reason })
+  }
+
+  async resume(dag: string): Promise<void> {
+    await this.#call({ kind: 'resume', dag })
   }
 
   /** A statement of the store itself. */

@@ -29,6 +29,13 @@ tasks:
   third: { needs: [second, alone], sql: { query: "SELECT {{ run.id }} AS run, {{ task.id }} AS task", to: faults.markers, mode: append } }
 `
 
+/** What people do is acknowledged too. */
+const PEOPLE = {
+  'dags/asleep.yaml': 'dag: asleep\nmax_active_runs: 50\ntasks: { sleeper: { bash: [sleep, "600"] } }\n',
+  'dags/quick.yaml': 'dag: quick\ntasks: { only: { bash: ["true"] } }\n',
+  'dags/aside.yaml': 'dag: aside\nschedule: "@yearly"\ntasks: { only: { bash: ["true"] } }\n',
+}
+
 let folder: string
 let sluice: EmbeddedProcess | null = null
 
@@ -49,16 +56,41 @@ describe('SIGKILL at random moments', () => {
   it(`of slots, of the main process and of all: ${KILLS} times nothing acknowledged is lost and no row is doubled`, async () => {
     const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000)
     const random = new Prng(seed)
-    writeProject(folder, { 'dags/markers.yaml': MARKERS })
+    writeProject(folder, { 'dags/markers.yaml': MARKERS, ...PEOPLE })
     sluice = await EmbeddedProcess.start(folder, 3)
     const acknowledged = [await sluice.trigger('markers')]
     expect(await sluice.finished(acknowledged[0] ?? '')).toBe('success')
+    const quick = await sluice.trigger('quick')
+    expect(await sluice.finished(quick)).toBe('success')
+    const cancelled: string[] = []
+    let clearedAt = 0
+    let paused = ''
+    /** One after the other of what people do, beside the runs. */
+    const act = async (on: EmbeddedProcess, count: number) => {
+      if (count % 3 === 0) {
+        const run = await on.trigger('asleep')
+        await on.cancel(run)
+        cancelled.push(run)
+      } else if (count % 3 === 1) {
+        clearedAt = Date.now()
+        await on.clear(quick)
+      } else if (paused === '') {
+        await on.pause('aside', `round ${count}`)
+        paused = `round ${count}`
+      } else {
+        await on.resume('aside')
+        paused = ''
+      }
+    }
     for (let count = 0; count < KILLS; count += 1) {
       const published = nextCommit()
       acknowledged.push(await sluice.trigger('markers'))
+      await act(sluice, count)
       if (count % 4 === 0) {
         await delay(random.int(0, LONGEST_WAIT_MS))
-        kill(random.pick(await sluice.slots()), 'SIGKILL')
+        // by turns a slot, and whatever runs below: a task's program, a shell that waits for one
+        const below = count % 8 === 0 ? await sluice.slots() : descendants(sluice.pid)
+        kill(random.pick(below), 'SIGKILL')
         continue
       }
       let below = descendants(sluice.pid)
@@ -72,8 +104,16 @@ describe('SIGKILL at random moments', () => {
       await sluice.kill()
       sluice = await EmbeddedProcess.start(folder, 3)
       expect(below.filter(isAlive), `seed ${seed}: the next start leaves nothing of its predecessor`).toEqual([])
+      const [dag] = await sluice.query(`select paused, pause_reason from dags where dag_id = 'aside'`)
+      expect(dag, `seed ${seed}`).toMatchObject(
+        paused === '' ? { paused: false } : { paused: true, pause_reason: expect.stringContaining(paused) },
+      )
     }
     for (const run of acknowledged) expect(await sluice.finished(run), `seed ${seed}, ${run}`).toBe('success')
+    for (const run of cancelled) expect(await sluice.finished(run), `seed ${seed}, ${run}`).toBe('cancelled')
+    expect(await sluice.finished(quick)).toBe('success')
+    const { only } = await sluice.tasks(quick)
+    expect(only?.startedAt, `seed ${seed}: cleared, and not run again`).toBeGreaterThanOrEqual(clearedAt)
     const rows = await deltaRows(table())
     const expected = acknowledged.flatMap((run) => ['first', 'second', 'third'].map((task) => `${run} ${task}`))
     expect(rows.map(({ run, task }) => `${run} ${task}`).sort(), `seed ${seed}`).toEqual(expected.sort())
