@@ -19,6 +19,9 @@ export interface TimeScale {
   nowUtc: string
 }
 
+/** pixels that a character of a label takes at most */
+const CHARACTER = 7
+
 /** The scale of a run: from its start to its end, or to a little after now. */
 export function timeScale(run: { from: Instant; to: Instant; live: boolean }, timezone: string): TimeScale {
   const span = Math.max(1, run.to - run.from)
@@ -31,8 +34,9 @@ export function timeScale(run: { from: Instant; to: Instant; live: boolean }, ti
     const x = Math.floor(at * perMs) + 0.5
     ticks.push({ x, ...tickLabel(run.from + at, at, step, timezone) })
   }
+  const whole = ticks.filter((tick) => tick.x + Math.max(tick.label.length, tick.utc.length) * CHARACTER <= GANTT.width)
   const clear =
-    nowX === null ? ticks : ticks.filter((tick) => tick.x + GANTT.labelWidth - 8 < nowX || tick.x > nowX + 44)
+    nowX === null ? whole : whole.filter((tick) => tick.x + GANTT.labelWidth - 8 < nowX || tick.x > nowX + 44)
   return {
     from: run.from,
     perMs,
