@@ -17,6 +17,8 @@ const TRIES = 5
 const PREPARED_AT_MOST = 400
 /** `server_version_num` of the oldest server whose SQL the store's statements are. */
 const OLDEST_VERSION = 150_000
+/** No such role or another password (28), no such database (3D000), or one that the role may not enter (42501). */
+const DENIED = /^(28...|3D000|42501)$/
 
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -43,7 +45,10 @@ export class PostgresDatabase implements Database {
     pool.on('error', () => undefined)
   }
 
-  /** @throws SluiceError UNREACHABLE when the server does not answer, STORE_TOO_OLD when it is older than PostgreSQL 15 */
+  /**
+   * @throws SluiceError UNREACHABLE when the server does not answer, CONNECTION_DENIED when it does not let the role into the
+   *   database, STORE_TOO_OLD when it is older than PostgreSQL 15
+   */
   static async open(
     url: string,
     options: { connections?: number; searchPath?: string } = {},
@@ -59,7 +64,7 @@ export class PostgresDatabase implements Database {
     const { host } = new URL(url)
     try {
       const version = await database.#version().catch((error: unknown) => {
-        throw new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
+        throw notEntered(host, error)
       })
       if (version.number >= OLDEST_VERSION) return database
       const message = `The store at ${host} is PostgreSQL ${version.name}; expected version 15 or newer.`
@@ -166,4 +171,14 @@ export class PostgresDatabase implements Database {
       }
     }
   }
+}
+
+function notEntered(host: string, error: unknown): SluiceError {
+  const refusal = error instanceof Error ? error.cause : undefined
+  const code = refusal instanceof Error && 'code' in refusal ? String(refusal.code) : ''
+  if (!DENIED.test(code))
+    return new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
+  const message = `The store at ${host} cannot be entered: ${messageOf(refusal)}.`
+  const hint = 'Check user, password and database of `store` in sluice.yaml; the password may also be in PGPASSWORD.'
+  return new SluiceError('CONNECTION_DENIED', message, { cause: error, hint, retryable: false })
 }

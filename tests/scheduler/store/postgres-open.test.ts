@@ -37,18 +37,23 @@ function value(text: string): Buffer {
   return Buffer.concat([int32(text.length), Buffer.from(text)])
 }
 
-/** A server that lets everybody in, and answers whatever it is asked with its version. */
-async function serverOf(number: number, name: string): Promise<string> {
+/** A server that answers whatever it is asked with its version. */
+function serverOf(number: number, name: string): Promise<string> {
   const row = [
     ...[message('1'), message('2'), message('T', int16(2), field('number', INT4), field('name', TEXT))],
     ...[message('D', int16(2), value(String(number)), value(name)), message('C', 'SELECT 1'), READY],
   ]
+  return listening(Buffer.concat([message('R', int32(0)), READY]), Buffer.concat(row))
+}
+
+/** @param welcome what it says to each client, whoever it is */
+async function listening(welcome: Buffer, answer: Buffer): Promise<string> {
   server = createServer((socket) => {
     let welcomed = false
     socket.on('data', (chunk) => {
-      if (!welcomed) socket.write(Buffer.concat([message('R', int32(0)), READY]))
+      if (!welcomed) socket.write(welcome)
       // the client has asked once it says Sync
-      else if (chunk.subarray(-5).equals(message('S'))) socket.write(Buffer.concat(row))
+      else if (chunk.subarray(-5).equals(message('S'))) socket.write(answer)
       welcomed = true
     })
     socket.on('error', () => undefined)
@@ -64,6 +69,25 @@ it('refuses a server older than PostgreSQL 15, and says which version it found',
     message: `The store at ${new URL(url).host} is PostgreSQL 14.19 (Debian 14.19-1); expected version 15 or newer.`,
     retryable: false,
   })
+})
+
+it.each([
+  ['28P01', 'password authentication failed for user "sluice"'],
+  ['3D000', 'database "sluice" does not exist'],
+  ['42501', 'permission denied for database "sluice"'],
+])('says what a server said that lets nobody in: %s', async (code, said) => {
+  const fields = ['SFATAL', 'VFATAL', `C${code}`, `M${said}`, '']
+  const url = await listening(message('E', ...fields), Buffer.alloc(0))
+  await expect(PostgresDatabase.open(url)).rejects.toMatchObject({
+    code: 'CONNECTION_DENIED',
+    message: `The store at ${new URL(url).host} cannot be entered: ${said}.`,
+  })
+})
+
+it('takes a server that is still starting for one that does not answer yet', async () => {
+  const fields = ['SFATAL', 'VFATAL', 'C57P03', 'Mthe database system is starting up', '']
+  const url = await listening(message('E', ...fields), Buffer.alloc(0))
+  await expect(PostgresDatabase.open(url)).rejects.toMatchObject({ code: 'UNREACHABLE' })
 })
 
 it('takes PostgreSQL 15', async () => {
