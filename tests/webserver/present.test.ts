@@ -85,7 +85,7 @@ describe('the bars of a task', () => {
   const scale = timeScale({ from: NOW, to: NOW + 10_000, live: false }, 'UTC')
 
   it('names no instant whose name would not fit any more', () => {
-    const { ticks, tickPath } = timeScale({ from: NOW, to: NOW + 8_200, live: false }, 'America/New_York')
+    const { ticks, tickPath } = timeScale({ from: NOW, to: NOW + 8_300, live: false }, 'America/New_York')
     expect(ticks.map(({ label }) => label)).toEqual([expect.stringMatching(/^\d/), '+2 s', '+4 s', '+6 s'])
     expect(tickPath.match(/M/g)).toHaveLength(5)
   })
