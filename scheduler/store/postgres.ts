@@ -42,7 +42,10 @@ export class PostgresDatabase implements Database {
   private constructor(pool: pg.Pool) {
     this.#pool = pool
     // A connection that breaks while idle is replaced by the pool; the next statement tells if the server is away.
-    pool.on('error', () => undefined)
+    pool.on('error', ignored)
+    // One that breaks in use tells the statement under way, and by an event too, perhaps in the same breath in which the pool
+    // hands it out: a server that shuts down ends connections it has just opened. A listener added after that would be too late.
+    pool.on('connect', (client) => client.on('error', ignored))
   }
 
   /**
@@ -108,7 +111,6 @@ export class PostgresDatabase implements Database {
    */
   async session(): Promise<Session & { release(): void }> {
     const client = await this.#pool.connect()
-    client.on('error', ignored)
     return {
       query: async <Row extends SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> => {
         try {
@@ -132,11 +134,8 @@ export class PostgresDatabase implements Database {
 
   async #transact(pipeline: readonly PipelinedStatement[]): Promise<SqlRow[][]> {
     const client = await this.#pool.connect()
-    // A server that goes away tells a connection in use by an event as well; the statement under way tells us.
-    client.on('error', ignored)
     try {
       const results = await pipelined(client, pipeline)
-      client.off('error', ignored)
       client.release()
       return results
     } catch (error) {

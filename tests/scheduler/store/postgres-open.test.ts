@@ -37,18 +37,30 @@ function value(text: string): Buffer {
   return Buffer.concat([int32(text.length), Buffer.from(text)])
 }
 
-/** A server that answers whatever it is asked with its version. */
-function serverOf(number: number, name: string): Promise<string> {
-  const row = [
-    ...[message('1'), message('2'), message('T', int16(2), field('number', INT4), field('name', TEXT))],
-    ...[message('D', int16(2), value(String(number)), value(name)), message('C', 'SELECT 1'), READY],
-  ]
-  return listening(Buffer.concat([message('R', int32(0)), READY]), Buffer.concat(row))
+const WELCOME = Buffer.concat([message('R', int32(0)), READY])
+
+function fatal(code: string, said: string): Buffer {
+  return message('E', 'SFATAL', 'VFATAL', `C${code}`, `M${said}`, '')
 }
 
-/** @param welcome what it says to each client, whoever it is */
-async function listening(welcome: Buffer, answer: Buffer): Promise<string> {
+/** The answer to a look for the version. */
+function versionAnswer(number: number, name: string): Buffer {
+  return Buffer.concat([
+    ...[message('1'), message('2'), message('T', int16(2), field('number', INT4), field('name', TEXT))],
+    ...[message('D', int16(2), value(String(number)), value(name)), message('C', 'SELECT 1'), READY],
+  ])
+}
+
+/** A server that answers whatever it is asked with its version. */
+function serverOf(number: number, name: string): Promise<string> {
+  return listening([WELCOME], versionAnswer(number, name))
+}
+
+/** @param welcomes what it says to each client, whoever it is, and to those after the last */
+async function listening(welcomes: Buffer[], answer: Buffer): Promise<string> {
+  let clients = 0
   server = createServer((socket) => {
+    const welcome = welcomes[Math.min(clients++, welcomes.length - 1)] ?? WELCOME
     let welcomed = false
     socket.on('data', (chunk) => {
       if (!welcomed) socket.write(welcome)
@@ -76,8 +88,7 @@ it.each([
   ['3D000', 'database "sluice" does not exist'],
   ['42501', 'permission denied for database "sluice"'],
 ])('says what a server said that lets nobody in: %s', async (code, said) => {
-  const fields = ['SFATAL', 'VFATAL', `C${code}`, `M${said}`, '']
-  const url = await listening(message('E', ...fields), Buffer.alloc(0))
+  const url = await listening([fatal(code, said)], Buffer.alloc(0))
   await expect(PostgresDatabase.open(url)).rejects.toMatchObject({
     code: 'CONNECTION_DENIED',
     message: `The store at ${new URL(url).host} cannot be entered: ${said}.`,
@@ -85,9 +96,19 @@ it.each([
 })
 
 it('takes a server that is still starting for one that does not answer yet', async () => {
-  const fields = ['SFATAL', 'VFATAL', 'C57P03', 'Mthe database system is starting up', '']
-  const url = await listening(message('E', ...fields), Buffer.alloc(0))
+  const url = await listening([fatal('57P03', 'the database system is starting up')], Buffer.alloc(0))
   await expect(PostgresDatabase.open(url)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+})
+
+it('survives a server that ends a connection in the breath in which it opens it', async () => {
+  const ended = Buffer.concat([WELCOME, fatal('57P01', 'terminating connection due to administrator command')])
+  const database = await PostgresDatabase.open(await listening([WELCOME, ended], versionAnswer(150_000, '15.0')))
+  // the first connection is taken, so that each of these asks for one of its own
+  const session = await database.session()
+  const failed = { code: 'STORE_FAILED' }
+  await expect(database.transaction([{ sql: 'select 1', params: [] }])).rejects.toMatchObject(failed)
+  await expect((await database.session()).query('select 1')).rejects.toMatchObject(failed)
+  session.release()
 })
 
 it('takes PostgreSQL 15', async () => {
