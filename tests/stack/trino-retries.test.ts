@@ -174,7 +174,8 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
   })
 
   it('finds a new table that lasts, whatever becomes of the query that made it', async () => {
-    const handle = await lost('lasting', ROW, { token: 'lasting', mode: 'append' }, startedByHand)
+    published(await place.write('before', ROW)) // makes the schema
+    const handle = await lost('lasting', ROW, { token: 'lasting', mode: 'append' }, publishedByHand)
     const set = { token: 'lasting', mode: 'append' as const, outside: new Attempt(handle) }
     expect((await place.write('lasting', ROW, set)).outcome).toBe('already_published')
     // as Trino does itself when nobody has fetched the answer for five minutes
