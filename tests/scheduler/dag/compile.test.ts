@@ -66,7 +66,7 @@ tasks:
   b:
     needs: [first]
     bash: x
-    when: "{{ run.id }} != ''"
+    when: run.id != ''
     trigger_rule: all_done
     retries: 7
     retry_delay: 3s
@@ -82,7 +82,7 @@ tasks:
 `)
     expect(dag.tasks[1]).toMatchObject({
       needs: ['first'],
-      when: "{{ run.id }} != ''",
+      when: "run.id != ''",
       triggerRule: 'all_done',
       retries: 7,
       retryDelayMs: 3_000,
