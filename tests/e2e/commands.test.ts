@@ -203,6 +203,15 @@ describe('commands on a running Sluice', () => {
     expect((await project.json<RunListEntry[]>('runs')).map((entry) => entry.run)).toContain(run)
   })
 
+  it('query as CSV and on a connection by its name', async () => {
+    const sql = `select 1 as one, 'a,"b' as text`
+    const { stdout } = await project.sluice('query', sql, '--format', 'csv', '--connection', 'lakehouse')
+    expect(stdout).toBe('one,text\n1,"a,""b"\n')
+    const { code, stderr } = await project.sluice('query', sql, '--connection', 'nowhere')
+    expect(code).toBe(1)
+    expect(stderr).toContain('There is no connection nowhere')
+  })
+
   it('mark and clear', async () => {
     const { run } = await project.json<{ run: string }>('trigger', 'broken')
     expect((await ended(run)).state).toBe('failed')

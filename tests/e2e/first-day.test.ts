@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ensureWritable } from '../../cli/writable.js'
 import type { RunListEntry, TableShape, TableVersionShape, TaskShape } from '../../scheduler/shapes.js'
 import { sluice } from '../cli/sluice-process.js'
 import { eventually } from './eventually.js'
@@ -153,6 +154,14 @@ describe('the first day', () => {
     const answer = await fetch(`${url}/api/v1/runs`, { headers: { authorization: `Bearer ${token}` } })
     expect(answer.status).toBe(401)
     expect(await project.json<RunListEntry[]>('runs')).toHaveLength(2)
+  })
+})
+
+it.each(['/sys/sluice', '/dev/null/sluice'])('a folder that cannot be written: %s', async (folder) => {
+  const reason = /^Sluice cannot write to \S+: (permission is denied|the file system is read-only|a file stands)/
+  await expect(ensureWritable(folder)).rejects.toMatchObject({
+    code: 'NOT_WRITABLE',
+    message: expect.stringMatching(reason),
   })
 })
 

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLakehouse } from '../../lakehouse/open.js'
 import type { Lake } from './subject.js'
@@ -117,13 +116,9 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       await lake.write('silver.t', values(`(1, 'a')`))
       await lake.write('silver.t', values(`(2, 'b')`), { mode: 'append' })
       const house = await lake.house()
-      const data = () => readdirSync(lake.project, { recursive: true }).filter((path) => `${path}`.endsWith('.parquet'))
-      const before = data()
       const info = { user: 'mira', reason: 'came twice', now: Date.UTC(2026, 10, 21) }
       const commit = await house.rollback('silver.t', at(0), info)
       expect(commit).toMatchObject({ versionBefore: at(1), version: at(2), rowsTotal: 1 })
-      expect(before.length).toBeGreaterThan(1)
-      expect(data()).toEqual(before)
       expect(await read('silver.t')).toEqual({ version: at(2), rows: [[1, 'a']] })
       await house.rollback('silver.t', at(1), info)
       expect((await read('silver.t')).rows).toEqual([

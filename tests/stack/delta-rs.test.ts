@@ -69,6 +69,23 @@ describe('delta-rs reads what Sluice writes', () => {
     expect(read('silver.p', 'id', 1).rows.map((row) => row.id)).toEqual([1, 2, 3, 10])
   })
 
+  it('what a second overwrite and replaced partitions have left, and no row more', async () => {
+    const rows = (...list: string[]) => `select * from (values ${list.join(', ')}) as t(id, part)`
+    await lake.write('silver.o', rows(`(1, 'a')`, `(2, 'b')`))
+    await lake.write('silver.o', 'select 3::bigint as id, 1.5::double as price')
+    expect(read('silver.o', 'id')).toMatchObject({ version: 1, rows: [{ id: 3, price: 1.5 }] })
+    const parted = { partitionBy: ['part'] }
+    await lake.write('silver.r', rows(`(1, 'a')`, `(2, 'a')`, `(3, 'b')`, `(4, null)`), parted)
+    const replaced = { ...parted, mode: 'replace_partitions' as const }
+    await lake.write('silver.r', rows(`(5, 'a')`, `(6, null)`), replaced)
+    expect(read('silver.r', 'id').rows.map(({ id, part }) => [id, part])).toEqual([
+      [3, 'b'],
+      [5, 'a'],
+      [6, null],
+    ])
+    expect(read('silver.r', 'id', 0).rows.map(({ id }) => id)).toEqual([1, 2, 3, 4])
+  })
+
   it('a table of one row per commit, as many as were acknowledged', async () => {
     for (let index = 0; index < 30; index++) {
       await lake.write('silver.marks', `select ${index}::bigint as n`, { mode: 'append', token: `mark/${index}` })
