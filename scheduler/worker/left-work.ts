@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
@@ -10,6 +9,7 @@ import type { LogStore } from './log-store.js'
 import type { Preparation } from './preparation.js'
 import type { LeftEnd } from './protocol.js'
 import type { SlotPool } from './slot-pool.js'
+import { SlotRequests } from './slot-requests.js'
 
 /** Between two rounds; the store is asked once in each. */
 const EVERY_MS = 4_000
@@ -40,12 +40,13 @@ export interface LeftWorkOptions {
 export class LeftWorkRounds {
   readonly #options: LeftWorkOptions
   readonly #rounds = new SingleFlight(() => this.#round())
-  readonly #answers = new Map<string, (end: LeftEnd | null) => void>()
+  readonly #requests: SlotRequests<LeftEnd>
   #forget: () => void = () => undefined
   #closed = false
 
   constructor(options: LeftWorkOptions) {
     this.#options = options
+    this.#requests = new SlotRequests(options)
   }
 
   /** There may be something to end; from now on it is looked for at its pace. */
@@ -54,19 +55,19 @@ export class LeftWorkRounds {
   }
 
   heard(token: string, end: LeftEnd): void {
-    this.#answers.get(token)?.(end)
+    this.#requests.heard(token, end)
   }
 
   /** the slot that had these tokens is gone */
   gone(tokens: Iterable<string>): void {
-    for (const token of tokens) this.#answers.get(token)?.(null)
+    this.#requests.gone(tokens)
   }
 
   /** takes up nothing more; what is under way is left to its lease */
   async close(): Promise<void> {
     this.#closed = true
     this.#forget()
-    for (const answer of this.#answers.values()) answer(null)
+    this.#requests.drop()
     await this.#rounds.idle()
   }
 
@@ -99,22 +100,13 @@ export class LeftWorkRounds {
 
   /** null when the slot has died or is closed: the lease runs out, and somebody else tries */
   async #ended(work: LeftWork): Promise<LeftEnd | null> {
-    const { clock, pool, preparation, operators } = this.#options
+    const { preparation, operators } = this.#options
     const pinned = await preparation.pinned(work.version, work.taskId)
     if (pinned === null || operators.get(pinned.task.operator)?.end === undefined) return { failure: null, said: [] }
     if (this.#closed) return null
-    const token = `end-${randomUUID()}`
-    const slot = pool.take(token, 'heavy')
-    let forget: () => void = () => undefined
-    const answered = new Promise<LeftEnd | null>((resolve) => {
-      this.#answers.set(token, resolve)
-      forget = clock.at(clock.now() + ANSWER_MS, () => resolve({ failure: 'no answer came', said: [] }))
-    })
-    slot.send({ kind: 'end', token, left: { work, ...pinned } })
-    const end = await answered
-    forget()
-    this.#answers.delete(token)
-    pool.release(slot, token)
+    const late = { failure: 'no answer came', said: [] }
+    const left = { work, ...pinned }
+    const end = await this.#requests.ask('heavy', (token) => ({ kind: 'end', token, left }), ANSWER_MS, late)
     return this.#closed ? null : end
   }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Weight } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
@@ -6,6 +5,7 @@ import { SingleFlight } from '../loop/single-flight.js'
 import type { Store } from '../store/store.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
 import type { SlotPool } from './slot-pool.js'
+import { SlotRequests } from './slot-requests.js'
 
 /** Looks of one message: more is another round. What needs an engine has its turn by itself, as one may take long. */
 const BATCH: Record<Weight, number> = { light: 500, heavy: 1 }
@@ -39,12 +39,13 @@ export interface LooksOptions {
 export class Looks {
   readonly #options: LooksOptions
   readonly #passes = new SingleFlight(() => this.#pass())
-  readonly #answers = new Map<string, (results: LookResult[] | null) => void>()
+  readonly #requests: SlotRequests<LookResult[]>
   #forget: () => void = () => undefined
   #closed = false
 
   constructor(options: LooksOptions) {
     this.#options = options
+    this.#requests = new SlotRequests(options)
   }
 
   /** something may be due */
@@ -53,19 +54,19 @@ export class Looks {
   }
 
   heard(token: string, results: LookResult[]): void {
-    this.#answers.get(token)?.(results)
+    this.#requests.heard(token, results)
   }
 
   /** the slot that had these tokens is gone */
   gone(tokens: Iterable<string>): void {
-    for (const token of tokens) this.#answers.get(token)?.(null)
+    this.#requests.gone(tokens)
   }
 
   /** takes up nothing more; what is under way counts for nothing */
   async close(): Promise<void> {
     this.#closed = true
     this.#forget()
-    for (const answer of this.#answers.values()) answer(null)
+    this.#requests.drop()
     await this.#passes.idle()
   }
 
@@ -98,19 +99,13 @@ export class Looks {
   }
 
   async #lookAt(looks: readonly DueLook[]): Promise<void> {
-    const { store, clock, pool, weight, woken } = this.#options
-    const token = `look-${randomUUID()}`
-    const slot = pool.take(token, weight)
-    let forget: () => void = () => undefined
-    const answered = new Promise<LookResult[] | null>((resolve) => {
-      this.#answers.set(token, resolve)
-      forget = clock.at(clock.now() + ANSWER_MS, () => resolve(null))
-    })
-    slot.send({ kind: 'look', token, looks: [...looks] })
-    const results = await answered
-    forget()
-    this.#answers.delete(token)
-    pool.release(slot, token)
+    const { store, clock, weight, woken } = this.#options
+    const results = await this.#requests.ask(
+      weight,
+      (token) => ({ kind: 'look', token, looks: [...looks] }),
+      ANSWER_MS,
+      null,
+    )
     if (results === null || this.#closed) return
     const runs = await store.recordLooks(results, clock.now())
     if (runs.length > 0) woken(runs)
