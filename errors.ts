@@ -197,3 +197,8 @@ export function isSluiceError(error: unknown, code?: ErrorCode): error is Sluice
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** The code of what the operating system or a server refused by, such as `ENOENT` or `57P01`; empty for anything else. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

@@ -17,3 +17,8 @@ export function isoInstant(instant: Instant): string {
 export function isoInstantOrNull(instant: Instant | null): string | null {
   return instant === null ? null : isoInstant(instant)
 }
+
+/** Whether a value is a JSON object, or a map of a YAML document; null and arrays are none. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

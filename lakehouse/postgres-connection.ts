@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import type { ClientConfig } from 'pg'
-import { messageOf, SluiceError } from '../errors.js'
+import { codeOf, messageOf, SluiceError } from '../errors.js'
 import type { NamedConnection, PostgresConnection } from './config.js'
 
 const CONNECT_MS = 10_000
@@ -37,7 +37,7 @@ export function postgresClientConfig({ name, config }: NamedConnection, project:
 export function postgresError(error: unknown, { name, config }: NamedConnection, doing: string): unknown {
   if (error instanceof SluiceError || !(error instanceof Error)) return error
   const { host, port = 5432 } = config as PostgresConnection
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = codeOf(error)
   const at = `${host}:${port} (connection ${name})`
   if (NETWORK.test(code) || /^(timeout expired|Connection terminated)/.test(error.message)) {
     return new SluiceError('UNREACHABLE', `PostgreSQL at ${at} cannot be reached: ${code || error.message}.`, {

@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import type { Json, JsonObject, JsonSchema } from '../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.js'
 import { CONFIG_SCHEMA, CONNECTION_SCHEMAS, LATER } from './config-schema.js'
-import { isMap, phrase } from './dag/phrases.js'
+import { phrase } from './dag/phrases.js'
 import { didYouMean, listed } from './dag/suggest.js'
 import type { Path } from './dag/tree.js'
 import { namesSecret } from './secrets.js'
@@ -65,7 +65,7 @@ function told(error: ErrorObject, parent: Path): ConfigProblem {
   if (error.keyword === 'additionalProperties') return unknownKey(path, String(error.params.additionalProperty), error)
   if (error.keyword === 'propertyNames') {
     const name = String(error.params.propertyName)
-    const wanted = isMap(error.schema) ? String(error.schema['x-expects']) : 'another form'
+    const wanted = isObject(error.schema) ? String(error.schema['x-expects']) : 'another form'
     return {
       path: [...path, name],
       at: 'key',
@@ -88,7 +88,7 @@ function unknownKey(parent: Path, key: string, error: ErrorObject): ConfigProble
   const place = parent[0] === 'catalogs' ? `catalogs.*.${key}` : path.join('.')
   if (LATER.keys.has(place)) return notYet(path, 'key', `\`${path.join('.')}\` is`)
   const properties =
-    isMap(error.parentSchema) && isMap(error.parentSchema.properties) ? error.parentSchema.properties : {}
+    isObject(error.parentSchema) && isObject(error.parentSchema.properties) ? error.parentSchema.properties : {}
   const accepted = Object.keys(properties)
   const message = `unknown key \`${key.slice(0, 100)}\`; accepted are ${listed(accepted, 'and')}`
   return { path, at: 'key', message, hint: didYouMean(key, accepted) }
@@ -104,9 +104,9 @@ function notYet(path: Path, at: 'key' | 'value', what: string): ConfigProblem {
 }
 
 function connectionProblems(document: JsonObject): ConfigProblem[] {
-  if (!isMap(document.connections)) return []
+  if (!isObject(document.connections)) return []
   return Object.entries(document.connections).flatMap(([name, connection]) => {
-    if (!isMap(connection) || typeof connection.type !== 'string') return []
+    if (!isObject(connection) || typeof connection.type !== 'string') return []
     const path = ['connections', name]
     const { type } = connection
     const schema = Object.hasOwn(CONNECTION_SCHEMAS, type) ? CONNECTION_SCHEMAS[type] : undefined
@@ -121,11 +121,11 @@ function connectionProblems(document: JsonObject): ConfigProblem[] {
 
 /** A location in a bucket needs the connection that leads there. */
 function locationProblems(document: JsonObject): ConfigProblem[] {
-  const connections = isMap(document.connections) ? document.connections : {}
-  const catalogs = isMap(document.catalogs) ? Object.entries(document.catalogs) : []
+  const connections = isObject(document.connections) ? document.connections : {}
+  const catalogs = isObject(document.catalogs) ? Object.entries(document.catalogs) : []
   const places = catalogs.map(([name, catalog]): [Path, unknown] => [['catalogs', name], catalog])
   return [...places, [['logs'], document.logs] as [Path, unknown]].flatMap(([path, place]) => {
-    if (!isMap(place) || typeof place.location !== 'string') return []
+    if (!isObject(place) || typeof place.location !== 'string') return []
     const { location, connection } = place
     if (typeof connection === 'string') {
       const problem = connectionOfType('s3', connection, [...path, 'connection'], connections)
@@ -139,11 +139,11 @@ function locationProblems(document: JsonObject): ConfigProblem[] {
 
 /** What alerts are sent with must be there. */
 function alertProblems({ alerts, connections }: JsonObject): ConfigProblem[] {
-  if (!isMap(alerts)) return []
-  const known = isMap(connections) ? connections : {}
+  if (!isObject(alerts)) return []
+  const known = isObject(connections) ? connections : {}
   const check = (type: string, name: unknown, path: Path) =>
     typeof name === 'string' ? (connectionOfType(type, name, path, known) ?? []) : []
-  const mail = isMap(alerts.email) ? alerts.email.connection : undefined
+  const mail = isObject(alerts.email) ? alerts.email.connection : undefined
   return [
     check('smtp', mail, ['alerts', 'email', 'connection']),
     check('webhook', alerts.webhook, ['alerts', 'webhook']),
@@ -158,7 +158,7 @@ function connectionOfType(type: string, name: string, path: Path, connections: o
     const message = `${place} names the connection \`${name.slice(0, 100)}\`, which does not exist`
     return { path, at: 'value', message, hint: didYouMean(name, Object.keys(connections)) }
   }
-  if (isMap(found) && found.type === type) return null
+  if (isObject(found) && found.type === type) return null
   return { path, at: 'value', message: `${place} must name a connection of type ${type}`, hint: '' }
 }
 
@@ -167,7 +167,7 @@ function placeProblems(document: JsonObject): ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const visit = (value: Json | undefined, path: Path): void => {
     if (Array.isArray(value)) for (const [index, item] of value.entries()) visit(item, [...path, index])
-    else if (isMap(value)) for (const [key, item] of Object.entries(value)) visit(item as Json, [...path, key])
+    else if (isObject(value)) for (const [key, item] of Object.entries(value)) visit(item as Json, [...path, key])
     else if (typeof value === 'string') problems.push(...textProblems(value, path))
   }
   visit(document, [])

@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseDuration } from '../duration.js'
 import { SluiceError } from '../errors.js'
-import type { Json, JsonObject } from '../json.js'
+import { isObject, type Json, type JsonObject } from '../json.js'
 import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
 import type { AlertsConfig, Config } from './config.js'
 import { type ConfigProblem, configProblems } from './config-problems.js'
 import { guardBytes, type TextProblem } from './dag/guard.js'
 import type { EarlyWarning } from './dag/model.js'
 import { parseYaml } from './dag/parse.js'
-import { isMap } from './dag/phrases.js'
 import { EARLY_WARNING_DEFAULT } from './dag/sla-schema.js'
 
 const FILE = 'sluice.yaml'
@@ -64,7 +63,7 @@ function readDocument(path: string): WrittenConfig {
   const parsed = parseYaml(guarded.text)
   if ('problems' in parsed) throw invalid(parsed.problems)
   const { yaml } = parsed
-  if (!isMap(yaml.value)) {
+  if (!isObject(yaml.value)) {
     const hint = 'for example `pools: { default: 8 }`'
     throw invalid([{ line: 1, column: 1, message: 'the file must hold a map of keys', hint }])
   }
@@ -92,7 +91,7 @@ function merged(base: JsonObject, written: JsonObject): JsonObject {
   const result: JsonObject = { ...base }
   for (const [key, value] of Object.entries(written)) {
     const before = Object.hasOwn(base, key) ? base[key] : undefined
-    const both = isMap(before) && isMap(value)
+    const both = isObject(before) && isObject(value)
     result[key] =
       both && isSameKind(before as JsonObject, value as JsonObject)
         ? merged(before as JsonObject, value as JsonObject)
@@ -159,7 +158,7 @@ function alertsOf(alerts: Json | undefined): AlertsConfig {
 
 /** `logs: ./folder`, or a map with `location` and, for a bucket, `connection`. */
 function logsOf(project: string, logs: Json | undefined): Config['logs'] {
-  const { location, connection } = (isMap(logs) ? logs : { location: logs }) as {
+  const { location, connection } = (isObject(logs) ? logs : { location: logs }) as {
     location: string
     connection?: string
   }

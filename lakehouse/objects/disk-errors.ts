@@ -1,10 +1,10 @@
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 
 const DISK = /^(ENOSPC|EDQUOT|EIO|EACCES|EPERM|EROFS|ENOTDIR)$/
 
 /** What a local disk says that is full, broken or not ours. */
 export function isDiskError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && DISK.test(error.code)
+  return DISK.test(codeOf(error))
 }
 
 /** Runs what writes to the cache of object stores; a disk that does not take it is told with its folder. */
@@ -13,8 +13,7 @@ export async function onCacheDisk<T>(folder: string, work: () => Promise<T>): Pr
     return await work()
   } catch (error) {
     if (error instanceof SluiceError || !isDiskError(error)) throw error
-    const { code } = error as NodeJS.ErrnoException
-    throw new SluiceError('NOT_WRITABLE', `The cache folder ${folder} does not take a file (${code}).`, {
+    throw new SluiceError('NOT_WRITABLE', `The cache folder ${folder} does not take a file (${codeOf(error)}).`, {
       cause: error,
       hint: 'Make room or mend its permissions, or name another one as `cache.folder` in sluice.yaml.',
     })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 import { eachBounded } from './concurrency.js'
 import { objectMissing } from './object-missing.js'
 import type { ObjectInfo, ObjectStore } from './object-store.js'
@@ -87,7 +87,7 @@ export class FolderStore implements ObjectStore {
       // link() fails when the name is taken, on every file system that has it; rename() would replace.
       await link(temporary, this.location(key))
     } catch (error) {
-      if (errorCode(error) === 'EEXIST') return 'exists'
+      if (codeOf(error) === 'EEXIST') return 'exists'
       throw writeError(error, this.location(key))
     } finally {
       await unlink(temporary)
@@ -194,7 +194,7 @@ function objectInfo(stats: Stats): ObjectInfo {
 }
 
 function writeError(error: unknown, path: string): unknown {
-  const code = errorCode(error)
+  const code = codeOf(error)
   if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM' && code !== 'ENOTDIR') return error
   return new SluiceError('NOT_WRITABLE', `Sluice cannot write to the lakehouse at ${path} (${code}).`, { cause: error })
 }
@@ -203,12 +203,8 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise
   } catch (error) {
-    const code = errorCode(error)
+    const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     throw error
   }
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 
 /** Which bucket was spoken to, through which connection of `sluice.yaml`. */
 export interface S3Place {
@@ -85,9 +85,4 @@ export function statusOf(error: unknown): number | undefined {
   const { $metadata: metadata } = error
   if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : ''
-  return typeof code === 'string' ? code : ''
 }

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { SluiceError } from '../../errors.js'
-import type { Instant } from '../../json.js'
-import { isObject } from './delta/actions.js'
+import { type Instant, isObject } from '../../json.js'
 import type { OpenTable, TableSnapshot } from './table.js'
 
 /**

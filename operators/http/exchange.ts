@@ -2,7 +2,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { isSluiceError, messageOf, SluiceError } from '../../errors.js'
+import { codeOf, isSluiceError, messageOf, SluiceError } from '../../errors.js'
 import { assertPublicHost, publicLookup } from './addresses.js'
 
 export interface HttpRequest {
@@ -121,7 +121,7 @@ const NETWORK_SENTENCES: Record<string, string> = {
 }
 
 function networkSentence(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   const known = NETWORK_SENTENCES[code]
   return known === undefined ? `the request failed (${messageOf(error) || code})` : `${known} (${code})`
 }

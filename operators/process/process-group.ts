@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../errors.js'
 
 /** How long a process may take to end after TERM before it gets KILL. */
 export const GRACE_MS = 5_000
@@ -21,8 +22,8 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
     process.kill(-group, signal)
     return true
   } catch (error) {
-    if (isErrno(error, 'ESRCH')) return false
-    if (isErrno(error, 'EPERM')) return true
+    if (codeOf(error) === 'ESRCH') return false
+    if (codeOf(error) === 'EPERM') return true
     throw error
   }
 }
@@ -77,7 +78,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    if (!isErrno(error, 'ESRCH') && !isErrno(error, 'EPERM')) throw error
+    if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error
   }
 }
 
@@ -103,7 +104,7 @@ function processes(): ProcessEntry[] | null {
   try {
     names = readdirSync('/proc')
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null
+    if (codeOf(error) === 'ENOENT') return null
     throw error
   }
   return names.flatMap((name) => (/^\d+$/.test(name) ? (readEntry(Number(name)) ?? []) : []))
@@ -130,14 +131,7 @@ function readProc(path: string): Buffer | null {
   try {
     return readFileSync(path)
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH') || isErrno(error, 'EACCES') || isErrno(error, 'EPERM')) {
-      return null
-    }
+    if (/^(ENOENT|ESRCH|EACCES|EPERM)$/.test(codeOf(error))) return null
     throw error
   }
-}
-
-/** Whether a call of the operating system failed in this very way, such as `ESRCH`. */
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

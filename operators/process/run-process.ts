@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 import type { OperatorContext } from '../operator.js'
 import { LogLines } from './log-lines.js'
-import { endTree, groupMembers, isErrno, signalGroup } from './process-group.js'
+import { endTree, groupMembers, signalGroup } from './process-group.js'
 import { WaitingShell } from './waiting-shell.js'
 
 /** Set in the environment of every process Sluice starts, with a value of its own for each; children inherit it. */
@@ -118,21 +118,21 @@ function startFailure(error: unknown, argv: readonly string[], options: ProcessO
   if (statSync(options.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
     return new SluiceError('OPERATOR_FAILED', `The working folder ${options.cwd} does not exist.`, { cause: error })
   }
-  if (isErrno(error, 'ENOENT')) {
+  const code = codeOf(error)
+  if (code === 'ENOENT') {
     const message = `${program} ${whyNotFound(program, options)}.`
     return new SluiceError('PROGRAM_MISSING', message, { cause: error, retryable: false })
   }
-  if (isErrno(error, 'EACCES')) {
+  if (code === 'EACCES') {
     const message = `${program} may not be executed on this worker: it is not an executable file.`
     return new SluiceError('PROGRAM_MISSING', message, { cause: error, retryable: false })
   }
-  if (isErrno(error, 'E2BIG')) {
+  if (code === 'E2BIG') {
     const message = `The arguments and the environment of ${program} are longer than the system allows; pass a file.`
     return new SluiceError('OPERATOR_FAILED', message, { cause: error, retryable: false })
   }
-  const short = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].find((code) => isErrno(error, code))
-  if (short !== undefined) {
-    const message = `${program} cannot be started: this worker's machine is short of files, processes or memory (${short}).`
+  if (/^(EMFILE|ENFILE|EAGAIN|ENOMEM)$/.test(code)) {
+    const message = `${program} cannot be started: this worker's machine is short of files, processes or memory (${code}).`
     return new SluiceError('OPERATOR_FAILED', message, { cause: error })
   }
   return new SluiceError('OPERATOR_FAILED', `${program} cannot be started: ${String(error)}`, { cause: error })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isErrno } from '../process/process-group.js'
+import { codeOf } from '../../errors.js'
 import type { SparkTarget } from './connection.js'
 
 /** `spark-defaults.conf` as spark-submit would read it. */
@@ -21,7 +21,7 @@ export function sparkDefaults(target: SparkTarget): SparkDefaults {
   try {
     text = readFileSync(join(folder, 'spark-defaults.conf'), 'utf8')
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return { text: '', properties: {} }
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return { text: '', properties: {} }
     throw error
   }
   return { text, properties: parseProperties(text) }

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
-import { isErrno } from '../process/process-group.js'
 import { noFigures, type SparkFigures } from './figures.js'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -49,7 +49,7 @@ export class EventLog {
       return name === undefined ? null : await open(join(this.folder, name))
     } catch (error) {
       // Not there yet, or renamed between the two calls: the next read finds it.
-      if (isErrno(error, 'ENOENT')) return null
+      if (codeOf(error) === 'ENOENT') return null
       throw error
     }
   }

@@ -1,7 +1,6 @@
-import type { JsonObject, JsonSchema } from '../../json.js'
+import { isObject, type JsonObject, type JsonSchema } from '../../json.js'
 import type { Recipients } from '../core/alert.js'
 import type { AlertRules } from './model.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { didYouMean, listed } from './suggest.js'
 import type { Path } from './tree.js'
@@ -95,7 +94,7 @@ export function alertRulesOf(owner: JsonObject): AlertRules {
 
 /** Null where the file does not say. */
 export function recipientsOf(value: unknown): Recipients | null {
-  if (!isMap(value)) return null
+  if (!isObject(value)) return null
   return {
     email: Array.isArray(value.email) ? value.email.map(String) : [],
     webhook: typeof value.webhook === 'string' ? value.webhook : null,
@@ -107,10 +106,10 @@ export function recipientsOf(value: unknown): Recipients | null {
  * @param webhooks names of connections of type webhook; null when they are not known
  */
 export function checkWebhooks(owner: unknown, path: Path, webhooks: ReadonlySet<string> | null, report: Report): void {
-  if (webhooks === null || !isMap(owner)) return
+  if (webhooks === null || !isObject(owner)) return
   for (const key of [...Object.keys(DAG_ALERT_KEYS), 'sla']) {
     const told = owner[key]
-    if (!isMap(told) || typeof told.webhook !== 'string' || webhooks.has(told.webhook)) continue
+    if (!isObject(told) || typeof told.webhook !== 'string' || webhooks.has(told.webhook)) continue
     const there = webhooks.size === 0 ? 'there is none' : `there are ${listed([...webhooks], 'and')}`
     const message = `there is no connection \`${told.webhook.slice(0, 100)}\` of type webhook; ${there}`
     const hint = didYouMean(told.webhook, webhooks) || 'add it below `connections` in sluice.yaml'

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import { parseChecks } from '../../lakehouse/checks/spec.js'
 import { alertRulesOf } from './alert-schema.js'
 import { forEachOf } from './for-each.js'
 import { groupsOf, type Needs, topologicalOrder } from './graph.js'
 import type { CheckSpec, Dag, Overlap, ParamSpec, Task, TriggerRule } from './model.js'
 import type { ParsedYaml } from './parse.js'
-import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
 import { type Calendars, catchupOf, scheduleOf, usedCalendars } from './schedule-spec.js'
 import { DAG_DEFAULTS } from './schema.js'
@@ -123,7 +122,7 @@ function versionOf(text: string, files: Readonly<Record<string, string>>, calend
 }
 
 function mapOf(value: Json | undefined): JsonObject {
-  return isMap(value) ? (value as JsonObject) : {}
+  return isObject(value) ? (value as JsonObject) : {}
 }
 
 function listOf(value: Json | undefined): Json[] {

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { beginsInside } from '../../operators/project-path.js'
 import { checkWebhooks } from './alert-schema.js'
@@ -13,7 +13,6 @@ import { guardBytes, LIMITS, type Position, type TextProblem } from './guard.js'
 import type { Dag, Problem } from './model.js'
 import { fileStamp, type NamedFile, readNamedFile } from './named-files.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
-import { isMap } from './phrases.js'
 import { Report, sortedProblems } from './report.js'
 import type { Calendars } from './schedule-spec.js'
 import { didYouMean } from './suggest.js'
@@ -106,23 +105,23 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   const above = defaultsAbove(file, (path) => files.readIfThere(path), context.operators)
   if (above.problems.length > 0) {
     // what it would take over is not known, so all else that is said of the DAG would be guessed
-    const own = isMap(yaml.value) && typeof yaml.value.dag === 'string' ? yaml.value.dag : null
+    const own = isObject(yaml.value) && typeof yaml.value.dag === 'string' ? yaml.value.dag : null
     return { dag: null, dagId: own, idPosition, named: files.stamps, problems: above.problems }
   }
-  const composed = compose({ file, yaml }, isMap(yaml.value) ? (yaml.value as JsonObject) : {}, above.sources)
+  const composed = compose({ file, yaml }, isObject(yaml.value) ? (yaml.value as JsonObject) : {}, above.sources)
   const report = new Report(composed.origin)
-  const document = isMap(yaml.value) ? composed.value : yaml.value
+  const document = isObject(yaml.value) ? composed.value : yaml.value
   const lost = checkComposed(composed, report)
   for (const finding of validatorFor(context.operators).findings(document)) {
     if (!lost.has(pathText(finding.path))) report.add(finding)
   }
-  if (!isMap(document)) return { dag: null, dagId: null, idPosition, named: files.stamps, problems: report.problems }
+  if (!isObject(document)) return { dag: null, dagId: null, idPosition, named: files.stamps, problems: report.problems }
   const dagId = typeof document.dag === 'string' && report.isGood(['dag']) ? document.dag : null
   checkDurations(document, report)
   checkDag(document, context.calendars, report)
   checkAlerts(document, context, report)
   checkTriggers(document, { file, dags: context.dags, project: context.project }, report)
-  const tasks = isMap(document.tasks) ? (document.tasks as JsonObject) : {}
+  const tasks = isObject(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
   const facts = checkTasks(
     document,
@@ -149,7 +148,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
 function checkAlerts(document: JsonObject, { webhooks }: CompileContext, report: Report): void {
   checkWebhooks(document, [], webhooks, report)
   checkWebhooks(document.defaults, ['defaults'], webhooks, report)
-  if (!isMap(document.tasks)) return
+  if (!isObject(document.tasks)) return
   for (const [id, task] of Object.entries(document.tasks)) checkWebhooks(task, ['tasks', id], webhooks, report)
 }
 
@@ -176,8 +175,8 @@ function checkTasks(
   context: TaskContext,
   report: Report,
 ): Map<string, TaskFacts> {
-  if (isMap(document.defaults)) checkPool(document.defaults.pool, ['defaults', 'pool'], context, report)
-  const params = new Set(isMap(document.params) ? Object.keys(document.params) : [])
+  if (isObject(document.defaults)) checkPool(document.defaults.pool, ['defaults', 'pool'], context, report)
+  const params = new Set(isObject(document.params) ? Object.keys(document.params) : [])
   const facts = new Map<string, TaskFacts>()
   for (const id of Object.keys(tasks)) {
     if (report.isFull()) break
@@ -197,8 +196,8 @@ function isOutside(path: string, file: string, { project, dags, roots }: Compile
 }
 
 function arraysOf(params: unknown): Set<string> {
-  const specs = isMap(params) ? Object.entries(params) : []
-  return new Set(specs.flatMap(([name, spec]) => (isMap(spec) && spec.type === 'array' ? name : [])))
+  const specs = isObject(params) ? Object.entries(params) : []
+  return new Set(specs.flatMap(([name, spec]) => (isObject(spec) && spec.type === 'array' ? name : [])))
 }
 
 const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout', 'run_timeout']
@@ -206,7 +205,7 @@ const DURATION_KEYS = ['retry_delay', 'max_delay', 'timeout', 'run_timeout']
 /** The pattern in the schema lets `1m1h` and `1s1s` pass; a limit of nothing would stop every attempt at once. */
 function checkDurations(document: JsonObject, report: Report): void {
   const check = (owner: unknown, path: string[]) => {
-    if (!isMap(owner)) return
+    if (!isObject(owner)) return
     for (const key of DURATION_KEYS) {
       const text = owner[key]
       if (typeof text !== 'string' || !report.isGood([...path, key])) continue
@@ -221,7 +220,7 @@ function checkDurations(document: JsonObject, report: Report): void {
   }
   check(document, [])
   check(document.defaults, ['defaults'])
-  if (isMap(document.tasks)) for (const [id, task] of Object.entries(document.tasks)) check(task, ['tasks', id])
+  if (isObject(document.tasks)) for (const [id, task] of Object.entries(document.tasks)) check(task, ['tasks', id])
 }
 
 /** The files one DAG names, each read once. */

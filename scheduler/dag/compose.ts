@@ -1,7 +1,6 @@
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import type { Source } from './defaults-files.js'
 import { rowsTask, rowsTaskId } from './for-each.js'
-import { isMap } from './phrases.js'
 import type { Path } from './tree.js'
 
 /** Where something in a composed document was written. */
@@ -42,22 +41,22 @@ export function compose(
       places.set([key], { ...source, path: [key] })
     }
     for (const key of ['defaults', 'templates'] as const) {
-      if (isMap(source.document[key]))
+      if (isObject(source.document[key]))
         value[key] = merged(value[key], source.document[key], [key], { ...source, path: [key] }, places)
     }
   }
-  const templates = isMap(value.templates) ? value.templates : {}
+  const templates = isObject(value.templates) ? value.templates : {}
   const unknown: Composed['unknown'] = []
   const sizes = new Map<string, number>()
   let added = 0
   const misplaced: Composed['misplaced'] = []
-  if (isMap(value.tasks)) {
+  if (isObject(value.tasks)) {
     value.tasks = Object.fromEntries(
       Object.entries(value.tasks as JsonObject).map(([id, task]) => {
-        if (!isMap(task) || typeof task.use !== 'string') return [id, task]
+        if (!isObject(task) || typeof task.use !== 'string') return [id, task]
         const { use, ...rest } = task as JsonObject & { use: string }
         const template = Object.hasOwn(templates, use) ? templates[use] : undefined
-        if (!isMap(template)) {
+        if (!isObject(template)) {
           unknown.push({ task: id, template: use })
           return [id, rest]
         }
@@ -75,7 +74,7 @@ function withTemplate(task: JsonObject, template: JsonObject, path: Path, origin
   const result: JsonObject = { ...task }
   for (const [key, inner] of Object.entries(template)) {
     const from = { ...origin, path: [...origin.path, key] }
-    if (isMap(inner) && isMap(result[key])) result[key] = merged(result[key], inner, [...path, key], from, places)
+    if (isObject(inner) && isObject(result[key])) result[key] = merged(result[key], inner, [...path, key], from, places)
     else if (result[key] === undefined) {
       result[key] = inner
       places.set([...path, key], from)
@@ -102,8 +101,8 @@ const HASTY_RULES: readonly unknown[] = ['one_success', 'one_failed', 'all_faile
 function withQueries(tasks: JsonObject, places: Places, misplaced: Composed['misplaced']): JsonObject {
   const result: JsonObject = {}
   for (const [id, task] of Object.entries(tasks)) {
-    const forEach = isMap(task) ? task.for_each : undefined
-    if (!isMap(task) || !isMap(forEach) || typeof forEach.query !== 'string' || forEach.in !== undefined) {
+    const forEach = isObject(task) ? task.for_each : undefined
+    if (!isObject(task) || !isObject(forEach) || typeof forEach.query !== 'string' || forEach.in !== undefined) {
       result[id] = task
       continue
     }
@@ -113,7 +112,7 @@ function withQueries(tasks: JsonObject, places: Places, misplaced: Composed['mis
     const refuse = (message: string, hint: string) => misplaced.push({ path, message, hint })
     const needs = Array.isArray(task.needs) ? task.needs : []
     const branch = needs.find(
-      (need) => typeof need === 'string' && isMap(tasks[need]) && Object.hasOwn(tasks[need], 'branch'),
+      (need) => typeof need === 'string' && isObject(tasks[need]) && Object.hasOwn(tasks[need], 'branch'),
     )
     if (Object.hasOwn(tasks, before))
       refuse(`its query would run as a task \`${before}\`, which is there already`, 'rename one')
@@ -151,7 +150,7 @@ function valuesIn(value: Json): number {
 
 /** `over` with the keys that it lacks. */
 function merged(over: Json | undefined, under: object, path: Path, origin: Origin, places: Places): Json {
-  if (over !== undefined && !isMap(over)) return over
+  if (over !== undefined && !isObject(over)) return over
   const result: JsonObject = { ...(over as JsonObject | undefined) }
   for (const [key, inner] of Object.entries(under as JsonObject)) {
     if (result[key] !== undefined) continue

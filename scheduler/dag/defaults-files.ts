@@ -1,10 +1,9 @@
 import { posix } from 'node:path'
-import type { Json, JsonObject, JsonSchema } from '../../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import { guardBytes } from './guard.js'
 import { DEFAULTS_FILE, type Problem } from './model.js'
 import { type ParsedYaml, parseYaml } from './parse.js'
-import { isMap } from './phrases.js'
 import { remembered } from './remembered.js'
 import { pathText } from './tree.js'
 import { validatorFor } from './validate.js'
@@ -20,7 +19,7 @@ export interface Source {
 
 /** The schema of such a file: some of the keys of a DAG. */
 export function defaultsFileSchema(dagSchema: JsonSchema): JsonSchema {
-  const properties = isMap(dagSchema.properties) ? dagSchema.properties : {}
+  const properties = isObject(dagSchema.properties) ? dagSchema.properties : {}
   return {
     title: 'Sluice defaults',
     description: `What the DAGs of a folder share (${DEFAULTS_FILE}).`,
@@ -51,7 +50,7 @@ function read(text: string, operators: ReadonlyMap<string, Operator>): Reading {
   }
   const { yaml } = parsed
   const found = validatorFor(operators).findingsInDefaults(yaml.value)
-  if (found.length === 0) return { yaml, document: isMap(yaml.value) ? (yaml.value as JsonObject) : {} }
+  if (found.length === 0) return { yaml, document: isObject(yaml.value) ? (yaml.value as JsonObject) : {} }
   return {
     problems: found.map(({ path, at, message, hint }) => {
       return { ...yaml.position(path, at), path: pathText(path), severity: 'error', message, hint }

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv/dist/2020.js'
-import type { Json } from '../../json.js'
+import { isObject, type Json } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
-import { isMap, phrase } from './phrases.js'
+import { phrase } from './phrases.js'
 import { listed } from './suggest.js'
 import type { Path } from './tree.js'
 import { isNotYet, unknownKey } from './unknown-key.js'
@@ -100,7 +100,7 @@ function isKeyChoice(choice: ErrorObject): boolean {
   const branches: unknown = choice.schema
   return (
     Array.isArray(branches) &&
-    branches.every((branch: unknown) => isMap(branch) && Object.keys(branch).join() === 'required')
+    branches.every((branch: unknown) => isObject(branch) && Object.keys(branch).join() === 'required')
   )
 }
 
@@ -124,7 +124,7 @@ function branchMeant(choice: ErrorObject, inside: readonly ErrorObject[]): strin
 /** A list of values without a map among them is not what somebody meant who wrote a map. */
 function isOfOtherType({ keyword, schema, data }: ErrorObject): boolean {
   if (keyword === 'type') return true
-  return keyword === 'enum' && isMap(data) && Array.isArray(schema) && !schema.some(isMap)
+  return keyword === 'enum' && isObject(data) && Array.isArray(schema) && !schema.some(isObject)
 }
 
 function findingOf(document: Json, error: ErrorObject, operators: ReadonlyMap<string, Operator>): Finding | null {
@@ -135,7 +135,7 @@ function findingOf(document: Json, error: ErrorObject, operators: ReadonlyMap<st
   }
   if (error.keyword === 'propertyNames') {
     const key = String(error.params.propertyName)
-    const expects = isMap(error.schema) ? error.schema['x-expects'] : undefined
+    const expects = isObject(error.schema) ? error.schema['x-expects'] : undefined
     const wanted = typeof expects === 'string' ? expects : 'another form'
     return {
       path: [...path, key],
@@ -162,17 +162,17 @@ function findingOf(document: Json, error: ErrorObject, operators: ReadonlyMap<st
 function descriptionOf(path: Path, key: string, operators: ReadonlyMap<string, Operator>): string {
   const operator = path.length === 3 && path[0] === 'tasks' ? operators.get(String(path[2])) : undefined
   const properties = operator?.schema.properties
-  const property = isMap(properties) ? properties[key] : undefined
-  return isMap(property) && typeof property.description === 'string' ? property.description : ''
+  const property = isObject(properties) ? properties[key] : undefined
+  return isObject(property) && typeof property.description === 'string' ? property.description : ''
 }
 
 function keyChoice(path: Path, name: string, error: ErrorObject): Finding | null {
-  const schema = isMap(error.parentSchema) ? error.parentSchema : {}
+  const schema = isObject(error.parentSchema) ? error.parentSchema : {}
   const branches: unknown[] = Array.isArray(error.schema) ? error.schema : []
   const keys = branches.flatMap((branch) =>
-    isMap(branch) && Array.isArray(branch.required) ? branch.required.map(String) : [],
+    isObject(branch) && Array.isArray(branch.required) ? branch.required.map(String) : [],
   )
-  if (!isMap(error.data)) return null
+  if (!isObject(error.data)) return null
   const found = Object.keys(error.data).filter((key) => keys.includes(key))
   const noun = typeof schema['x-one-of-name'] === 'string' ? `${schema['x-one-of-name']}: ` : 'of '
   if (found.length === 0) {

@@ -1,6 +1,5 @@
-import type { Json, JsonObject, JsonSchema } from '../../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.js'
 import type { ForEach } from './model.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import type { KnownNames } from './template-check.js'
 import { readTemplate } from './template-check.js'
@@ -75,8 +74,8 @@ export function rowsTask(written: { query: Json; connection?: Json }): JsonObjec
 /** Null where the task has no `for_each`, or one that cannot be read. */
 export function forEachOf(written: Json | undefined): ForEach | null {
   if (written === undefined) return null
-  const source = sourceOf(isMap(written) ? ((written.in ?? null) as Json) : written)
-  const concurrency = isMap(written) && typeof written.concurrency === 'number' ? written.concurrency : null
+  const source = sourceOf(isObject(written) ? ((written.in ?? null) as Json) : written)
+  const concurrency = isObject(written) && typeof written.concurrency === 'number' ? written.concurrency : null
   return source === null ? null : { source, concurrency }
 }
 
@@ -100,9 +99,9 @@ export function checkForEach(
   arrays: ReadonlySet<string>,
   report: Report,
 ): void {
-  const text = isMap(written) ? written.in : written
+  const text = isObject(written) ? written.in : written
   if (typeof text !== 'string') return
-  const at = isMap(written) ? [...path, 'in'] : path
+  const at = isObject(written) ? [...path, 'in'] : path
   const source = forEachOf(written)?.source
   if (source === undefined) {
     const hint = text.includes('{{')

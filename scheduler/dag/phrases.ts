@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv/dist/2020.js'
+import { isObject } from '../../json.js'
 import { didYouMean, listed } from './suggest.js'
 
 export interface Phrase {
@@ -15,7 +16,7 @@ const PHRASES: Record<string, Phraser> = {
   },
   enum: (name, error) => oneOfValues(name, Array.isArray(error.schema) ? error.schema : [], error.data),
   const: (name, error) => {
-    const description = isMap(error.parentSchema) ? error.parentSchema.description : ''
+    const description = isObject(error.parentSchema) ? error.parentSchema.description : ''
     const message = `${name} must be ${plainValue(error.schema)}, not ${shown(error.data)}`
     const word = typeof error.data === 'string' ? booleanHint(error.data) : ''
     return { message, hint: word || (typeof description === 'string' ? description : '') }
@@ -76,11 +77,6 @@ export function shown(value: unknown): string {
   return Array.isArray(value) ? 'a list' : 'a map'
 }
 
-/** Whether a value of a document is a map; null and lists are none. */
-export function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function plain(message: string): Phrase {
   return { message, hint: '' }
 }
@@ -93,7 +89,7 @@ function alternatives(name: string, error: ErrorObject): Phrase {
 
 /** What each branch of a schema takes, in words, each once. */
 function wantedBy(schema: unknown): string[] {
-  if (!isMap(schema)) return []
+  if (!isObject(schema)) return []
   const expected = expectation(schema)
   if (expected !== null) return [expected]
   if (schema.type !== undefined) return [typesText(schema.type)]
@@ -102,7 +98,7 @@ function wantedBy(schema: unknown): string[] {
 }
 
 function expectation(schema: unknown): string | null {
-  return isMap(schema) && typeof schema['x-expects'] === 'string' ? schema['x-expects'] : null
+  return isObject(schema) && typeof schema['x-expects'] === 'string' ? schema['x-expects'] : null
 }
 
 const TYPE_WORDS: Record<string, string> = {

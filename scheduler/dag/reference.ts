@@ -1,8 +1,7 @@
-import type { Json, JsonObject, JsonSchema } from '../../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.js'
 import { CHECK_OPTION_SCHEMAS } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
 import { LIMITS } from './guard.js'
-import { isMap } from './phrases.js'
 import { CHECKS_TEXT, DURATIONS, FILES, HEAD, TEMPLATES, TIME, TRIGGER_RULE_MEANINGS } from './reference-text.js'
 import { dagSchema } from './schema.js'
 import { SHARED_TASK_KEYS, TASK_KEYS } from './task-schema.js'
@@ -31,7 +30,7 @@ function inDraft7(value: Json): Json {
 
 function page(operators: ReadonlyMap<string, Operator>): string {
   const properties = dagSchema(operators).properties
-  const dagKeys = isMap(properties) ? (properties as JsonSchema) : {}
+  const dagKeys = isObject(properties) ? (properties as JsonSchema) : {}
   const sections = [
     HEAD,
     '## Keys of a DAG',
@@ -80,7 +79,7 @@ function keyTable(properties: JsonSchema, required: readonly string[]): string {
     required.includes(key) ? `\`${key}\` (required)` : `\`${key}\``,
     kindOf(schema),
     defaultOf(schema),
-    isMap(schema) && typeof schema.description === 'string' ? schema.description : '',
+    isObject(schema) && typeof schema.description === 'string' ? schema.description : '',
   ])
   return table(['Key', 'Value', 'Default', 'Meaning'], rows)
 }
@@ -92,13 +91,13 @@ function checkRow([kind, schema]: [string, JsonSchema]): string[] {
 function optionsOf(schema: JsonSchema): string {
   const branches = Array.isArray(schema.anyOf) && schema.properties === undefined ? schema.anyOf : [schema]
   return branches
-    .map((branch) => (isMap(branch) && isMap(branch.properties) ? mapText(branch) : kindOf(branch as Json)))
+    .map((branch) => (isObject(branch) && isObject(branch.properties) ? mapText(branch) : kindOf(branch as Json)))
     .join(' or ')
 }
 
 function mapText(schema: Record<string, unknown>): string {
   const required = Array.isArray(schema.required) ? schema.required : []
-  const keys = Object.keys(isMap(schema.properties) ? schema.properties : {})
+  const keys = Object.keys(isObject(schema.properties) ? schema.properties : {})
   return `\`{ ${keys.map((key) => (required.includes(key) ? key : `${key}?`)).join(', ')} }\``
 }
 
@@ -111,7 +110,7 @@ const KINDS: Record<string, string> = {
 }
 
 function kindOf(schema: Json | undefined): string {
-  if (!isMap(schema)) return 'anything'
+  if (!isObject(schema)) return 'anything'
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(', ')
   if ('const' in schema) return `\`${JSON.stringify(schema.const)}\``
   if (typeof schema['x-expects'] === 'string' && schema['x-expects'].startsWith('a duration')) return 'duration'
@@ -124,14 +123,14 @@ function kindOf(schema: Json | undefined): string {
 }
 
 function defaultOf(schema: Json | undefined): string {
-  return isMap(schema) && schema.default !== undefined
+  return isObject(schema) && schema.default !== undefined
     ? `\`${JSON.stringify(schema.default).replace(/^"|"$/g, '')}\``
     : ''
 }
 
 function propertiesOf(schema: Json | undefined, key: string): JsonSchema {
-  const inner = isMap(schema) ? schema[key] : undefined
-  return isMap(inner) && isMap(inner.properties) ? (inner.properties as JsonSchema) : {}
+  const inner = isObject(schema) ? schema[key] : undefined
+  return isObject(inner) && isObject(inner.properties) ? (inner.properties as JsonSchema) : {}
 }
 
 function limitRows(): string[][] {

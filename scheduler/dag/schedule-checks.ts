@@ -1,7 +1,6 @@
 import { parseDuration } from '../../duration.js'
-import type { JsonObject } from '../../json.js'
+import { isObject, type JsonObject } from '../../json.js'
 import { cronProblem } from './cron.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { isTimezone, nextDue } from './schedule.js'
 import { type Calendars, isDate, scheduleOf, timezoneOf, writtenCrons, writtenSkips } from './schedule-spec.js'
@@ -27,7 +26,7 @@ export function checkSchedule(dag: JsonObject, calendars: Calendars | null, repo
     if (problem === null) continue
     report.error(path, 'value', `the schedule \`${cron.slice(0, 100)}\` ${problem.message}`, problem.hint)
   }
-  if (isMap(schedule)) checkMap(schedule as JsonObject, report)
+  if (isObject(schedule)) checkMap(schedule as JsonObject, report)
   checkSkips(dag, calendars, report)
   if (report.isGood(['schedule']) && report.isGood(['start']) && report.isGood(['end']))
     checkEverDue(dag, calendars, report)
@@ -91,7 +90,7 @@ function checkBounds(dag: JsonObject, report: Report): void {
 
 function checkCatchup(dag: JsonObject, report: Report): void {
   const { catchup } = dag
-  if (!report.isGood(['catchup']) || !isMap(catchup) || typeof catchup.window !== 'string') return
+  if (!report.isGood(['catchup']) || !isObject(catchup) || typeof catchup.window !== 'string') return
   if ((parseDuration(catchup.window) ?? 0) > 0) return
   const message = `\`window\` is not a duration longer than nothing: ${catchup.window.slice(0, 50)}`
   report.error(['catchup', 'window'], 'value', message, 'for example 7d')

@@ -1,7 +1,6 @@
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import type { Catchup, Schedule } from './model.js'
-import { isMap } from './phrases.js'
 import { DATE_PATTERN, DEFAULT_TIMEZONE } from './schedule-schema.js'
 import { startInstant } from './start.js'
 
@@ -12,7 +11,7 @@ const DATE = new RegExp(DATE_PATTERN)
 
 /** The cron expressions as written, whichever form the schedule has; empty for one without. */
 export function writtenCrons(schedule: Json | undefined): { cron: string; path: (string | number)[] }[] {
-  const [cron, path] = isMap(schedule) ? [schedule.cron as Json, ['schedule', 'cron']] : [schedule, ['schedule']]
+  const [cron, path] = isObject(schedule) ? [schedule.cron as Json, ['schedule', 'cron']] : [schedule, ['schedule']]
   if (typeof cron === 'string') return [{ cron, path }]
   if (!Array.isArray(cron)) return []
   return cron.flatMap((one, index) => (typeof one === 'string' ? [{ cron: one, path: [...path, index] }] : []))
@@ -20,7 +19,7 @@ export function writtenCrons(schedule: Json | undefined): { cron: string; path: 
 
 /** The entries of `skip`, with their places. */
 export function writtenSkips(schedule: Json | undefined): { entry: string; path: (string | number)[] }[] {
-  const skip = isMap(schedule) ? (schedule.skip as Json | undefined) : undefined
+  const skip = isObject(schedule) ? (schedule.skip as Json | undefined) : undefined
   const path = ['schedule', 'skip']
   if (typeof skip === 'string') return [{ entry: skip, path }]
   if (!Array.isArray(skip)) return []
@@ -37,7 +36,7 @@ export function isDate(text: string): boolean {
 
 /** The zone whose wall clock the schedule follows; UTC where it names none or there is no schedule. */
 export function timezoneOf(schedule: Json | undefined): string {
-  const timezone = isMap(schedule) ? schedule.timezone : undefined
+  const timezone = isObject(schedule) ? schedule.timezone : undefined
   return typeof timezone === 'string' ? timezone : DEFAULT_TIMEZONE
 }
 
@@ -49,9 +48,9 @@ export function timezoneOf(schedule: Json | undefined): string {
 export function scheduleOf(dag: JsonObject, calendars: Calendars): Schedule | null {
   const { schedule } = dag
   if (schedule === undefined || schedule === null) return null
-  const map = isMap(schedule) ? schedule : {}
+  const map = isObject(schedule) ? schedule : {}
   // a map may say only what else starts runs
-  if (isMap(schedule) && map.cron === undefined && map.every === undefined) return null
+  if (isObject(schedule) && map.cron === undefined && map.every === undefined) return null
   const timezone = timezoneOf(schedule)
   const bound = (key: 'start' | 'end') => (typeof dag[key] === 'string' ? startInstant(dag[key], timezone) : null)
   const skip = writtenSkips(schedule).flatMap(({ entry }) => (isDate(entry) ? entry : (calendars[entry] ?? [])))
@@ -69,7 +68,7 @@ export function scheduleOf(dag: JsonObject, calendars: Calendars): Schedule | nu
 /** What the file says of missed runs. */
 export function catchupOf(catchup: Json | undefined): Catchup {
   if (catchup === 'last' || catchup === 'all') return catchup
-  if (isMap(catchup) && typeof catchup.window === 'string') return { windowMs: parseDuration(catchup.window) ?? 0 }
+  if (isObject(catchup) && typeof catchup.window === 'string') return { windowMs: parseDuration(catchup.window) ?? 0 }
   return 'none'
 }
 

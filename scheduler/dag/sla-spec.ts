@@ -1,8 +1,7 @@
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import { recipientsOf } from './alert-schema.js'
 import type { Sla, SlaRule } from './model.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { SLA_DEFAULTS } from './sla-schema.js'
 import type { Path } from './tree.js'
@@ -13,14 +12,14 @@ const MINUTE_MS = 60_000
 /** What the schema cannot say about the deadlines of a DAG and its tasks. */
 export function checkSlas(dag: JsonObject, report: Report): void {
   checkSla(dag.sla, ['sla'], report)
-  if (!isMap(dag.tasks)) return
+  if (!isObject(dag.tasks)) return
   for (const [id, task] of Object.entries(dag.tasks)) {
-    if (isMap(task)) checkSla(task.sla, ['tasks', id, 'sla'], report)
+    if (isObject(task)) checkSla(task.sla, ['tasks', id, 'sla'], report)
   }
 }
 
 function checkSla(sla: unknown, path: Path, report: Report): void {
-  if (!isMap(sla) || !report.isGood(path)) return
+  if (!isObject(sla) || !report.isGood(path)) return
   const { by, within, from } = sla
   if (by === undefined && within === undefined) {
     const hint = 'for example { by: "07:00" } or { within: 1h }'
@@ -41,7 +40,7 @@ function checkSla(sla: unknown, path: Path, report: Report): void {
  * @param written the value of `sla`, in which nothing is wrong; undefined for none
  */
 export function slasOf(written: Json | undefined): Sla[] {
-  if (!isMap(written)) return []
+  if (!isObject(written)) return []
   const sla = { ...SLA_DEFAULTS, ...written } as JsonObject
   const common = {
     afterFailure: sla.after_failure as Sla['afterFailure'],

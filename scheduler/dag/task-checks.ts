@@ -1,11 +1,10 @@
 import { dirname, posix } from 'node:path'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import { CHECKS_SCHEMA } from '../../lakehouse/checks/spec.js'
 import type { Operator } from '../../operators/operator.js'
 import { checkForEach } from './for-each.js'
 import { findCycle, type Needs, upstreamOf } from './graph.js'
 import type { NamedFile } from './named-files.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { didYouMean, listed } from './suggest.js'
 import { type KnownNames, readTemplate } from './template-check.js'
@@ -45,7 +44,7 @@ class Groups {
   constructor(tasks: JsonObject, report: Report) {
     this.#tasks = tasks
     for (const [id, task] of Object.entries(tasks)) {
-      if (!isMap(task) || typeof task.group !== 'string') continue
+      if (!isObject(task) || typeof task.group !== 'string') continue
       const members = this.#members.get(task.group)
       if (members === undefined) this.#members.set(task.group, [id])
       else members.push(id)
@@ -65,7 +64,7 @@ class Groups {
 
   of(id: string): string | null {
     const task = this.#tasks[id]
-    return isMap(task) && typeof task.group === 'string' ? task.group : null
+    return isObject(task) && typeof task.group === 'string' ? task.group : null
   }
 
   /** its tasks that no other of them needs: once they have ended, so has the group */
@@ -74,7 +73,7 @@ class Groups {
     const needed = new Set(
       members.flatMap((id) => {
         const task = this.#tasks[id]
-        return isMap(task) && Array.isArray(task.needs) ? task.needs : []
+        return isObject(task) && Array.isArray(task.needs) ? task.needs : []
       }),
     )
     return members.filter((id) => !needed.has(id))
@@ -88,7 +87,7 @@ export function checkNeeds(tasks: JsonObject, report: Report): Needs {
   const groups = new Groups(tasks, report)
   for (const id of ids) {
     const task = tasks[id]
-    const listed = isMap(task) && Array.isArray(task.needs) ? task.needs : []
+    const listed = isObject(task) && Array.isArray(task.needs) ? task.needs : []
     const good: string[] = []
     for (const [index, upstream] of listed.entries()) {
       if (typeof upstream !== 'string' || report.isFull()) continue
@@ -129,7 +128,7 @@ export function checkTask(
   report: Report,
 ): TaskFacts | null {
   const task = tasks[id]
-  if (!isMap(task)) return null
+  if (!isObject(task)) return null
   const path = ['tasks', id]
   const types = [...context.operators.keys()].filter((type) => Object.hasOwn(task, type))
   const operator = types.length === 1 ? context.operators.get(types[0] ?? '') : undefined
@@ -158,7 +157,7 @@ export function checkTask(
   if (!report.isGood([...path, operator.type])) return null
   const config = longForm(operator, task[operator.type] as Json)
   for (const { path: keys, message, hint } of operator.problems?.(config, context.isOutside) ?? []) {
-    const at = isMap(task[operator.type]) ? keys : []
+    const at = isObject(task[operator.type]) ? keys : []
     report.error([...path, operator.type, ...at], 'value', message, hint)
   }
   if (operator.type === 'branch') checkBranch(id, task[operator.type] as Json, needs, report)
@@ -170,7 +169,7 @@ export function checkTask(
     checkForEach(task.for_each as Json, [...path, 'for_each'], { ...known, item: false }, context.arrays, report)
   }
   if (typeof task.when === 'string') reading.text([...path, 'when'], task.when, 'condition')
-  if (isMap(task.env)) {
+  if (isObject(task.env)) {
     for (const [name, value] of Object.entries(task.env)) {
       if (typeof value === 'string') reading.text([...path, 'env', name], value, 'text')
     }
@@ -180,11 +179,11 @@ export function checkTask(
 
 /** What a branch follows must hang on it, or following would change nothing. */
 function checkBranch(id: string, written: Json, needs: Needs, report: Report): void {
-  const choices = isMap(written) ? written.choices : written
-  const base = ['tasks', id, 'branch', ...(isMap(written) ? ['choices'] : [])]
+  const choices = isObject(written) ? written.choices : written
+  const base = ['tasks', id, 'branch', ...(isObject(written) ? ['choices'] : [])]
   const after = [...needs].flatMap(([other, upstream]) => (upstream.includes(id) ? other : []))
   for (const [place, choice] of (Array.isArray(choices) ? choices : []).entries()) {
-    const to = isMap(choice) && Array.isArray(choice.to) ? choice.to : []
+    const to = isObject(choice) && Array.isArray(choice.to) ? choice.to : []
     for (const [index, followed] of to.entries()) {
       if (typeof followed !== 'string' || after.includes(followed)) continue
       const path = [...base, place, 'to', index]
@@ -269,13 +268,13 @@ class TaskReading {
   /** The short form stands directly below the operator's key. */
   #pathOf(slot: Slot): Path {
     const base = ['tasks', this.id, this.operator.type]
-    return isMap(this.asWritten) ? [...base, ...slot.path] : base
+    return isObject(this.asWritten) ? [...base, ...slot.path] : base
   }
 }
 
 /** The configuration in its long form, whichever the file uses. */
 export function longForm(operator: Operator, written: Json): JsonObject {
-  if (isMap(written)) return written as JsonObject
+  if (isObject(written)) return written as JsonObject
   if (operator.longForm === undefined) throw new Error(`operator ${operator.type} has a short form but no longForm()`)
   return operator.longForm(written)
 }
@@ -292,7 +291,7 @@ function knownNames(
   const task = tasks[id]
   return {
     params,
-    item: isMap(task) && task.for_each !== undefined,
+    item: isObject(task) && task.for_each !== undefined,
     trigger: context.trigger,
     vars: context.vars,
     tasks: { has: (other) => Object.hasOwn(tasks, other), all: () => Object.keys(tasks) },
@@ -301,7 +300,7 @@ function knownNames(
         upstream ??= upstreamOf(needs, id)
         if (!upstream.has(other)) return undefined
         const task = tasks[other]
-        return isMap(task) && isMap(task.outputs) ? new Set(Object.keys(task.outputs)) : null
+        return isObject(task) && isObject(task.outputs) ? new Set(Object.keys(task.outputs)) : null
       },
     },
   }

@@ -1,6 +1,5 @@
-import type { Json, JsonObject, JsonSchema } from '../../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
-import { isMap } from './phrases.js'
 import type { TemplateMode } from './template-place.js'
 import type { Path } from './tree.js'
 
@@ -23,7 +22,7 @@ export function slotsOf(operator: Operator, config: JsonObject): Slot[] {
 /** A copy of a configuration with each text replaced by what `render` makes of it. */
 export function mapSlots(operator: Operator, config: JsonObject, render: (slot: Slot) => string): JsonObject {
   const copy = visit(config, operator.schema, operator.schema, [], render)
-  if (!isMap(copy)) throw new TypeError('a configuration is a map')
+  if (!isObject(copy)) throw new TypeError('a configuration is a map')
   return copy as JsonObject
 }
 
@@ -40,7 +39,7 @@ function visit(value: Json, schema: unknown, root: JsonSchema, path: Path, use: 
   }
   if (Array.isArray(value)) return value.map((item, index) => visit(item, here.items, root, [...path, index], use))
   if (value === null || typeof value !== 'object') return value
-  const properties = isMap(here.properties) ? here.properties : {}
+  const properties = isObject(here.properties) ? here.properties : {}
   const copy: JsonObject = {}
   for (const [key, inner] of Object.entries(value)) {
     const known = Object.hasOwn(properties, key) ? properties[key] : here.additionalProperties
@@ -55,7 +54,7 @@ const branches = new WeakMap<object, Map<string, Record<string, unknown>>>()
 
 /** The schema that applies to a valid value: references followed, and of alternatives the one for values of its type. */
 function branchFor(value: Json, schema: unknown, root: JsonSchema): Record<string, unknown> {
-  if (!isMap(schema)) return NOTHING
+  if (!isObject(schema)) return NOTHING
   const type = typeOf(value)
   const known = branches.get(schema) ?? new Map<string, Record<string, unknown>>()
   const found = known.get(type) ?? chooseBranch(value, schema, root)
@@ -72,9 +71,9 @@ function chooseBranch(value: Json, schema: Record<string, unknown>, root: JsonSc
 }
 
 function takes(schema: unknown, value: Json, root: JsonSchema): boolean {
-  if (!isMap(schema)) return false
+  if (!isObject(schema)) return false
   const target = typeof schema.$ref === 'string' ? definition(schema.$ref, root) : schema
-  if (!isMap(target)) return false
+  if (!isObject(target)) return false
   const types = Array.isArray(target.type) ? target.type : [target.type]
   const type = typeOf(value)
   return types.includes(type) || (type === 'number' && types.includes('integer'))
@@ -85,7 +84,7 @@ function typeOf(value: Json): string {
 }
 
 function definition(ref: string, root: JsonSchema): unknown {
-  return isMap(root.$defs) ? root.$defs[ref.replace('#/$defs/', '')] : undefined
+  return isObject(root.$defs) ? root.$defs[ref.replace('#/$defs/', '')] : undefined
 }
 
 /** null when the text names no file of the project: it is none by its schema, or not of the form its schema says. */

@@ -1,8 +1,7 @@
 import { posix, resolve } from 'node:path'
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import { isInside } from '../../operators/project-path.js'
-import { isMap } from './phrases.js'
 import type { Report } from './report.js'
 import { didYouMean } from './suggest.js'
 import type { TaskFacts } from './task-checks.js'
@@ -21,11 +20,11 @@ export interface TriggerContext {
 /** What the schema cannot say about what starts runs besides time. */
 export function checkTriggers(dag: JsonObject, context: TriggerContext, report: Report): void {
   const { schedule } = dag
-  if (!isMap(schedule)) return
+  if (!isObject(schedule)) return
   for (const key of ['tables', 'dags'] as const) {
     const written = schedule[key]
     if (
-      isMap(written) &&
+      isObject(written) &&
       (written.any === undefined) === (written.all === undefined) &&
       report.isGood(['schedule', key])
     ) {
@@ -38,12 +37,12 @@ export function checkTriggers(dag: JsonObject, context: TriggerContext, report: 
     if (name === dag.dag) report.error(path, 'value', `the DAG \`${name}\` waits for itself`, 'remove it')
   }
   checkFiles(schedule as JsonObject, context, report)
-  if (isMap(schedule.webhooks)) checkWebhooks(schedule.webhooks as JsonObject, dag, report)
+  if (isObject(schedule.webhooks)) checkWebhooks(schedule.webhooks as JsonObject, dag, report)
 }
 
 function checkFiles(schedule: JsonObject, context: TriggerContext, report: Report): void {
   const { files } = schedule
-  const connection = isMap(files) ? files.connection : undefined
+  const connection = isObject(files) ? files.connection : undefined
   const globs = writtenGlobs(schedule)
   for (const { name, path } of globs) {
     if (!report.isGood(path)) continue
@@ -58,7 +57,7 @@ function checkFiles(schedule: JsonObject, context: TriggerContext, report: Repor
       report.error(path, 'value', `\`${label}\` is not of the form s3://bucket/key`)
     } else checkInside(name, path, context, report)
   }
-  if (!isMap(files) || typeof files.stable !== 'string' || !report.isGood(['schedule', 'files', 'stable'])) return
+  if (!isObject(files) || typeof files.stable !== 'string' || !report.isGood(['schedule', 'files', 'stable'])) return
   if (parseDuration(files.stable) === null) {
     const message = `\`stable\` is not a duration: ${files.stable.slice(0, 50)}`
     report.error(['schedule', 'files', 'stable'], 'value', message, 'for example 10s')
@@ -76,18 +75,18 @@ function checkInside(glob: string, path: (string | number)[], context: TriggerCo
 
 /** A delivery must bring every parameter without a default. */
 function checkWebhooks(webhooks: JsonObject, dag: JsonObject, report: Report): void {
-  const params = isMap(dag.params) ? (dag.params as JsonObject) : {}
+  const params = isObject(dag.params) ? (dag.params as JsonObject) : {}
   for (const [name, hook] of Object.entries(webhooks)) {
     const path = ['schedule', 'webhooks', name]
-    if (!isMap(hook) || !report.isGood(path)) continue
-    const mapped = isMap(hook.params) ? Object.keys(hook.params) : []
+    if (!isObject(hook) || !report.isGood(path)) continue
+    const mapped = isObject(hook.params) ? Object.keys(hook.params) : []
     for (const param of mapped) {
       if (Object.hasOwn(params, param)) continue
       const hint = didYouMean(param, Object.keys(params)) || 'declare it under `params`'
       report.error([...path, 'params', param], 'key', `there is no parameter \`${param.slice(0, 100)}\``, hint)
     }
     const missing = Object.entries(params).find(
-      ([param, spec]) => isMap(spec) && spec.default === undefined && !mapped.includes(param),
+      ([param, spec]) => isObject(spec) && spec.default === undefined && !mapped.includes(param),
     )
     if (missing === undefined) continue
     const message = `\`${missing[0]}\` has no default, and deliveries to \`${name}\` do not bring it`

@@ -1,8 +1,7 @@
 import { posix } from 'node:path'
 import { parseDuration } from '../../duration.js'
-import type { Json, JsonObject } from '../../json.js'
+import { isObject, type Json, type JsonObject } from '../../json.js'
 import type { Trigger } from './model.js'
-import { isMap } from './phrases.js'
 import { DEFAULT_STABLE_MS } from './trigger-schema.js'
 
 export const TRIGGER_KEYS = ['tables', 'files', 'dags', 'webhooks'] as const
@@ -26,15 +25,15 @@ export function writtenNames(
   schedule: Json | undefined,
   key: 'tables' | 'dags',
 ): { name: string; path: (string | number)[] }[] {
-  const written = isMap(schedule) ? (schedule[key] as Json | undefined) : undefined
-  if (!isMap(written)) return placed(written, ['schedule', key])
+  const written = isObject(schedule) ? (schedule[key] as Json | undefined) : undefined
+  if (!isObject(written)) return placed(written, ['schedule', key])
   return (['any', 'all'] as const).flatMap((mode) => placed(written[mode] as Json | undefined, ['schedule', key, mode]))
 }
 
 /** The written globs of `files`, each with its place. */
 export function writtenGlobs(schedule: Json | undefined): { name: string; path: (string | number)[] }[] {
-  const written = isMap(schedule) ? (schedule.files as Json | undefined) : undefined
-  if (!isMap(written)) return placed(written, ['schedule', 'files'])
+  const written = isObject(schedule) ? (schedule.files as Json | undefined) : undefined
+  if (!isObject(written)) return placed(written, ['schedule', 'files'])
   return placed(written.path as Json | undefined, ['schedule', 'files', 'path'])
 }
 
@@ -50,7 +49,7 @@ function placed(written: Json | undefined, path: (string | number)[]): { name: s
  * @param folder of the DAG file below the DAGs folder: globs are told from there on
  */
 export function triggersOf(schedule: Json | undefined, folder: string): Trigger[] {
-  if (!isMap(schedule)) return []
+  if (!isObject(schedule)) return []
   const map = schedule as JsonObject
   const triggers: Trigger[] = []
   for (const [key, kind] of [
@@ -59,14 +58,14 @@ export function triggersOf(schedule: Json | undefined, folder: string): Trigger[
   ] as const) {
     const sources = writtenNames(schedule, key).map(({ name }) => name)
     const written = map[key]
-    const mode = isMap(written) && written.all !== undefined ? 'all' : 'any'
-    if (sources.length > 0) triggers.push({ kind, sources, mode, batch: isMap(written) && written.batch === true })
+    const mode = isObject(written) && written.all !== undefined ? 'all' : 'any'
+    if (sources.length > 0) triggers.push({ kind, sources, mode, batch: isObject(written) && written.batch === true })
   }
   const files = filesOf(map, folder)
   if (files !== null) triggers.push(files)
-  if (!isMap(map.webhooks)) return triggers
+  if (!isObject(map.webhooks)) return triggers
   for (const [name, hook] of Object.entries(map.webhooks as Record<string, JsonObject>)) {
-    const params = isMap(hook.params) ? (hook.params as Record<string, string>) : {}
+    const params = isObject(hook.params) ? (hook.params as Record<string, string>) : {}
     triggers.push({ kind: 'webhook', name, connection: String(hook.connection), params })
   }
   return triggers
@@ -75,7 +74,7 @@ export function triggersOf(schedule: Json | undefined, folder: string): Trigger[
 function filesOf(schedule: JsonObject, folder: string): Trigger | null {
   const sources = writtenGlobs(schedule).map(({ name }) => globBelow(name, folder))
   if (sources.length === 0) return null
-  const map = isMap(schedule.files) ? (schedule.files as JsonObject) : {}
+  const map = isObject(schedule.files) ? (schedule.files as JsonObject) : {}
   return {
     kind: 'file',
     sources: [...new Set(sources)],

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv/dist/2020.js'
+import { isObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Finding } from './explain.js'
-import { isMap } from './phrases.js'
 import { LATER_SCHEDULE_KEYS } from './schema.js'
 import { didYouMean, listed } from './suggest.js'
 import { TASK_KEYS } from './task-schema.js'
@@ -56,7 +56,7 @@ export function unknownKey(
     return { path, at: 'key', message: `\`${key}\`${NOT_YET}`, hint: 'remove it: it would not do anything' }
   }
   const properties =
-    isMap(error.parentSchema) && isMap(error.parentSchema.properties) ? error.parentSchema.properties : {}
+    isObject(error.parentSchema) && isObject(error.parentSchema.properties) ? error.parentSchema.properties : {}
   const accepted = Object.keys(properties)
   const message = `unknown key \`${key.slice(0, 100)}\`; accepted are ${listed(accepted)}`
   return { path, at: 'key', message, hint: hintFor(parent, key, accepted, operators) }
@@ -90,5 +90,5 @@ function hintFor(
 }
 
 function hasProperty(schema: unknown, key: string): boolean {
-  return isMap(schema) && isMap(schema.properties) && Object.hasOwn(schema.properties, key)
+  return isObject(schema) && isObject(schema.properties) && Object.hasOwn(schema.properties, key)
 }

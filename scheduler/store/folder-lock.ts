@@ -1,7 +1,6 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SluiceError } from '../../errors.js'
-import { isErrnoException } from './errno.js'
+import { codeOf, SluiceError } from '../../errors.js'
 
 interface Holder {
   /** 0 once released */
@@ -79,7 +78,7 @@ function linked(draft: string, path: string): boolean {
     linkSync(draft, path)
     return true
   } catch (error) {
-    if (isErrnoException(error, 'EEXIST')) return false
+    if (codeOf(error) === 'EEXIST') return false
     throw new SluiceError('NOT_WRITABLE', `The store cannot be locked: ${path} cannot be made.`, { cause: error })
   }
 }
@@ -88,7 +87,7 @@ function read(path: string): Holder | null {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Holder
   } catch (error) {
-    if (isErrnoException(error, 'ENOENT')) return null
+    if (codeOf(error) === 'ENOENT') return null
     throw new SluiceError('STORE_LOCKED', `The lock ${path} cannot be read; remove it if no Sluice runs there.`, {
       cause: error,
     })
@@ -111,7 +110,7 @@ function isAlive(holder: Holder): boolean {
     return true
   } catch (error) {
     // EPERM: it lives, under another user
-    return isErrnoException(error, 'EPERM')
+    return codeOf(error) === 'EPERM'
   }
 }
 

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { messageOf, SluiceError } from '../../errors.js'
+import { codeOf, messageOf, SluiceError } from '../../errors.js'
 import type { Database, Durability, LoneAnswer, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
 import { type PipelinedStatement, pipelined } from './postgres-pipeline.js'
@@ -116,7 +116,7 @@ export class PostgresDatabase implements Database {
         try {
           return (await client.query<Row>(sql, [...params])).rows
         } catch (error) {
-          const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+          const code = codeOf(error)
           throw statementFailure(messageOf(error), code, error)
         }
       },
@@ -164,7 +164,7 @@ export class PostgresDatabase implements Database {
       try {
         return await job()
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+        const code = codeOf(error)
         if (TRY_AGAIN.has(code) && attempt < TRIES) continue
         throw statementFailure(error instanceof Error ? error.message : String(error), code, error)
       }
@@ -174,7 +174,7 @@ export class PostgresDatabase implements Database {
 
 function notEntered(host: string, error: unknown): SluiceError {
   const refusal = error instanceof Error ? error.cause : undefined
-  const code = refusal instanceof Error && 'code' in refusal ? String(refusal.code) : ''
+  const code = codeOf(refusal)
   if (!DENIED.test(code))
     return new SluiceError('UNREACHABLE', `The store at ${host} does not answer.`, { cause: error })
   const message = `The store at ${host} cannot be entered: ${messageOf(refusal)}.`

@@ -1,6 +1,5 @@
 import { SluiceError } from '../../../errors.js'
-import type { Json, JsonObject } from '../../../json.js'
-import { isObject } from '../../tables/delta/actions.js'
+import { isObject, type Json, type JsonObject } from '../../../json.js'
 import type { DuckdbSession } from './session.js'
 
 /** What a SELECT needs before it can run. */

@@ -1,5 +1,5 @@
 import { SluiceError } from '../../../errors.js'
-import { isObject } from '../../tables/delta/actions.js'
+import { isObject } from '../../../json.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
 import type { TrinoSession } from './session.js'
 import { parseTrinoType, type TrinoType } from './types.js'

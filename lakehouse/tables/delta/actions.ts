@@ -1,5 +1,5 @@
 import { SluiceError } from '../../../errors.js'
-import type { Json, JsonObject } from '../../../json.js'
+import { isObject, type Json, type JsonObject } from '../../../json.js'
 
 /** The actions of the Delta transaction log that Sluice reads and writes, in the protocol's own words. */
 export interface AddFile {
@@ -204,9 +204,4 @@ function parseLine(line: string, where: string): JsonObject {
   }
   if (!isObject(value)) throw new SluiceError('TABLE_CORRUPT', `${where}: the log entry is not an object.`)
   return value
-}
-
-/** Whether a JSON value is an object; null and arrays are none. */
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,8 +1,8 @@
 import type { AsyncBuffer } from 'hyparquet'
 import { SluiceError } from '../../../errors.js'
-import type { Json, JsonObject } from '../../../json.js'
+import { isObject, type Json, type JsonObject } from '../../../json.js'
 import type { ObjectStore } from '../../objects/object-store.js'
-import { type Action, actionOf, isObject } from './actions.js'
+import { type Action, actionOf } from './actions.js'
 
 /** The checkpoint files of one version, complete. */
 export interface Checkpoint {

@@ -1,6 +1,5 @@
-import type { Json, JsonObject } from '../../../json.js'
+import { isObject, type Json, type JsonObject } from '../../../json.js'
 import type { TableVersion } from '../../lakehouse.js'
-import { isObject } from './actions.js'
 import type { DeltaLog, LogEntry } from './log.js'
 
 const CONCURRENT_READS = 16

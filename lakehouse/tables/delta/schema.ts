@@ -1,7 +1,6 @@
 import { SluiceError } from '../../../errors.js'
-import type { Json } from '../../../json.js'
+import { isObject, type Json } from '../../../json.js'
 import { type ColumnType, decimalOf, type TableField } from '../schema.js'
-import { isObject } from './actions.js'
 
 /** The schema of a Delta table as its `metaData.schemaString` writes it. */
 export type DeltaField = TableField

@@ -1,7 +1,6 @@
-import type { Json, JsonObject } from '../../../json.js'
+import { isObject, type Json, type JsonObject } from '../../../json.js'
 import { decimalOf } from '../schema.js'
 import { type ColumnStatistics, columnPath } from '../table.js'
-import { isObject } from './actions.js'
 import type { DeltaField, DeltaType } from './schema.js'
 
 /** Longest text kept of a minimum or maximum, in code points, as other Delta writers do. */

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { createGunzip } from 'node:zlib'
 import { SluiceError } from '../../../errors.js'
+import { isObject } from '../../../json.js'
 import type { BackupHeader, BackupRow, TableHeading } from './format.js'
 
 /** Rows handed on at once, and about how many characters of them. */
@@ -80,8 +81,4 @@ function isHeading(value: unknown): value is TableHeading {
 
 function isFooter(value: unknown): value is { rows: number } {
   return isObject(value) && typeof value.rows === 'number'
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

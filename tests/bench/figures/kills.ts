@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../../errors.js'
 import { processEntry } from '../../../package-root.js'
 import type { Measurement } from '../figure.js'
 import { processTree } from '../processes.js'
@@ -88,7 +89,7 @@ function kill(pid: number): void {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
     // it has ended by itself between the look and the kill
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    if (codeOf(error) !== 'ESRCH') throw error
   }
 }
 
