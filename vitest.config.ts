@@ -14,7 +14,7 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/stack/**', 'node_modules', 'dist'],
+    exclude: ['tests/stack/**', 'tests/browser/**', 'node_modules', 'dist'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

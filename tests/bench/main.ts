@@ -9,6 +9,7 @@ import { hop } from './figures/hop.js'
 import { hostileFiles } from './figures/hostile-files.js'
 import { idle } from './figures/idle.js'
 import { kills } from './figures/kills.js'
+import { million } from './figures/million.js'
 import { parse } from './figures/parse.js'
 import { sensors } from './figures/sensors.js'
 import { start } from './figures/start.js'
@@ -28,6 +29,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   clear,
   idle,
   sensors,
+  million,
   kills,
 ]
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SqlStatement } from '../../scheduler/store/database.js'
 import { CATALOG, LEDGER, ORDERS, STREAM, sampleDag, sampleTask, WEATHER } from './sample-dags.js'
-import { addRuns, addTasks, fillStore, LIVE_RUN, NOW, runIdOf } from './sample-store.js'
+import { PAGES } from './sample-pages.js'
+import { addRuns, addTasks, fillStore, NOW } from './sample-store.js'
 import { SampleWeb, sampleTables } from './sample-web.js'
 
 /** Tables that grow with the history; no page may read one from end to end. */
@@ -9,35 +10,6 @@ const GROWING =
   /Seq Scan on (runs|task_runs|attempts|table_versions|table_reads|check_results|audit|slas|alerts|alert_deliveries|alert_messages)\b/
 
 const web = new SampleWeb()
-const RUN = runIdOf(LIVE_RUN)
-const PAGES = [
-  '/',
-  '/dags',
-  '/dags?q=orders&state=failed&tag=sales&owner=x&sort=due&after=a',
-  '/dags/orders_daily',
-  '/dags/orders_daily?n=180',
-  '/dags/orders_daily/graph',
-  '/dags/orders_daily/runs',
-  '/dags/orders_daily/tables',
-  '/dags/orders_daily/versions',
-  '/dags/orders_daily/audit',
-  '/dags/orders_daily/trigger',
-  '/dags/orders_daily/schedule',
-  '/runs',
-  '/runs?after=1795150000000~x',
-  '/runs?state=failed',
-  '/runs?state=running',
-  '/runs?dag=orders_daily',
-  '/runs?dag=orders_daily&state=failed',
-  `/runs/${RUN}`,
-  `/runs/${RUN}/tasks/gold_segments`,
-  '/tables',
-  '/tables/silver.orders?to=409',
-  '/alerts',
-  '/workers',
-  '/audit',
-  '/metrics',
-]
 let cookie = ''
 
 beforeAll(async () => {
