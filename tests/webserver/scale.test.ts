@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SqlStatement } from '../../scheduler/store/database.js'
+import { slaRecord } from '../../scheduler/store/reads/slas.js'
+import { recordWords } from '../../webserver/present/sla-view.js'
 import { CATALOG, LEDGER, ORDERS, STREAM, sampleDag, sampleTask, WEATHER } from './sample-dags.js'
 import { PAGES } from './sample-pages.js'
 import { addRuns, addTasks, fillStore, NOW } from './sample-store.js'
@@ -9,6 +11,7 @@ import { SampleWeb, sampleTables } from './sample-web.js'
 const GROWING =
   /Seq Scan on (runs|task_runs|attempts|table_versions|table_reads|check_results|audit|slas|alerts|alert_deliveries|alert_messages)\b/
 
+const DAY = 86_400_000
 const web = new SampleWeb()
 let cookie = ''
 
@@ -103,5 +106,24 @@ describe('each page', () => {
     const [row] = await web.database.query<{ runs: number }>('select count(*) as runs from runs')
     expect(new Set(seen).size).toBe(seen.length)
     expect(seen).toHaveLength(row?.runs ?? 0)
+  })
+
+  it('tells how the last 1,000 deadlines of a DAG were kept, where 30 days have more', async () => {
+    const minute = (back: number) => NOW - DAY - back * 60_000
+    const runs = Array.from({ length: 1_200 }, (_, back) => ({
+      dag: LEDGER,
+      dueAt: minute(back),
+      state: 'success',
+      ms: 9,
+    }))
+    await addRuns(web.database, runs)
+    await web.database.query(
+      `insert into slas (run_id, task_id, sla, dag_id, warns, deadline_at, looked_at, closed_at, missed_at)
+       select run_id, '', 'within 1h', dag_id, false, due_at, due_at, due_at, case when due_at in ($2, $3) then due_at end
+       from runs where dag_id = $1`,
+      [LEDGER.id, new Date(minute(5)), new Date(minute(1_100))],
+    )
+    expect(await slaRecord(web.database, LEDGER.id, NOW - 30 * DAY)).toEqual({ judged: 1_000, met: 999, cut: true })
+    expect(recordWords({ judged: 1_000, met: 999, cut: true })).toBe('met 999 of the last 1,000')
   })
 })

@@ -4,6 +4,7 @@ import type { Sla } from '../../scheduler/dag/model.js'
 import type { LateSla, RunSla, SlaRecord } from '../../scheduler/store/reads/slas.js'
 import { duration } from './duration.js'
 import { links } from './links.js'
+import { count } from './numbers.js'
 import { richText } from './rich-text.js'
 import { timeTwice, zoneName } from './time.js'
 
@@ -78,6 +79,7 @@ export function dagSlaWords(slas: readonly Sla[], timezone: string): string {
 }
 
 /** How many runs kept their deadlines; '' when none was judged. The 30 days are those the record was read for. */
-export function recordWords({ judged, met }: SlaRecord): string {
-  return judged === 0 ? '' : `met ${met} of ${judged} in 30 days`
+export function recordWords({ judged, met, cut }: SlaRecord): string {
+  if (judged === 0) return ''
+  return cut ? `met ${count(met)} of the last ${count(judged)}` : `met ${count(met)} of ${count(judged)} in 30 days`
 }
