@@ -34,7 +34,7 @@ export function buildDag(
   const schedule = scheduleOf(dag, calendars)
   return {
     id: String(dag.dag),
-    version: versionOf(yaml.text, files, usedCalendars(dag.schedule, calendars)),
+    version: versionOf(file, yaml.text, files, usedCalendars(dag.schedule, calendars)),
     file,
     description: textOf(dag.description),
     owner: textOf(dag.owner),
@@ -105,13 +105,17 @@ function buildTask(
   }
 }
 
-/** SHA-256 over the YAML, each named file and the dates of named calendars, each with its length, so that no two sets of files look alike. */
-function versionOf(text: string, files: Readonly<Record<string, string>>, calendars: string): string {
+/**
+ * SHA-256 over the path, the YAML, each named file and the dates of named calendars, each with its length, so that no two sets
+ * of files look alike. Paths that tasks look up as they run count from the DAG file, so its place decides what a run does.
+ */
+function versionOf(file: string, text: string, files: Readonly<Record<string, string>>, calendars: string): string {
   const hash = createHash('sha256')
   const add = (piece: string) => {
     const bytes = Buffer.from(piece)
     hash.update(`${bytes.length}:`).update(bytes)
   }
+  add(file)
   add(text)
   for (const path of Object.keys(files).sort()) {
     add(path)

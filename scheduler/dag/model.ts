@@ -192,7 +192,7 @@ export interface Task {
 /** A DAG as compiled from one good YAML file. Serialisable; stored once per version and never changed. */
 export interface Dag {
   id: string
-  /** 64 hex digits: hash of the YAML and of every file it names */
+  /** 64 hex digits: hash of the YAML, of its place below the DAGs folder and of every file it names */
   version: string
   /** path of the YAML file relative to the DAGs folder, with forward slashes */
   file: string

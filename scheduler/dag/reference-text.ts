@@ -152,8 +152,8 @@ export const FILES = `
 ## Files and versions
 
 Files that a DAG names (\`sql.file\`, \`python.script\`, …) are relative to the DAG file and lie inside the project; what leads
-outside, also by a symbolic link, is refused. The version of a DAG is the SHA-256 of its YAML and of every file it names: a
-run is pinned to the version it began with, so an edit never changes a run half way.
+outside, also by a symbolic link, is refused. The version of a DAG is the SHA-256 of its YAML, its path in the DAGs
+folder and every file it names: a run is pinned to the version it began with, so neither an edit nor a move changes a run half way.
 
 The folder is read again within two seconds of a change. A file with an error never stops the others, and its DAG keeps the
 last good version; a file that disappears pauses its DAG.

@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Embedded, startEmbedded } from '../../scheduler/embedded.js'
 import { loadConfig } from '../../scheduler/load-config.js'
@@ -79,6 +79,31 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     const sluice = await start()
     writeFileSync(join(folder, 'dags/new.yaml'), HELLO.replace('hello', 'new'))
     await eventually('the DAG is registered', async () => (await sluice.store.dag('new')) !== null, 2_000)
+  })
+
+  it('runs a DAG that was moved unchanged from its new folder', async () => {
+    const where = 'dag: where\ntasks:\n  say: { bash: { command: [cat, here.txt], cwd: landing } }\n'
+    for (const [path, text] of [
+      ['landing/here.txt', 'the old folder'],
+      ['team/landing/here.txt', 'the new folder'],
+      ['where.yaml', where],
+    ] as const) {
+      mkdirSync(dirname(join(folder, 'dags', path)), { recursive: true })
+      writeFileSync(join(folder, 'dags', path), text)
+    }
+    const sluice = await start()
+    const said = async () => {
+      const { run } = await sluice.commands.trigger('where', BY_HAND, { user: 'test' }, null)
+      await eventually('it has ended', async () => (await sluice.store.run(run))?.state === 'success')
+      const lines: string[] = []
+      for await (const { message } of sluice.logs.read({ runId: run, taskId: 'say', attempt: 1 }, { from: 1 }))
+        lines.push(message)
+      return lines
+    }
+    expect(await said()).toEqual(['the old folder'])
+    renameSync(join(folder, 'dags/where.yaml'), join(folder, 'dags/team/where.yaml'))
+    await eventually('it is read', async () => (await sluice.store.dag('where'))?.file === 'team/where.yaml')
+    expect(await said()).toEqual(['the new folder'])
   })
 
   it('makes due runs, but none when it was started for runs by hand alone', async () => {

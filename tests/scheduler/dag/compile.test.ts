@@ -196,11 +196,13 @@ describe('the version', () => {
   const text = 'dag: a\ntasks: { b: { sql: { file: q.sql } } }\n'
   const versionWith = (sql: string, yaml = text) => goodDag(yaml, { root: project({ 'dags/q.sql': sql }) }).version
 
-  it('changes with the YAML and with every file it names, and with nothing else', () => {
+  it('changes with the YAML, its place and every file it names, and with nothing else', () => {
     expect(versionWith('select 1')).toMatch(/^[0-9a-f]{64}$/)
     expect(versionWith('select 1')).toBe(versionWith('select 1'))
     expect(versionWith('select 2')).not.toBe(versionWith('select 1'))
     expect(versionWith('select 1', `${text}# comment\n`)).not.toBe(versionWith('select 1'))
+    const moved = goodDag(text, { root: project({ 'dags/team/q.sql': 'select 1' }), file: 'team/test.yaml' })
+    expect(moved.version).not.toBe(versionWith('select 1'))
   })
 
   it('tells apart what only looks alike when put together', () => {

@@ -112,10 +112,16 @@ export function write(root: string, path: string, content: string | Uint8Array):
   writeFileSync(join(root, path), content)
 }
 
-/** Compiles a text as `dags/test.yaml` of a project. */
+/** Compiles a text as `dags/test.yaml` of a project, or as another `file` of its DAGs folder. */
 export function compile(
   text: string | Uint8Array,
-  options: { root?: string; vars?: string[]; pools?: string[]; calendars?: Record<string, string[]> } = {},
+  options: {
+    root?: string
+    vars?: string[]
+    pools?: string[]
+    calendars?: Record<string, string[]>
+    file?: string
+  } = {},
 ): Compiled {
   const root = options.root ?? project()
   const { vars, pools } = options
@@ -127,7 +133,7 @@ export function compile(
     ...(pools && { pools }),
     calendars: options.calendars ?? { france: ['2026-05-01', '2026-12-25'] },
   })
-  return compileDag('test.yaml', typeof text === 'string' ? Buffer.from(text) : text, context)
+  return compileDag(options.file ?? 'test.yaml', typeof text === 'string' ? Buffer.from(text) : text, context)
 }
 
 /** The DAG of a text in which nothing may be wrong. */
