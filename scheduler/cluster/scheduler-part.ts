@@ -9,6 +9,7 @@ import { RedisQueue } from '../queue/redis.js'
 import { listenForBell } from '../queue/redis-wakes.js'
 import { RecordedTables } from '../recorded-tables.js'
 import { createScheduler } from '../scheduler.js'
+import { assertAnswers } from '../store/answers.js'
 import { openWatches } from '../triggers/watches.js'
 import { AttemptLogs } from '../worker/log-reader.js'
 import { openLogStore } from '../worker/open-log-store.js'
@@ -74,7 +75,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
   const outbox = startOutbox({ config, store, logs: new AttemptLogs(logStore, events), clock, events, log })
   await registrar.start()
   return {
-    ready: async () => void (await database.query('select 1')),
+    ready: () => assertAnswers(database),
     broken: part.broken,
     async close() {
       await registrar.close()

@@ -9,6 +9,7 @@ import { ownLakehouseConfig } from '../lakehouse-config.js'
 import { RedisQueue } from '../queue/redis.js'
 import { SchedulerBell } from '../queue/redis-wakes.js'
 import { RecordedTables } from '../recorded-tables.js'
+import { assertAnswers } from '../store/answers.js'
 import type { Database } from '../store/database.js'
 import type { Store } from '../store/store.js'
 import { AttemptLogs } from '../worker/log-reader.js'
@@ -43,7 +44,7 @@ export async function startWebPart(options: PartOptions): Promise<WebPart> {
     commands: createCommands({ ...ports, projectAlerts, wake }),
     logs: new AttemptLogs(logStore, events),
     tables: new RecordedTables(await openTables(ownLakehouseConfig(config)), database, Object.keys(config.catalogs)),
-    ready: async () => void (await database.query('select 1')),
+    ready: () => assertAnswers(database),
     async close() {
       await logStore.close()
       await part.release()

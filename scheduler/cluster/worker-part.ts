@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { operators } from '../../operators/index.js'
 import { SchedulerBell } from '../queue/redis-wakes.js'
 import { RedisWork } from '../queue/redis-work.js'
+import { assertAnswers } from '../store/answers.js'
 import { endLeftProcesses } from '../worker/orphans.js'
 import { Supervisor } from '../worker/supervisor.js'
 import { removeLeftWork } from '../worker/work-folder.js'
@@ -53,7 +54,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
   worker.start()
   return {
     id: name.id,
-    ready: async () => void (await database.query('select 1')),
+    ready: () => assertAnswers(database),
     broken: Promise.race([part.broken, worker.broken]),
     async drain() {
       await hints.close()

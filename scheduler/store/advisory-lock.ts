@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { answerOf, BoundSockets } from './postgres-bounds.js'
 
 /** Both numbers name a lock in one database; the first is Sluice's own. */
 const SLUICE = 7_158_301
@@ -24,6 +25,7 @@ export class AdvisoryLock {
   readonly #number: number
   readonly #mode: LockMode
   readonly #lost: () => void
+  readonly #sockets = new BoundSockets()
   #client: pg.Client | null = null
   #held = false
   #released = false
@@ -42,13 +44,18 @@ export class AdvisoryLock {
 
   /**
    * @returns whether the lock is held now; false when another holds it
-   * @throws what `pg` throws when the server does not answer
+   * @throws what `pg` throws when the server does not answer, NoAnswer when it is silent
    */
   async tryAcquire(): Promise<boolean> {
     if (this.#held) return true
     const client = this.#client ?? (await this.#connect())
     const take = this.#mode === 'shared' ? 'pg_try_advisory_lock_shared' : 'pg_try_advisory_lock'
-    const { rows } = await client.query<{ taken: boolean }>(`select ${take}($1, $2) as taken`, [SLUICE, this.#number])
+    const asked = client.query<{ taken: boolean }>(`select ${take}($1, $2) as taken`, [SLUICE, this.#number])
+    const { rows } = await answerOf(asked).catch((error: unknown) => {
+      // whether it has the lock nobody knows: the end of the connection frees it
+      void client.end()
+      throw error
+    })
     // the connection may have ended while the answer was on its way
     this.#held = rows[0]?.taken === true && this.#client === client
     return this.#held
@@ -60,14 +67,15 @@ export class AdvisoryLock {
     const client = this.#client
     this.#client = null
     this.#held = false
-    await client?.end().catch(() => undefined) // the server frees it with the connection, whichever way that ends
+    // the server frees it with the connection, whichever way that ends
+    if (client !== null) await this.#sockets.ended(client.end())
   }
 
   async #connect(): Promise<pg.Client> {
     const client = new pg.Client({
+      ...this.#sockets.options,
       connectionString: this.#url,
       application_name: 'sluice lock',
-      keepAlive: true,
       options: KEEPALIVE,
     })
     client.on('error', () => this.#gone(client))

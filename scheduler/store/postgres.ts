@@ -2,6 +2,7 @@ import pg from 'pg'
 import { codeOf, messageOf, SluiceError } from '../../errors.js'
 import type { Database, Durability, LoneAnswer, Session, SqlRow, SqlStatement, SqlValue } from './database.js'
 import { statementFailure } from './pglite.js'
+import { answerOf, BoundSockets, STATEMENT_TIMEOUT } from './postgres-bounds.js'
 import { type PipelinedStatement, pipelined } from './postgres-pipeline.js'
 
 const INT8 = 20
@@ -33,14 +34,19 @@ const ignored = (): void => undefined
 /** Asynchronous commit of this transaction: https://www.postgresql.org/docs/current/wal-async-commit.html */
 const COMMIT_WITH_NEXT: SqlStatement = { sql: "select set_config('synchronous_commit', 'off', true)", params: [] }
 
-/** PostgreSQL 15 or newer over a pool of connections. */
+/**
+ * PostgreSQL 15 or newer over a pool of connections. A statement, or a transaction, that has no answer within seconds fails,
+ * and nobody knows whether it was carried out; `script` and sessions take the time they need.
+ */
 export class PostgresDatabase implements Database {
   readonly exclusive = false
   readonly #pool: pg.Pool
+  readonly #sockets: BoundSockets
   readonly #names = new Map<string, string>()
 
-  private constructor(pool: pg.Pool) {
+  private constructor(pool: pg.Pool, sockets: BoundSockets) {
     this.#pool = pool
+    this.#sockets = sockets
     // A connection that breaks while idle is replaced by the pool; the next statement tells if the server is away.
     pool.on('error', ignored)
     // One that breaks in use tells the statement under way, and by an event too, perhaps in the same breath in which the pool
@@ -56,14 +62,17 @@ export class PostgresDatabase implements Database {
     url: string,
     options: { connections?: number; searchPath?: string } = {},
   ): Promise<PostgresDatabase> {
+    const sockets = new BoundSockets()
+    const searchPath = options.searchPath === undefined ? '' : ` -c search_path=${options.searchPath}`
     const pool = new pg.Pool({
+      ...sockets.options,
       connectionString: url,
       max: options.connections ?? 10,
       types: types as unknown as pg.CustomTypesConfig,
       application_name: 'sluice',
-      options: `-c TimeZone=UTC${options.searchPath === undefined ? '' : ` -c search_path=${options.searchPath}`}`,
+      options: `-c TimeZone=UTC ${STATEMENT_TIMEOUT}${searchPath}`,
     })
-    const database = new PostgresDatabase(pool)
+    const database = new PostgresDatabase(pool, sockets)
     const { host } = new URL(url)
     try {
       const version = await database.#version().catch((error: unknown) => {
@@ -73,7 +82,7 @@ export class PostgresDatabase implements Database {
       const message = `The store at ${host} is PostgreSQL ${version.name}; expected version 15 or newer.`
       throw new SluiceError('STORE_TOO_OLD', message, { retryable: false })
     } catch (error) {
-      await pool.end()
+      await database.close()
       throw error
     }
   }
@@ -87,13 +96,14 @@ export class PostgresDatabase implements Database {
   }
 
   async query<Row extends SqlRow = SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {
-    return this.#trying(async () => (await this.#pool.query<Row>(this.#prepared(sql, params))).rows)
+    const statement = this.#prepared(sql, params)
+    return this.#trying(() => this.#lent(async (client) => (await client.query<Row>(statement)).rows))
   }
 
   async transaction(statements: readonly SqlStatement[], durable: Durability = 'at_once'): Promise<SqlRow[][]> {
     const first = durable === 'with_next' ? [COMMIT_WITH_NEXT] : []
     const pipeline = [...first, ...statements].map(({ sql, params }) => this.#prepared(sql, params))
-    const results = await this.#trying(() => this.#transact(pipeline))
+    const results = await this.#trying(() => this.#lent((client) => pipelined(client, pipeline)))
     return results.slice(first.length)
   }
 
@@ -110,7 +120,7 @@ export class PostgresDatabase implements Database {
    * can fall outside of it. To be released.
    */
   async session(): Promise<Session & { release(): void }> {
-    const client = await this.#pool.connect()
+    const client = await this.#patient()
     return {
       query: async <Row extends SqlRow>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> => {
         try {
@@ -125,21 +135,38 @@ export class PostgresDatabase implements Database {
   }
 
   async script(sql: string): Promise<void> {
-    await this.#pool.query(sql)
+    const client = await this.#patient()
+    try {
+      await client.query(sql)
+    } finally {
+      client.release(true)
+    }
   }
 
   async close(): Promise<void> {
-    await this.#pool.end()
+    await this.#sockets.ended(this.#pool.end())
   }
 
-  async #transact(pipeline: readonly PipelinedStatement[]): Promise<SqlRow[][]> {
+  /** Destroyed after a failure, not handed back: whatever state the connection is in, nobody inherits it. */
+  async #lent<T>(job: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect()
     try {
-      const results = await pipelined(client, pipeline)
+      const result = await answerOf(job(client))
       client.release()
-      return results
+      return result
     } catch (error) {
-      // Destroyed, not handed back: whatever state the connection is in, nobody inherits it.
+      client.release(true)
+      throw error
+    }
+  }
+
+  /** A connection whose statements may take long, and wait for others; to be destroyed when it is released. */
+  async #patient(): Promise<pg.PoolClient> {
+    const client = await this.#pool.connect()
+    try {
+      await answerOf(client.query('set statement_timeout = 0'))
+      return client
+    } catch (error) {
       client.release(true)
       throw error
     }

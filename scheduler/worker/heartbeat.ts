@@ -6,6 +6,10 @@ import type { ClaimRef, Store } from '../store/store.js'
 
 /** Between two heartbeats; a lease lasts several of them. */
 export const HEARTBEAT_MS = 8_000
+/** After a heartbeat that failed the next one follows so soon: a lease has room for few. */
+const AGAIN_MS = 1_000
+/** One that is asked for after the end of a lease, as after a suspend, is waited for so long before the lease counts as lost. */
+const LATE_ANSWER_MS = 5_000
 
 export interface HeartbeatOptions {
   store: Pick<Store, 'heartbeat' | 'removeWorker'>
@@ -75,6 +79,8 @@ export class Heartbeat {
     const now = clock.now()
     const { queues, busy, claims } = on.state()
     const host = { host: hostname(), pid: process.pid, startedAt: this.#startedAt, heartbeatAt: now }
+    const forgetEnd = this.#atLeaseEnd(now)
+    let pace = everyMs
     try {
       const self = { ...worker, ...host, queues, busy }
       const { lost, cancel, epochOver } = await store.heartbeat(self, claims, { now, leaseMs })
@@ -86,8 +92,28 @@ export class Heartbeat {
     } catch (error) {
       log.error({ err: error }, 'the heartbeat failed; trying again')
       on.failed(clock.now())
+      pace = Math.min(everyMs, AGAIN_MS)
+    } finally {
+      forgetEnd()
     }
     this.#forget()
-    if (!this.#stopped) this.#forget = clock.at(clock.now() + everyMs, () => this.#beats.request())
+    if (!this.#stopped) this.#forget = clock.at(clock.now() + pace, () => this.#beats.request())
+  }
+
+  /**
+   * A store that is silent says nothing about leases, and others may take over what could not be kept: so they end while a
+   * heartbeat is waited for, too. @param since when it was asked for
+   */
+  #atLeaseEnd(since: number): () => void {
+    const { clock, leaseMs, failed } = this.#options
+    let forget: () => void = () => undefined
+    const wait = (until: number) => {
+      forget = clock.at(until, () => {
+        failed(clock.now())
+        wait(clock.now() + AGAIN_MS)
+      })
+    }
+    wait(Math.max(this.#lastBeat + leaseMs + 1, since + Math.min(LATE_ANSWER_MS, leaseMs)))
+    return () => forget()
   }
 }

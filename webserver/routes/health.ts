@@ -1,13 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import { messageOf } from '../../errors.js'
+import { assertAnswers } from '../../scheduler/store/answers.js'
 import { isLoopback } from '../auth/headers.js'
 import { hashSecret } from '../auth/secrets.js'
 import { authenticate, bearerOf, requireIdentity } from '../auth/session.js'
 import type { Metrics } from '../metrics.js'
 import type { Web } from '../web.js'
-
-const READY_WITHIN_MS = 2_000
 
 /**
  * `/health/live` says that the process answers, `/health/ready` that the store does too; neither tells more, so neither
@@ -47,16 +46,10 @@ function hasMetricsToken(web: Web, req: Request): boolean {
 }
 
 async function ready(web: Web, res: Response): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`the store has not answered for ${READY_WITHIN_MS} ms`)), READY_WITHIN_MS)
-  })
   try {
-    await Promise.race([web.deps.database.query('select 1'), late])
+    await assertAnswers(web.deps.database)
     res.json({ status: 'ready' })
   } catch (error) {
     res.status(503).json({ status: 'not ready', reason: messageOf(error) })
-  } finally {
-    clearTimeout(timer)
   }
 }

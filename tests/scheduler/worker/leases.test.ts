@@ -86,6 +86,24 @@ describe('a lease', () => {
     project.store.heartbeat = store.heartbeat
     expect(project.warnings).toContain('the heartbeat failed; trying again')
   })
+
+  it('counts as lost when it ends while a heartbeat waits for an answer that never comes', async () => {
+    project = await WorkerProject.start(WAITS, { leaseMs: 300, heartbeatMs: 50 })
+    const run = await project.trigger('waits')
+    await project.said(run, 'sleeper', 'ready')
+    const { token } = project.attempt(run, 'sleeper')
+    let refuse: (error: Error) => void = () => undefined
+    const silence = new Promise<never>((_resolve, reject) => {
+      refuse = reject
+    })
+    const { heartbeat } = project.store
+    project.store.heartbeat = () => silence
+    await eventually('its processes are gone', () => processesWith(`SLUICE_CLAIM=${token}`).length === 0)
+    expect(project.warnings).toContain('the claim was lost; the attempt is stopped')
+    expect(project.warnings).not.toContain('the heartbeat failed; trying again')
+    project.store.heartbeat = heartbeat
+    refuse(new Error('the store was silent'))
+  })
 })
 
 describe('a worker whose epoch is over', () => {

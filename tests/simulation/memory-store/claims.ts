@@ -23,7 +23,8 @@ export function claimStore(tables: Tables): ClaimStore {
       return claim(tables, worker, options)
     },
     async heartbeat(worker, claims, { now, leaseMs }) {
-      tables.workers.set(worker.id, { ...worker, heartbeatAt: now })
+      const heardAt = tables.workers.get(worker.id)?.heartbeatAt ?? now
+      tables.workers.set(worker.id, { ...worker, heartbeatAt: Math.max(heardAt, now) })
       const lost: ClaimRef[] = []
       const cancel: ClaimRef[] = []
       for (const ref of claims) {
@@ -32,7 +33,8 @@ export function claimStore(tables: Tables): ClaimStore {
           lost.push(ref)
           continue
         }
-        if (row.claim !== null) row.claim = { ...row.claim, leaseUntil: now + leaseMs }
+        if (row.claim !== null)
+          row.claim = { ...row.claim, leaseUntil: Math.max(row.claim.leaseUntil ?? 0, now + leaseMs) }
         if (row.task.cancelRequested) cancel.push(ref)
       }
       return { lost, cancel, epochOver: worker.epoch < tables.epoch }

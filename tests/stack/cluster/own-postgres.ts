@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../../e2e/eventually.js'
 import { freePort } from './own-redis.js'
+import { processTree, signalAll } from './process-tree.js'
 
 /** A PostgreSQL of the test's own, to be killed and started again. */
 export class OwnPostgres {
@@ -61,9 +62,24 @@ export class OwnPostgres {
     await this.up()
   }
 
+  /** Neither answers nor ends a connection, as when its machine has lost its power or the network between is cut. */
+  freeze(): void {
+    this.#signalAll('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#signalAll('SIGCONT')
+  }
+
   async remove(): Promise<void> {
+    this.thaw()
     await this.#end('SIGQUIT')
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #signalAll(signal: NodeJS.Signals): void {
+    const pid = this.#child?.pid
+    if (pid !== undefined) signalAll(processTree(pid), signal)
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
