@@ -1,45 +1,27 @@
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { openLakehouse } from '../../lakehouse/open.js'
-import { PACKAGE_ROOT } from '../../package-root.js'
 import { migrate } from '../../scheduler/store/migrate.js'
 import { PostgresDatabase } from '../../scheduler/store/postgres.js'
 import { writeRequest } from '../lakehouse/subject.js'
 import { OwnPostgres } from './cluster/own-postgres.js'
+import { makeDatabases } from './compose-databases.js'
 import { S3Place } from './s3-place.js'
 
 const ROLES = ['sluice', 'iceberg', 'shop']
 /** A quote, a dollar and a backslash: a password is data, whatever is in it. */
 const passwordOf = (role: string) => `${role}'s $ecret\\`
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-initdb-'))
 let postgres: OwnPostgres
 let place: S3Place
 
-/** What the image of PostgreSQL does with the scripts that compose.yaml mounts, on an empty volume. */
 beforeAll(async () => {
   place = new S3Place()
   postgres = await OwnPostgres.start('postgres', 'of-the-superuser')
-  const script = join(folder, '10-databases.sh')
-  copyFileSync(join(PACKAGE_ROOT, 'docker/postgres/databases.sh'), script)
-  copyFileSync(join(PACKAGE_ROOT, 'docker/postgres/iceberg-catalog.sql'), join(folder, 'iceberg-catalog.txt'))
-  execFileSync('bash', ['-c', '. "$0"', script], {
-    env: {
-      PATH: process.env.PATH,
-      PGHOST: '127.0.0.1',
-      PGPORT: String(postgres.port),
-      PGPASSWORD: 'of-the-superuser',
-      ...Object.fromEntries(ROLES.map((role) => [`${role.toUpperCase()}_DB_PASSWORD`, passwordOf(role)])),
-    },
-    stdio: 'pipe',
-  })
+  const passwords = ROLES.map((role) => [`${role.toUpperCase()}_DB_PASSWORD`, passwordOf(role)] as const)
+  makeDatabases(postgres.port, { PGPASSWORD: 'of-the-superuser', ...Object.fromEntries(passwords) })
 })
 afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true })
   await place.remove()
   await postgres?.remove()
 })
