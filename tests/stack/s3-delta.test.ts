@@ -8,11 +8,15 @@ import type { Check } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { processEntry } from '../../package-root.js'
 import { crashSuite } from '../lakehouse/crash-suite.js'
+import { gateSuite } from '../lakehouse/gate-suite.js'
+import { modelSuite } from '../lakehouse/model-suite.js'
 import { writeModesSuite } from '../lakehouse/write-modes-suite.js'
 import { S3Lake } from './s3-lake.js'
 
 writeModesSuite('a bucket', () => new S3Lake())
 crashSuite('a bucket', () => new S3Lake())
+gateSuite('Delta in a bucket', () => new S3Lake())
+modelSuite('Delta in a bucket', () => new S3Lake())
 
 function filesBelow(folder: string): string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
