@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openLakehouse } from '../../lakehouse/open.js'
-import { writeRequest } from '../lakehouse/subject.js'
+import { crowd } from './crowd.js'
 import { type Fate, FaultyProxy } from './faulty-proxy.js'
 import { catalogDatabase, StackIcebergLake } from './iceberg-lake.js'
 import { independentCounts } from './independent-counts.js'
@@ -175,25 +174,14 @@ describe('an outage of PostgreSQL that begins with the answer to a commit', () =
   )
 })
 
-describe('sixteen writers at once', () => {
+describe('sixteen writers at once, each a process', () => {
   it(
     'commit twenty times each to one table, and every row is there once',
     async () => {
       const lake = new StackIcebergLake()
       opened.push({ close: () => lake.remove() })
       const table = lake.table('crowded')
-      const houses = await Promise.all(numbers(16).map(() => openLakehouse(lake.config)))
-      await Promise.all(
-        houses.map(async (house, writer) => {
-          for (const n of numbers(20)) {
-            const source = { kind: 'select' as const, sql: `select ${writer * 20 + n}::bigint as n` }
-            const token = `w${writer}/${n}`
-            const { outcome } = await house.write(writeRequest(table, source, { mode: 'append', token }))
-            expect(outcome).toBe('published')
-          }
-        }),
-      )
-      for (const house of houses) await house.close()
+      await crowd(lake.config, table, 16, 20)
       await expectEachOnce(table, 320, 320)
     },
     PATIENCE_MS,
