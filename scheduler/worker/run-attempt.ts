@@ -92,7 +92,9 @@ class AttemptRun {
   /** Everything besides the log, secrets masked. */
   facts(): Facts & { rendered: Json } {
     const { masking } = this.own
-    const rendered = this.#rendered === null ? null : { ...this.#rendered.config, ...checksOf(this.#rendered) }
+    const task = this.#rendered
+    const { dag } = this.assignment
+    const rendered = task === null ? null : { ...task.config, ...checksOf(task), ...filesOf(task, dag.files) }
     // samples are rows of tables and may hold anything
     const facts = masking.json(storable(this.#facts)) as unknown as Facts
     return { ...facts, rendered: storableRendered(masking.json(storable(rendered))) }
@@ -215,6 +217,12 @@ function factsOf(result: Pick<OperatorResult, 'commits' | 'reads' | 'checks' | '
 function checksOf(rendered: RenderedTask): JsonObject {
   if (rendered.checks.length === 0) return {}
   return { checks: rendered.checks.map(({ kind, options, severity, name }) => ({ kind, options, severity, name })) }
+}
+
+/** The files that the attempt had otherwise than the version of its DAG has them; the others can be read there. */
+function filesOf(rendered: RenderedTask, written: Readonly<Record<string, string>>): JsonObject {
+  const own = Object.entries(rendered.files).filter(([path, text]) => written[path] !== text)
+  return own.length === 0 ? {} : { rendered_files: Object.fromEntries(own) }
 }
 
 /** Templates of later tasks were checked against the declared names, so a task that does not keep to them has failed. */

@@ -4,6 +4,7 @@ import type { Json } from '../../json.js'
 const MAX_DEPTH = 64
 const MAX_REASON = 2_000
 const MAX_RENDERED_BYTES = 256 * 1024
+const MAX_RENDERED_TEXT = 64 * 1024
 
 /**
  * A value as every store can keep it: plain JSON, without NUL and half characters (PostgreSQL refuses both), no deeper
@@ -38,8 +39,25 @@ export function storableReason(text: string): string {
   return whole.length > MAX_REASON ? `${whole.slice(0, MAX_REASON)}…` : whole
 }
 
-/** The rendered configuration is for reading; one that is too long for that is left out. */
+/**
+ * The rendered configuration is for reading. A text that is too long for that is cut, with a last line that says how much
+ * is missing; a configuration that is too long all the same is left out.
+ */
 export function storableRendered(value: Json): Json {
   const bytes = Buffer.byteLength(JSON.stringify(value))
-  return bytes <= MAX_RENDERED_BYTES ? value : { left_out: `${bytes.toLocaleString('en-US')} bytes` }
+  if (bytes <= MAX_RENDERED_BYTES) return value
+  const cut = shortened(value)
+  const rest = Buffer.byteLength(JSON.stringify(cut))
+  return rest <= MAX_RENDERED_BYTES ? cut : { left_out: `${bytes.toLocaleString('en-US')} bytes` }
+}
+
+function shortened(value: Json): Json {
+  if (typeof value === 'string') {
+    if (value.length <= MAX_RENDERED_TEXT) return value
+    const missing = value.length - MAX_RENDERED_TEXT
+    return `${storableText(value.slice(0, MAX_RENDERED_TEXT))}\n… ${missing.toLocaleString('en-US')} more characters`
+  }
+  if (Array.isArray(value)) return value.map(shortened)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shortened(item)]))
 }

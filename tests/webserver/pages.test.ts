@@ -435,7 +435,7 @@ describe('what DAG authors write', () => {
     ])
     await web.database.query('update attempts set rendered = $2, outputs = $2, worker_id = $3 where run_id = $1', [
       runIdOf(run),
-      JSON.stringify({ sql: EVIL, other: EVIL }),
+      JSON.stringify({ query: EVIL, file: EVIL, to: EVIL, rendered_files: { [EVIL]: EVIL } }),
       EVIL,
     ])
     await web.store.audit({ user: EVIL, action: EVIL, target: EVIL, detail: { a: EVIL } }, NOW)

@@ -130,7 +130,8 @@ export async function addTasks(db: Database, run: SampleRun, tasks: readonly Sam
         outputs: {},
         settled: attempt.result !== null,
         rendered: {
-          sql: "select c.id, count(*) as orders\nfrom silver.orders o -- all of them\njoin silver.customers c on c.id = o.customer\nwhere o.day >= date '2026-11-20'\ngroup by 1",
+          query:
+            "select c.id, count(*) as orders\nfrom silver.orders o -- all of them\njoin silver.customers c on c.id = o.customer\nwhere o.day >= date '2026-11-20'\ngroup by 1",
           to: 'gold.segments',
           mode: 'overwrite',
         },

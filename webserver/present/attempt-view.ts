@@ -3,7 +3,6 @@ import type { Task } from '../../scheduler/dag/model.js'
 import type { AttemptPlace } from '../routes/attempt.js'
 import { duration } from './duration.js'
 import { stateOfResult } from './gantt.js'
-import { type CodeLine, highlightSql, highlightYaml } from './highlight.js'
 import { links } from './links.js'
 import { measuredView, progressView } from './measured.js'
 import { bytes, rowChanges } from './numbers.js'
@@ -124,35 +123,4 @@ function delays(spec: Task): string {
     duration(Math.min(spec.maxDelayMs, spec.retryDelayMs * spec.backoff ** retry)),
   )
   return `${texts.join(', ')}${spec.retries > shown ? ', …' : ''}`
-}
-
-export interface RenderedPart {
-  title: string
-  note: string
-  id: string
-  lines: CodeLine[]
-}
-
-/**
- * The configuration as the attempt had it, secrets masked; SQL on its own, in colour. An attempt that kept no SQL shows
- * the file of its pinned version as written.
- */
-export function renderedView(rendered: Json, { spec, dag }: AttemptPlace): RenderedPart[] {
-  if (rendered === null || typeof rendered !== 'object' || Array.isArray(rendered)) return []
-  const { sql, ...rest } = rendered
-  const file = spec?.files.find((path) => path.endsWith('.sql')) ?? ''
-  const written = dag.files[file]
-  const parts: RenderedPart[] = []
-  if (typeof sql === 'string')
-    parts.push({ title: 'Rendered SQL', note: file, id: 'rendered-sql', lines: highlightSql(sql) })
-  else if (written !== undefined)
-    parts.push({ title: 'SQL', note: `${file}, as written`, id: 'written-sql', lines: highlightSql(written) })
-  if (Object.keys(rest).length > 0)
-    parts.push({
-      title: 'Rendered configuration',
-      note: 'secrets masked',
-      id: 'rendered-config',
-      lines: highlightYaml(JSON.stringify(rest, null, 2), false),
-    })
-  return parts
 }

@@ -18,12 +18,13 @@ import { type ChildRun, childRuns, lookDetail } from '../../scheduler/store/read
 import { identityOf } from '../auth/session.js'
 import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
-import { attemptFacts, renderedView, triesView } from '../present/attempt-view.js'
+import { attemptFacts, triesView } from '../present/attempt-view.js'
 import { duration } from '../present/duration.js'
 import { gateMark } from '../present/gate.js'
 import { links } from '../present/links.js'
 import { type LogQuery, lineView, readLogPage, WINDOW } from '../present/log-view.js'
 import { bytes, count, countOf, spread } from '../present/numbers.js'
+import { ranView } from '../present/ran-view.js'
 import { richText } from '../present/rich-text.js'
 import { timezoneOf } from '../present/run-view.js'
 import { day, isUtc, wallTime, zoneName } from '../present/time.js'
@@ -151,7 +152,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
       ...childFacts(children, task.taskId),
       ...attemptFacts(place, lineage, now, detail?.metrics ?? null),
     ],
-    rendered: detail === null ? [] : renderedView(detail.rendered, place),
+    rendered: detail === null ? [] : ranView(detail.rendered, place),
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
   }
