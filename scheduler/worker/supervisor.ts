@@ -1,6 +1,6 @@
 import { formatDuration } from '../../duration.js'
-import { messageOf, SluiceError } from '../../errors.js'
-import type { Json, JsonObject } from '../../json.js'
+import { SluiceError } from '../../errors.js'
+import type { JsonObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { AttemptOutcome } from '../core/model.js'
@@ -8,7 +8,8 @@ import type { Events } from '../events.js'
 import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
 import type { QueueListener } from '../queue/queue.js'
-import type { AttemptFacts, ClaimedTask, ClaimRef, EarlierAttempt, Store } from '../store/store.js'
+import type { AttemptFacts, ClaimedTask, ClaimRef, Store } from '../store/store.js'
+import { AttemptAnswers } from './attempt-answers.js'
 import { CatalogTest } from './catalog-test.js'
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
@@ -80,6 +81,7 @@ export class Supervisor {
   readonly #pool: SlotPool
   readonly #preparation: Preparation
   readonly #reporter: Reporter
+  readonly #answers: AttemptAnswers
   readonly #progress: ProgressWriter
   readonly #looks: readonly Looks[]
   readonly #leftWork: LeftWorkRounds
@@ -126,6 +128,11 @@ export class Supervisor {
     const parts = { logs: this.#logs, pool: this.#pool, preparation: this.#preparation }
     this.#leftWork = new LeftWorkRounds({ ...options, ...parts, queues })
     this.#progress = new ProgressWriter(store, clock, log)
+    this.#answers = new AttemptAnswers({
+      ...{ store, clock },
+      lostClaim: (execution) => this.#loseClaim(execution),
+      warn: (execution, message) => this.#warn(execution, message),
+    })
     this.#heartbeat = this.#createHeartbeat()
   }
 
@@ -314,8 +321,8 @@ export class Supervisor {
     } else if (execution === undefined) return
     else if (message.kind === 'logged') this.#announceLog(execution, message.lines)
     else if (message.kind === 'progress') this.#saveProgress(execution, message.progress)
-    else if (message.kind === 'done_before') void this.#findEarlier(execution, message.inputKey)
-    else void this.#saveHandle(execution, message.handle, message.value)
+    else if (message.kind === 'done_before') void this.#answers.earlierResult(execution, message.inputKey)
+    else void this.#answers.saveHandle(execution, message.handle, message.value)
   }
 
   /** What Sluice itself commits is seen at once by those who wait for the table. */
@@ -342,34 +349,6 @@ export class Supervisor {
     const { events } = this.#options
     const { runId, taskId, attempt } = execution.claim
     this.#progress.write(execution.ref, progress, () => events.emit({ kind: 'progress', runId, taskId, attempt }))
-  }
-
-  async #saveHandle(execution: Execution, handle: number, value: Json): Promise<void> {
-    const { store, clock } = this.#options
-    const { claimToken } = execution.claim
-    let failure: string | null = null
-    try {
-      const saved = await store.saveHandle(execution.ref, value, clock.now())
-      if (saved === 'lost_claim') {
-        failure = 'the claim of this attempt was lost, so its handle is refused'
-        this.#loseClaim(execution)
-      }
-    } catch (error) {
-      failure = `the handle could not be saved: ${messageOf(error)}`
-    }
-    execution.slot?.send({ kind: 'handle_saved', claimToken, handle, failure })
-  }
-
-  /** An earlier result saves work; where none can be found the work is done. */
-  async #findEarlier(execution: Execution, inputKey: string): Promise<void> {
-    const { claimToken } = execution.claim
-    let earlier: EarlierAttempt | null = null
-    try {
-      earlier = await this.#options.store.doneBefore(inputKey)
-    } catch (error) {
-      this.#warn(execution, `no earlier result could be looked for, so the task runs: ${messageOf(error)}`)
-    }
-    execution.slot?.send({ kind: 'done_before', claimToken, earlier })
   }
 
   /** The slot's process is gone, and with it everything its attempts had started. */
