@@ -108,6 +108,11 @@ export const ERRORS = {
   },
   TIMED_OUT: { status: 500, exit: 1, hint: 'Raise `timeout` on the task or make it quicker.' },
   CANCELLED: { status: 409, exit: 1, hint: 'Someone cancelled it; clear the task to run it again.' },
+  EARLIER_WORK_RUNS: {
+    status: 503,
+    exit: 1,
+    hint: 'See that what it names can be reached, or has ended, and clear the task again.',
+  },
   CHECK_FAILED: { status: 500, exit: 1, hint: 'Look at the failing rows; nothing was published.' },
   // lakehouse
   TABLE_UNKNOWN: { status: 404, exit: 1, hint: '`sluice tables` lists the tables.' },

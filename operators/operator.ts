@@ -47,7 +47,8 @@ export interface Operator<Config extends JsonObject = JsonObject> {
   reattach?(handle: Json, config: Config, ctx: OperatorContext): Promise<OperatorResult>
   /**
    * Ends outside work that an attempt has started and no later one goes on with: its task has failed for good, or was cancelled,
-   * marked or cleared, when nobody was left to end it. Done once, it may be done again; work that has ended by itself is none.
+   * marked or cleared, when nobody was left to end it. Done once, it may be done again, also by two at a time; work that has ended
+   * by itself is none. A cleared task begins after it: once it resolves, the work changes nothing any more.
    * @param config templates unrendered
    * @throws when the work may still go on; it is then tried again
    */

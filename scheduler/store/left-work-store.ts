@@ -15,11 +15,10 @@ export interface LeftWork {
   failures: number
 }
 
+export type LeftWorkKey = Pick<LeftWork, 'runId' | 'taskId' | 'attempt'>
+
 /** What has come of a try to end left work. */
-export interface LeftWorkEnd {
-  runId: string
-  taskId: string
-  attempt: number
+export interface LeftWorkEnd extends LeftWorkKey {
   /** when it is tried again; null forgets it: it has ended, or nobody tries any more */
   retryAt: Instant | null
 }
@@ -31,6 +30,14 @@ export interface LeftWorkEnd {
 export interface LeftWorkStore {
   /** Takes work that is due in these queues, the longest due first; whoever takes it has `leaseMs` before it is due again. */
   dueLeftWork(queues: readonly string[], options: { now: Instant; leaseMs: number; limit: number }): Promise<LeftWork[]>
+  /**
+   * Takes what earlier generations of a claimed task have left, whoever has taken it before: two who end it at a time do no harm. For an
+   * item it is what any item of its group has left, as the list may be another one by now.
+   */
+  leftBefore(
+    claim: Pick<LeftWork, 'runId' | 'taskId' | 'generation'>,
+    options: { now: Instant; leaseMs: number },
+  ): Promise<LeftWork[]>
   /** Keeps what has come of it; what is not there any more is passed over. */
   settleLeftWork(ends: readonly LeftWorkEnd[]): Promise<void>
 }

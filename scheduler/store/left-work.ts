@@ -1,4 +1,5 @@
-import type { Decision } from '../core/model.js'
+import { declaredId } from '../core/items.js'
+import type { Decision, TaskState } from '../core/model.js'
 import { isFinal } from '../core/states.js'
 import { type Database, sqlInstant } from './database.js'
 import type { LeftWork, LeftWorkEnd, LeftWorkStore } from './left-work-store.js'
@@ -10,9 +11,16 @@ import { json, jsonInstant } from './rows.js'
  */
 export function leavingWork({ tasks, settled }: Decision): string[] {
   const well = new Set(settled.flatMap(({ taskId, result }) => (ENDED_WELL.has(result) ? [taskId] : [])))
-  const leaves = ({ taskId, set }: Decision['tasks'][number]) =>
-    set.generation !== undefined || (isFinal(set.state) && !well.has(taskId))
+  const leaves = ({ taskId, expect, set }: Decision['tasks'][number]) =>
+    !ENDED_WELL.has(expect.state) &&
+    // one that was cleared while it ran may have saved another handle since
+    (set.generation !== undefined || startsAnew(expect.state, set.state) || (isFinal(set.state) && !well.has(taskId)))
   return tasks.filter(leaves).map(({ taskId }) => taskId)
+}
+
+/** The attempt under which a task was cleared has ended. */
+function startsAnew(before: TaskState, after: TaskState): boolean {
+  return before === 'running' && after === 'none'
 }
 
 const ENDED_WELL: ReadonlySet<string> = new Set(['success', 'skipped'])
@@ -25,14 +33,18 @@ const ENDED_WELL: ReadonlySet<string> = new Set(['success', 'skipped'])
 export function keepingLeftWork(tasks: string, now: string): string {
   return `left_behind as (
   insert into left_work (run_id, task_id, attempt, generation, dag_id, version, queue, handle, next_try_at)
-  select t.run_id, t.task_id, t.attempt, t.generation, t.dag_id, r.version, t.queue, t.handle, ${now}
+  select t.run_id, t.task_id, t.attempt, a.generation, t.dag_id, r.version, t.queue, t.handle, ${now}
   from run join runs r using (run_id) join (select $1::text as run_id, unnest(${tasks}::text[]) as task_id) l using (run_id)
     join task_runs t on t.run_id = l.run_id and t.task_id = l.task_id
+    -- a task that was cleared while it ran is of a later generation than what it has left
+    join attempts a on a.run_id = t.run_id and a.task_id = t.task_id and a.attempt = t.attempt
   where t.handle is not null and t.handle <> 'null'
   on conflict (run_id, task_id, attempt) do update set generation = excluded.generation, handle = excluded.handle, failures = 0,
     next_try_at = excluded.next_try_at
 )`
 }
+
+const LEFT_WORK = `l.run_id as "runId", l.task_id as "taskId", l.attempt, l.generation, l.dag_id as "dagId", l.version, l.handle, l.failures`
 
 const DUE = `
 with due as materialized (
@@ -42,7 +54,18 @@ with due as materialized (
 )
 update left_work l set next_try_at = $3 from due d
 where l.run_id = d.run_id and l.task_id = d.task_id and l.attempt = d.attempt
-returning l.run_id as "runId", l.task_id as "taskId", l.attempt, l.generation, l.dag_id as "dagId", l.version, l.handle, l.failures`
+returning ${LEFT_WORK}`
+
+/** Locked in one order, since all items of a group may ask at a time. */
+const BEFORE = `
+with before as materialized (
+  select run_id, task_id, attempt from left_work
+  where run_id = $1 and split_part(task_id, '.', 1) = $2 and generation < $3
+  order by task_id, attempt for update
+)
+update left_work l set next_try_at = $4 from before b
+where l.run_id = b.run_id and l.task_id = b.task_id and l.attempt = b.attempt
+returning ${LEFT_WORK}`
 
 const SETTLE = `
 with settled as materialized (
@@ -68,6 +91,14 @@ export class LeftWorkQueries implements LeftWorkStore {
   ): Promise<LeftWork[]> {
     const params = [queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
     return this.#database.query<LeftWork & Record<string, unknown>>(DUE, params)
+  }
+
+  async leftBefore(
+    { runId, taskId, generation }: Parameters<LeftWorkStore['leftBefore']>[0],
+    { now, leaseMs }: Parameters<LeftWorkStore['leftBefore']>[1],
+  ): Promise<LeftWork[]> {
+    const params = [runId, declaredId(taskId), generation, sqlInstant(now + leaseMs)]
+    return this.#database.query<LeftWork & Record<string, unknown>>(BEFORE, params)
   }
 
   async settleLeftWork(ends: readonly LeftWorkEnd[]): Promise<void> {

@@ -211,6 +211,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     workers: (...args) => claims.workers(...args),
     removeWorker: (...args) => claims.removeWorker(...args),
     dueLeftWork: (...args) => leftWork.dueLeftWork(...args),
+    leftBefore: (...args) => leftWork.leftBefore(...args),
     settleLeftWork: (...args) => leftWork.settleLeftWork(...args),
     runLineage: (...args) => lineage.runLineage(...args),
     dependents: (...args) => lineage.dependents(...args),

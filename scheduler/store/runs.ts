@@ -98,7 +98,10 @@ with heard as materialized (
     claim_token = case when c.set ->> 'state' = 'running' then t.claim_token end,
     worker_id = case when c.set ->> 'state' = 'running' then t.worker_id end,
     lease_until = case when c.set ->> 'state' = 'running' then t.lease_until end,
-    handle = case when c.set ? 'generation' or c.set ->> 'state' in ('failed', 'cancelled') then null else t.handle end,
+    handle = case when c.set ? 'generation' or c.set ->> 'state' in ('failed', 'cancelled') then null
+      -- saved by an attempt under which the task was cleared: not for the next generation
+      when t.state = 'running' and c.set ->> 'state' = 'none' then null
+      else t.handle end,
     progress = case when c.set ? 'generation' then null else t.progress end
   from change c, run where t.run_id = c.run_id and t.task_id = c."taskId"
 ), ended as (

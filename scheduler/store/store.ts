@@ -224,7 +224,7 @@ export interface RunStore extends StartStore {
    * `conflict`: the revision has moved; load again and decide anew. Changes whose `expect` no longer holds, and attempts in
    * `settled` that have not been recorded with that result, make it a conflict too: nothing is written. A change that takes a task out of `running` ends its claim (token, lease, and the
    * attempt's row gets its end and, unless it has one, the result `cancelled`); one that leaves it `running` does not.
-   * A change of generation forgets handle and progress, and it or a deferral what the task was woken by. A handle that no
+   * A change of generation forgets handle and progress, one from `running` to `none` the handle, a new generation or a deferral what the task was woken by. A handle that no
    * attempt will be given any more becomes left work (`LeftWorkStore`). `since` becomes `now` when the state changes.
    * `slas` makes SLAs of the run due: at once those of the subjects it names, not before five seconds after their last look
    * the others that may warn.

@@ -12,8 +12,15 @@ import { baseEnvironment } from './task-environment.js'
 /** One try takes no longer; what it has not done by then is tried again. */
 const END_MS = 60_000
 
-/** Ends work outside that no attempt goes on with. Never rejects: what comes of it is the result. */
-export async function endLeft({ work, dag, task }: LeftAssignment, around: LookSurroundings): Promise<LeftEnd> {
+/**
+ * Ends work outside that no attempt goes on with. Never rejects: what comes of it is the result.
+ * @param signal of the attempt that waits for it
+ */
+export async function endLeft(
+  { work, dag, task }: LeftAssignment,
+  around: LookSurroundings,
+  signal?: AbortSignal,
+): Promise<LeftEnd> {
   const { config, env, tables, now } = around
   const operator = around.operators.get(task.operator)
   // what it keeps as a handle is no work outside
@@ -37,7 +44,7 @@ export async function endLeft({ work, dag, task }: LeftAssignment, around: LookS
     now,
   }
   try {
-    await within(END_MS, undefined, (signal) => end(work.handle, task.config, { ...context, signal }))
+    await within(END_MS, signal, (stop) => end(work.handle, task.config, { ...context, signal: stop }))
     return { failure: null, said }
   } catch (error) {
     return { failure: masking.text(messageOf(error)), said }

@@ -2,7 +2,7 @@ import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
-import type { LeftWork } from '../store/left-work-store.js'
+import type { LeftWork, LeftWorkKey } from '../store/left-work-store.js'
 import type { Store } from '../store/store.js'
 import { finishLog } from './log-repair.js'
 import type { LogStore } from './log-store.js'
@@ -56,6 +56,17 @@ export class LeftWorkRounds {
 
   heard(token: string, end: LeftEnd): void {
     this.#requests.heard(token, end)
+  }
+
+  /** An attempt has ended this, because its task was cleared. Where the store does not hear of it, it is ended once more. */
+  async ended(work: LeftWorkKey): Promise<void> {
+    const { store, log } = this.#options
+    try {
+      await store.settleLeftWork([{ ...work, retryAt: null }])
+    } catch (error) {
+      const { runId: run, taskId: task, attempt } = work
+      log.warn({ err: error, run, task, attempt }, 'that an attempt has ended what another left could not be kept')
+    }
   }
 
   /** the slot that had these tokens is gone */

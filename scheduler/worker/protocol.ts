@@ -4,7 +4,7 @@ import type { LogLevel } from '../../operators/operator.js'
 import type { LogsConfig } from '../config.js'
 import type { AttemptOutcome } from '../core/model.js'
 import type { Dag, Task } from '../dag/model.js'
-import type { LeftWork } from '../store/left-work-store.js'
+import type { LeftWork, LeftWorkKey } from '../store/left-work-store.js'
 import type { AttemptFacts, ClaimedTask, EarlierAttempt } from '../store/store.js'
 import type { DueLook, LookResult } from '../store/wait-store.js'
 
@@ -33,6 +33,8 @@ export interface Assignment {
   task: Task
   /** outputs of the tasks that the templates use */
   upstream: Record<string, { outputs: JsonObject }>
+  /** outside work of earlier generations, to be ended before the operator starts */
+  left: LeftWork[]
 }
 
 /** Outside work to end. */
@@ -75,6 +77,8 @@ export type FromSlot =
   | { kind: 'progress'; claimToken: string; progress: JsonObject }
   /** asks for an earlier result of the same inputs; answered by one `done_before` */
   | { kind: 'done_before'; claimToken: string; inputKey: string }
+  /** outside work of an earlier generation has ended */
+  | { kind: 'left_ended'; claimToken: string; work: LeftWorkKey }
   | { kind: 'handle'; claimToken: string; handle: number; value: Json }
   | {
       kind: 'done'

@@ -5,9 +5,11 @@ import { checkOutputs } from '../../operators/outputs.js'
 import { kindOfRun } from '../core/run-id.js'
 import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
 import { lakehouseConfig } from '../lakehouse-config.js'
+import type { LeftWorkKey } from '../store/left-work-store.js'
 import type { AttemptFacts, EarlierAttempt } from '../store/store.js'
 import { attemptContext } from './attempt-context.js'
 import { changeSince, inputKey, takenOver } from './earlier-result.js'
+import { endLeft } from './end-left.js'
 import type { LogStore } from './log-store.js'
 import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
@@ -23,6 +25,8 @@ export interface AttemptVoice {
   saveHandle(handle: Json): Promise<void>
   /** an attempt that ended well with these inputs; null for none, or when nobody knows */
   doneBefore(inputKey: string): Promise<EarlierAttempt | null>
+  /** this has ended, and nobody has to see to it any more */
+  leftEnded(work: LeftWorkKey): void
 }
 
 export type AttemptEnd = Omit<Extract<FromSlot, { kind: 'done' }>, 'kind' | 'claimToken' | 'memory'>
@@ -121,6 +125,7 @@ class AttemptRun {
     const key = task.skipIfDone ? inputKey(this.assignment, rendered, this.around.config) : null
     const done = key === null ? null : await this.#doneBefore(key)
     if (done !== null) return done
+    await this.#endLeft()
     const { context, opened } = attemptContext({
       ...this.around,
       ...this.own,
@@ -143,6 +148,21 @@ class AttemptRun {
       return ended('success', result.summary ?? '', outputs)
     } finally {
       await opened.close()
+    }
+  }
+
+  /**
+   * What the task had started before it was cleared would publish beside this attempt, or after it.
+   * @throws SluiceError EARLIER_WORK_RUNS
+   */
+  async #endLeft(): Promise<void> {
+    const { left, dag, task } = this.assignment
+    for (const work of left) {
+      const { failure, said } = await endLeft({ work, dag, task }, this.around, this.signal)
+      for (const { level, message } of said) this.own.log.write(level, message)
+      this.signal.throwIfAborted()
+      if (failure !== null) throw earlierWorkRuns(work, failure)
+      this.voice.leftEnded(work)
     }
   }
 
@@ -182,6 +202,12 @@ class AttemptRun {
     if (cause instanceof Error && cause.stack !== undefined) this.own.log.write('error', cause.stack)
     return ended('failed', messageOf(cause))
   }
+}
+
+function earlierWorkRuns({ taskId, attempt }: LeftWorkKey, failure: string): SluiceError {
+  const what = `What attempt ${attempt} of ${taskId} had started before the task was cleared`
+  const message = `${what} could not be ended and may still write, so nothing new is started: ${failure}`
+  return new SluiceError('EARLIER_WORK_RUNS', message)
 }
 
 function keepable(outputs: JsonObject): JsonObject {

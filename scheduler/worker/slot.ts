@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../json.js'
 import { operators } from '../../operators/index.js'
 import { processesWith } from '../../operators/process/process-group.js'
 import { waitingShell } from '../../operators/process/run-process.js'
+import type { LeftWorkKey } from '../store/left-work-store.js'
 import type { EarlierAttempt } from '../store/store.js'
 import type { DueLook } from '../store/wait-store.js'
 import { endLeft } from './end-left.js'
@@ -141,6 +142,9 @@ class RunningAttempt {
       this.#earlierFound = resolve
       say({ kind: 'done_before', claimToken: this.#claimToken, inputKey })
     })
+
+  readonly leftEnded = ({ runId, taskId, attempt }: LeftWorkKey): void =>
+    say({ kind: 'left_ended', claimToken: this.#claimToken, work: { runId, taskId, attempt } })
 
   earlierFound(earlier: EarlierAttempt | null): void {
     this.#earlierFound(earlier)

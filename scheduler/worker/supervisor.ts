@@ -105,7 +105,7 @@ export class Supervisor {
     })
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#queues = new Set(options.queues)
-    this.#preparation = new Preparation(store)
+    this.#preparation = new Preparation({ store, clock, operators: options.operators })
     this.#logs = openLogStore(slotConfig)
     this.#catalogTest = new CatalogTest(slotConfig, log)
     const listener: SlotListener = {
@@ -309,6 +309,10 @@ export class Supervisor {
       slot.memory = message.memory
       if (message.kind === 'ended') this.#leftWork.heard(message.token, message.end)
       else for (const looks of this.#looks) looks.heard(message.token, message.results)
+      return
+    }
+    if (message.kind === 'left_ended') {
+      void this.#leftWork.ended(message.work)
       return
     }
     const execution = this.#executions.get(message.claimToken)

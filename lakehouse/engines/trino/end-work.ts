@@ -3,7 +3,7 @@ import { endQueries } from './end-queries.js'
 import type { WorkHandle } from './handle.js'
 import type { TrinoTable } from './names.js'
 import type { TrinoSession } from './session.js'
-import { publishedBy } from './settle.js'
+import { publishedBy, settle } from './settle.js'
 import { cleanStaging } from './staging.js'
 
 /**
@@ -26,8 +26,9 @@ export async function endWork(
     ending: (queryId) => log('warn', `Ending Trino query ${queryId}, which nobody goes on with.`),
   })
   if (table === null) return
-  // a query may have committed while it was being ended
-  const version = made ?? (await publishedBy(session, table, published, signal))
+  // one that was ended while it committed may be some seconds late: whoever waits for this writes the table next
+  const settling = { signal, now: Date.now, waiting: () => undefined }
+  const version = made ?? (await settle(session, table, published, settling))
   if (version !== null) {
     const { queryId, version: number } = version
     log('warn', `Trino query ${queryId} had published version ${number} of ${table.label} before it could be ended.`)

@@ -96,6 +96,12 @@ describe('the rounds in which a worker ends what lost attempts have left outside
     await self.close()
   })
 
+  it('forget what an attempt of the cleared task has ended itself', async () => {
+    const { self, settled } = rounds([])
+    await self.ended({ runId, taskId, attempt })
+    expect(settled).toEqual([{ runId, taskId, attempt, retryAt: null }])
+  })
+
   it('leave it to its lease when the slot dies, and go on', async () => {
     const { self, clock, sent, settled, released, turn } = rounds([[WORK], [WORK]])
     self.request()

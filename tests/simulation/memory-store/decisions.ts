@@ -89,7 +89,8 @@ function applyChange(tables: Tables, row: TaskRow, { set }: TaskChange, now: Ins
     row.handle = null
     row.progress = null
   }
-  if (set.state === 'failed' || set.state === 'cancelled') row.handle = null
+  const startsAnew = before.state === 'running' && set.state === 'none'
+  if (set.state === 'failed' || set.state === 'cancelled' || startsAnew) row.handle = null
   if (row.task.generation !== before.generation || set.state === 'deferred') row.woken = null
   else if (before.state === 'deferred' && set.state === 'scheduled') row.woken ??= foundInVain(tables, before)
   if (before.state !== 'running' || set.state === 'running' || !tables.guards('claim_end')) return

@@ -1,3 +1,4 @@
+import { declaredId } from '../../../scheduler/core/items.js'
 import type { LeftWorkStore } from '../../../scheduler/store/left-work-store.js'
 import type { Tables, TaskRow } from './tables.js'
 
@@ -8,6 +9,16 @@ export function leftWorkStore(tables: Tables): LeftWorkStore {
         .filter(({ queue, nextTryAt }) => queues.includes(queue) && nextTryAt <= now)
         .sort((a, b) => a.nextTryAt - b.nextTryAt)
       return due.slice(0, limit).map((row) => {
+        row.nextTryAt = now + leaseMs
+        return { ...row.work }
+      })
+    },
+    async leftBefore({ runId, taskId, generation }, { now, leaseMs }) {
+      const before = [...tables.leftWork.values()].filter(
+        ({ work }) =>
+          work.runId === runId && declaredId(work.taskId) === declaredId(taskId) && work.generation < generation,
+      )
+      return before.map((row) => {
         row.nextTryAt = now + leaseMs
         return { ...row.work }
       })
@@ -25,9 +36,10 @@ export function leftWorkStore(tables: Tables): LeftWorkStore {
 /** No attempt will be given the handle of this task any more. */
 export function keepLeftWork(tables: Tables, row: TaskRow, now: number): void {
   const version = tables.runs.get(row.runId)?.run.version
-  if (row.handle === null || version === undefined) return
   const { runId, dagId, queue, handle } = row
-  const { taskId, attempt, generation } = row.task
+  const { taskId, attempt } = row.task
+  const generation = tables.attempt(runId, taskId, attempt)?.generation
+  if (handle === null || version === undefined || generation === undefined) return
   const work = { runId, taskId, attempt, generation, dagId, version, handle, failures: 0 }
   tables.leftWork.set(keyOf(work), { work, queue, nextTryAt: now })
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { trinoServer } from '../../../lakehouse/engines/trino/connection.js'
 import { TrinoSession } from '../../../lakehouse/engines/trino/session.js'
 import type { TableVersionShape, TaskShape } from '../../../scheduler/shapes.js'
+import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
 import { catalogDatabase } from '../iceberg-lake.js'
 import { S3Place } from '../s3-place.js'
@@ -30,6 +31,10 @@ const SLOW_CHECK = {
   expression: `n >= (SELECT count(*) FROM TABLE(postgresql.system.query(query => 'select pg_sleep(600)::text as checked')))`,
 }
 
+/** The same ten minutes late, but at once when the table of this name in PostgreSQL has a row. */
+const slowUntilTold = `SELECT count(*) AS n, '${MARK}' AS mark FROM TABLE(postgresql.system.query(query =>
+  'select pg_sleep(case when exists (select from ${MARK}) then 0 else 600 end)::text as slept'))`
+
 const dag = (name: string, task: object) =>
   JSON.stringify({ dag: name, defaults: { retries: 3, retry_delay: '100ms', backoff: 1 }, tasks: { load: task } })
 
@@ -49,6 +54,8 @@ const DAGS = {
     sql: { query: slow(600), to: `delta.${MARK}.called_off` },
     checks: [{ not_null: ['n'] }],
   }),
+  'dags/anew.yaml': dag('anew', { sql: { query: slowUntilTold, to: `${MARK}.anew`, mode: 'append' }, retries: 0 }),
+  'dags/made_anew.yaml': dag('made_anew', { sql: { query: slowUntilTold, to: `delta.${MARK}.made_anew` } }),
   'dags/late.yaml': dag('late', { sql: { query: slow(600), to: `${MARK}.late` }, timeout: '12s', retries: 0 }),
   'dags/shown.yaml': dag('shown', { sql: { query: slow(600), to: `${MARK}.shown` } }),
   'dags/made.yaml': dag('made', { sql: { statement: `CREATE TABLE delta.${MARK}.made (id integer)` } }),
@@ -79,6 +86,7 @@ const config = () => ({
   },
 })
 
+let shop: PostgresDatabase
 let redis: OwnRedis
 let cluster: Cluster
 let trino: TrinoSession
@@ -96,6 +104,7 @@ beforeAll(async () => {
   ] as const) {
     await trino.run(`CREATE SCHEMA ${catalog}.${MARK} WITH (location = '${location}/${MARK}')`)
   }
+  shop = await PostgresDatabase.open(process.env.PG_DSN ?? '', { connections: 1 })
   redis = await OwnRedis.start()
   const yaml = Object.entries(config()).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
   cluster = await Cluster.create(
@@ -111,6 +120,8 @@ afterAll(async () => {
   await cluster?.remove()
   for (const catalog of ['iceberg', 'delta']) await trino.run(`DROP SCHEMA IF EXISTS ${catalog}.${MARK} CASCADE`)
   trino.close()
+  await shop.query(`drop table if exists ${MARK}`)
+  await shop.close()
   await redis.down()
   await place.remove()
 })
@@ -266,6 +277,58 @@ it('what a dead worker has left is ended when its task is cancelled, or has no r
   })
   expect(log).toMatch(/Ending Trino query \w+, which nobody goes on with\./)
 }, 180_000)
+
+/** All queries that write this table, in the order in which they were handed in. */
+async function writing(table: string): Promise<{ id: string; state: string; created: number; ended: number }[]> {
+  const rows = await trino.rows(
+    `SELECT query_id, state, to_unixtime(created) AS created, to_unixtime("end") AS ended FROM system.runtime.queries
+     WHERE "user" = '${USER}' AND regexp_like(query, '^(CREATE|INSERT)') AND query LIKE '%${into(table)}%' ORDER BY created`,
+  )
+  return rows.map(({ query_id, state, created, ended }) => {
+    return { id: String(query_id), state: String(state), created: Number(created), ended: Number(ended) }
+  })
+}
+
+it('a task that is cleared begins when the query of its lost attempt is over, and only its own is published', async () => {
+  await shop.query(`create table ${MARK} (n int)`)
+  await trino.run(`CREATE TABLE iceberg.${into('anew')} (n bigint, mark varchar)`)
+  const [failed, cancelled] = [await cluster.trigger('anew'), await cluster.trigger('made_anew')]
+  await eventually(60_000, async () => {
+    const [one, other] = await Promise.all([writing('anew'), writing('made_anew')])
+    return one[0]?.state === 'RUNNING' && other[0]?.state === 'RUNNING' ? true : null
+  })
+  signalAll(processTree(worker.pid), 'SIGKILL')
+  await worker.end('SIGKILL')
+  await shop.query(`insert into ${MARK} values (1)`)
+  // as if another worker had taken what is left, and had died: nobody but the new attempt ends it
+  const store = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+  await store.query(`create function hold() returns trigger language plpgsql as
+    $$ begin new.next_try_at := now() + interval '1 hour'; return new; end $$`)
+  await store.query('create trigger hold before insert on left_work for each row execute function hold()')
+  await cluster.call('POST', `/runs/${cancelled}/cancel`, {})
+  worker = await cluster.start('worker', '--slots', '4')
+  const states = await cluster.ended([failed, cancelled], 90_000)
+  expect([states.get(failed), states.get(cancelled)]).toEqual(['failed', 'cancelled'])
+  for (const run of [failed, cancelled]) await cluster.call('POST', `/runs/${run}/clear`, {})
+  const again = await cluster.ended([failed, cancelled], 90_000)
+  expect([...again.values()]).toEqual(['success', 'success'])
+  await noneLeft()
+  for (const [table, catalog, run] of [
+    ['anew', 'iceberg', failed],
+    ['made_anew', 'delta', cancelled],
+  ] as const) {
+    const [old, own, ...more] = await writing(table)
+    expect([table, old?.state, own?.state, more]).toEqual([table, 'FAILED', 'FINISHED', []])
+    // what was ended while it committed may be late by ten seconds
+    expect((own?.created ?? 0) - (old?.ended ?? 0)).toBeGreaterThan(9)
+    expect(await trino.rows(`SELECT n, mark FROM ${catalog}.${MARK}.${table}`)).toEqual([{ n: 1, mark: MARK }])
+    const log = await cluster.text(`/api/v1/runs/${run}/tasks/load/attempts/2/log`)
+    expect(log).toContain(`Ending Trino query ${old?.id}, which nobody goes on with.`)
+  }
+  expect(await store.query('select * from left_work')).toEqual([])
+  await store.query('drop trigger hold on left_work')
+  await store.close()
+}, 240_000)
 
 it('a worker that is killed amid a query leaves it to the next, which waits for it, finds what it has published, or ends it', async () => {
   const stagedBefore = (await stagingTables()).made.size

@@ -2,7 +2,17 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Json } from '../../../../json.js'
 import type { AttemptOutcome, TaskChange } from '../../../../scheduler/core/model.js'
 import type { Store } from '../../../../scheduler/store/store.js'
-import { claimOne, type FreshStore, LEASE_MS, NO_CHANGE, NOW, outcomeOf, queuedRun } from './subject.js'
+import {
+  claimOne,
+  type FreshStore,
+  LEASE_MS,
+  moveTasks,
+  NO_CHANGE,
+  NOW,
+  outcomeOf,
+  queuedRun,
+  WORKER,
+} from './subject.js'
 
 export function leftWorkSuite(fresh: FreshStore): void {
   describe('work that attempts leave outside', () => {
@@ -98,6 +108,61 @@ export function leftWorkSuite(fresh: FreshStore): void {
       ])
       await store.settleLeftWork([{ ...end, retryAt: NOW }])
       expect(await due(NOW + 60_000)).toEqual([])
+    })
+
+    it('is none of an attempt that ended well, when its task is cleared or marked later', async () => {
+      for (const set of [
+        { state: 'none', generation: 2, tries: 0, reason: '' },
+        { state: 'failed', reason: '' },
+      ] as const) {
+        const runId = await decided(set.state, { state: 'success', reason: '' }, { result: 'success' })
+        await decide(runId, { state: 'success', attempt: 1, generation: 1 }, set)
+      }
+      expect(await due()).toEqual([])
+    })
+
+    it('is what was saved after the clear, too, by the attempt that was running; the next generation is not given it', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      await store.saveHandle(claim, { query: 'q1' }, NOW)
+      const cleared = { state: 'running', generation: 2, tries: 0, cancelRequested: true, reason: '' } as const
+      await decide(runId, { state: 'running', attempt: 1, generation: 1 }, cleared)
+      const [early] = await due()
+      expect(early).toMatchObject({ attempt: 1, generation: 1, handle: { query: 'q1' } })
+      await store.settleLeftWork([{ runId, taskId: 'a', attempt: 1, retryAt: null }])
+      await store.saveHandle(claim, { query: 'q2' }, NOW)
+      await store.recordOutcomes([outcomeOf(claim, { result: 'success' })], NOW)
+      await decide(runId, { state: 'running', attempt: 1, generation: 2 }, { state: 'none', reason: '' }, 'success')
+      expect(await due()).toMatchObject([{ attempt: 1, generation: 1, handle: { query: 'q2' } }])
+      await moveTasks(store, runId, 'scheduled')
+      await store.queueReady(NOW, 10)
+      expect(await claimOne(store)).toMatchObject({ attempt: 2, generation: 2, handle: null })
+    })
+
+    it('is taken by an attempt of a later generation of its task, whoever else has taken it', async () => {
+      const earlier = (runId: string, taskId: string, generation: number) =>
+        store.leftBefore({ runId, taskId, generation }, { now: NOW, leaseMs: 5000 })
+      const runId = await decided('sales', { state: 'failed', reason: '' })
+      await decided('stock', { state: 'failed', reason: '' })
+      await due()
+      expect(await earlier(runId, 'a', 1)).toEqual([])
+      expect(await earlier(runId, 'b', 2)).toEqual([])
+      expect(await earlier(runId, 'a', 2)).toMatchObject([
+        { runId, taskId: 'a', attempt: 1, generation: 1, handle: { query: 'q1' }, failures: 0 },
+      ])
+      expect(await due(NOW + 4999)).toMatchObject([{ dagId: 'stock' }])
+      expect(await due(NOW + 5000)).toMatchObject([{ dagId: 'sales' }])
+      await store.settleLeftWork([{ runId, taskId: 'a', attempt: 1, retryAt: null }])
+      expect(await earlier(runId, 'a', 2)).toEqual([])
+    })
+
+    it('is taken by an item for all items of its group, since the list may be another one by now', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a.0', 'a.1', 'ab.0', 'b'] })
+      const claims = await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 4 })
+      for (const claim of claims) await store.saveHandle(claim, { of: claim.taskId }, NOW)
+      await moveTasks(store, runId, 'failed')
+      const left = await store.leftBefore({ runId, taskId: 'a.2', generation: 2 }, { now: NOW, leaseMs: 5000 })
+      expect(left.map(({ taskId }) => taskId).sort()).toEqual(['a.0', 'a.1'])
     })
 
     it('is not given to an attempt any more', async () => {
