@@ -135,7 +135,8 @@ export interface WriteRequest {
   token: string
   /** shown in the table's history */
   commitInfo: { dag: string; run: string; task: string; attempt: number }
-  now: Instant
+  /** the clock: a commit is dated when it is made, which may be hours after its write began */
+  now: () => Instant
   signal: AbortSignal
   log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
   /** for engines that work outside of this process; without it a retry cannot find what an earlier attempt has started */

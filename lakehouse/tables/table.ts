@@ -180,7 +180,8 @@ export interface Author {
   /** null for commits that are not idempotent by token (a person's rollback) */
   token: string | null
   facts: JsonObject
-  now: Instant
+  /** asked when the commit is made */
+  now: () => Instant
   signal: AbortSignal | null
 }
 

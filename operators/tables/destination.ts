@@ -110,7 +110,7 @@ export function writeRequest(
     quarantine: destination.quarantine ?? null,
     token: ctx.token,
     commitInfo: { dag: ctx.dag.id, run: ctx.run.id, task: ctx.task.id, attempt: ctx.task.attempt },
-    now: ctx.now(),
+    now: () => ctx.now(),
     signal: ctx.signal,
     log: (level, message) => ctx.log(level, message),
     outside: outsideWork(ctx, earlier),

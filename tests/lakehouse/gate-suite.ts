@@ -49,7 +49,7 @@ export function gateSuite(kind: string, newLake: () => Lake): void {
       ['freshness of an old column', { freshness: { column: 'placed_at', max_age: '29m' } }, false],
     ]
     it.each(WHOLE)('%s', async (_, check, passed) => {
-      const outcome = await lake.write('silver.whole', ORDERS, { checks: parseChecks([check]), now: NOW })
+      const outcome = await lake.write('silver.whole', ORDERS, { checks: parseChecks([check]), now: () => NOW })
       expect(outcome.checks[0]?.passed).toBe(passed)
       expect(outcome.outcome).toBe(passed ? 'published' : 'refused')
     })

@@ -82,7 +82,7 @@ export function writeRequest(to: string, source: WriteRequest['source'], set: Pa
     quarantine: null,
     token: 'token',
     commitInfo: { dag: 'sales', run: 'sales-1', task: 'write', attempt: 1 },
-    now: NOW,
+    now: () => NOW,
     signal: new AbortController().signal,
     log: () => undefined,
     ...set,

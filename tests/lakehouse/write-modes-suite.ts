@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLakehouse } from '../../lakehouse/open.js'
-import type { Lake } from './subject.js'
+import { type Lake, NOW } from './subject.js'
 
 const values = (...rows: string[]) => `select * from (values ${rows.join(', ')}) as t(id, name)`
 /** What every mode promises, wherever the table lies. */
@@ -110,6 +110,21 @@ export function writeModesSuite(kind: string, newLake: () => Lake): void {
       } finally {
         await newcomer.close()
       }
+    })
+
+    it('dates a version by its commit, not by the start of its write, and never before the one it follows', async () => {
+      const asked: number[] = []
+      const goesOn = () => {
+        asked.push(NOW + asked.length * 60_000)
+        return asked.at(-1) ?? NOW
+      }
+      await lake.write('silver.dated', values(`(1, 'a')`), { now: goesOn })
+      // begun before that commit, or on a clock that is wrong
+      await lake.write('silver.dated', values(`(2, 'b')`), { mode: 'append', now: () => NOW })
+      const [second, first] = await (await lake.house()).versions('silver.dated', { limit: 2 })
+      expect(asked.slice(1)).toContain(first?.committedAt)
+      const apart = lake.firstVersion === 1 ? 1 : 0 // Iceberg looks snapshots up by their time
+      expect(second?.committedAt).toBe((first?.committedAt ?? 0) + apart)
     })
 
     it('rolls back with one new version, which can be undone', async () => {

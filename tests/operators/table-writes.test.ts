@@ -107,6 +107,7 @@ describe('sql with a target', () => {
     }
     await sql.run({ ...config, connection: 'warehouse', partition_by: ['day'] }, ctx)
     expect(opened).toEqual(['warehouse'])
+    expect(request(requests).now()).toBe(NOW)
     expect(request(requests)).toMatchObject({
       source: { kind: 'select', sql: 'SELECT 1' },
       to: 'silver.sales',
@@ -118,7 +119,6 @@ describe('sql with a target', () => {
       noChecks: false,
       token: 'sales/run-1/task/1',
       commitInfo: { dag: 'sales', run: 'run-1', task: 'task', attempt: 1 },
-      now: NOW,
       signal: ctx.signal,
     })
   })

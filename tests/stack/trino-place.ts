@@ -31,6 +31,8 @@ export class TrinoPlace {
   constructor(
     readonly format: CatalogConfig['format'],
     readonly url = trinoUrl(),
+    /** session properties of the connection */
+    private readonly session: Record<string, boolean> = {},
   ) {}
 
   get config(): LakehouseConfig {
@@ -42,7 +44,7 @@ export class TrinoPlace {
       project: this.project,
       catalogs: { lake: catalog },
       connections: {
-        lakehouse: { type: 'trino', url: this.url, user: 'sluice-test' },
+        lakehouse: { type: 'trino', url: this.url, user: 'sluice-test', session: this.session },
         minio: this.s3.connection,
         iceberg_catalog: catalogDatabase(),
       },

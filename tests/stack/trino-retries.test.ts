@@ -1,102 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SluiceError } from '../../errors.js'
-import type { Json, JsonObject } from '../../json.js'
-import { type HandedIn, parseHandle } from '../../lakehouse/engines/trino/handle.js'
-import type { Check, OutsideWork, WriteMode, WriteRequest } from '../../lakehouse/lakehouse.js'
-import { published, TrinoPlace, trinoUrl } from './trino-place.js'
-
-const ROW = `SELECT 1 AS id, 'once' AS note`
-const NOT_NULL: Check = { kind: 'not_null', options: ['id'], severity: 'error', name: 'not_null id' }
-/** takes Trino about a second for each ten millions */
-const slow = (millions: number) =>
-  `SELECT CAST(count(*) AS integer) AS id, 'slow' AS note FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 100)) b(y)
-   CROSS JOIN UNNEST(sequence(1, ${millions})) c(z) WHERE sin(x * y * z) > 2`
-
-/** What a worker keeps for an attempt, and a way to die at the moment the handle is saved. */
-class Attempt implements OutsideWork {
-  saved: Json = null
-  readonly seen: JsonObject[] = []
-
-  constructor(
-    readonly earlier: Json,
-    private readonly onSaved: (handle: Json) => Promise<void> = () => Promise.resolve(),
-  ) {}
-
-  async save(handle: Json): Promise<void> {
-    this.saved = handle
-    await this.onSaved(handle)
-  }
-
-  progress(value: JsonObject): void {
-    this.seen.push(value)
-  }
-}
-
-class Killed extends Error {}
-
-const killed = (): Promise<void> => Promise.reject(new Killed())
-
-/** The query that was saved last. */
-function newest(handle: Json): HandedIn | undefined {
-  const { published = [], statements = [], staging = [] } = parseHandle(handle) ?? {}
-  return published.at(-1) ?? statements.at(-1) ?? staging.at(-1)
-}
-
-/** What a worker does that goes on: it asks for the first answer, which starts the query. */
-async function startQuery(handle: Json): Promise<void> {
-  const query = newest(handle)
-  if (query === undefined) throw new Error('no query was saved')
-  await fetch(new URL(query.start, trinoUrl()), { headers: { 'X-Trino-User': 'sluice-test' } })
-}
-
-async function until(what: string, withinMs: number, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + withinMs
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
+import type { Json } from '../../json.js'
+import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
+import type { WriteMode, WriteRequest } from '../../lakehouse/lakehouse.js'
+import { Attempt, Killed, killed, NOT_NULL, Remains, ROW, slow, startQuery, until } from './trino-attempts.js'
+import { published, TrinoPlace } from './trino-place.js'
 
 describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one, %s', (format) => {
   const place = new TrinoPlace(format)
   beforeAll(() => place.house())
   afterAll(() => place.remove())
 
-  /** Starts the query, and leaves it when Trino has begun with it. */
-  const startedByHand = async (handle: Json): Promise<void> => {
-    await startQuery(handle)
-    const id = newest(handle)?.queryId ?? ''
-    const begun = ['RUNNING', 'FINISHING', 'FINISHED']
-    await until('the query runs', 20_000, async () =>
-      begun.includes((await place.trino.control.state(id))?.state ?? ''),
-    )
-  }
-
-  /** The same, and leaves it when all of it has run: what is staged goes with the first attempt here. */
-  const publishedByHand = async (handle: Json): Promise<void> => {
-    await startedByHand(handle)
-    const id = newest(handle)?.queryId ?? ''
-    await until('all has run', 20_000, async () => {
-      const query = await place.trino.control.state(id)
-      return query?.answers === true || query?.state === 'FINISHED'
-    })
-  }
-
-  /** An attempt that dies as soon as its publishing query is saved. @returns its handle */
-  const lost = async (
-    table: string,
-    sql: string,
-    set: Partial<WriteRequest>,
-    then?: (handle: Json) => Promise<void>,
-  ): Promise<Json> => {
-    const attempt = new Attempt(null, async (handle) => {
-      if (parseHandle(handle)?.published.length === 0) return
-      await then?.(handle)
-      await killed()
-    })
-    await expect(place.write(table, sql, { ...set, outside: attempt })).rejects.toThrow(Killed)
-    return attempt.saved
-  }
+  const { startedByHand, publishedByHand, lost } = new Remains(place)
 
   it.each([
     ['staged', [NOT_NULL]],

@@ -73,7 +73,7 @@ export class GatedWrite {
       rows: relation(staged),
       columns: staged.fields.map((field) => field.name),
       checks: this.request.checks,
-      now: this.request.now,
+      now: this.request.now(),
       committedAt: null,
       signal: this.request.signal,
     }

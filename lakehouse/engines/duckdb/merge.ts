@@ -131,7 +131,7 @@ export class MergePublication {
       FROM (${relation({ ...plan.candidates, files: plan.changed })}) old
       LEFT JOIN (SELECT *, true AS ${identifier(MATCHED)} FROM ${source}) new ${using}`
     const inserted = `SELECT * FROM ${source} new ANTI JOIN (${relation(plan.candidates)}) old ${using}`
-    this.area = await openStaging(table, token, now)
+    this.area = await openStaging(table, token, now())
     const files = await stage({
       ...this.write,
       select: `${updated} UNION ALL ${inserted}`,

@@ -19,7 +19,7 @@ export interface StageRequest {
   fields: TableField[]
   partitionColumns: string[]
   area: StagingArea
-  now: Instant
+  now: () => Instant
   signal: AbortSignal
   subject: string
 }
@@ -48,7 +48,7 @@ export async function stage(request: StageRequest): Promise<DataFile[]> {
   await table.store.delete(empty)
   return staged
     .filter((file) => file.rows > 0)
-    .map((file) => table.stagedFile(file, { fields, partitionColumns }, request.now))
+    .map((file) => table.stagedFile(file, { fields, partitionColumns }, request.now()))
 }
 
 /**

@@ -30,7 +30,8 @@ export interface TableWrite {
   evolve: boolean
   token: string
   facts: JsonObject
-  now: Instant
+  /** the clock */
+  now: () => Instant
   signal: AbortSignal
   log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
   /** Makes the rows ready; called anew when the write has to start over because the table moved on. */
@@ -58,7 +59,7 @@ export async function writeTable(write: TableWrite): Promise<Published | { outco
   const earlier = await alreadyPublished(write)
   if (earlier !== null) return earlier
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const stagedFor: Staged = { area: await openStaging(write.table, write.token, write.now), mayBeLive: false }
+    const stagedFor: Staged = { area: await openStaging(write.table, write.token, write.now()), mayBeLive: false }
     const result = await attempt(write, stagedFor).catch(async (error: unknown) => {
       await abandon(write, stagedFor)
       throw error
@@ -97,7 +98,7 @@ export async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token'
   if (snapshot === null) return null
   const commit = await write.table.publishedCommit(snapshot, write.token)
   if (commit === null) return null
-  await cleanStaging(write.table, snapshot, write.token, write.now)
+  await cleanStaging(write.table, snapshot, write.token, write.now())
   return { outcome: 'already_published', commit, snapshot }
 }
 
@@ -143,9 +144,8 @@ async function publishStaged(
   const merge = write.mode === 'merge' ? new MergePublication(write, staged) : null
   // Only now, so that what the checks refuse is never uploaded; a merge knows best which files it needs.
   if (merge === null) await persistDataFiles(table, staged.files, write.signal)
-  const startedAt = performance.now()
   const result = await table.publish(author, async (snapshot) => {
-    assertFresh(stagedFor.area, write.now + (performance.now() - startedAt))
+    assertFresh(stagedFor.area, write.now())
     const moved = readVersion !== null && snapshot?.version !== readVersion
     if (moved || !stillFits(write, layout, snapshot)) return 'stale'
     if (snapshot !== null) table.assertWritable(snapshot, write.mode)
@@ -176,9 +176,9 @@ async function afterwards(
     else await discardStaging(table, area)
     await merge?.close(outcome === 'published')
     await merge?.discardUnused()
-    const deleted = await cleanStaging(table, snapshot, write.token, write.now)
+    const deleted = await cleanStaging(table, snapshot, write.token, write.now())
     if (deleted.length > 0) write.log('info', `Deleted what ${deleted.length} crashed attempts had staged.`)
-    if (outcome === 'published') await table.maintain(snapshot, write.now)
+    if (outcome === 'published') await table.maintain(snapshot, write.now())
   } catch (error) {
     write.log('warn', `The commit to ${table.label} stands, but its housekeeping failed: ${messageOf(error)}`)
   }

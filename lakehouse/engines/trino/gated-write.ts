@@ -109,7 +109,7 @@ export class GatedWrite {
     // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
     const direct = checks.length === 0 && (mode === 'overwrite' || mode === 'append')
     if (direct) return this.publishDirectly()
-    const staging = stagingTable(this.table, this.request.token, this.request.now)
+    const staging = stagingTable(this.table, this.request.token, this.request.now())
     try {
       // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
       // somebody has changed the table since. One that does not name the table is staged at once.
@@ -219,7 +219,7 @@ export class GatedWrite {
       columns: plan.layout.columns.map((column) => column.name),
       types: new Map(plan.layout.columns.map((column) => [identifier(column.name), column.trinoType])),
       checks,
-      now,
+      now: now(),
       committedAt: null,
       signal,
     }
@@ -317,7 +317,7 @@ export class GatedWrite {
   private async unchanged(): Promise<Commit> {
     const { signal, mode, now } = this.request
     const [current] = await currentVersions(this.session, [this.table], signal)
-    return unchangedCommit(this.table, mode, current?.version ?? 0, now)
+    return unchangedCommit(this.table, mode, current?.version ?? 0, now())
   }
 
   /** Housekeeping must not fail a write that has ended well, nor hide why one has not. */
@@ -332,7 +332,7 @@ export class GatedWrite {
     const own = outside === undefined || outside.earlier === null ? null : token
     if (own === null && Math.random() > LOOKS_FOR_LEFTOVERS) return
     try {
-      const dropped = await cleanStaging(this.session, this.table, own, now)
+      const dropped = await cleanStaging(this.session, this.table, own, now())
       if (dropped > 0) this.request.log('info', `Deleted what ${dropped} crashed attempts had staged.`)
     } catch (error) {
       this.housekeepingFailed(error)

@@ -37,6 +37,12 @@ const ICEBERG_ROWS = `CASE WHEN coalesce(element_at(summary, 'total-equality-del
   THEN CAST(element_at(summary, 'total-records') AS bigint)
     - CAST(coalesce(element_at(summary, 'total-position-deletes'), '0') AS bigint) END`
 
+/**
+ * Whether a query has committed is asked of the snapshots alone. Which version a snapshot is stands in the metadata log, but that
+ * log forgets (`write.metadata.previous-versions-max`, 100 files, of which an INSERT of Trino takes two), and names of two
+ * snapshots of one millisecond the later one only. What it leaves out is counted from the nearest snapshot that it knows,
+ * since each takes the next number.
+ */
 async function icebergVersion(
   session: TrinoSession,
   table: TrinoTable,
@@ -44,15 +50,20 @@ async function icebergVersion(
   options: SessionOptions,
 ): Promise<MadeVersion | null> {
   const [row] = await session.rows(
-    `SELECT * FROM (
-       SELECT element_at(summary, 'trino_query_id') AS query_id, s.snapshot_id, v.version, ${ICEBERG_ROWS} AS rows_after,
-         lag(s.snapshot_id) OVER w AS snapshot_before, lag(v.version) OVER w AS version_before, lag(${ICEBERG_ROWS}) OVER w AS rows_before,
+    `WITH known AS (SELECT latest_snapshot_id, max(latest_sequence_number) AS version
+         FROM ${qualified(table, 'metadata_log_entries')} GROUP BY latest_snapshot_id),
+       placed AS (SELECT s.*, k.version AS known, row_number() OVER (ORDER BY s.committed_at, k.version NULLS FIRST) AS place
+         FROM ${qualified(table, 'snapshots')} s LEFT JOIN known k ON k.latest_snapshot_id = s.snapshot_id),
+       numbered AS (SELECT *, coalesce(known,
+           place + min(known - place) OVER (ORDER BY place ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING),
+           place + max(known - place) OVER (ORDER BY place), place) AS version
+         FROM placed)
+     SELECT * FROM (
+       SELECT element_at(summary, 'trino_query_id') AS query_id, snapshot_id, version, ${ICEBERG_ROWS} AS rows_after,
+         lag(snapshot_id) OVER w AS snapshot_before, lag(version) OVER w AS version_before, lag(${ICEBERG_ROWS}) OVER w AS rows_before,
          CAST(coalesce(element_at(summary, 'added-files-size'), '0') AS bigint) AS bytes,
          CAST(to_unixtime(committed_at) * 1000 AS bigint) AS committed_ms
-       FROM ${qualified(table, 'snapshots')} s
-       JOIN (SELECT latest_snapshot_id, max(latest_sequence_number) AS version
-         FROM ${qualified(table, 'metadata_log_entries')} GROUP BY latest_snapshot_id) v ON v.latest_snapshot_id = s.snapshot_id
-       WINDOW w AS (ORDER BY v.version))
+       FROM numbered WINDOW w AS (ORDER BY version))
      WHERE query_id IN (${queryIds.map(literal).join(', ')}) ORDER BY version LIMIT 1`,
     options,
   )

@@ -63,7 +63,7 @@ export class Publisher {
     let told = ''
     return settle(this.session, table, queries, {
       signal,
-      now: Date.now,
+      now: this.request.now,
       waiting: (queryId, state) => {
         if (told === `${queryId} ${state}`) return
         told = `${queryId} ${state}`

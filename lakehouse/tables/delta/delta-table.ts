@@ -109,7 +109,7 @@ export class DeltaTable implements OpenTable {
   ): Promise<Published | { outcome: 'stale' }> {
     const result = await publish(this.log, author, async (current) => {
       const change = await prepare(current === null ? null : this.shown(current))
-      return change === 'stale' ? change : changeOf(change, current, author.now)
+      return change === 'stale' ? change : changeOf(change, current, author.now())
     })
     return result.outcome === 'stale' ? result : { ...result, snapshot: this.shown(result.snapshot) }
   }

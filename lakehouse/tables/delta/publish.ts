@@ -57,8 +57,10 @@ export async function publish(
     const change = await prepare(snapshot)
     if (change === 'stale') return { outcome: 'stale' }
     const version = (snapshot?.version ?? -1) + 1
-    const commit = describe(log.table, version, snapshot, change, author.now)
-    const actions = [commitInfo(commit, change, author, commitId), ...transaction(author, version), ...change.actions]
+    // whoever looks a version up by time expects that it rises
+    const at = Math.max(author.now(), snapshot?.committedAt ?? 0)
+    const commit = describe(log.table, version, snapshot, change, at)
+    const actions = [commitInfo(commit, change, author, commitId), ...transaction(author, commit), ...change.actions]
     author.signal?.throwIfAborted()
     crashPoints.reached('before_publish')
     if (await becameVersion(log, version, actions, commitId)) {
@@ -122,7 +124,7 @@ async function isOurs(log: DeltaLog, version: number, commitId: string): Promise
   return entry?.actions.some((action) => 'commitInfo' in action && action.commitInfo.txnId === commitId) ?? false
 }
 
-function describe(table: string, version: number, before: Snapshot | null, change: Change, now: Instant): Commit {
+function describe(table: string, version: number, before: Snapshot | null, change: Change, at: Instant): Commit {
   const files = new Map(before?.files)
   let bytes = 0
   for (const action of change.actions) {
@@ -141,7 +143,7 @@ function describe(table: string, version: number, before: Snapshot | null, chang
     rowsRemoved: change.rowsRemoved,
     rowsTotal: totalRows(files.values()),
     bytes,
-    committedAt: now,
+    committedAt: at,
   }
 }
 
@@ -150,7 +152,7 @@ function commitInfo(commit: Commit, change: Change, author: Author, commitId: st
   const count = (kind: 'add' | 'remove'): string => String(change.actions.filter((action) => kind in action).length)
   return {
     commitInfo: {
-      timestamp: author.now,
+      timestamp: commit.committedAt,
       operation: change.deltaOperation.name,
       operationParameters: change.deltaOperation.parameters,
       ...(commit.versionBefore === null ? {} : { readVersion: commit.versionBefore }),
@@ -169,6 +171,6 @@ function commitInfo(commit: Commit, change: Change, author: Author, commitId: st
   }
 }
 
-function transaction(author: Author, version: number): Action[] {
-  return author.token === null ? [] : [{ txn: { appId: author.token, version, lastUpdated: author.now } }]
+function transaction({ token }: Author, { version, committedAt }: Commit): Action[] {
+  return token === null ? [] : [{ txn: { appId: token, version, lastUpdated: committedAt } }]
 }

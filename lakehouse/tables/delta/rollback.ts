@@ -20,7 +20,7 @@ export async function rollback(
   info: { user: string; reason: string; now: Instant },
 ): Promise<Commit> {
   const target = await table.log.at(version)
-  const author = { token: null, facts: { user: info.user, reason: info.reason }, now: info.now, signal: null }
+  const author = { token: null, facts: { user: info.user, reason: info.reason }, now: () => info.now, signal: null }
   const published = await publish(table.log, author, async (current) => {
     if (current === null) throw new SluiceError('TABLE_UNKNOWN', `Table ${table.label} disappeared.`)
     if (current.version === version) {

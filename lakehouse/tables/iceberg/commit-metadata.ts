@@ -15,14 +15,14 @@ export function newSnapshotId(metadata: IcebergMetadata | null): bigint {
   }
 }
 
-/** The metadata with which a table begins. */
-export function newMetadata(location: string, now: Instant): IcebergMetadata {
+/** The metadata with which a table begins; its first snapshot dates it. */
+export function newMetadata(location: string): IcebergMetadata {
   return {
     'format-version': 2,
     'table-uuid': randomUUID(),
     location,
     'last-sequence-number': 0,
-    'last-updated-ms': now,
+    'last-updated-ms': 0,
     'last-column-id': 0,
     'current-schema-id': -1,
     schemas: [],
@@ -78,9 +78,12 @@ export function mayAdopt(metadata: IcebergMetadata, fields: TableField[]): boole
   })
 }
 
-/** Not before what the table knows already: readers refuse a log that goes back in time. */
+/**
+ * After everything that the table knows already: readers refuse a log that goes back in time, and of two snapshots of one millisecond
+ * `FOR TIMESTAMP AS OF` and Iceberg's `metadata_log_entries` know the later one only.
+ */
 export function commitTime(metadata: IcebergMetadata, now: Instant): Instant {
-  return Math.max(now, metadata['last-updated-ms'])
+  return Math.max(now, metadata['last-updated-ms'] + 1)
 }
 
 /** The metadata with one more snapshot, which `main` stands for from now on. */

@@ -29,7 +29,7 @@ export interface ChangeRequest {
 export function prepareChange(request: ChangeRequest): PreparedCommit | 'stale' {
   const { before, change, author, identity, root, locations } = request
   const { fields, partitionColumns } = change.layout
-  const base = before?.metadata ?? newMetadata(locations.location(root), author.now)
+  const base = before?.metadata ?? newMetadata(locations.location(root))
   if (!mayAdopt(base, fields)) return 'stale'
   // Specs may partition by columns that are gone; what partitions from now on is among the columns of the layout.
   const spec = specFor(partitionColumns, fields, base)

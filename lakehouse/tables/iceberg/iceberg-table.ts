@@ -105,7 +105,7 @@ export class IcebergTable implements OpenTable {
     const author: Author = {
       token: null,
       facts: { user: info.user, reason: info.reason },
-      now: info.now,
+      now: () => info.now,
       signal: null,
     }
     const result = await publish(this.log, this.store, root, author, async (before) => {

@@ -105,7 +105,7 @@ function commitObjects(
     'sequence-number': Number(sequenceNumber),
     'snapshot-id': id,
     ...(parent === null ? {} : { 'parent-snapshot-id': parent }),
-    'timestamp-ms': commitTime(prepared.metadata, author.now),
+    'timestamp-ms': commitTime(prepared.metadata, author.now()),
     summary: prepared.summary,
     'manifest-list': log.locations.location(listKey),
     'schema-id': schemaIdOf(prepared.metadata),

@@ -1,7 +1,8 @@
 """Works on an Iceberg table with pyiceberg, through the catalog in PostgreSQL; addresses come from the environment.
 
 `iceberg_table.py read TABLE ORDER` prints its rows and snapshots, `iceberg_table.py append TABLE JSON` adds rows,
-`iceberg_table.py delete TABLE FILTER` deletes some, `iceberg_table.py import TABLE JSON` adds them as a file without ids, `iceberg_table.py create TABLE JSON` makes it of rows.
+`iceberg_table.py delete TABLE FILTER` deletes some, `iceberg_table.py import TABLE JSON` adds them as a file without ids, `iceberg_table.py create TABLE JSON` makes it of rows,
+`iceberg_table.py properties TABLE JSON` sets properties of the table.
 """
 import json
 import os
@@ -37,6 +38,8 @@ elif command == "import":
     with table.io.new_output(path).create() as file:
         pq.write_table(pa.Table.from_pylist(json.loads(argument)), file)
     table.add_files([path])
+elif command == "properties":
+    table.transaction().set_properties(json.loads(argument)).commit_transaction()
 elif command == "delete":
     table.delete(argument)
 else:
