@@ -3,10 +3,10 @@ import type { Recipients } from './core/alert.js'
 import type { Verdict } from './core/approval.js'
 import type { ManualRunOptions, TaskState } from './core/model.js'
 import type { Missed } from './loop/catchup.js'
+import type { Role } from './store/account-store.js'
 import type { AlertChoice } from './store/alert-store.js'
 import type { BackfillChoice } from './store/backfill-store.js'
 import type { ClearChoice } from './store/clear-store.js'
-import type { Role } from './store/store.js'
 
 /** Who acts; every command leaves an audit row in their name. */
 export interface Actor {

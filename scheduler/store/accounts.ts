@@ -1,7 +1,7 @@
 import type { Instant } from '../../json.js'
+import type { AccountStore, Role } from './account-store.js'
 import { type Database, sqlInstant, sqlInstantOrNull } from './database.js'
 import { json } from './rows.js'
-import type { AccountStore, Role } from './store.js'
 
 /** People, the hashes of their secrets, and what they did. */
 export class AccountQueries implements AccountStore {

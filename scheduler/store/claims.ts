@@ -107,6 +107,20 @@ with alive as (
 select over.epoch_over, extended.*
 from (select $2 < (select coalesce(max(epoch), $2) from epochs) as epoch_over) over left join extended on true`
 
+const GIVE_BACK = `
+with back as (
+  update task_runs t set state = 'queued', reason = 'waits for a worker of queue ' || t.queue, since = $5,
+    started_at = null, claim_token = null, worker_id = null, lease_until = null
+  where t.state = 'running' and t.worker_id = $1 and t.epoch = $2 and t.lease_until is not null and not t.cancel_requested
+    -- what was claimed after this was asked for is not meant, however late it comes
+    and t.started_at >= $3 and t.started_at < $5 and t.claim_token <> all($4::text[])
+  returning t.run_id, t.task_id, t.attempt
+), never_begun as (
+  delete from attempts a using back b
+  where a.run_id = b.run_id and a.task_id = b.task_id and a.attempt = b.attempt and a.result is null
+)
+select run_id as "runId", task_id as "taskId", attempt from back`
+
 const REAP_EXPIRED = `
 with gone as (
   update task_runs set lease_until = null where state = 'running' and lease_until < $1
@@ -201,6 +215,13 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
   async #claimBesideOthers(params: readonly SqlValue[]): Promise<ClaimRow[]> {
     const [, rows = []] = await this.#database.transaction([AS_PLANNED, { sql: CLAIM_BESIDE_OTHERS, params }])
     return rows as ClaimRow[]
+  }
+
+  async giveBack(
+    worker: { id: string; epoch: number },
+    { since, known, now }: Parameters<ClaimStore['giveBack']>[1],
+  ): ReturnType<ClaimStore['giveBack']> {
+    return this.#database.query(GIVE_BACK, [worker.id, worker.epoch, sqlInstant(since), known, sqlInstant(now)])
   }
 
   async heartbeat(

@@ -199,6 +199,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     queueReady: (...args) => queueing.queueReady(...args),
     staleQueued: (...args) => queueing.staleQueued(...args),
     claim: (...args) => claims.claim(...args),
+    giveBack: (...args) => claims.giveBack(...args),
     heartbeat: (...args) => claims.heartbeat(...args),
     recordOutcomes: (...args) => claims.recordOutcomes(...args),
     doneBefore: (...args) => claims.doneBefore(...args),

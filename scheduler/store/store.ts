@@ -11,6 +11,7 @@ import type {
   TaskRun,
 } from '../core/model.js'
 import type { Dag, Overlap, Problem } from '../dag/model.js'
+import type { AccountStore } from './account-store.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 import type { ClearStore } from './clear-store.js'
@@ -344,6 +345,18 @@ export interface ClaimStore {
     worker: { id: string; epoch: number; queues: string[] },
     options: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]>
+  /**
+   * Queues again, as if it had never been claimed and without costing a try, what this worker holds and does not know of: the
+   * answer to a claim of its was lost on the way. To be asked while no claim of the worker is under way. What is to
+   * stop stays: the end of its lease ends it.
+   * @param options.since an instant at or before that of the claim
+   * @param options.known tokens of all claims that the worker has, or has lost, since then
+   * @returns whose attempts they were
+   */
+  giveBack(
+    worker: { id: string; epoch: number },
+    options: { since: Instant; known: readonly string[]; now: Instant },
+  ): Promise<{ runId: string; taskId: string; attempt: number }[]>
   /** Extends the leases that are still ours (a lease that has run out but was not reaped yet is still ours). `lost` are no
    *  longer; `cancel` are those whose task has `cancelRequested`. Also records the worker as alive. `epochOver`: another
    *  Sluice has begun an epoch since the worker's, which will therefore never get a claim again. */
@@ -470,30 +483,4 @@ export interface LineageStore {
   ): Promise<{ dependents: Dependent[]; total: number }>
   /** a commit outside a task run: a rollback by a person */
   recordTableWrite(write: TableWrite & { user: string; reason: string }, now: Instant): Promise<void>
-}
-
-// ---- people ------------------------------------------------------------------------------------------------------------
-
-export const ROLES = ['viewer', 'operator', 'admin'] as const
-export type Role = (typeof ROLES)[number]
-
-export interface AccountStore {
-  /** creates the user or changes the role */
-  saveUser(name: string, role: Role, now: Instant): Promise<void>
-  users(): Promise<{ name: string; role: Role; createdAt: Instant }[]>
-  /** with all links, sessions and tokens of the user; what they did stays in the audit */
-  removeUser(name: string): Promise<'removed' | 'unknown'>
-  /** only hashes of secrets are stored (SHA-256 hex of 256 random bits) */
-  saveSecret(
-    secret: { kind: 'login_link' | 'session' | 'api_token'; hash: string; user: string; expiresAt: Instant | null },
-    now: Instant,
-  ): Promise<void>
-  /** a login link is used up by this, atomically; sessions and tokens stay */
-  redeemSecret(
-    kind: 'login_link' | 'session' | 'api_token',
-    hash: string,
-    now: Instant,
-  ): Promise<{ user: string; role: Role } | null>
-  revokeSecret(hash: string): Promise<void>
-  audit(entry: { user: string; action: string; target: string; detail: JsonObject }, now: Instant): Promise<void>
 }

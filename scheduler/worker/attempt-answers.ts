@@ -1,12 +1,15 @@
 import { messageOf } from '../../errors.js'
 import type { Json } from '../../json.js'
 import type { Clock } from '../clock.js'
+import type { Log } from '../loop/ports.js'
 import type { EarlierAttempt, Store } from '../store/store.js'
 import type { Execution } from './execution.js'
+import { patiently } from './patience.js'
 
 export interface AttemptAnswersOptions {
   store: Pick<Store, 'saveHandle' | 'doneBefore'>
   clock: Clock
+  log: Log
   /** the store no longer knows the claim of this attempt */
   lostClaim(execution: Execution): void
   warn(execution: Execution, message: string): void
@@ -20,13 +23,18 @@ export class AttemptAnswers {
     this.#options = options
   }
 
-  /** @param handle the number of the question */
+  /**
+   * Repeated until it is saved or the attempt is to stop: without its handle outside work would be nobody's.
+   * @param handle the number of the question
+   */
   async saveHandle(execution: Execution, handle: number, value: Json): Promise<void> {
-    const { store, clock, lostClaim } = this.#options
+    const { store, clock, log, lostClaim } = this.#options
     const { claimToken } = execution.claim
     let failure: string | null = null
     try {
-      const saved = await store.saveHandle(execution.ref, value, clock.now())
+      const save = () => store.saveHandle(execution.ref, value, clock.now())
+      const wanted = () => execution.stop === null
+      const saved = await patiently(save, { clock, log, what: 'a handle could not be saved', wanted })
       if (saved === 'lost_claim') {
         failure = 'the claim of this attempt was lost, so its handle is refused'
         lostClaim(execution)

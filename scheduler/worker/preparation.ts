@@ -2,8 +2,10 @@ import { messageOf } from '../../errors.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Clock } from '../clock.js'
 import type { Task } from '../dag/model.js'
+import type { Log } from '../loop/ports.js'
 import type { LeftWork } from '../store/left-work-store.js'
 import type { ClaimedTask, Store } from '../store/store.js'
+import { patiently } from './patience.js'
 import { PinnedDags, type PinnedTask } from './pinned-dags.js'
 import type { Assignment } from './protocol.js'
 
@@ -16,6 +18,7 @@ export interface PreparationOptions {
   store: Pick<Store, 'dagVersion' | 'outputsOf' | 'leftBefore'>
   operators: ReadonlyMap<string, Operator>
   clock: Clock
+  log: Log
 }
 
 /** Puts together what a slot needs to run a claimed attempt. */
@@ -41,15 +44,15 @@ export class Preparation {
     return this.#dags.known(version, taskId) ?? (await this.#dags.load(version, taskId))
   }
 
-  /** Never rejects: what cannot be prepared is the outcome of the attempt. */
-  async load(claim: ClaimedTask): Promise<Prepared> {
-    const { version, taskId, dagId, runId } = claim
+  /**
+   * Never rejects: what cannot be prepared is the outcome of the attempt. A store that is away is waited for.
+   * @param wanted whether the attempt is to begin yet
+   */
+  async load(claim: ClaimedTask, wanted: () => boolean): Promise<Prepared> {
+    const { clock, log } = this.#options
+    const what = 'an attempt could not be prepared'
     try {
-      const pinned = await this.pinned(version, taskId)
-      if (pinned === null) return { failure: `version ${version} of ${dagId} has no task ${taskId}`, retryable: false }
-      const { outputsOf } = pinned.task
-      const [upstream, left] = await Promise.all([this.#outputs(runId, outputsOf), this.#left(claim, pinned.task)])
-      return { assignment: { claim, ...pinned, upstream, left } }
+      return await patiently(() => this.#prepared(claim), { clock, log, what, wanted })
     } catch (error) {
       return { failure: `the attempt could not be prepared: ${messageOf(error)}`, retryable: true }
     }
@@ -64,6 +67,15 @@ export class Preparation {
     if (!this.#mayHaveLeft(claim, task)) return []
     const { store, clock } = this.#options
     return store.leftBefore(claim, { now: clock.now(), leaseMs: LEFT_LEASE_MS })
+  }
+
+  async #prepared(claim: ClaimedTask): Promise<Prepared> {
+    const { version, taskId, dagId, runId } = claim
+    const pinned = await this.pinned(version, taskId)
+    if (pinned === null) return { failure: `version ${version} of ${dagId} has no task ${taskId}`, retryable: false }
+    const { outputsOf } = pinned.task
+    const [upstream, left] = await Promise.all([this.#outputs(runId, outputsOf), this.#left(claim, pinned.task)])
+    return { assignment: { claim, ...pinned, upstream, left } }
   }
 
   async #outputs(runId: string, tasks: readonly string[]): Promise<Assignment['upstream']> {

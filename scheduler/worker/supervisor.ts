@@ -11,6 +11,7 @@ import type { QueueListener } from '../queue/queue.js'
 import type { AttemptFacts, ClaimedTask, ClaimRef, Store } from '../store/store.js'
 import { AttemptAnswers } from './attempt-answers.js'
 import { CatalogTest } from './catalog-test.js'
+import { Claiming } from './claiming.js'
 import { clearUpAttempt } from './cut-off.js'
 import { Execution, NO_FACTS, type Stop } from './execution.js'
 import { HEARTBEAT_MS, Heartbeat } from './heartbeat.js'
@@ -88,6 +89,7 @@ export class Supervisor {
   readonly #logs: LogStore
   readonly #catalogTest: CatalogTest
   readonly #heartbeat: Heartbeat
+  readonly #claiming: Claiming
   readonly #claims = new SingleFlight(() => this.#claim())
   /** there may be queued tasks that nobody has claimed */
   #hinted = false
@@ -98,14 +100,14 @@ export class Supervisor {
   #forgetLook: () => void = () => undefined
 
   constructor(options: SupervisorOptions) {
-    const { store, clock, log, slotConfig, instance } = options
+    const { id, epoch, store, clock, log, slotConfig, instance } = options
     this.#options = options
     this.broken = new Promise((resolve) => {
       this.#break = resolve
     })
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#queues = new Set(options.queues)
-    this.#preparation = new Preparation({ store, clock, operators: options.operators })
+    this.#preparation = new Preparation({ store, clock, log, operators: options.operators })
     this.#logs = openLogStore(slotConfig)
     this.#catalogTest = new CatalogTest(slotConfig, log)
     const listener: SlotListener = {
@@ -118,6 +120,8 @@ export class Supervisor {
       void this.#hastenLooks(reports)
     }
     this.#reporter = new Reporter(store, clock, log, recorded, options.storeInOrder)
+    const held = () => [...this.#executions.keys(), ...this.#reporter.pending().map(({ claimToken }) => claimToken)]
+    this.#claiming = new Claiming({ store, clock, log, worker: { id, epoch }, leaseMs: this.#leaseMs, held })
     const queues = () => [...this.#queues]
     const woken = (runIds: readonly string[]) => {
       for (const runId of runIds) options.woken(runId)
@@ -129,7 +133,7 @@ export class Supervisor {
     this.#leftWork = new LeftWorkRounds({ ...options, ...parts, queues })
     this.#progress = new ProgressWriter(store, clock, log)
     this.#answers = new AttemptAnswers({
-      ...{ store, clock },
+      ...{ store, clock, log },
       lostClaim: (execution) => this.#loseClaim(execution),
       warn: (execution, message) => this.#warn(execution, message),
     })
@@ -173,9 +177,7 @@ export class Supervisor {
 
   /** Claims nothing more and resolves once what runs has ended by itself. */
   async drain(): Promise<void> {
-    this.#closing = true
-    this.#freed()
-    await this.#claims.idle()
+    await this.#endClaiming()
     if (this.#executions.size === 0) return
     await new Promise<void>((resolve) => {
       this.#emptied = resolve
@@ -198,10 +200,7 @@ export class Supervisor {
    * @param reason recorded with each interrupted attempt
    */
   async close(reason: string): Promise<void> {
-    this.#closing = true
-    this.#freed()
-    this.#forgetLook()
-    await this.#claims.idle()
+    await this.#endClaiming()
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve
     })
@@ -216,6 +215,14 @@ export class Supervisor {
     await this.#pool.close()
     await this.#catalogTest.close()
     await this.#logs.close()
+  }
+
+  async #endClaiming(): Promise<void> {
+    this.#closing = true
+    this.#freed()
+    this.#forgetLook()
+    await this.#claims.idle()
+    await this.#claiming.close()
   }
 
   async #recordRest(): Promise<void> {
@@ -253,13 +260,12 @@ export class Supervisor {
   // ---- claiming ------------------------------------------------------------------------------------------------------
 
   async #claim(): Promise<void> {
-    const { store, clock, id, epoch, slots, log } = this.#options
+    const { clock, slots, log } = this.#options
     const free = slots - this.#executions.size
-    if (this.#closing || !this.#hinted || free <= 0) return
+    if (this.#closing || !this.#hinted || (free <= 0 && !this.#claiming.isUnclear)) return
     this.#hinted = false
     try {
-      const options = { now: clock.now(), leaseMs: this.#leaseMs, limit: free }
-      const claimed = await store.claim({ id, epoch, queues: [...this.#queues] }, options)
+      const claimed = await this.#claiming.claim([...this.#queues], free)
       // a full answer says that there may be more; it is asked for when a place is free again
       if (claimed.length >= free) this.#hinted = true
       for (const claim of claimed) this.#begin(claim)
@@ -280,7 +286,7 @@ export class Supervisor {
   }
 
   async #prepare(execution: Execution): Promise<void> {
-    const prepared = await this.#preparation.load(execution.claim)
+    const prepared = await this.#preparation.load(execution.claim, () => execution.stop === null)
     if (execution.stop !== null) this.#ended(execution, ended('cancelled', execution.stop.message), NO_FACTS)
     else if ('assignment' in prepared) this.#assign(execution, prepared.assignment)
     else {
@@ -377,6 +383,7 @@ export class Supervisor {
   #loseClaim(execution: Execution): void {
     // each heartbeat tells it again until the attempt has stopped
     if (execution.stop?.result !== null) this.#warn(execution, 'the claim was lost; the attempt is stopped')
+    this.#claiming.lost(execution.claim.claimToken)
     this.#stop(execution, { code: 'CANCELLED', message: 'the claim of this attempt was lost', result: null })
   }
 

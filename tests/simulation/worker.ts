@@ -5,6 +5,7 @@ import { declaredId } from '../../scheduler/core/items.js'
 import type { AttemptOutcome } from '../../scheduler/core/model.js'
 import type { Dag, Task } from '../../scheduler/dag/model.js'
 import type { AttemptFacts, ClaimedTask, Store } from '../../scheduler/store/store.js'
+import { Claiming } from '../../scheduler/worker/claiming.js'
 import { NO_FACTS } from '../../scheduler/worker/execution.js'
 import { Looks } from '../../scheduler/worker/looks.js'
 import type { ToSlot } from '../../scheduler/worker/protocol.js'
@@ -51,12 +52,20 @@ export interface WorkerWorld {
 export class SimulatedWorker {
   readonly #world: WorkerWorld
   readonly #running = new Map<string, Running>()
+  readonly #claims: Claiming
   #claiming = false
   #leaving = false
   #beating: Promise<void> = Promise.resolve()
 
   constructor(world: WorkerWorld) {
     this.#world = world
+    const { store, host, epoch } = world
+    const note = (_fields: object, message: string) => this.#note('claiming', new Error(message))
+    this.#claims = new Claiming({
+      ...{ store, clock: host.clock, worker: { id: host.name, epoch }, leaseMs: LEASE_MS },
+      log: { debug: note, info: note, warn: note, error: note },
+      held: () => [...this.#running.values()].map(({ claim }) => claim.claimToken),
+    })
   }
 
   start(): void {
@@ -118,13 +127,12 @@ export class SimulatedWorker {
   }
 
   async #claim(): Promise<void> {
-    const { store, host, slots, epoch } = this.#world
+    const { host, slots } = this.#world
     const limit = slots - this.#running.size
     if (limit <= 0) return
     this.#claiming = true
     try {
-      const worker = { id: host.name, epoch, queues: ['default'] }
-      const answer = store.claim(worker, { now: host.clock.now(), leaseMs: LEASE_MS, limit })
+      const answer = this.#claims.claim(['default'], limit)
       const [claims] = await Promise.all([answer, host.debugPoint('worker:claim sent', 4)])
       for (const claim of claims) void this.#run(claim)
     } catch (error) {
@@ -271,7 +279,10 @@ export class SimulatedWorker {
   #forget(ref: { runId: string; taskId: string; attempt: number }): void {
     const running = this.#running.get(key(ref))
     // one that is just reporting learns the same from the answer
-    if (running !== undefined) running.stopped = true
+    if (running !== undefined) {
+      running.stopped = true
+      this.#claims.lost(running.claim.claimToken)
+    }
     this.#running.delete(key(ref))
   }
 

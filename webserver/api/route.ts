@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { SluiceError } from '../../errors.js'
 import type { JsonObject, JsonSchema } from '../../json.js'
-import type { Role } from '../../scheduler/store/store.js'
+import type { Role } from '../../scheduler/store/account-store.js'
 import type { Identity } from '../auth/session.js'
 import type { Live } from '../live/live.js'
 import type { Web } from '../web.js'

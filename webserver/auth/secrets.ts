@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Instant } from '../../json.js'
-import type { AccountStore } from '../../scheduler/store/store.js'
+import type { AccountStore } from '../../scheduler/store/account-store.js'
 
 /** A login link is for now; whoever needs another one asks the command line. */
 export const LOGIN_LINK_LIFE_MS = 15 * 60_000

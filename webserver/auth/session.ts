@@ -1,7 +1,6 @@
 import type { CookieOptions, NextFunction, Request, Response } from 'express'
 import { SluiceError } from '../../errors.js'
-import type { Role } from '../../scheduler/store/store.js'
-import { ROLES } from '../../scheduler/store/store.js'
+import { ROLES, type Role } from '../../scheduler/store/account-store.js'
 import type { WebDeps } from '../deps.js'
 import { requireCsrf } from './csrf.js'
 import { hashSecret, newSecret, SESSION_LIFE_MS } from './secrets.js'

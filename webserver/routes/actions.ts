@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
 import type { Actor } from '../../scheduler/commands.js'
-import type { Role } from '../../scheduler/store/store.js'
+import type { Role } from '../../scheduler/store/account-store.js'
 import { localPath } from '../auth/local-path.js'
 import { authorizeChange } from '../auth/session.js'
 import { links } from '../present/links.js'

@@ -33,6 +33,9 @@ export class ClaimsCheck {
       case 'claim':
         for (const claimed of call.result) this.#claimed(claimed, call.args[0].epoch)
         return
+      case 'giveBack':
+        for (const back of call.result) this.#givenBack(back)
+        return
       case 'heartbeat':
         this.#beat(call)
         return
@@ -49,6 +52,16 @@ export class ClaimsCheck {
         if (call.result === 'applied') this.#decided(call)
         return
     }
+  }
+
+  #givenBack(back: { runId: string; taskId: string; attempt: number }): void {
+    const key = keyOf(back)
+    const live = this.#live.get(key)
+    if (live?.attempt !== back.attempt || live.result !== null)
+      this.#violated('only what nobody runs is given back', `attempt ${back.attempt} of ${key} was not a live claim`)
+    this.#live.delete(key)
+    // it is claimed again as the attempt that it was
+    this.#attempts.set(key, back.attempt - 1)
   }
 
   #claimed(claimed: ClaimedTask, epoch: number): void {
@@ -73,7 +86,7 @@ export class ClaimsCheck {
       if (lost.has(ref.claimToken)) {
         if (ours) this.#violated('live claims are kept', `the heartbeat of ${ref.claimToken} was told it had lost`)
       } else if (!ours) this.#violated('lost claims stay lost', `the lease of ${ref.claimToken} was extended`)
-      else live.leaseUntil = now + leaseMs
+      else live.leaseUntil = Math.max(live.leaseUntil, now + leaseMs)
     }
   }
 

@@ -1,5 +1,6 @@
 import { declaredId } from '../../../scheduler/core/items.js'
-import { type AccountStore, DEPENDENCIES, type Dependent, type LineageStore } from '../../../scheduler/store/store.js'
+import type { AccountStore } from '../../../scheduler/store/account-store.js'
+import { DEPENDENCIES, type Dependent, type LineageStore } from '../../../scheduler/store/store.js'
 import type { Tables } from './tables.js'
 
 export function accountStore(tables: Tables): AccountStore {

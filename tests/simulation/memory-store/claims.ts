@@ -22,6 +22,9 @@ export function claimStore(tables: Tables): ClaimStore {
     async claim(worker, options) {
       return claim(tables, worker, options)
     },
+    async giveBack(worker, options) {
+      return giveBack(tables, worker, options)
+    },
     async heartbeat(worker, claims, { now, leaseMs }) {
       const heardAt = tables.workers.get(worker.id)?.heartbeatAt ?? now
       tables.workers.set(worker.id, { ...worker, heartbeatAt: Math.max(heardAt, now) })
@@ -165,6 +168,30 @@ function claim(
       claimedAt,
     }
   })
+}
+
+function giveBack(
+  tables: Tables,
+  worker: Parameters<ClaimStore['giveBack']>[0],
+  { since, known, now }: Parameters<ClaimStore['giveBack']>[1],
+): Awaited<ReturnType<ClaimStore['giveBack']>> {
+  const within = ({ startedAt }: TaskRow['task']) => startedAt !== null && startedAt >= since && startedAt < now
+  const unknown = ({ task, claim }: TaskRow) =>
+    claim !== null && claim.leaseUntil !== null && !known.includes(claim.token) && within(task)
+  const given = []
+  for (const run of tables.activeRuns()) {
+    for (const row of run.tasks.values()) {
+      const { state, cancelRequested, taskId, attempt } = row.task
+      if (state !== 'running' || cancelRequested || !unknown(row)) continue
+      if (row.claim?.workerId !== worker.id || row.claim.epoch !== worker.epoch) continue
+      const reason = `waits for a worker of queue ${row.queue}`
+      row.task = { ...row.task, state: 'queued', since: now, startedAt: null, reason }
+      row.claim = null
+      tables.removeAttempt(row.runId, taskId, attempt)
+      given.push({ runId: row.runId, taskId, attempt })
+    }
+  }
+  return given
 }
 
 /** the task's row while this claim is the one in force and its outcome is not known yet */

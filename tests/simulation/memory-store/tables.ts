@@ -3,11 +3,12 @@ import type { LookWait } from '../../../operators/wait.js'
 import type { AttemptOutcome, EventDetail, EventKind, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { SlaKind } from '../../../scheduler/core/sla.js'
 import type { Dag, Overlap, Problem } from '../../../scheduler/dag/model.js'
+import type { Role } from '../../../scheduler/store/account-store.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { LeftWork } from '../../../scheduler/store/left-work-store.js'
 import type { NewSla } from '../../../scheduler/store/sla-store.js'
-import type { AttemptFacts, RegisteredDag, Role, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
+import type { AttemptFacts, RegisteredDag, TableWrite, WorkerInfo } from '../../../scheduler/store/store.js'
 import type { TriggerSource } from '../../../scheduler/store/trigger-store.js'
 import type { StoreGuard } from './guards.js'
 
@@ -207,6 +208,10 @@ export class Tables {
 
   attempt(runId: string, taskId: string, attempt: number): AttemptRow | undefined {
     return this.attempts.get(runId)?.get(`${taskId}/${attempt}`)
+  }
+
+  removeAttempt(runId: string, taskId: string, attempt: number): void {
+    this.attempts.get(runId)?.delete(`${taskId}/${attempt}`)
   }
 
   addAttempt(row: AttemptRow): void {

@@ -285,6 +285,66 @@ export function claimsSuite(fresh: FreshStore): void {
       expect(await store.runsToSettle(NOW + 60_000, 10)).toEqual([runId])
     })
 
+    describe('whose answer was lost', () => {
+      const giveBack = (known: string[], { since = NOW, now = NOW + 1000 } = {}) =>
+        store.giveBack(WORKER, { since, known, now })
+
+      it('are queued again as if they had never been made', async () => {
+        const runId = await queuedRun(store, 'sales', { taskIds: ['a', 'b'] })
+        const [known] = await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 1 })
+        const unknown = await claimOne(store, NOW + 5)
+        expect(await giveBack([known?.claimToken ?? ''])).toEqual([{ runId, taskId: unknown.taskId, attempt: 1 }])
+        const states = new Map((await store.taskRuns(runId)).map((task) => [task.taskId, task]))
+        expect(states.get(unknown.taskId)).toMatchObject({
+          ...{ state: 'queued', attempt: 1, tries: 1, startedAt: null, since: NOW + 1000 },
+          reason: 'waits for a worker of queue default',
+        })
+        expect(states.get(known?.taskId ?? '')?.state).toBe('running')
+        expect(await store.recordOutcomes([outcomeOf(unknown)], NOW)).toEqual(['lost_claim'])
+        expect(await store.staleQueued(NOW + 1000, 9)).toEqual([])
+        expect(await store.staleQueued(NOW + 1001, 9)).toMatchObject([{ taskId: unknown.taskId }])
+        const again = await claimOne(store, NOW + 2000)
+        expect(again).toMatchObject({ taskId: unknown.taskId, attempt: 1, tries: 1 })
+        expect(await store.recordOutcomes([outcomeOf(again)], NOW)).toEqual(['recorded'])
+      })
+
+      it('are those of this worker and this time only', async () => {
+        await queuedRun(store, 'sales', { taskIds: ['a'] })
+        const claim = await claimOne(store, NOW + 500)
+        const worker = { ...WORKER, id: 'another' }
+        expect(await store.giveBack(worker, { since: NOW, known: [], now: NOW + 1000 })).toEqual([])
+        expect(await store.giveBack({ ...WORKER, epoch: 1 }, { since: NOW, known: [], now: NOW + 1000 })).toEqual([])
+        // claimed before the first whose answer was lost, or after this was asked for
+        expect(await giveBack([], { since: NOW + 501 })).toEqual([])
+        expect(await giveBack([], { now: NOW + 500 })).toEqual([])
+        expect(await giveBack([claim.claimToken])).toEqual([])
+        await store.recordOutcomes([outcomeOf(claim)], NOW)
+        expect(await giveBack([])).toEqual([])
+      })
+
+      it('end with their leases where the task is to stop', async () => {
+        const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+        await claimOne(store)
+        const expected = { state: 'running' as const, attempt: 1, generation: 1 }
+        const set = { state: 'running' as const, cancelRequested: true, reason: '' }
+        const decision = { ...NO_CHANGE, tasks: [{ taskId: 'a', expect: expected, set }] }
+        const revision = (await store.run(runId))?.revision ?? -1
+        expect(await store.applyDecision(runId, revision, decision, NOW)).toBe('applied')
+        expect(await giveBack([])).toEqual([])
+        expect(await store.reapExpired(NOW + LEASE_MS + 1)).toEqual([runId])
+      })
+    })
+
+    it('is kept by a heartbeat that comes behind a later one', async () => {
+      await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const beat = (now: number) => store.heartbeat({ ...ALIVE, heartbeatAt: now }, [claim], { now, leaseMs: LEASE_MS })
+      await beat(NOW + 20_000)
+      await beat(NOW + 1000)
+      expect(await store.nextLeaseEnd()).toBe(NOW + 20_000 + LEASE_MS)
+      expect((await store.workers(NOW + 20_000))[0]?.heartbeatAt).toBe(NOW + 20_000)
+    })
+
     it('keeps the handle of outside work for the next attempt', async () => {
       const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
       const claim = await claimOne(store)
