@@ -14,6 +14,10 @@ import { takeWorkerName } from './worker-name.js'
 const LOOK_MS = 5_000
 const LOOK_WITHOUT_REDIS_MS = 500
 
+/** By then the leases of the worker that was here before have ended, and nobody has missed it yet. */
+const SUCCEEDED_MS = 45_000
+
+const MISSED = 'the worker that was here before could not be signed off; it will be missed'
 const WHY_STOPPED = 'the worker was stopped while it ran'
 
 export interface WorkerPartOptions extends PartOptions {
@@ -33,7 +37,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
   const part = await joinCluster(options)
   const { config, store, database, clock, log, link, events, namespace } = part
   const name = takeWorkerName(join(config.project, '.sluice', 'workers'), namespace)
-  const instance = `${namespace}-${name.id}`
+  const instance = `${namespace}-${name.place}`
   await endLeftProcesses(instance, log)
   const work = join(name.folder, 'work')
   await removeLeftWork(work)
@@ -52,6 +56,10 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
     lookMs: () => (link.ready ? LOOK_MS : LOOK_WITHOUT_REDIS_MS),
   })
   worker.start()
+  const { before } = name
+  const forgetBefore = clock.at(clock.now() + SUCCEEDED_MS, () => {
+    if (before !== null) store.removeWorker(before).catch((error: unknown) => log.warn({ err: error }, MISSED))
+  })
   return {
     id: name.id,
     ready: () => assertAnswers(database),
@@ -61,6 +69,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
       await worker.drain()
     },
     async close() {
+      forgetBefore()
       await hints.close()
       await worker.close(WHY_STOPPED)
       await part.release()
