@@ -56,9 +56,12 @@ export class OwnPostgres {
     })
   }
 
-  /** Ends every connection and comes back. */
-  async restart(): Promise<void> {
-    await this.#end('SIGINT')
+  /**
+   * Ends every connection and comes back.
+   * @param how `crashed`: at once, so that nothing is written that was not on the disk; it recovers from its log
+   */
+  async restart(how: 'stopped' | 'crashed' = 'stopped'): Promise<void> {
+    await this.#end(how === 'stopped' ? 'SIGINT' : 'SIGQUIT')
     await this.up()
   }
 
