@@ -2,17 +2,19 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { JsonObject } from '../../json.js'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
+import { endQueries } from '../../lakehouse/engines/trino/end-queries.js'
 import { trinoError } from '../../lakehouse/engines/trino/errors.js'
 import { NoAnswer } from '../../lakehouse/engines/trino/exchange.js'
 import { publishingHints } from '../../lakehouse/engines/trino/hints.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
+import { stateOf } from '../../lakehouse/engines/trino/settle.js'
 
 const PASSWORD = 'open:sesame é'
 const file = (name: string) => fileURLToPath(new URL(`tls/${name}`, import.meta.url))
@@ -104,6 +106,64 @@ describe('a Trino behind TLS', () => {
     expect(error).toBeInstanceOf(NoAnswer)
     const whole = inspect(error, { depth: 20, showHidden: true })
     for (const secret of ['wrong', Buffer.from('mira:wrong').toString('base64')]) expect(whole).not.toContain(secret)
+  })
+})
+
+describe('a Trino that accepts and says nothing', () => {
+  const silent = createTcpServer()
+  const mute = () => `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const sockets = new Set<Socket>()
+  beforeAll(async () => {
+    silent.on('connection', (socket) => sockets.add(socket))
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+  })
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  const query = { queryId: '20260101_000000_00001_abcde', start: '/v1/statement/queued/x/y/1' }
+  const never = new AbortController().signal
+
+  it('holds nobody who asks what became of a query, or ends one', { timeout: 60_000 }, async () => {
+    await withSession({ url: mute() }, async (session) => {
+      const begun = performance.now()
+      const lost = { code: 'UNREACHABLE', retryable: true }
+      await Promise.all([
+        expect(stateOf(session, query.queryId, never)).rejects.toMatchObject(lost),
+        expect(endQueries(session, [query], { ending: () => undefined })).rejects.toMatchObject(lost),
+        expect(session.prevent(query.start)).rejects.toMatchObject(lost),
+        session.control.cancel(query.queryId),
+      ])
+      expect(performance.now() - begun).toBeLessThan(30_000)
+    })
+  })
+
+  it('holds nobody who is told to stop', async () => {
+    const stop = new AbortController()
+    const reason = new Error('cancelled by a test')
+    await withSession({ url: mute() }, async (session) => {
+      const asked = [
+        stateOf(session, query.queryId, stop.signal),
+        endQueries(session, [query], { signal: stop.signal, ending: () => undefined }),
+        session.prevent(query.start, stop.signal),
+      ]
+      const stopped = asked.map((one) => expect(one).rejects.toBe(reason))
+      stop.abort(reason)
+      await Promise.all(stopped)
+    })
+  })
+
+  it('is no proxy of ours, whatever the environment says', async () => {
+    vi.stubEnv('HTTPS_PROXY', mute())
+    vi.stubEnv('HTTP_PROXY', mute())
+    try {
+      await withSession({ url, password: PASSWORD, ca: file('ca.pem') }, async (session) => {
+        expect(await session.control.state(query.queryId)).toMatchObject({ state: 'RUNNING' })
+      })
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 })
 

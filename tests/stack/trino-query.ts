@@ -1,31 +1,18 @@
-/** Runs one statement on the Trino of the stack and returns its rows, with nothing of Sluice's own. */
+import { Trino } from 'trino-client'
+
+/** Runs one statement on the Trino of the stack and returns its rows, by the client that others use. */
 export async function trino(sql: string): Promise<unknown[][]> {
-  const { TRINO_URL: url } = process.env
-  if (url === undefined || url === '') throw new Error('TRINO_URL must be set; see docs/guides/iceberg.md')
-  const headers = {
+  const { TRINO_URL: server } = process.env
+  if (server === undefined || server === '') throw new Error('TRINO_URL must be set; see docs/guides/iceberg.md')
+  const extraHeaders = {
     'X-Trino-User': 'sluice-test',
-    'X-Trino-Catalog': 'iceberg',
     'X-Trino-Time-Zone': 'UTC',
     'X-Trino-Client-Capabilities': 'PARAMETRIC_DATETIME',
   }
-  let answer = await send(`${url}/v1/statement`, { method: 'POST', body: sql, headers })
-  const rows: unknown[][] = [...(answer.data ?? [])]
-  while (answer.nextUri !== undefined) {
-    answer = await send(answer.nextUri, { headers })
-    rows.push(...(answer.data ?? []))
+  const rows: unknown[][] = []
+  for await (const page of await Trino.create({ server, catalog: 'iceberg', extraHeaders }).query(sql)) {
+    if (page.error !== undefined) throw new Error(`${page.error.message}\n${sql}`)
+    rows.push(...(page.data ?? []))
   }
-  if (answer.error !== undefined) throw new Error(`${answer.error.message}\n${sql}`)
   return rows
-}
-
-interface Answer {
-  nextUri?: string
-  data?: unknown[][]
-  error?: { message: string }
-}
-
-async function send(url: string, init: RequestInit): Promise<Answer> {
-  const response = await fetch(url, init)
-  if (!response.ok) throw new Error(`Trino answers ${response.status}: ${await response.text()}`)
-  return (await response.json()) as Answer
 }

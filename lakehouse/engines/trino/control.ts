@@ -1,11 +1,9 @@
-import { BasicAuth, type QueryInfo, Trino } from 'trino-client'
-import { messageOf } from '../../../errors.js'
+import type { QueryInfo } from 'trino-client'
 import type { Instant } from '../../../json.js'
-import type { TrinoServer } from './connection.js'
-import { NoAnswer } from './exchange.js'
+import { type Answer, type Exchange, NoAnswer } from './exchange.js'
 
-/** How long the end of a query is tried. */
-const CANCEL_WITHIN_MS = 5_000
+/** How long one answer about a query may take; Trino gives it from memory. */
+const ANSWER_WITHIN_MS = 5_000
 
 export interface QueryState {
   /** QUEUED, …, RUNNING, FINISHING, FINISHED or FAILED */
@@ -18,56 +16,43 @@ export interface QueryState {
   answers: boolean
 }
 
+/** What Trino tells of a query; the package has no statistics in its type. */
+type Told = QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number; progressPercentage?: number } }
+
 /** Looks at queries by their id and ends them, whoever started them. */
 export class QueryControl {
-  readonly #trino: Trino
-
-  constructor(server: TrinoServer) {
-    this.#trino = Trino.create({
-      server: server.url,
-      source: 'sluice',
-      extraHeaders: { 'X-Trino-User': server.user },
-      ...(server.password === null ? {} : { auth: new BasicAuth(server.user, server.password) }),
-      ...(server.ca === null ? {} : { ssl: { ca: server.ca } }),
-    })
-  }
+  constructor(private readonly exchange: Exchange) {}
 
   /**
    * Null when Trino does not know the query: never started, long ended, or from before a restart.
-   * @throws NoAnswer
+   * @throws NoAnswer, also when the signal is aborted or after 5 s; SluiceError UNREACHABLE when the server is not to be trusted
    */
-  async state(queryId: string): Promise<QueryState | null> {
-    try {
-      const info: QueryInfo & { queryStats?: { endTime?: string; totalTasks?: number; progressPercentage?: number } } =
-        await this.#trino.queryInfo(queryId)
-      const endedAt = Date.parse(info.queryStats?.endTime ?? '')
-      const ran = info.queryStats?.totalTasks !== 0
-      const answers = (info.queryStats?.progressPercentage ?? 0) >= 100
-      return { state: info.state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran, answers }
-    } catch (error) {
-      const status = statusOf(error)
-      if (status === 404 || status === 410) return null
-      // the library's own error carries the whole request, and the password with it
-      throw new NoAnswer(new Error(messageOf(error)))
-    }
+  async state(queryId: string, signal?: AbortSignal): Promise<QueryState | null> {
+    const answer = await this.exchange.request('GET', pathOf(queryId), { signal, withinMs: ANSWER_WITHIN_MS })
+    if (answer.status === 404 || answer.status === 410) return null
+    const { state, queryStats } = toldBy(answer)
+    const endedAt = Date.parse(queryStats?.endTime ?? '')
+    const ran = queryStats?.totalTasks !== 0
+    const answers = (queryStats?.progressPercentage ?? 0) >= 100
+    return { state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran, answers }
   }
 
   /** Ends the query. Not reaching the server is no failure: Trino ends a query that nobody asks about after five minutes. */
   async cancel(queryId: string): Promise<void> {
-    const cancelled = this.#trino.cancel(queryId).then(
-      () => undefined,
-      () => undefined,
-    )
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CANCEL_WITHIN_MS)
-    })
-    await Promise.race([cancelled, late])
-    clearTimeout(timer)
+    await this.exchange.request('DELETE', pathOf(queryId), { withinMs: ANSWER_WITHIN_MS }).catch(() => undefined)
   }
 }
 
-function statusOf(error: unknown): number | null {
-  const response = (error as { response?: { status?: unknown } } | null)?.response
-  return typeof response?.status === 'number' ? response.status : null
+function pathOf(queryId: string): string {
+  return `/v1/query/${encodeURIComponent(queryId)}`
+}
+
+/** @throws NoAnswer for whatever a proxy or a server in trouble says instead */
+function toldBy({ status, text }: Answer): Told {
+  if (status !== 200) throw new NoAnswer(new Error(`HTTP ${status}`))
+  try {
+    return JSON.parse(text) as Told
+  } catch (error) {
+    throw new NoAnswer(error)
+  }
 }

@@ -41,7 +41,7 @@ async function endQuery(session: TrinoSession, query: HandedIn, options: EndOpti
     if (state === null && asked) return
     if (performance.now() > giveUpAt) throw new SluiceError('UNREACHABLE', `Trino does not end query ${queryId}.`)
     if (state === null || NOT_STARTED.has(state)) {
-      await session.prevent(start)
+      await session.prevent(start, signal)
     } else {
       if (!told) ending(queryId)
       told = true

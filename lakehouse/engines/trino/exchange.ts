@@ -17,6 +17,13 @@ export interface Answer {
   text: string
 }
 
+interface RequestOptions {
+  body?: string
+  headers?: Record<string, string>
+  signal?: AbortSignal | undefined
+  withinMs?: number
+}
+
 /** One answer of the server did not come, or not whole; whether it acted on the request is not known. */
 export class NoAnswer extends Error {
   constructor(cause: unknown) {
@@ -46,16 +53,13 @@ export class Exchange {
 
   /**
    * @param path below the server, or a whole address that the server gave
+   * @param options `withinMs`: how long the answer may take, a minute unless told
    * @throws NoAnswer; SluiceError UNREACHABLE when the server is not to be trusted, or gave an address that is none of Trino
    */
-  async request(
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    options: { body?: string; headers?: Record<string, string>; signal?: AbortSignal | undefined } = {},
-  ): Promise<Answer> {
+  async request(method: 'GET' | 'POST' | 'DELETE', path: string, options: RequestOptions = {}): Promise<Answer> {
     const url = this.#address(path)
     const headers = { ...this.#headers, ...options.headers }
-    return within(ANSWER_WITHIN_MS, options.signal, (signal) =>
+    return within(options.withinMs ?? ANSWER_WITHIN_MS, options.signal, (signal) =>
       this.#send(url, { method, headers, agent: this.#agent, signal }, options.body),
     )
   }

@@ -30,7 +30,6 @@ export class TrinoSession {
     readonly server: TrinoServer,
     catalog: string,
   ) {
-    this.control = new QueryControl(server)
     this.#exchange = new Exchange(server, {
       'X-Trino-Source': 'sluice',
       'X-Trino-Client-Tags': 'sluice',
@@ -41,6 +40,7 @@ export class TrinoSession {
       'X-Trino-Language': 'en-US',
       ...sessionHeader(server.session),
     })
+    this.control = new QueryControl(this.#exchange)
   }
 
   /** A statement with an id that does not run yet, see `Statement`. */
@@ -87,9 +87,9 @@ export class TrinoSession {
     }
   }
 
-  /** Makes sure that a statement which nobody has started yet is never started; see `HandedIn`. */
-  async prevent(start: string): Promise<void> {
-    await Statement.prevent(this.#exchange, start)
+  /** Makes sure that a statement which nobody has started yet is never started; see `HandedIn`. @throws SluiceError UNREACHABLE, the signal's reason */
+  async prevent(start: string, signal?: AbortSignal): Promise<void> {
+    await Statement.prevent(this.#exchange, start, signal)
   }
 
   close(): void {

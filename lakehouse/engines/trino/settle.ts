@@ -57,7 +57,7 @@ async function firstUndecided(
     if (found === null || NOT_STARTED.has(state)) {
       // An attempt that was only asleep could start it still: Trino shows no query whose first answer nobody fetched.
       if (prevented.has(queryId)) continue
-      await session.prevent(start)
+      await session.prevent(start, signal)
       prevented.add(queryId)
       return { queryId, state }
     }
@@ -73,8 +73,9 @@ export async function stateOf(session: TrinoSession, queryId: string, signal: Ab
   const giveUpAt = performance.now() + PATIENCE_MS
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     try {
-      return await session.control.state(queryId)
+      return await session.control.state(queryId, signal)
     } catch (cause) {
+      signal.throwIfAborted()
       if (!(cause instanceof NoAnswer)) throw cause
       if (performance.now() + wait > giveUpAt) {
         throw new SluiceError('UNREACHABLE', `Trino does not say what became of query ${queryId}.`, { cause })

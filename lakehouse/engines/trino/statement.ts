@@ -105,9 +105,10 @@ export class Statement {
   }
 
   /** @param start the address of the first answer; an unknown one is a statement that is gone already */
-  static async prevent(exchange: Exchange, start: string): Promise<void> {
+  static async prevent(exchange: Exchange, start: string, signal?: AbortSignal): Promise<void> {
     const lost = (cause: unknown) => new SluiceError('UNREACHABLE', 'Trino does not answer.', { cause })
-    await answered(() => exchange.request('DELETE', start), undefined, SUBMIT_PATIENCE_MS, lost)
+    const withinMs = SUBMIT_PATIENCE_MS
+    await answered(() => exchange.request('DELETE', start, { signal, withinMs }), signal, SUBMIT_PATIENCE_MS, lost)
   }
 
   /** where the first answer waits, as a path; of use only before `finish` */
