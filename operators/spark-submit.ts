@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { messageOf } from '../errors.js'
 import type { Json } from '../json.js'
 import type { Commit } from '../lakehouse/lakehouse.js'
@@ -15,10 +16,11 @@ import { SPARK_PROPERTIES, type SparkSubmitConfig } from './spark/config.js'
 import { type SparkTarget, sparkTarget } from './spark/connection.js'
 import { sparkDefaults } from './spark/defaults.js'
 import { SPARK_SUBMIT_DOCS } from './spark/docs.js'
-import { endApplication, endLeftBehind, endOutside, submissionServer } from './spark/end-application.js'
+import { endApplication, endLeftBehind, endOutside, endSubmitter, submissionServer } from './spark/end-application.js'
 import { metricsOf, summaryOf } from './spark/figures.js'
 import { placeFiles } from './spark/files.js'
 import { readHandle, type SparkHandle } from './spark/handle.js'
+import { findDriver, isUnnamed } from './spark/left-driver.js'
 import { submissionOf } from './spark/submission.js'
 import { isDriverEnd } from './spark/submission-server.js'
 import { auditAfterwards, checkedTable, commitsSince, versionsNow } from './spark/written-tables.js'
@@ -51,8 +53,9 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     const submission = submissionOf(config, target, defaults, placeFiles(config, ctx), place, ctx)
     const tables = await versionsNow(config.writes ?? [], ctx)
     const { manager, deployMode, master, eventLog, uiPort } = submission
-    const facts = { applicationId: null, submissionId: null, submittedAt: ctx.now() }
-    const handle: SparkHandle = { marker, manager, deployMode, master, eventLog, uiPort, ...facts, tables }
+    const ids = { applicationId: null, submissionId: submission.driver, mainClass: config.class ?? null }
+    const start = { host: hostname(), submittedAt: ctx.now() }
+    const handle: SparkHandle = { marker, manager, deployMode, master, ...ids, eventLog, uiPort, ...start, tables }
     ctx.log('info', `Submitting to ${master}, deploy mode ${deployMode}.`)
     return result(await runApplication(submission, target, defaults, handle, ctx), handle, config, ctx)
   },
@@ -61,6 +64,7 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     const handle = readHandle(saved)
     if (handle === null) return sparkSubmit.run(config, ctx)
     const target = sparkTarget(config, ctx)
+    if (isUnnamed(handle)) await nameDriver(handle, target, ctx)
     if (await stillCounts(handle, target, ctx)) {
       ctx.log('info', `Following the driver ${handle.submissionId}, which an earlier attempt has submitted.`)
       return result(await followDriver(handle, target, ctx), handle, config, ctx)
@@ -73,10 +77,33 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     const handle = readHandle(saved)
     if (handle === null) return
     const target = sparkTarget(config, ctx)
+    if (isUnnamed(handle)) {
+      await endSubmitter(handle, ctx)
+      const { id, doubt } = await findDriver(handle, target, ctx)
+      if (doubt !== '') throw new Error(`A driver that was submitted may run: ${doubt}.`)
+      if (id === null) return
+      handle.submissionId = id
+    }
     if (handle.manager === 'standalone' && !(await stillRuns(handle, target, ctx))) return
     endLeftBehind(handle, ctx)
     await endApplication(handle, target, { ...ctx, logDrained: () => Promise.resolve() })
   },
+}
+
+/**
+ * The worker of an earlier attempt was lost between the submission and the master's answer. What is left of its spark-submit
+ * here is ended first, so that it submits nothing after the look.
+ */
+async function nameDriver(handle: SparkHandle, target: SparkTarget, ctx: OperatorContext): Promise<void> {
+  await endSubmitter(handle, ctx)
+  const { id, doubt } = await findDriver(handle, target, ctx)
+  handle.submissionId = id
+  if (id !== null) return
+  const here = handle.host === hostname()
+  const alive = here ? '' : `its spark-submit, if it still lives on ${handle.host ?? 'another machine'}, may submit one`
+  const why = [doubt, alive].filter((part) => part !== '').join('; ')
+  if (why === '') ctx.log('info', 'The earlier attempt has submitted no driver.')
+  else ctx.log('warn', `A driver of an earlier attempt may run beside the one that is submitted now: ${why}.`)
 }
 
 async function stillRuns(handle: SparkHandle, target: SparkTarget, { signal }: EndContext): Promise<boolean> {

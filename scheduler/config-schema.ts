@@ -179,6 +179,7 @@ export const CONNECTION_SCHEMAS: Record<string, JsonSchema> = {
       spark_home: TEXT,
       submit: TEXT,
       submission_url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
+      web_url: { type: 'string', pattern: '^(https?://|\\$\\{)', 'x-expects': 'an http(s) address' },
       event_log: { type: 'string', pattern: '^(/|\\$\\{)', 'x-expects': 'the absolute path of a shared folder' },
       conf: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
       env: { type: 'object', additionalProperties: { type: 'string' } },

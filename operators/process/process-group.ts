@@ -60,9 +60,19 @@ export function groupMembers(group: number): ProcessInfo[] {
  * what a killed slot left behind. Empty where the system has no /proc.
  */
 export function processesWith(marker: string): ProcessInfo[] {
-  const wanted = Buffer.from(`${marker}\0`)
+  return processesWhose('environ', marker)
+}
+
+/** Living processes that were given this word as one of their arguments. Empty where the system has no /proc. */
+export function processesGiven(argument: string): ProcessInfo[] {
+  return processesWhose('cmdline', argument)
+}
+
+/** @param entry a list of words in /proc, each with a NUL behind it */
+function processesWhose(entry: 'environ' | 'cmdline', word: string): ProcessInfo[] {
+  const wanted = Buffer.from(`${word}\0`)
   return (processes() ?? [])
-    .filter((p) => p.state !== 'Z' && p.pid !== process.pid && environmentHas(p.pid, wanted))
+    .filter((p) => p.state !== 'Z' && p.pid !== process.pid && holdsWord(`/proc/${p.pid}/${entry}`, wanted))
     .map(({ pid, name }) => ({ pid, name }))
 }
 
@@ -119,11 +129,13 @@ function readEntry(pid: number): ProcessEntry | null {
   return { pid, name: stat.slice(stat.indexOf('(') + 1, close), state: state ?? '', group: Number(group) }
 }
 
-function environmentHas(pid: number, wanted: Buffer): boolean {
-  const environment = readProc(`/proc/${pid}/environ`)
-  if (environment === null) return false
-  const at = environment.indexOf(wanted)
-  return at === 0 || (at > 0 && environment[at - 1] === 0)
+function holdsWord(path: string, wanted: Buffer): boolean {
+  const words = readProc(path)
+  if (words === null) return false
+  for (let at = words.indexOf(wanted); at !== -1; at = words.indexOf(wanted, at + 1)) {
+    if (at === 0 || words[at - 1] === 0) return true
+  }
+  return false
 }
 
 /** null when the process has ended meanwhile or belongs to somebody else. */

@@ -11,6 +11,7 @@ import { endOutside, submissionServer } from './end-application.js'
 import { SparkFailure } from './failure.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { type SparkHandle, SUBMISSION_MARKER } from './handle.js'
+import { findDriver } from './left-driver.js'
 import { noFacts, SparkLogLines } from './log-lines.js'
 import { type Submission, type SubmissionPlace, submitterEnvironment } from './submission.js'
 import { ApplicationWatch } from './watch.js'
@@ -65,7 +66,7 @@ export async function runApplication(
   try {
     let ended: SluiceError | null
     try {
-      const end = await submit(submission, target, handle, { lines, failure }, ctx)
+      const end = await submit(submission, target, handle, { lines, failure, watch }, ctx)
       if (end.exitCode !== 0) ended = failure.error({ master: submission.master, end })
       else ended = await driverEnd(handle, target, watch, ctx)
     } finally {
@@ -122,6 +123,10 @@ async function driverEnd(
   if (handle.manager !== 'standalone' || handle.deployMode !== 'cluster') return null
   await watch.learn()
   if (handle.submissionId === null) {
+    handle.submissionId = (await findDriver(handle, target, ctx)).id
+    await watch.learn()
+  }
+  if (handle.submissionId === null) {
     return new SluiceError('OPERATOR_FAILED', 'spark-submit ended without naming the driver it has submitted.')
   }
   const server = submissionServer(handle, target)
@@ -176,7 +181,7 @@ async function submit(
   submission: Submission,
   target: SparkTarget,
   handle: SparkHandle,
-  heard: { lines: SparkLogLines; failure: SparkFailure },
+  heard: { lines: SparkLogLines; failure: SparkFailure; watch: ApplicationWatch },
   ctx: OperatorContext,
 ): Promise<ProcessEnd> {
   const { outputs, log4j } = submissionPaths(ctx)
@@ -199,6 +204,7 @@ async function submit(
         const stdout = stream === 'info'
         heard.failure.line(line, stdout ? 'stdout' : 'stderr')
         const level = stdout ? heard.lines.stdout(line) : heard.lines.stderr(line)
+        heard.watch.heard()
         if (level !== null) ctx.log(level, line)
       },
       logDrained: () => ctx.logDrained(),

@@ -20,6 +20,8 @@ export interface SparkTarget {
   env: Record<string, string>
   /** `http://host:port` of a standalone master's submission server; null derives it from the master */
   submissionUrl: string | null
+  /** `http://host:port` of a standalone master's web UI; null derives it from the master */
+  webUrl: string | null
   /** folder that worker and cluster reach by one path, for event logs of drivers inside the cluster; null for none */
   eventLog: string | null
 }
@@ -33,6 +35,7 @@ const KEYS = new Set([
   'conf',
   'env',
   'submission_url',
+  'web_url',
   'event_log',
 ])
 export const DEFAULT_CONNECTION = 'spark'
@@ -67,6 +70,7 @@ export function sparkTarget(config: SparkSubmitConfig, ctx: Pick<OperatorContext
     env: home === null ? env : { ...env, SPARK_HOME: home },
     eventLog: eventLogFolder(text('event_log'), name),
     submissionUrl: text('submission_url')?.replace(/\/+$/, '') ?? null,
+    webUrl: text('web_url')?.replace(/\/+$/, '') ?? null,
   }
 }
 

@@ -26,14 +26,14 @@ executes it as it was when it was planned. Other relative paths (jars, archives,
 when the task runs. A URI or an absolute path is handed to Spark as it is.
 
 **Connection** (type \`spark\` in sluice.yaml): \`master\`, \`deploy_mode\`, \`spark_home\` or \`submit\` (path of spark-submit),
-\`conf\`, \`env\` (such as \`JAVA_HOME\`, \`SPARK_CONF_DIR\`, \`HADOOP_CONF_DIR\`, \`PYSPARK_PYTHON\`), \`submission_url\` and \`event_log\`. Its \`conf\` may hold
+\`conf\`, \`env\` (such as \`JAVA_HOME\`, \`SPARK_CONF_DIR\`, \`HADOOP_CONF_DIR\`, \`PYSPARK_PYTHON\`), \`submission_url\`, \`web_url\` and \`event_log\`. Its \`conf\` may hold
 secrets: it reaches Spark through a file that only the worker can read, never the process list.
 
 **While it runs**, the log shows Spark's entries with their levels, and the progress shows stages and tasks. The id of the
 application is saved as soon as it is known. A cancel or a timeout ends the process tree and the application in the cluster.
 
-**After a crash of the worker** the next attempt follows a driver that runs inside a standalone cluster (deploy mode \`cluster\`). In all other
-cases it first ends what the earlier one has left, and then submits anew.
+**After a crash of the worker** the next attempt follows a driver that runs inside a standalone cluster (deploy mode \`cluster\`), also one whose
+id the crash has swallowed. In all other cases it first ends what the earlier one has left, and then submits anew.
 
 **Writing once.** A Spark job commits by itself, so it must make its write idempotent: see [Spark](../../guides/spark.md). It finds its
 commit token in \`SLUICE_COMMIT_TOKEN\` and in \`spark.sluice.token\`, beside \`spark.sluice.run_id\`, \`spark.sluice.task\`,

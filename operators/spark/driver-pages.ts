@@ -1,9 +1,8 @@
-import { DeadlinePassed, within } from '../../deadline.js'
 import type { Json, JsonObject } from '../../json.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { SUBMISSION_PROPERTY } from './handle.js'
+import { isSilence, pageText } from './page-text.js'
 
-const TIMEOUT_MS = 2_000
 const MAX_BYTES = 8 * 1024 * 1024
 /** Spark tries this many ports after the first, when others are taken. */
 const PORTS = 16
@@ -29,6 +28,13 @@ export class DriverPages {
 
   get applicationId(): string | null {
     return this.#found?.applicationId ?? null
+  }
+
+  /** Where people find them; null on this machine, whose address only the log may tell. */
+  get origin(): string | null {
+    if (this.#found === null) return null
+    const { origin, hostname } = new URL(this.#found.url)
+    return hostname === '127.0.0.1' ? null : origin
   }
 
   /** Looks once; the driver may not have opened its pages yet. */
@@ -70,31 +76,14 @@ export class DriverPages {
 
   async #get(url: string): Promise<Json> {
     try {
-      return await within(TIMEOUT_MS, this.signal, (signal) => answerOf(url, signal))
+      const text = await pageText(url, { maxBytes: MAX_BYTES, signal: this.signal })
+      return text === null ? null : (JSON.parse(text) as Json)
     } catch (error) {
       // Not open yet, ending, or something else on that port: figures are a comfort, and the next look may have them.
-      if (error instanceof TypeError || error instanceof SyntaxError || isTimeout(error)) return null
+      if (isSilence(error) || error instanceof SyntaxError) return null
       throw error
     }
   }
-}
-
-/** The JSON at an address; null when it refuses, or has more to say than is read. */
-async function answerOf(url: string, signal: AbortSignal): Promise<Json> {
-  const response = await fetch(url, { signal })
-  if (!response.ok || response.body === null) return null
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const part of response.body) {
-    bytes += part.byteLength
-    if (bytes > MAX_BYTES) return null
-    parts.push(part)
-  }
-  return JSON.parse(Buffer.concat(parts).toString('utf8')) as Json
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof DeadlinePassed || (error instanceof DOMException && error.name === 'AbortError')
 }
 
 /** Jobs say how much there is to do, stages what they read and wrote. */

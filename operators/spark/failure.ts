@@ -121,6 +121,8 @@ function pythonException(lines: readonly string[]): string | null {
   const at = rest.findIndex((line) => /^[A-Za-z_]/.test(line))
   const [, , name = '', text = ''] = EXCEPTION.exec(rest[at] ?? '') ?? []
   if (name === '') return null
+  // py4j itself has refused (there is no such method): what it says stands in the next line.
+  if (name === 'Py4JError' && text.endsWith('Trace:')) return withoutPackage(rest[at + 1] ?? text)
   if (name !== 'Py4JJavaError') return text === '' ? name : `${name}: ${text}`
   const jvm = rest.findIndex((line, index) => index > at && line.startsWith(': '))
   return deepestCause(rest) ?? (jvm === -1 ? `${name}: ${text}` : causeAt(rest, jvm, ': '))

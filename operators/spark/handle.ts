@@ -11,6 +11,10 @@ export interface SparkHandle {
   applicationId: string | null
   /** the driver's id inside a cluster (deploy mode `cluster`) */
   submissionId: string | null
+  /** machine that spark-submit was started on; null in what an older Sluice has saved */
+  host: string | null
+  /** the application's main class; null when its jar names it, and for Python */
+  mainClass: string | null
   /** folder of the application's event log, when it is ours to read */
   eventLog: string | null
   /** first port of the driver's pages; null when it has none we may ask */
@@ -45,6 +49,8 @@ export function readHandle(value: Json): SparkHandle | null {
     master,
     applicationId: text(applicationId),
     submissionId: text(submissionId),
+    host: text(rest.host ?? null),
+    mainClass: text(rest.mainClass ?? null),
     eventLog: text(rest.eventLog ?? null),
     uiPort: typeof rest.uiPort === 'number' ? rest.uiPort : null,
     submittedAt: typeof rest.submittedAt === 'number' ? rest.submittedAt : 0,

@@ -18,6 +18,8 @@ export interface Submission {
   master: string
   manager: ClusterManager
   deployMode: 'client' | 'cluster'
+  /** the driver's id inside the cluster, where it is Sluice that names it; null where the cluster does */
+  driver: string | null
   /** folder of the application's event log, when it is ours to read */
   eventLog: string | null
   /** null when the driver has no pages we may ask */
@@ -59,9 +61,11 @@ export function submissionOf(
     ...(eventLog === null ? {} : eventLogConf(eventLog)),
     ...commitConf(ctx),
   }
+  const { conf: marks, driver } = markedFor(manager, deployMode, { name, marker: place.marker }, configured)
   const conf = {
     ...Object.fromEntries(Object.entries(ours).filter(([key]) => configured(key) === undefined)),
     ...texts(config.conf),
+    ...marks,
     ...runConf(ctx),
     [SUBMISSION_PROPERTY]: place.marker,
   }
@@ -84,9 +88,47 @@ export function submissionOf(
     master,
     manager,
     deployMode,
+    driver,
     eventLog,
     uiPort: ui ? Number(configured('spark.ui.port') ?? DEFAULT_UI_PORT) || null : null,
   }
+}
+
+const POD_NAME = 'spark.kubernetes.driver.pod.name'
+const YARN_TAGS = 'spark.yarn.tags'
+/** A pod's name is a host name too. */
+const MAX_HOST_NAME = 63
+
+/** The tag by which YARN finds the application of a submission: `yarn application -list -appTags …`. */
+export function yarnTag(marker: string): string {
+  return `sluice-${marker}`
+}
+
+/**
+ * What makes an application known to its cluster by its submission, before the cluster has answered with an id: a tag in
+ * YARN, beside those that are configured; a label, and a name of the pod where nobody has chosen one, in Kubernetes.
+ */
+function markedFor(
+  manager: ClusterManager,
+  deployMode: string,
+  { name, marker }: { name: string; marker: string },
+  configured: (key: string) => string | undefined,
+): { conf: Record<string, string>; driver: string | null } {
+  if (manager === 'yarn') {
+    const tags = [configured(YARN_TAGS), yarnTag(marker)].filter((tag) => tag !== undefined && tag !== '')
+    return { conf: { [YARN_TAGS]: tags.join(',') }, driver: null }
+  }
+  if (manager !== 'kubernetes' || deployMode !== 'cluster') return { conf: {}, driver: null }
+  const conf = { 'spark.kubernetes.driver.label.sluice-submission': marker }
+  // Two submissions may be given the same name: it tells nothing.
+  if (configured(POD_NAME) !== undefined) return { conf, driver: null }
+  const words = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+  const pod = `${words.slice(0, MAX_HOST_NAME - marker.length - 1)}-${marker}`.replace(/^-/, 'd-')
+  const namespace = configured('spark.kubernetes.namespace') ?? 'default'
+  return { conf: { ...conf, [POD_NAME]: pod }, driver: `${namespace}:${pod}` }
 }
 
 function managerOf(master: string): ClusterManager {

@@ -10,8 +10,9 @@ import type { LogFacts } from './log-lines.js'
 const LOOK_MS = 1_000
 
 /**
- * Looks at a running application once a second: learns its id and saves it, and shows how far it is. Progress comes from the
- * driver's pages where they answer, else from the event log. What it cannot learn never fails the task.
+ * Looks at a running application once a second: learns its id and saves it, and shows how far it is. An id that the log tells
+ * is saved at once. Progress comes from the driver's pages where they answer, else from the event log. What it cannot learn
+ * never fails the task.
  */
 export class ApplicationWatch {
   readonly #stop = new AbortController()
@@ -22,6 +23,7 @@ export class ApplicationWatch {
   #figures: SparkFigures | null = null
   #shown = ''
   #saved = ''
+  #saving: Promise<void> = Promise.resolve()
   readonly #told = new Set<string>()
   #looking: Promise<void> = Promise.resolve()
 
@@ -47,6 +49,16 @@ export class ApplicationWatch {
       this.#log?.applicationId ?? this.facts.applicationId ?? this.#pages?.applicationId ?? null
     this.handle.submissionId ??= this.handle.deployMode === 'cluster' ? this.facts.submissionId : null
     await this.#save()
+  }
+
+  /** Call it after each line of the log: what the line has told must outlive this worker. */
+  heard(): void {
+    const { applicationId, submissionId } = this.facts
+    const isNews =
+      (applicationId !== null && this.handle.applicationId === null) ||
+      (submissionId !== null && this.handle.submissionId === null && this.handle.deployMode === 'cluster')
+    // The next look saves what could not be saved now, and tells why when it cannot either.
+    if (isNews) this.learn().catch(() => undefined)
   }
 
   /** A cluster tells where it has started the driver. */
@@ -97,7 +109,14 @@ export class ApplicationWatch {
     return (await this.#pages.find({ applicationId, marker }, at)) ? this.#pages.figures() : null
   }
 
-  async #save(): Promise<void> {
+  /** One after the other, so that what was learnt last is what stays. */
+  #save(): Promise<void> {
+    const saved = this.#saving.then(() => this.#write())
+    this.#saving = saved.catch(() => undefined)
+    return saved
+  }
+
+  async #write(): Promise<void> {
     const json = handleJson(this.handle)
     const text = JSON.stringify(json)
     if (text === this.#saved) return
@@ -112,10 +131,16 @@ export class ApplicationWatch {
   }
 
   #show(figures: SparkFigures | null): void {
-    if (figures === null) return
-    const progress = progressOf(figures)
+    const { applicationId, submissionId } = this.handle
+    const url = this.facts.uiUrl ?? this.#pages?.origin ?? null
+    const progress = {
+      ...(figures === null ? {} : progressOf(figures)),
+      ...(applicationId === null ? {} : { application: applicationId }),
+      ...(submissionId === null ? {} : { driver: submissionId }),
+      ...(applicationId === null || url === null ? {} : { url }),
+    }
     const text = JSON.stringify(progress)
-    if (text === this.#shown) return
+    if (text === this.#shown || text === '{}') return
     this.#shown = text
     this.ctx.progress(progress)
   }

@@ -39,6 +39,7 @@ public class Work {
 interface MasterState {
   activeapps: { id: string; name: string }[]
   activedrivers: { id: string }[]
+  completeddrivers: { id: string }[]
 }
 
 /** A standalone cluster of one master and one worker on free ports. */
@@ -46,7 +47,8 @@ export class SparkCluster {
   readonly #daemons: ChildProcess[] = []
   master = ''
   submissionUrl = ''
-  #pages = ''
+  /** the master's web UI */
+  webUrl = ''
 
   async start(folder: string): Promise<void> {
     const [port, rest, pages] = [await freePort(), await freePort(), await freePort()]
@@ -59,7 +61,7 @@ export class SparkCluster {
       SPARK_WORKER_DIR: join(folder, 'spark-work'),
       SPARK_LOCAL_IP: '127.0.0.1',
     }
-    this.#pages = `http://127.0.0.1:${pages}`
+    this.webUrl = `http://127.0.0.1:${pages}`
     const own = ['--host', '127.0.0.1', '--webui-port']
     const master = ['org.apache.spark.deploy.master.Master', ...own, String(pages), '--port', String(port)]
     this.#daemon(master, env)
@@ -73,8 +75,18 @@ export class SparkCluster {
 
   /** What the master says is running, asked past Sluice. */
   async running(): Promise<string[]> {
-    const { activeapps, activedrivers } = (await (await fetch(`${this.#pages}/json/`)).json()) as MasterState
+    const { activeapps, activedrivers } = await this.#state()
     return [...activeapps, ...activedrivers].map(({ id }) => id)
+  }
+
+  /** Every driver that was ever submitted. */
+  async drivers(): Promise<string[]> {
+    const { activedrivers, completeddrivers } = await this.#state()
+    return [...activedrivers, ...completeddrivers].map(({ id }) => id).sort()
+  }
+
+  async #state(): Promise<MasterState> {
+    return (await (await fetch(`${this.webUrl}/json/`)).json()) as MasterState
   }
 
   async stop(): Promise<void> {

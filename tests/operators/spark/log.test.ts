@@ -163,6 +163,16 @@ ${behind}`
     expect(errorOf(log).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
   })
 
+  it('names what py4j itself has refused', () => {
+    const log = `Traceback (most recent call last):
+  File "/tmp/job.py", line 3, in <module>
+py4j.protocol.Py4JError: An error occurred while calling o60.shout. Trace:
+py4j.Py4JException: Method shout([]) does not exist
+\tat py4j.reflection.ReflectionEngine.getMethod(ReflectionEngine.java:321)`
+    expect(errorOf(log).message).toBe('Py4JException: Method shout([]) does not exist (exit code 1)')
+    expect(errorOf(log.split('\npy4j.Py4JE')[0] ?? '').message).toMatch(/^An error occurred while calling o60\.shout/)
+  })
+
   it('looks through py4j to the deepest cause', () => {
     const log = `Traceback (most recent call last):
   File "/tmp/job.py", line 4, in <module>

@@ -14,7 +14,7 @@ const project = new TestProject()
 const handles: Json[] = []
 beforeAll(() => {
   chmodSync(project.write('../bin/spark-submit', FAKE_SPARK_SUBMIT), 0o755)
-  chmodSync(project.write('../bin/yarn', `#!/bin/sh\necho "$@" >> ${killed}\n`), 0o755)
+  chmodSync(project.write('../bin/yarn', YARN), 0o755)
 })
 afterEach(() => {
   handles.length = 0
@@ -23,6 +23,14 @@ afterAll(() => project.remove())
 
 /** what the stand-ins for the tools of a cluster were called with */
 const killed = join(project.root, 'killed')
+
+/** Lists as YARN does one application that runs, and one that names another in its columns. */
+const YARN = `#!/bin/sh
+echo "$@" >> ${killed}
+[ "$2" = -list ] || exit 0
+echo "Total number of applications (application-types: [], states: [RUNNING] and tags: [$4]):1"
+printf 'application_1700000000000_0007\\tapplication_1_1\\tSPARK\\n'
+`
 
 function context(options: ContextOptions & { spark?: Omit<ConnectionConfig, 'type'> } = {}): TestContext {
   const ctx = project.context(
@@ -58,6 +66,25 @@ describe('an application', () => {
     ])
     expect(result.metrics).toMatchObject({ tasks: 1, rows_written: 3 })
     expect(result.summary).toBe('1 task, 3 rows written')
+  })
+
+  it('is saved as soon as the log tells its id, not at the next look', async () => {
+    const told: string[] = []
+    const ctx = context({ spark: { master: 'yarn', deploy_mode: 'cluster' } })
+    const line = 'INFO Client: Submitted application application_1700000000000_0042'
+    const config = job('told', `() => { console.error('26/01/01 00:00:00 ${line}') }`)
+    await sparkSubmit.run(config, {
+      ...ctx,
+      log: (_, message) => {
+        if (!message.endsWith(line)) return
+        told.push('log')
+        setImmediate(() => told.push('later'))
+      },
+      saveHandle: async (handle) => {
+        if ((handle as JsonObject | null)?.applicationId != null) told.push('saved')
+      },
+    })
+    expect(told).toEqual(['log', 'saved', 'later'])
   })
 
   it('that fails keeps its figures, and leaves nothing to follow', async () => {
@@ -119,6 +146,18 @@ describe('what an earlier or cancelled attempt has started', () => {
     expect(readFileSync(killed, 'utf8')).toBe('application -kill application_1700000000000_0042\n')
   })
 
+  it('in YARN is found by its tag and killed, when it was lost before it told its id', async () => {
+    writeFileSync(killed, '')
+    const handle = { marker: 'm', manager: 'yarn', deployMode: 'cluster', master: 'yarn', tables: {} }
+    const ctx = context({ spark: { master: 'yarn', deploy_mode: 'cluster' } })
+    await sparkSubmit.reattach?.(handle, job('quick', '() => console.log("again")'), ctx)
+    const states = 'NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING'
+    expect(readFileSync(killed, 'utf8')).toBe(
+      `application -list -appTags sluice-m -appStates ${states}\napplication -kill application_1700000000000_0007\n`,
+    )
+    expect(ctx.lines).toContain('info again')
+  })
+
   it('in YARN is killed before another is submitted', async () => {
     writeFileSync(killed, '')
     const handle = {
@@ -132,6 +171,16 @@ describe('what an earlier or cancelled attempt has started', () => {
     await sparkSubmit.reattach?.({ ...handle, tables: {} }, job('quick', '() => console.log("again")'), ctx)
     expect(readFileSync(killed, 'utf8')).toBe('application -kill application_1_7\n')
     expect(ctx.lines).toContain('info again')
+  })
+
+  it('in Kubernetes has an id that is saved before it is submitted', async () => {
+    const spark = { master: 'k8s://x', deploy_mode: 'cluster', conf: { 'spark.kubernetes.namespace': 'etl' } }
+    await sparkSubmit.run(
+      job('pod', '(argv, { conf }) => console.log(Object.values(conf).join(" "))'),
+      context({ spark }),
+    )
+    const { marker, submissionId } = handles[0] as JsonObject
+    expect(submissionId).toMatch(new RegExp(`^etl:[a-z0-9-]+-${String(marker)}$`))
   })
 
   it('in Kubernetes is killed by its submission id', async () => {
@@ -173,7 +222,14 @@ describe('what an earlier or cancelled attempt has started', () => {
       applicationId: 'a',
       tables: { t: 1 },
     }
-    const unknown = { submissionId: null, eventLog: null, uiPort: null, submittedAt: 0 }
+    const unknown = {
+      submissionId: null,
+      host: null,
+      mainClass: null,
+      eventLog: null,
+      uiPort: null,
+      submittedAt: 0,
+    }
     expect(readHandle(handle)).toEqual({ ...handle, ...unknown })
     for (const key of ['marker', 'manager', 'deployMode', 'master'])
       expect(readHandle({ ...handle, [key]: 7 })).toBeNull()

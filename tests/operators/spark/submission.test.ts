@@ -184,6 +184,41 @@ describe('the command line', () => {
     expect(parsed(submission({ ...LOCAL, conf: { [metadata]: 'theirs' } })).conf[metadata]).toBe('theirs')
   })
 
+  it('is tagged in YARN by its submission, beside the tags that somebody has set', () => {
+    const tags = (config: SparkSubmitConfig, connection: object = {}) =>
+      parsed(submission(config, { master: 'yarn', ...connection })).conf['spark.yarn.tags']
+    expect(tags(LOCAL)).toBe('sluice-m-1')
+    expect(tags(LOCAL, { conf: { 'spark.yarn.tags': 'etl,nightly' } })).toBe('etl,nightly,sluice-m-1')
+    expect(tags({ ...LOCAL, conf: { 'spark.yarn.tags': 'mine' } })).toBe('mine,sluice-m-1')
+    expect(parsed(submission(LOCAL)).conf).not.toHaveProperty(['spark.yarn.tags'])
+  })
+
+  it('gives its driver in Kubernetes a name of its own, so that it is known before it is submitted', () => {
+    const inside = { master: 'k8s://x', deploy_mode: 'cluster' }
+    const pod = 'spark.kubernetes.driver.pod.name'
+    const made = submission(
+      { ...LOCAL, name: 'Sales / daily RFM of all the customers of the whole wide world' },
+      inside,
+    )
+    const name = 'sales-daily-rfm-of-all-the-customers-of-the-whole-wide-worl-m-1'
+    expect(name.length).toBeLessThanOrEqual(63)
+    expect(made.driver).toBe(`default:${name}`)
+    expect(parsed(made).conf).toMatchObject({ [pod]: name, 'spark.kubernetes.driver.label.sluice-submission': 'm-1' })
+    const elsewhere = submission(LOCAL, { ...inside, conf: { 'spark.kubernetes.namespace': 'etl' } })
+    expect(elsewhere.driver).toMatch(/^etl:[a-z][a-z0-9-]*-m-1$/)
+    expect(submission({ ...LOCAL, name: '日次' }, inside).driver).toBe('default:d-m-1')
+  })
+
+  it('knows no driver in Kubernetes by a name that somebody else has chosen', () => {
+    const made = submission(
+      { ...LOCAL, conf: { 'spark.kubernetes.driver.pod.name': 'theirs' } },
+      { master: 'k8s://x', deploy_mode: 'cluster' },
+    )
+    expect(made.driver).toBeNull()
+    expect(parsed(made).conf['spark.kubernetes.driver.pod.name']).toBe('theirs')
+    expect(submission(LOCAL, { master: 'k8s://x', deploy_mode: 'client' }).driver).toBeNull()
+  })
+
   it('asks no pages that are off', () => {
     expect(submission(LOCAL).uiPort).toBe(4040)
     expect(submission({ ...LOCAL, conf: { 'spark.ui.port': 5050 } }).uiPort).toBe(5050)
