@@ -1,4 +1,4 @@
-import { isSluiceError, messageOf, SluiceError } from '../../errors.js'
+import { ERRORS, isSluiceError, messageOf, SluiceError } from '../../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../../json.js'
 import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from '../../operators/operator.js'
 import { checkOutputs } from '../../operators/outputs.js'
@@ -67,6 +67,7 @@ export async function runAttempt(
   const run = new AttemptRun(assignment, voice, signal, around, { masking, log, work })
   const outcome = await run.outcome()
   if (outcome.result === 'failed') log.write('error', outcome.reason)
+  if (run.hint !== '') log.write('info', run.hint)
   await log.close()
   // nobody waits for it: what a removal cannot do, the next start does
   work.remove().catch(() => undefined)
@@ -84,6 +85,8 @@ export async function runAttempt(
 class AttemptRun {
   #rendered: RenderedTask | null = null
   #facts: Facts = { reads: [], writes: [], checks: [], metrics: {} }
+  /** what to do about its failure; empty where that is to read this log */
+  hint = ''
 
   constructor(
     private readonly assignment: Assignment,
@@ -197,7 +200,10 @@ class AttemptRun {
     const cause = error instanceof OperatorFailure ? error.error : error
     const stopped = this.signal.aborted && isSluiceError(this.signal.reason) ? this.signal.reason : null
     if (stopped !== null) return { ...ended(stopped.code === 'TIMED_OUT' ? 'timed_out' : 'cancelled', stopped.message) }
-    if (cause instanceof SluiceError) return { ...ended('failed', cause.message), retryable: cause.retryable }
+    if (cause instanceof SluiceError) {
+      this.hint = cause.hint === ERRORS.OPERATOR_FAILED.hint ? '' : cause.hint
+      return { ...ended('failed', cause.message), retryable: cause.retryable }
+    }
     // a defect of an operator: where it happened is in the log
     if (cause instanceof Error && cause.stack !== undefined) this.own.log.write('error', cause.stack)
     return ended('failed', messageOf(cause))

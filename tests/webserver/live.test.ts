@@ -122,6 +122,53 @@ describe('the run page live', () => {
   })
 })
 
+describe('the attempt page live', () => {
+  const path = `/runs/${RUN}/tasks/gold_segments`
+
+  async function setProgress(done: number): Promise<void> {
+    const progress = { done, total: 42, unit: 'tasks', stages_done: 2, stages: 3, application: 'app-1' }
+    await web.database.query(`update task_runs set progress = $2 where run_id = $1 and task_id = 'gold_segments'`, [
+      RUN,
+      JSON.stringify(progress),
+    ])
+    web.events.emit({ kind: 'progress', runId: RUN, taskId: 'gold_segments', attempt: 2 })
+  }
+
+  it('sends nothing that the page shows already, then its progress as it goes on', async () => {
+    const html = await web.page(path, cookie)
+    expect(html).toContain(`data-live="/live${path}?try&#x3D;2"`)
+    const stream = await Stream.open(`/live${path}?try=2&mark=${await markOf(path)}`)
+    await setProgress(40)
+    const { data } = (await stream.next()) ?? {}
+    expect(data).toMatchObject({ id: 'attempt-progress', html: expect.stringContaining('40 of 42 tasks') })
+    expect((data as Fragment).html).toContain('2 of 3 stages')
+    expect((data as Fragment).html).toContain('<dd class="mono">app-1</dd>')
+    stream.close()
+    await setProgress(37)
+  })
+
+  it('says when the try has ended, and what it says then is fetched with the page', async () => {
+    const stream = await Stream.open(`/live${path}?try=2&mark=${await markOf(path)}`)
+    const end = (at: Date | null, result: string | null, reason: string) =>
+      web.database.query(
+        `update attempts set ended_at = $2, result = $3, reason = $4 where run_id = $1 and task_id = 'gold_segments' and attempt = 2`,
+        [RUN, at, result, reason],
+      )
+    await end(new Date(NOW), 'failed', 'The class no.Such is in none of the jars (exit code 101).')
+    web.events.emit({ kind: 'task', dagId: 'orders_daily', runId: RUN, taskId: 'gold_segments', state: 'failed' })
+    const events: string[] = []
+    for (let event = await stream.next(); event !== null; event = await stream.next()) events.push(event.event)
+    expect(events.at(-1)).toBe('over')
+    const html = await web.page(path, cookie)
+    expect(html).not.toContain('data-live=')
+    expect(html).toContain('<b>Failed.</b> The class no.Such is in none of the jars (exit code 101).')
+    // each of these replaces what an open page shows
+    for (const id of ['attempt-state', 'attempt-tries', 'attempt-verdict', 'attempt-aside'])
+      expect(html).toMatch(new RegExp(`id="${id}" data-refresh=""`))
+    await end(null, null, '')
+  })
+})
+
 describe('the DAG list live', () => {
   it('swaps the cells of the DAG whose run changed', async () => {
     const stream = await Stream.open(`/live/dags?mark=${await markOf('/dags')}`)
@@ -158,12 +205,14 @@ describe('the log live', () => {
 
 describe('streams', () => {
   it('need a login', async () => {
-    for (const path of [`/live/runs/${RUN}`, '/live/dags', `/live/runs/${RUN}/tasks/gold_baskets/attempts/1`])
+    const task = `/live/runs/${RUN}/tasks/gold_baskets`
+    for (const path of [`/live/runs/${RUN}`, '/live/dags', task, `${task}/attempts/1`])
       expect((await Stream.open(path, '')).response.status).toBe(303)
   })
 
   it('of what does not exist are refused', async () => {
     expect((await Stream.open('/live/runs/none')).response.status).toBe(404)
+    expect((await Stream.open(`/live/runs/${RUN}/tasks/none`)).response.status).toBe(404)
     expect((await Stream.open(`/live/runs/${RUN}/tasks/none/attempts/1`)).response.status).toBe(404)
   })
 

@@ -270,6 +270,18 @@ describe('the attempt page', () => {
     expect(html).toContain('18.4 GB written, 0 B read')
   })
 
+  it('says above the log of each try why that one has failed, and says it once', async () => {
+    const html = await web.page(`${path}?try=1`, operator)
+    const [, verdict = ''] = /<div id="attempt-verdict"[^>]*>(.*?)<\/div><\/div>/s.exec(html) ?? []
+    expect(verdict).toContain('<b>Failed.</b> out of memory: 1 GB used')
+    expect(html.split('1 GB used')).toHaveLength(2)
+    expect(html.indexOf(verdict)).toBeLessThan(html.indexOf('id="log"'))
+    const running = await web.page(path, operator)
+    expect(running).toContain('<dd id="attempt-lease">until ')
+    expect(running).toContain('Try 1: out of memory: 1 GB used')
+    expect(running).toContain('<div id="attempt-verdict" data-refresh=""></div>')
+  })
+
   it('finds text in it, whatever the case, and marks it', async () => {
     const html = await web.page(`${path}?q=skewed`, operator)
     expect(html).toContain('Join is <mark>SKEWED</mark>: 38 %')

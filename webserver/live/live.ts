@@ -1,7 +1,9 @@
 import { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
 import { requireIdentity } from '../auth/session.js'
+import { attemptParts } from '../present/attempt-view.js'
 import { isOver } from '../present/run-view.js'
+import { attemptFragments, loadAttempt } from '../routes/attempt.js'
 import { dagListFragments, dagListQuery, loadDagList } from '../routes/dags.js'
 import { loadRunFacts, runFragments, runPageOptions, runParts } from '../routes/run.js'
 import type { Web } from '../web.js'
@@ -36,6 +38,7 @@ export class Live {
   routes(): Router {
     const router = Router()
     router.get('/live/runs/:run', (req, res) => this.#page(req, res, this.#runSource(req)))
+    router.get('/live/runs/:run/tasks/:task', (req, res) => this.#page(req, res, this.#attemptSource(req)))
     router.get('/live/dags', (req, res) => this.#page(req, res, this.#dagListSource(req)))
     router.get('/live/runs/:run/tasks/:task/attempts/:attempt', (req, res) => {
       requireIdentity(res)
@@ -95,6 +98,23 @@ export class Live {
         return { items: swaps(runFragments(this.web, parts)), over: isOver(facts.run), mark: markOf(parts) }
       },
       matches: (event) => 'runId' in event && event.runId === runId && event.kind !== 'log',
+      gatherMs: GATHER_MS,
+      everyMs: TICK_MS,
+    }
+  }
+
+  #attemptSource(req: Request): Source {
+    const { run: runId, task: taskId } = req.params
+    return {
+      key: `attempt ${runId} ${taskId} ${JSON.stringify(req.query.try ?? '')}`,
+      load: async () => {
+        const place = await loadAttempt(this.web, req)
+        const parts = attemptParts(place, this.web.deps.now())
+        const over = place.chosen?.endedAt !== null
+        return { items: swaps(attemptFragments(this.web, parts)), over, mark: markOf(parts) }
+      },
+      matches: (event) =>
+        (event.kind === 'task' || event.kind === 'progress') && event.runId === runId && event.taskId === taskId,
       gatherMs: GATHER_MS,
       everyMs: TICK_MS,
     }

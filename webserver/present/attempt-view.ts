@@ -1,22 +1,25 @@
 import type { Instant, Json } from '../../json.js'
 import type { Task } from '../../scheduler/dag/model.js'
+import type { RunAttempt } from '../../scheduler/store/reads/run-page.js'
 import type { AttemptPlace } from '../routes/attempt.js'
 import { duration } from './duration.js'
 import { stateOfResult } from './gantt.js'
 import { links } from './links.js'
 import { measuredView, progressView } from './measured.js'
 import { bytes, rowChanges } from './numbers.js'
+import { richText, type TextPart } from './rich-text.js'
 import { type Lineage, timezoneOf } from './run-view.js'
 import { timeLine, timeTwice } from './time.js'
 
 /** The tries of a task as segments; neighbours are reached with [ and ]. */
-export function triesView({ attempts, chosen, task }: AttemptPlace, base: string, now: Instant) {
+export function triesView({ attempts, chosen, task }: AttemptPlace, base: string) {
   const at = chosen === null ? -1 : attempts.indexOf(chosen)
   return attempts.map((attempt, place) => ({
     href: `${base}?try=${attempt.attempt}`,
     label: `Try ${attempt.attempt}`,
     state: attempt.result === null ? task.state : stateOfResult(attempt.result),
-    took: duration((attempt.endedAt ?? now) - attempt.claimedAt),
+    // that of a try under way moves on beside its state
+    took: attempt.endedAt === null ? '' : duration(attempt.endedAt - attempt.claimedAt),
     current: attempt === chosen,
     key: place === at - 1 ? '[' : place === at + 1 ? ']' : '',
   }))
@@ -28,10 +31,44 @@ export interface Fact {
   note: string
   href: string
   mono: boolean
+  /** of what moves on while the page is open; else empty */
+  id: string
 }
 
+/** The element that shows until when the worker has the attempt. */
+export const LEASE_ID = 'attempt-lease'
+
 function fact(term: string, value: string, more: Partial<Fact> = {}): Fact {
-  return { term, value, note: '', href: '', mono: false, ...more }
+  return { term, value, note: '', href: '', mono: false, id: '', ...more }
+}
+
+/** What of an attempt changes while it runs, besides its log. */
+export function attemptParts({ chosen, task, dag }: AttemptPlace, now: Instant) {
+  const isRunning = chosen !== null && chosen.endedAt === null
+  const isLeased = isRunning && task.state === 'running' && task.leaseUntil !== null
+  return {
+    stateView: {
+      state: task.state,
+      took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
+    },
+    progress: isRunning ? progressView(task.progress) : null,
+    lease: isLeased ? `until ${timeLine(task.leaseUntil ?? now, timezoneOf(dag), now, { seconds: true })}` : '',
+  }
+}
+
+const HEADINGS: Readonly<Record<string, string>> = {
+  failed: 'Failed.',
+  timed_out: 'Timed out.',
+  lost: 'Lost.',
+  cancelled: 'Cancelled.',
+}
+
+/** Why an attempt has not ended well, to stand above its log; null for one that has, or that goes on. */
+export function verdictView(chosen: RunAttempt | null): { state: string; heading: string; text: TextPart[] } | null {
+  if (chosen?.result == null || chosen.reason === '') return null
+  const heading = HEADINGS[chosen.result]
+  if (heading === undefined) return null
+  return { state: stateOfResult(chosen.result), heading, text: richText(chosen.reason) }
 }
 
 /** What there is to know about an attempt, beside its log. */
@@ -48,16 +85,11 @@ export function attemptFacts(
     const started = timeTwice(chosen.claimedAt, timezone, now, { seconds: true })
     facts.push(fact('Started', started.local, { note: started.utc }))
     if (chosen.endedAt !== null) facts.push(fact('Ended', timeLine(chosen.endedAt, timezone, now, { seconds: true })))
-    if (chosen.result !== null) facts.push(fact('Result', chosen.result, { note: chosen.reason }))
+    const told = verdictView(chosen) === null ? chosen.reason : ''
+    if (chosen.result !== null) facts.push(fact('Result', chosen.result, { note: told }))
     facts.push(fact('Worker', chosen.workerId, { href: '/workers', note: `queue ${task.queue}` }))
-    const progress = chosen.endedAt === null ? progressView(task.progress) : null
-    if (progress !== null) {
-      const { value, note, query, href } = progress
-      facts.push(fact('Progress', value, { note }))
-      if (query !== '') facts.push(fact('Query', query, { href, mono: true }))
-    }
-    if (task.state === 'running' && task.leaseUntil !== null && chosen.endedAt === null)
-      facts.push(fact('Lease', `until ${timeLine(task.leaseUntil, timezone, now, { seconds: true })}`))
+    const { lease } = attemptParts(place, now)
+    if (lease !== '') facts.push(fact('Lease', lease, { id: LEASE_ID }))
   }
   facts.push(fact('Pool', task.pool))
   facts.push(...specFacts(spec, place, now))

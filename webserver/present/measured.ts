@@ -12,7 +12,7 @@ export interface Measured {
 /**
  * The metrics of an attempt. Operators name them by these keys: `rows_read`, `bytes_read`, `rows_written`, `bytes_written`,
  * `tasks`, `failed_tasks`, `stages`, `task_time_ms`, `gc_time_ms`, `shuffle_read_bytes`, `shuffle_written_bytes`,
- * `spilled_bytes`, `spark_application`, `foreign_reads`; others are not shown.
+ * `spilled_bytes`, `spark_application`, `spark_driver`, `foreign_reads`; others are not shown.
  */
 export function measuredView(metrics: Json): Measured[] {
   if (metrics === null || typeof metrics !== 'object' || Array.isArray(metrics)) return []
@@ -22,6 +22,7 @@ export function measuredView(metrics: Json): Measured[] {
     if (value !== '') lines.push({ term, value, note })
   }
   line('Application', typeof metrics.spark_application === 'string' ? metrics.spark_application : '')
+  line('Driver', typeof metrics.spark_driver === 'string' ? metrics.spark_driver : '')
   const foreign = Array.isArray(metrics.foreign_reads) ? metrics.foreign_reads.map(String) : []
   line('Also read', foreign.join(', '), 'outside of the lakehouse, without versions')
   line('Input', rowsAndBytes(figure('rows_read'), figure('bytes_read')))
@@ -46,14 +47,24 @@ export interface Progress {
   value: string
   /** `staging, running: 1,000 rows, 2.0 MB read` */
   note: string
-  /** the id of its query, and where its engine shows that; empty without one */
-  query: string
-  href: string
+  /** `88 %` and `88%`, to be drawn; empty when it is not known how much there is to do */
+  share: string
+  width: string
+  /** what runs outside for it, and where that shows itself; `href` is empty when nobody knows */
+  outside: { term: string; id: string; href: string }[]
 }
 
+/** What an operator names by its id, under this key, and how people call it. */
+const OUTSIDE: readonly (readonly [key: string, term: string])[] = [
+  ['query', 'Query'],
+  ['application', 'Application'],
+  ['driver', 'Driver'],
+]
+
 /**
- * The progress of an attempt; null when it says nothing yet. Operators give what they know of `done`, `total` and `unit`,
- * `step` and `state`, `rows` and `bytes` read so far, `query` and its `url`.
+ * The progress of an attempt; null when it says nothing yet. Stages are of the jobs that have begun: more may come. Operators give what they know of `done`, `total` and `unit`,
+ * `stages_done` and `stages`, `step` and `state`, `rows` and `bytes` read so far, of `query`, `application` and `driver`, and
+ * of the `url` where the first of these shows itself.
  */
 export function progressView(progress: Json): Progress | null {
   if (progress === null || typeof progress !== 'object' || Array.isArray(progress)) return null
@@ -62,13 +73,24 @@ export function progressView(progress: Json): Progress | null {
   const [done, total] = [figure('done'), figure('total')]
   const counted =
     done === null ? '' : `${count(done)}${total === null ? '' : ` of ${count(total)}`} ${word('unit')}`.trim()
-  const at = joined(word('step'), word('state'))
+  const stages = figure('stages') ?? 0
+  const passed = stages === 0 ? '' : `${count(figure('stages_done') ?? 0)} of ${countOf(stages, 'stage')} so far`
+  const at = joined(word('step'), word('state'), passed)
   const taken = rowsAndBytes(figure('rows') ?? 0, figure('bytes') ?? 0)
   const value = counted === '' ? at : counted
   const note = [counted === '' ? '' : at, taken === '' ? '' : `${taken} read`].filter((part) => part !== '').join(': ')
-  if (value === '') return null
-  const url = word('url')
-  return { value, note, query: word('query'), href: /^https?:\/\//.test(url) ? url : '' }
+  const url = /^https?:\/\//.test(word('url')) ? word('url') : ''
+  const outside = OUTSIDE.map(([key, term]) => ({ term, id: word(key), href: '' })).filter(({ id }) => id !== '')
+  if (value === '' && outside.length === 0) return null
+  const percent =
+    done === null || total === null || total <= 0 ? null : Math.floor((100 * Math.min(done, total)) / total)
+  return {
+    value,
+    note,
+    share: percent === null ? '' : `${percent} %`,
+    width: percent === null ? '' : `${percent}%`,
+    outside: outside.map((one, place) => (place === 0 ? { ...one, href: url } : one)),
+  }
 }
 
 function rowsAndBytes(rows: number, size: number): string {

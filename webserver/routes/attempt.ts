@@ -16,9 +16,10 @@ import {
 } from '../../scheduler/store/reads/run-page.js'
 import { type ChildRun, childRuns, lookDetail } from '../../scheduler/store/reads/waits.js'
 import { identityOf } from '../auth/session.js'
+import { type Fragment, markOf } from '../live/fragments.js'
 import { taken } from '../live/log-stream.js'
 import { sendPage } from '../page.js'
-import { attemptFacts, triesView } from '../present/attempt-view.js'
+import { attemptFacts, attemptParts, LEASE_ID, triesView, verdictView } from '../present/attempt-view.js'
 import { duration } from '../present/duration.js'
 import { gateMark } from '../present/gate.js'
 import { links } from '../present/links.js'
@@ -115,6 +116,16 @@ function itemText(item: Json): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
 
+/** What of an attempt's page changes while it runs, as the browser swaps it. */
+export function attemptFragments(web: Web, parts: ReturnType<typeof attemptParts>): Fragment[] {
+  const { stateView, progress, lease } = parts
+  return [
+    ...(lease === '' ? [] : [{ id: LEASE_ID, html: web.views('_attempt_lease', { lease }), svg: false }]),
+    { id: 'attempt-state', html: web.views('_attempt_state', stateView), svg: false },
+    { id: 'attempt-progress', html: web.views('_attempt_progress', { progress }), svg: false },
+  ]
+}
+
 /** One attempt: its log, what it was given, and the facts about it. */
 export async function attemptPage(web: Web, req: Request, res: Response): Promise<void> {
   const place = await loadAttempt(web, req)
@@ -134,14 +145,15 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
   const usual = spread(past)
   const items = place.spec?.forEach && !isItem(task.taskId) ? await itemsView(web, req, place) : null
   const over = FINAL_TASK_STATES.includes(task.state)
+  const parts = attemptParts(place, now)
   const model = {
+    ...parts,
     taskId: task.taskId,
     items,
     gate: gateMark(place.spec),
-    state: task.state,
-    took: chosen === null ? '' : duration((chosen.endedAt ?? now) - chosen.claimedAt),
+    verdict: verdictView(chosen),
     usual: usual === null ? '' : `median ${duration(usual.median)}, p90 ${duration(usual.p90)}`,
-    tries: triesView(place, base, now),
+    tries: triesView(place, base),
     note: richText(noteOf(place)),
     over,
     base,
@@ -151,7 +163,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
       ...waitFacts(task, look, timezone, now),
       ...childFacts(children, task.taskId),
       ...attemptFacts(place, lineage, now, detail?.metrics ?? null),
-    ],
+    ].map((fact) => ({ id: '', ...fact })),
     rendered: detail === null ? [] : ranView(detail.rendered, place),
     outputs:
       detail === null || Object.keys(detail.outputs ?? {}).length === 0 ? '' : JSON.stringify(detail.outputs, null, 2),
@@ -160,6 +172,8 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
     { keys: ['f'], label: 'follow' },
     { keys: ['[', ']'], label: 'try before, after' },
   ]
+  const isRunning = chosen !== null && chosen.endedAt === null
+  const live = isRunning ? { href: `/live${base}?try=${chosen.attempt}`, mark: markOf(parts) } : null
   await sendPage(
     web,
     req,
@@ -170,6 +184,7 @@ export async function attemptPage(web: Web, req: Request, res: Response): Promis
       section: 'dags',
       crumbs: attemptCrumbs(place, timezone, now),
       keys,
+      live,
       hasSearch: true,
     },
     model,
@@ -195,15 +210,18 @@ function childFacts(children: readonly ChildRun[], taskId: string): WaitFact[] {
   })
 }
 
-function noteOf({ task, attempts, spec }: AttemptPlace): string {
+function noteOf({ task, attempts, spec, chosen }: AttemptPlace): string {
   const failed = attempts.filter((attempt) => attempt.result !== null && attempt.result !== 'success')
   const last = failed.at(-1)
   const left = spec === null ? 0 : Math.max(0, spec.retries + 1 - task.tries)
   const more =
     task.state === 'running' && left > 0 ? `${countOf(left, 'more try', 'more tries')} if this one fails.` : ''
-  const before =
-    last === undefined || task.reason === last.reason ? '' : `Try ${last.attempt}: ${last.reason || last.result}`
-  return [more, task.reason, before].filter((text) => text !== '').join(' ')
+  // What stands above the log already is not said again.
+  const told = verdictView(chosen) === null ? '' : (chosen?.reason ?? '')
+  const reason = told === '' ? task.reason : task.reason.replace(told, '').replace(/, at last: $/, '')
+  const said = last === undefined || (last.reason !== '' && `${task.reason} ${told}`.includes(last.reason))
+  const before = said ? '' : `Try ${last.attempt}: ${last.reason || last.result}`
+  return [more, reason, before].filter((text) => text !== '').join(' ')
 }
 
 function logQuery(req: Request): LogQuery {
