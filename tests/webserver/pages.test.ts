@@ -253,57 +253,8 @@ describe('deadlines', () => {
   })
 })
 
-describe('the attempt page', () => {
-  const path = `/runs/${RUN}/tasks/gold_segments`
-
-  it('shows the log with anchors for deep links', async () => {
-    const html = await web.page(path, operator)
-    expect(html).toContain('<li id="L2" data-line="2" class="warn">')
-    expect(html).toContain('href="#L3"')
-    expect(html).toContain('Try 2')
-  })
-
-  it('shows how far the task is and what it measured', async () => {
-    const html = await web.page(path, operator)
-    expect(html).toContain('37 of 42 tasks')
-    expect(html).toContain('in 3 stages')
-    expect(html).toContain('18.4 GB written, 0 B read')
-  })
-
-  it('says above the log of each try why that one has failed, and says it once', async () => {
-    const html = await web.page(`${path}?try=1`, operator)
-    const [, verdict = ''] = /<div id="attempt-verdict"[^>]*>(.*?)<\/div><\/div>/s.exec(html) ?? []
-    expect(verdict).toContain('<b>Failed.</b> out of memory: 1 GB used')
-    expect(html.split('1 GB used')).toHaveLength(2)
-    expect(html.indexOf(verdict)).toBeLessThan(html.indexOf('id="log"'))
-    const running = await web.page(path, operator)
-    expect(running).toContain('<dd id="attempt-lease">until ')
-    expect(running).toContain('Try 1: out of memory: 1 GB used')
-    expect(running).toContain('<div id="attempt-verdict" data-refresh=""></div>')
-  })
-
-  it('finds text in it, whatever the case, and marks it', async () => {
-    const html = await web.page(`${path}?q=skewed`, operator)
-    expect(html).toContain('Join is <mark>SKEWED</mark>: 38 %')
-    expect(html).not.toContain('Planned 5 stages')
-    expect(html).toContain('1 line')
-  })
-
-  it('filters by level', async () => {
-    expect(await web.page(`${path}?level=error`, operator)).not.toContain('SKEWED')
-    expect(await web.page(`${path}?level=warn`, operator)).toContain('SKEWED')
-  })
-
-  it('gives the raw log as text', async () => {
-    const response = await web.get(`${path}/log`, operator)
-    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
-    expect((await response.text()).split('\n')[2]).toBe(`${new Date(NOW).toISOString()} error Poll failed`)
-  })
-
+describe('a page that there is not', () => {
   it.each([
-    [`${path}?try=9`, 404],
-    [`/runs/${RUN}/tasks/nothing`, 404],
-    ['/runs/none/tasks/nothing', 404],
     ['/dags/none', 404],
     ['/dags/orders_daily/code?version=none', 404],
     ['/tables/no.table', 404],
