@@ -22,7 +22,7 @@ export class RecordedTables implements Tables {
 
   async versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]> {
     const versions = await this.source.versions(table, options)
-    const unsigned = versions.filter(isUnsigned).map(({ version }) => version)
+    const unsigned = versions.filter(isUnsigned)
     if (unsigned.length === 0) return versions
     const [defaultCatalog = ''] = this.catalogs
     const label = formatTableName(parseTableName(table, this.catalogs), defaultCatalog)

@@ -6,7 +6,7 @@ import type { EarlyWarning, Schedule } from '../dag/model.js'
 import type { Events } from '../events.js'
 import type { Queue } from '../queue/queue.js'
 import type { Store } from '../store/store.js'
-import type { SeenFile, SeenVersion, TriggerSource } from '../store/trigger-store.js'
+import type { SeenFile, TableLook, TriggerSource } from '../store/trigger-store.js'
 
 /** When schedules are due; `scheduler/dag/schedule.ts` is the real one. */
 export interface Timetable {
@@ -21,17 +21,15 @@ export interface Timetable {
 export interface Watches {
   /**
    * Versions of a table that bring new data, the oldest first.
-   * @param from `after`: only later ones; null: those committed after `since`
+   * @param from `after`: only later ones; null: those committed after `since`. `highest`: the newest that anybody has seen; where the
+   *   table has none so new it is another one of its name, whose versions are all new
    */
-  versions(table: string, from: { after: number | null; since: Instant }): Promise<VersionsLook>
+  versions(table: string, from: { after: number | null; since: Instant; highest?: number }): Promise<VersionsLook>
   /** @param known what the store knows already; asked for at the first look only */
   files(source: TriggerSource, known: () => ReturnType<Store['knownFiles']>): Promise<FilesLook>
 }
 
-export interface VersionsLook {
-  versions: SeenVersion[]
-  /** the newest version looked at; -1 when there is no table */
-  position: number
+export interface VersionsLook extends TableLook {
   /** there are more, for the next look */
   isPart: boolean
 }

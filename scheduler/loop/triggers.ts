@@ -81,6 +81,7 @@ export class Triggers {
       const look = await watches.versions(first.source, {
         after,
         since: Math.min(...sources.map(({ since }) => since)),
+        highest: Math.max(...positions.map((position) => position ?? -1)),
       })
       await debugPoint('look:seen')
       await store.recordVersions(first.source, look, clock.now())

@@ -1,5 +1,6 @@
 import type { Instant } from '../../json.js'
 import { type Database, type SqlRow, sqlInstant } from './database.js'
+import { REPLACING_FORMER } from './outcomes.js'
 import {
   type CheckRecord,
   DEPENDENCIES,
@@ -88,7 +89,7 @@ export class LineageQueries implements LineageStore {
     await this.#database.query(
       `insert into table_versions (table_name, version, version_before, operation, user_name, reason, rows_added,
         rows_updated, rows_removed, rows_total, bytes, committed_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing`,
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ${REPLACING_FORMER}`,
       [
         write.table,
         write.version,

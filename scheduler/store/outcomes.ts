@@ -25,6 +25,17 @@ with input as (
   where t.run_id = m.run_id and t.task_id = m.task_id and t.attempt = m.attempt and t.claim_token = m.claim_token
 )`
 
+/**
+ * A table that was dropped and made anew counts its versions anew: the later commit is the one that is there. Rows come in the
+ * order of the key, so that two writers cannot wait for each other.
+ */
+export const REPLACING_FORMER = `on conflict (table_name, version) do update set version_before = excluded.version_before,
+    operation = excluded.operation, run_id = excluded.run_id, task_id = excluded.task_id, attempt = excluded.attempt,
+    user_name = excluded.user_name, reason = excluded.reason, rows_added = excluded.rows_added,
+    rows_updated = excluded.rows_updated, rows_removed = excluded.rows_removed, rows_total = excluded.rows_total,
+    bytes = excluded.bytes, committed_at = excluded.committed_at
+  where excluded.committed_at > table_versions.committed_at and excluded.version_before is distinct from excluded.version`
+
 /** What tasks have done to tables; most programs do nothing to them. */
 const KEEPING_FACTS = `, kept_reads as (
   insert into table_reads (run_id, task_id, attempt, table_name, version, row_count)
@@ -33,11 +44,14 @@ const KEEPING_FACTS = `, kept_reads as (
 ), kept_writes as (
   insert into table_versions (table_name, version, version_before, operation, run_id, task_id, attempt, rows_added,
     rows_updated, rows_removed, rows_total, bytes, committed_at)
-  select w."table", w.version, w."versionBefore", w.operation, m.run_id, m.task_id, m.attempt, w."rowsAdded",
-    w."rowsUpdated", w."rowsRemoved", w."rowsTotal", w.bytes, w."committedAt"
+  select distinct on (w."table", w.version) w."table", w.version, w."versionBefore", w.operation, m.run_id, m.task_id, m.attempt,
+    w."rowsAdded", w."rowsUpdated", w."rowsRemoved", w."rowsTotal", w.bytes, w."committedAt"
   from mine m, jsonb_to_recordset(m.writes) as w("table" text, version bigint, "versionBefore" bigint, operation text,
     "rowsAdded" bigint, "rowsUpdated" bigint, "rowsRemoved" bigint, "rowsTotal" bigint, bytes bigint,
-    "committedAt" timestamptz) on conflict do nothing returning table_name, version, version_before, run_id
+    "committedAt" timestamptz)
+  -- one that found nothing to change is recorded with the version that it found
+  order by w."table", w.version, w."versionBefore" is distinct from w.version desc, w."committedAt" desc
+  ${REPLACING_FORMER} returning table_name, version, version_before, run_id
 ), told as (
   -- a DAG is not started by what it has written itself
   insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)

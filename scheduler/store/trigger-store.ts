@@ -40,6 +40,18 @@ export interface SeenVersion {
   dag: string | null
 }
 
+/** What one look at a table has found. */
+export interface TableLook {
+  versions: readonly SeenVersion[]
+  /** the newest version looked at; -1 when there is no table */
+  position: number
+  /**
+   * The table has no version so new as one that was seen before: it was dropped and made anew, and `versions` begin with its first.
+   * `newest`: the newest it has; `since`: when its first was committed. Null for the table that was there
+   */
+  anew?: { newest: number; since: Instant } | null
+}
+
 export interface SeenFile {
   /** tells this content of this file from any other, at most 64 characters */
   key: string
@@ -58,15 +70,12 @@ export interface TriggerStore {
   nextTriggerLook(): Promise<Instant | null>
   /**
    * Takes note of a look at a table: versions after each DAG's position (before the first look: committed after `since`)
-   * become events, those that are known already stay as they are, and the position moves to the newest version.
-   * @param look `position`: the newest version looked at, -1 without a table; `versions` may be a part of those before it
+   * become events, those that are known already stay as they are, and the position moves to the newest version. DAGs that have seen
+   * newer versions than a table has which was made anew begin with it from the start; events of the former one are other ones.
+   * @param look `versions` may be a part of those before `position`
    * @returns the number of new events
    */
-  recordVersions(
-    table: string,
-    look: { versions: readonly SeenVersion[]; position: number },
-    now: Instant,
-  ): Promise<number>
+  recordVersions(table: string, look: TableLook, now: Instant): Promise<number>
   /**
    * Takes note of a look at the files of one glob. Files with a key that is known stay as they are. `gone` are keys that are
    * not there any more: they are forgotten with old runs, unless they come back before.

@@ -3,7 +3,7 @@ import type { TriggerEvent } from '../core/model.js'
 import { type Database, type SqlStatement, type SqlValue, sqlInstant, sqlInstantOrNull } from './database.js'
 import { INSERT_RUNS, INSERT_SLAS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json, jsonInstant } from './rows.js'
-import type { PendingTrigger, TriggerSource, TriggerStore } from './trigger-store.js'
+import type { PendingTrigger, TableLook, TriggerSource, TriggerStore } from './trigger-store.js'
 
 /** Events of one source that one reading takes; also the most that one run stands for. */
 const EVENTS_OF_SOURCE = 1_000
@@ -23,6 +23,16 @@ update trigger_sources s set next_look_at = $2 from due
 where s.kind = due.kind and s.source = due.source and (due.owner is null or s.dag_id = due.owner)
 returning ${SOURCE_COLUMNS}`
 
+/**
+ * Versions count anew in a table that was made anew: events of the former table of the name, all seen before its first commit, give
+ * their numbers free. Done before and apart from the next statement, which must find them free.
+ */
+const FREE_NUMBERS = `
+update trigger_events e set event_key = e.event_key || '~' || e.event_id
+from trigger_sources s
+where s.kind = 'table' and s.source = $1 and s.position > $2
+  and e.dag_id = s.dag_id and e.kind = 'table' and e.source = s.source and e.event_key ~ '^[0-9]+$' and e.seen_at < $3`
+
 const RECORD_VERSIONS = `
 with waiting as materialized (
   select dag_id, source, since, position from trigger_sources where kind = 'table' and source = $1 order by dag_id for update
@@ -33,12 +43,12 @@ with waiting as materialized (
   select w.dag_id, 'table', w.source, v.version::text,
     jsonb_build_object('table', w.source, 'version', v.version, 'from_version', v.before), $4
   from waiting w cross join seen v
-  where case when w.position is null then v."committedAt" > w.since else v.version > w.position end
+  where case when w.position is null then v."committedAt" > w.since when w.position > $5::bigint then true else v.version > w.position end
     and v.dag is distinct from w.dag_id
   order by v.version
   on conflict on constraint one_event do nothing returning 1
 ), moved as (
-  update trigger_sources s set position = greatest(s.position, $3), looked_at = $4, problem = ''
+  update trigger_sources s set position = case when s.position > $5::bigint then $3 else greatest(s.position, $3) end, looked_at = $4, problem = ''
   from waiting w where s.kind = 'table' and s.source = w.source and s.dag_id = w.dag_id
 )
 select count(*)::int as events from told`
@@ -159,13 +169,13 @@ export class TriggerQueries implements TriggerStore {
     return row?.at ?? null
   }
 
-  async recordVersions(
-    table: string,
-    { versions, position }: Parameters<TriggerStore['recordVersions']>[1],
-    now: Instant,
-  ): Promise<number> {
+  async recordVersions(table: string, { versions, position, anew = null }: TableLook, now: Instant): Promise<number> {
     const seen = versions.map((version) => ({ ...version, committedAt: jsonInstant(version.committedAt) }))
-    return this.#recorded(RECORD_VERSIONS, [table, json(seen), position, sqlInstant(now)])
+    const params = [table, json(seen), position, sqlInstant(now), anew?.newest ?? null]
+    if (anew === null) return this.#recorded(RECORD_VERSIONS, params)
+    const freeing = { sql: FREE_NUMBERS, params: [table, anew.newest, sqlInstant(anew.since)] }
+    const results = await this.#database.transaction([freeing, { sql: RECORD_VERSIONS, params }])
+    return Number(results.at(-1)?.[0]?.events ?? 0)
   }
 
   async recordFiles(

@@ -15,10 +15,11 @@ const WITHOUT_NEW_DATA: ReadonlySet<string> = new Set(['optimize', 'vacuum start
 export async function lookAtVersions(
   tables: Pick<Tables, 'versions'>,
   table: string,
-  { after, since }: Parameters<Watches['versions']>[1],
+  { after, since, highest = -1 }: Parameters<Watches['versions']>[1],
 ): Promise<VersionsLook> {
   const newest = (await versionsOf(tables, table, { limit: 1 }))[0]?.version
   if (newest === undefined) return { versions: [], position: -1, isPart: false }
+  if (newest < highest) return lookAtNewTable(tables, table, newest)
   if (after === null) {
     const found = await latelyCommitted(tables, table, since)
     return {
@@ -27,6 +28,22 @@ export async function lookAtVersions(
       isPart: false,
     }
   }
+  const { found, position } = await versionsFrom(tables, table, { after, newest })
+  return { versions: seen(found, after < 0 ? null : after), position, isPart: position < newest }
+}
+
+/** Dropped and made anew: what is known of its versions was known of another table. */
+async function lookAtNewTable(tables: Pick<Tables, 'versions'>, table: string, newest: number): Promise<VersionsLook> {
+  const { found, position } = await versionsFrom(tables, table, { after: -1, newest })
+  const since = Math.min(...found.map(({ committedAt }) => committedAt))
+  return { versions: seen(found, null), position, isPart: position < newest, anew: { newest, since } }
+}
+
+async function versionsFrom(
+  tables: Pick<Tables, 'versions'>,
+  table: string,
+  { after, newest }: { after: number; newest: number },
+): Promise<{ found: TableVersion[]; position: number }> {
   const position = Math.min(newest, after + VERSIONS_OF_LOOK)
   const found: TableVersion[] = []
   for (let low = after; low < position; low += PAGE) {
@@ -34,7 +51,7 @@ export async function lookAtVersions(
     const page = await versionsOf(tables, table, { limit: PAGE, before: high + 1 })
     found.push(...page.filter(({ version }) => version > low))
   }
-  return { versions: seen(found, after < 0 ? null : after), position, isPart: position < newest }
+  return { found, position }
 }
 
 /** Those committed after `since`, with the one before them. */

@@ -20,7 +20,7 @@ import { type RunningWeb, startWeb } from '../../webserver/app.js'
 import { createApiToken, createLoginLink } from '../../webserver/auth/secrets.js'
 import type { WebDeps } from '../../webserver/deps.js'
 import { giveStore } from '../scheduler/store/pglite-folder.js'
-import { NOW } from './sample-store.js'
+import { LIVE_RUN, NOW } from './sample-store.js'
 
 const NOTHING_MISSED = { count: 0, first: null, last: null, makes: 0 }
 const PREVIEW = { slots: 3, good: 1, failed: 1, missing: 1, makes: 2, first: null, last: null, maxActive: 1 }
@@ -248,20 +248,21 @@ export class SampleWeb {
 
 /** Tables as the sample runs wrote them. */
 export function sampleTables(web: SampleWeb): void {
-  for (const [table, last] of [
-    ['silver.orders', 412],
-    ['gold.revenue', 389],
-    ['bronze.customers', 406],
-    ['bronze.orders', 1205],
-    ['bronze.lines', 1205],
-    ['silver.customers', 407],
-    ['silver.returns', 388],
+  // the newest version of each, and when the live run has made it
+  for (const [table, last, newestAt] of [
+    ['silver.orders', 412, LIVE_RUN.dueAt + 813_000],
+    ['gold.revenue', 389, LIVE_RUN.dueAt + 981_000],
+    ['bronze.customers', 406, LIVE_RUN.dueAt + 39_000],
+    ['bronze.orders', 1205, LIVE_RUN.dueAt + 113_000],
+    ['bronze.lines', 1205, LIVE_RUN.dueAt + 251_000],
+    ['silver.customers', 407, LIVE_RUN.dueAt + 126_000],
+    ['silver.returns', 388, NOW - 28 * 60_000],
   ] as const) {
     const versions = Array.from(
       { length: 30 },
       (_, back): TableVersion => ({
         version: last - back,
-        committedAt: NOW - 28 * 60_000 - back * 86_400_000,
+        committedAt: newestAt - back * 86_400_000,
         operation: back === 6 ? 'RESTORE' : 'MERGE',
         rowsAdded: back === 6 ? 0 : 40_000 + back,
         rowsUpdated: 200 + back,

@@ -112,11 +112,7 @@ export async function tablePage(web: Web, req: Request, res: Response, problem =
   })
   const shown = commits.slice(0, PAGE)
   const [recorded, checks, sources, readers, confirm] = await Promise.all([
-    recordedVersions(
-      database,
-      summary.table,
-      shown.map(({ version }) => version),
-    ),
+    recordedVersions(database, summary.table, shown),
     checksOfTable(database, summary.table),
     sourcesOf(database, summary.table),
     readersSince(database, summary.table, 0),

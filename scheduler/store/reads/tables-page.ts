@@ -1,4 +1,5 @@
 import type { Instant } from '../../../json.js'
+import type { TableVersion } from '../../../lakehouse/lakehouse.js'
 import type { Database, SqlRow } from '../database.js'
 
 export interface RecordedVersion {
@@ -21,29 +22,31 @@ export interface RecordedVersion {
 
 /**
  * What the store knows of some versions of a table: the run behind each, and the checks that let it pass. A write that
- * found nothing to change is recorded with the version it found, which is somebody else's.
+ * found nothing to change is recorded with the version it found, which is somebody else's. A commit of another instant is one of a
+ * table of that name which was dropped.
  */
 export async function recordedVersions(
   db: Database,
   table: string,
-  versions: readonly number[],
+  commits: readonly Pick<TableVersion, 'version' | 'committedAt'>[],
 ): Promise<Map<number, RecordedVersion>> {
   const rows = await db.query<RecordedVersion & SqlRow>(
     `select t.version, t.run_id as "runId", t.task_id as "taskId", t.attempt, r.dag_id as "dagId", r.due_at as "dueAt",
        r.kind, v.spec#>>'{schedule,timezone}' as timezone, t.operation, t.rows_added as "rowsAdded",
        t.rows_updated as "rowsUpdated", t.rows_removed as "rowsRemoved",
-       coalesce(c.checks, 0) as checks, coalesce(c.passed, 0) as passed, coalesce(c.warned, 0) as warned
-     from table_versions t
+       coalesce(k.checks, 0) as checks, coalesce(k.passed, 0) as passed, coalesce(k.warned, 0) as warned
+     from unnest($2::bigint[], $3::timestamptz[]) as c(version, committed_at)
+     join table_versions t on t.table_name = $1 and t.version = c.version and t.committed_at = c.committed_at
      left join runs r on r.run_id = t.run_id
      left join dag_versions v on v.version = r.version
      left join lateral (
        select count(*) as checks, count(*) filter (where passed) as passed,
          count(*) filter (where not passed and severity = 'warn') as warned
-       from check_results k
-       where k.run_id = t.run_id and k.task_id = t.task_id and k.attempt = t.attempt and k.table_name = t.table_name
-     ) c on true
-     where t.table_name = $1 and t.version = any($2::bigint[]) and t.version_before is distinct from t.version`,
-    [table, versions],
+       from check_results h
+       where h.run_id = t.run_id and h.task_id = t.task_id and h.attempt = t.attempt and h.table_name = t.table_name
+     ) k on true
+     where t.version_before is distinct from t.version`,
+    [table, commits.map(({ version }) => version), commits.map(({ committedAt }) => new Date(committedAt))],
   )
   return new Map(rows.map((row) => [row.version, row]))
 }

@@ -51,6 +51,17 @@ describe('versions of a table', () => {
     ])
   })
 
+  it('are all of a table that has none so new as was seen before: it was made anew', async () => {
+    const look = await lookAtVersions(tables(upTo(2)), 's.a', { after: 2, since: SINCE, highest: 9 })
+    expect(look).toMatchObject({ position: 2, isPart: false, anew: { newest: 2, since: 0 } })
+    expect(look.versions.map(({ version, before }) => [version, before])).toEqual([
+      [0, null],
+      [1, 0],
+      [2, 1],
+    ])
+    expect((await lookAtVersions(tables(upTo(2)), 's.a', { after: 2, since: SINCE, highest: 2 })).anew).toBeUndefined()
+  })
+
   it('cost one request while there is nothing new', async () => {
     const source = tables(upTo(12))
     expect((await lookAtVersions(source, 's.a', { after: 12, since: SINCE })).versions).toEqual([])

@@ -2,7 +2,12 @@ import type { Instant } from '../../../json.js'
 import type { Run } from '../../../scheduler/core/model.js'
 import { dagOfRun } from '../../../scheduler/core/run-id.js'
 import type { DagStore, TableWrite } from '../../../scheduler/store/store.js'
-import { type PendingTrigger, sourcesOf, type TriggerStore } from '../../../scheduler/store/trigger-store.js'
+import {
+  type PendingTrigger,
+  sourcesOf,
+  type TableLook,
+  type TriggerStore,
+} from '../../../scheduler/store/trigger-store.js'
 import { insertRun } from './runs.js'
 import type { EventRow, SourceRow, Tables } from './tables.js'
 
@@ -120,21 +125,33 @@ function claimLooks(tables: Tables, now: Instant, everyMs: number): ReturnType<t
 function recordVersions(
   tables: Tables,
   table: string,
-  { versions, position }: Parameters<TriggerStore['recordVersions']>[1],
+  { versions, position, anew = null }: TableLook,
   now: Instant,
 ): number {
   let events = 0
   for (const row of [...tables.sources.values()].filter(({ kind, source }) => kind === 'table' && source === table)) {
+    const begins = anew !== null && (row.position ?? -1) > anew.newest
+    if (begins) freeNumbers(tables, row, anew.since)
     for (const { version, committedAt, before, dag } of versions) {
-      const isNew = row.position === null ? committedAt > row.since : version > row.position
+      const isNew = begins || (row.position === null ? committedAt > row.since : version > row.position)
       if (!isNew || dag === row.dagId) continue
       const detail = { table, version, from_version: before }
       if (tables.addEvent({ ...row, key: String(version), detail, seenAt: now })) events += 1
     }
-    const moved = Math.max(row.position ?? position, position)
+    const moved = begins ? position : Math.max(row.position ?? position, position)
     tables.sources.set(sourceKey(row), { ...row, position: moved, lookedAt: now, problem: '' })
   }
   return events
+}
+
+/** Those of the former table of the name were all seen before the first commit of this one. */
+function freeNumbers(tables: Tables, { dagId, source }: SourceRow, since: Instant): void {
+  for (const [id, event] of [...tables.events]) {
+    const isFormer = event.kind === 'table' && event.dagId === dagId && event.source === source && event.seenAt < since
+    if (!isFormer || !/^\d+$/.test(event.key)) continue
+    tables.events.delete(id)
+    tables.events.set(`${id}~${event.id}`, { ...event, key: `${event.key}~${event.id}` })
+  }
 }
 
 function filesOf(tables: Tables, { dagId, source }: { dagId: string; source: string }): EventRow[] {

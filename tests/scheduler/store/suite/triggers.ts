@@ -139,6 +139,39 @@ export function triggersSuite(fresh: FreshStore): void {
       expect(await pending(store, 'load')).toMatchObject([{ version: 0 }])
     })
 
+    it('are those of a table that was dropped and made anew, from its first version on', async () => {
+      const store = await fresh()
+      await register(store, waiting('load', onTable('silver.sales')))
+      const versions = [1, 2, 3].map((version) => seen(version, NOW + version))
+      expect(await store.recordVersions('silver.sales', { versions, position: 3 }, NOW + 5)).toBe(3)
+      // while there is no table nothing is forgotten: it may be that nobody can see it
+      await store.recordVersions('silver.sales', { versions: [], position: -1 }, NOW + 6)
+      expect((await store.triggerSources('load'))[0]?.position).toBe(3)
+      const anew = { newest: 1, since: NOW + 10 }
+      const look = { versions: [seen(0, NOW + 10), seen(1, NOW + 11)], position: 1, anew }
+      expect(await store.recordVersions('silver.sales', look, NOW + 20)).toBe(2)
+      expect((await store.triggerSources('load'))[0]?.position).toBe(1)
+      expect((await pending(store, 'load')).map((detail) => 'version' in detail && detail.version)).toEqual([
+        1, 2, 3, 0, 1,
+      ])
+      // known now, and the next ones are new again
+      expect(await store.recordVersions('silver.sales', { versions: [seen(1, NOW + 11)], position: 1 }, NOW + 21)).toBe(
+        0,
+      )
+      const next = { versions: [seen(2, NOW + 12)], position: 2 }
+      expect(await store.recordVersions('silver.sales', next, NOW + 22)).toBe(1)
+    })
+
+    it('of a listing that was older than the last are no new ones', async () => {
+      const store = await fresh()
+      await register(store, waiting('load', onTable('silver.sales')))
+      const versions = [1, 2, 3].map((version) => seen(version, NOW + version))
+      await store.recordVersions('silver.sales', { versions, position: 3 }, NOW + 5)
+      const late = { versions: versions.slice(0, 2), position: 2, anew: { newest: 2, since: NOW + 1 } }
+      expect(await store.recordVersions('silver.sales', late, NOW + 6)).toBe(0)
+      expect(await store.recordVersions('silver.sales', { versions, position: 3 }, NOW + 7)).toBe(0)
+    })
+
     it('are known with the outcome that wrote the version; the look that finds it too adds none', async () => {
       const store = await fresh()
       await register(store, waiting('load', onTable('silver.sales')), waiting('sales', onTable('silver.sales')))
