@@ -4,6 +4,8 @@ import type { QueueListener } from './queue.js'
 import { STOP_CHANNEL, workQueue } from './redis.js'
 import type { RedisLink } from './redis-link.js'
 
+const HELD_MS = 30_000
+
 interface StopRequest {
   runId: string
   taskId: string
@@ -17,11 +19,14 @@ interface StopRequest {
 export class RedisWork implements QueueListener {
   readonly #link: RedisLink
   readonly #queues: readonly string[]
+  readonly #heldMs: number
   readonly #readers: HintReader[] = []
 
-  constructor(link: RedisLink, queues: readonly string[]) {
+  /** @param heldMs after which a hint counts as lost whose reader has said nothing more */
+  constructor(link: RedisLink, queues: readonly string[], heldMs = HELD_MS) {
     this.#link = link
     this.#queues = queues
+    this.#heldMs = heldMs
   }
 
   onWork(wake: (queues: ReadonlySet<string>) => Promise<void>): void {
@@ -31,8 +36,9 @@ export class RedisWork implements QueueListener {
         prefix: this.#link.prefix,
         concurrency: 1,
         skipVersionCheck: true,
-        // a hint that its reader took to its grave is repeated by the scheduler's sweep
-        skipStalledCheck: true,
+        // one that its reader took to its grave goes to another; the scheduler's sweep has repeated it long before
+        lockDuration: this.#heldMs,
+        stalledInterval: this.#heldMs,
       })
       // a Redis that was wiped, restarted or cut off shows here; the link tells people
       reader.on('error', () => undefined)
