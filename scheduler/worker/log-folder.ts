@@ -28,8 +28,8 @@ export class FolderLogStore implements LogStore {
 
   async warm(): Promise<void> {}
 
-  appender(attempt: AttemptId): LogAppender {
-    return new FileAppender(logPath(this.folder, attempt))
+  appender(attempt: AttemptId, after: LogExtent = { lines: 0, bytes: 0 }): LogAppender {
+    return new FileAppender(logPath(this.folder, attempt), after.bytes === 0 ? 'w' : 'a')
   }
 
   async open(attempt: AttemptId): Promise<LogSource | null> {
@@ -61,12 +61,17 @@ class FileAppender implements LogAppender {
   readonly batchBytes = BATCH_BYTES
   private file: FileHandle | null = null
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly flags: 'w' | 'a',
+  ) {}
+
+  ending(): void {}
 
   async append(text: string): Promise<void> {
     if (this.file === null) {
       await mkdir(dirname(this.path), { recursive: true })
-      this.file = await open(this.path, 'a')
+      this.file = await open(this.path, this.flags)
     }
     await this.file.appendFile(text)
   }

@@ -21,6 +21,7 @@ export async function finishLog(
     })
     .join('')
   const appender = store.appender(attempt, before)
+  appender.ending()
   try {
     await appender.append(text, said.length)
   } finally {

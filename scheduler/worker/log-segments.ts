@@ -20,7 +20,7 @@ const BLOCK_BYTES = 4 * 1024 * 1024
 /** So many small segments are merged before the block is full. */
 const SMALL_SEGMENTS = 50
 const READ_BYTES = 1024 * 1024
-/** An object store that cannot be reached is asked again for so long; then the log ends early. */
+/** Once its attempt has ended an object store that cannot be reached is asked again for so long; then the log ends early. */
 const PATIENCE_MS = 60_000
 const PAUSE_MS = 500
 /** How often a reader looks again when segments are merged under it. */
@@ -90,6 +90,8 @@ class SegmentAppender implements LogAppender {
   private block: Block
   private end: number
   private lastLine: number
+  /** on the clock of `performance` */
+  private until = Number.POSITIVE_INFINITY
 
   constructor(
     private readonly store: () => ObjectStore,
@@ -106,7 +108,8 @@ class SegmentAppender implements LogAppender {
     const end = this.end + content.length
     const lastLine = this.lastLine + lines
     const name = segmentName({ start: this.end, end, lastLine })
-    await this.put(name, content)
+    if (this.end === 0) await this.clear()
+    await this.patiently(() => this.store().put(`${this.key}/${name}`, content))
     this.end = end
     this.lastLine = lastLine
     const { block } = this
@@ -115,6 +118,10 @@ class SegmentAppender implements LogAppender {
     block.bytes += content.length
     if (block.bytes >= BLOCK_BYTES || block.names.length >= SMALL_SEGMENTS) await this.merge()
     if (block.bytes >= BLOCK_BYTES) this.block = emptyBlock(end)
+  }
+
+  ending(): void {
+    this.until = performance.now() + PATIENCE_MS
   }
 
   async close(): Promise<void> {
@@ -137,15 +144,24 @@ class SegmentAppender implements LogAppender {
     }
   }
 
-  private async put(name: string, content: Buffer): Promise<void> {
-    const until = performance.now() + PATIENCE_MS
+  /** Longer segments of another history would stand before ours. */
+  private async clear(): Promise<void> {
+    try {
+      await this.patiently(() => this.store().deleteAll(this.key))
+    } catch (error) {
+      // who may not delete still has a log
+      if (!isSluiceError(error)) throw error
+    }
+  }
+
+  /** While the attempt lives it waits with its log, which holds so much and no more. */
+  private async patiently(write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
-        await this.store().put(`${this.key}/${name}`, content)
-        return
+        return await write()
       } catch (error) {
         const passing = isSluiceError(error, 'UNREACHABLE') || isSluiceError(error, 'OBJECT_STORE_FAILED')
-        if (!passing || performance.now() > until) throw error
+        if (!passing || performance.now() > this.until) throw error
         await pause(PAUSE_MS)
       }
     }

@@ -22,7 +22,10 @@ export interface LogExtent {
 export interface LogStore {
   /** Makes ready what the first line would else wait for; what is wrong with the place shows when a log is written. */
   warm(): Promise<void>
-  /** @param after what the log has already; nothing, unless a predecessor was cut off */
+  /**
+   * @param after what the log has already; nothing, unless a predecessor was cut off. What lies there under a log that begins is of another
+   *   history, which a restored store knows nothing of, and goes with the first line
+   */
   appender(attempt: AttemptId, after?: LogExtent): LogAppender
   /** null when there is no log (yet) */
   open(attempt: AttemptId): Promise<LogSource | null>
@@ -40,6 +43,8 @@ export interface LogAppender {
   readonly batchBytes: number
   /** Appends whole lines; once it resolves they are durable and readable. One call at a time. */
   append(text: string, lines: number): Promise<void>
+  /** Nothing more is said, so that a place which cannot be reached is not waited for without end: what follows may fail. */
+  ending(): void
   close(): Promise<void>
 }
 

@@ -87,6 +87,7 @@ export class LogWriter {
     if (this.#tail !== null) for (const line of this.#tail.lines()) this.#append(line.level, line.message)
     this.#tail = null
     if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#appender.ending()
     while (this.#waiting.length > 0 || this.#writing !== null) await this.#flush()
     await this.#appender.close()
   }

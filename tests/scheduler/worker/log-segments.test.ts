@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SluiceError } from '../../../errors.js'
 import { FolderStore } from '../../../lakehouse/objects/folder.js'
 import { SegmentLogStore } from '../../../scheduler/worker/log-segments.js'
@@ -57,17 +57,28 @@ describe('segments', () => {
     await source?.close()
   })
 
-  it('wait for a store that cannot be reached for a while', async () => {
+  it('wait for a store that cannot be reached while the attempt lives, however long, and not for ever at its end', async () => {
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
     let failures = 2
     class Unreachable extends FolderStore {
       override async put(key: string, content: Uint8Array): Promise<void> {
+        // the next look is an hour later
+        now += 3_600_000
         if (failures-- > 0) throw new SluiceError('UNREACHABLE', 'not there')
         await super.put(key, content)
       }
     }
-    const appender = new SegmentLogStore(() => new Unreachable(folder)).appender(ATTEMPT)
-    await appender.append('one\n', 1)
-    expect(objects()).toHaveLength(1)
+    try {
+      const appender = new SegmentLogStore(() => new Unreachable(folder)).appender(ATTEMPT)
+      await appender.append('one\n', 1)
+      expect(objects()).toHaveLength(1)
+      failures = 2
+      appender.ending()
+      await expect(appender.append('two\n', 1)).rejects.toThrow('not there')
+    } finally {
+      clock.mockRestore()
+    }
   })
 })
 

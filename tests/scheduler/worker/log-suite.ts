@@ -155,6 +155,25 @@ export function logSuite(
       expect(await read()).toHaveLength(4)
     })
 
+    it('begin anew where a restored store knows nothing of those that lie there', async () => {
+      const before = place.store.appender(ATTEMPT)
+      const line = (number: number, message: string) =>
+        `${JSON.stringify({ line: number, at: '', level: 'info', message })}\n`
+      await before.append(line(1, 'of another history') + line(2, 'and longer'), 2)
+      await before.append(line(3, 'than ours'), 1)
+      await before.close()
+      const neighbour = place.store.appender({ ...ATTEMPT, attempt: 11 })
+      await neighbour.append(line(1, 'the neighbour'), 1)
+      await neighbour.close()
+      const log = place.again().appender(ATTEMPT)
+      await log.append(line(1, 'ours'), 1)
+      expect(await read()).toEqual(['1 ours'])
+      await log.append(line(2, 'goes on'), 1)
+      await log.close()
+      expect(await read()).toEqual(['1 ours', '2 goes on'])
+      expect(await messagesOf(logs.read({ ...ATTEMPT, attempt: 11 }, { from: 1 }))).toEqual(['1 the neighbour'])
+    })
+
     it('are followed line by line until their attempt has ended', async () => {
       let ended = false
       const log = writer({ onFlush: (lines) => events.emit({ kind: 'log', ...ATTEMPT, lines }) })
