@@ -36,6 +36,11 @@ export const ERRORS = {
     exit: 3,
     hint: 'Start this one again, and see to it that only one kind of Sluice works on the store.',
   },
+  CLOCK_OFF: {
+    status: 500,
+    exit: 3,
+    hint: 'Let NTP set the clocks of all machines, that of the database too, and start this one again.',
+  },
   STORE_FAILED: { status: 500, exit: 3, hint: 'Look at the cause; the store refused or lost a statement.' },
   MIGRATION_CHANGED: {
     status: 500,

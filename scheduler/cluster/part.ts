@@ -6,6 +6,7 @@ import type { Log } from '../loop/ports.js'
 import { shareEvents } from '../queue/redis-events.js'
 import { RedisLink } from '../queue/redis-link.js'
 import { type OpenStore, openStore } from '../store/open-store.js'
+import { watchClock } from './clocks.js'
 import { storeNamespace } from './namespace.js'
 import { announcePresence } from './presence.js'
 
@@ -29,18 +30,22 @@ export interface Part extends OpenStore {
 
 /**
  * Joins a cluster.
- * @throws SluiceError CONFIG_INVALID without PostgreSQL and Redis, STORE_NOT_MIGRATED, STORE_TOO_NEW, STORE_LOCKED, UNREACHABLE
+ * @throws SluiceError CONFIG_INVALID without PostgreSQL and Redis, STORE_NOT_MIGRATED, STORE_TOO_NEW, STORE_LOCKED, UNREACHABLE,
+ *   CLOCK_OFF
  */
 export async function joinCluster({ config, log, clock = systemClock }: PartOptions): Promise<Part> {
   assertCluster(config)
   const namespace = storeNamespace(config.store)
   const opened = await openStore(config.store, clock.now(), { migrate: false })
+  let forgetClock: () => void = () => undefined
   try {
+    forgetClock = await watchClock(opened.database, clock, log)
     const presence = await announcePresence(config.store, 'shared', clock, log)
     const link = new RedisLink(config.queue, namespace, log)
     const events = new Events()
     const unshare = shareEvents(link, events)
     const release = async () => {
+      forgetClock()
       unshare()
       await link.close()
       await presence.release()
@@ -48,6 +53,7 @@ export async function joinCluster({ config, log, clock = systemClock }: PartOpti
     }
     return { ...opened, broken: presence.displaced, config, clock, log, link, events, namespace, release }
   } catch (error) {
+    forgetClock()
     await opened.store.close()
     throw error
   }
