@@ -7,6 +7,8 @@ import type { NamedConnection, PostgresConnection } from './config.js'
 
 const CONNECT_MS = 10_000
 const NETWORK = /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/
+/** SQLSTATE of a server that shuts down, has crashed, starts up or ends idle sessions, and the class of broken connections. */
+const AWAY = /^(57P0[1235]|08)/
 /** SQLSTATE classes of what no retry mends: syntax and names, privileges, features. */
 const LASTING = /^(42|0A|3D|3F|28)/
 
@@ -39,10 +41,14 @@ export function postgresError(error: unknown, { name, config }: NamedConnection,
   const { host, port = 5432 } = config as PostgresConnection
   const code = codeOf(error)
   const at = `${host}:${port} (connection ${name})`
-  if (NETWORK.test(code) || /^(timeout expired|Connection terminated)/.test(error.message)) {
-    return new SluiceError('UNREACHABLE', `PostgreSQL at ${at} cannot be reached: ${code || error.message}.`, {
-      cause: error,
-    })
+  if (NETWORK.test(code) || AWAY.test(code) || /^(timeout expired|Connection terminated)/.test(error.message)) {
+    return new SluiceError(
+      'UNREACHABLE',
+      `PostgreSQL at ${at} cannot be reached: ${AWAY.test(code) ? error.message : code || error.message}.`,
+      {
+        cause: error,
+      },
+    )
   }
   if (code.startsWith('28')) {
     const message = `PostgreSQL at ${at} refuses the user of the connection: ${error.message}.`
