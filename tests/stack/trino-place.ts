@@ -70,6 +70,7 @@ export class TrinoPlace {
   request(table: string, sql: string, set: Partial<WriteRequest> = {}): WriteRequest {
     const given = {
       token: `token-${++this.#tokens}`,
+      now: Date.now,
       log: (_: string, line: string) => void this.log.push(line),
       ...set,
     }

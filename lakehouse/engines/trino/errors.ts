@@ -43,6 +43,24 @@ const CODES: Record<string, ErrorCode> = {
 }
 
 /**
+ * Somebody or something else has ended the query, whatever its SQL: an administrator, a limit of the cluster, or nobody asking about it
+ * for too long. Trino counts most of these among the errors of the user.
+ */
+const ENDED_BY_OTHERS = new Set([
+  'USER_CANCELED',
+  'ABANDONED_QUERY',
+  'ADMINISTRATIVELY_KILLED',
+  'ADMINISTRATIVELY_PREEMPTED',
+  'CLUSTER_OUT_OF_MEMORY',
+  'EXCEEDED_TIME_LIMIT',
+])
+
+/** Whether a query that failed so may have committed all the same, and may be tried again. */
+export function endedByOthers({ errorName }: TrinoFailure): boolean {
+  return ENDED_BY_OTHERS.has(errorName)
+}
+
+/**
  * Says what Trino said in the terms of the person who wrote the SQL.
  * @param subject what failed, as the start of the sentence: `The SQL`
  * @param place where in the text of the person; null when the text was ours
@@ -60,7 +78,7 @@ export function trinoError(
     `${subject} ${verb}${where}: ${cleaned(failure)}`,
     failure,
     place,
-    failure.errorType !== 'USER_ERROR',
+    failure.errorType !== 'USER_ERROR' || endedByOthers(failure),
   )
 }
 

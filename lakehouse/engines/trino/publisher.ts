@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { WriteRequest } from '../../lakehouse.js'
-import { StatementLost, TrinoError } from './errors.js'
+import { endedByOthers, StatementLost, TrinoError } from './errors.js'
 import type { HandedIn } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
 import type { TrinoTable } from './names.js'
@@ -67,7 +67,7 @@ export class Publisher {
       waiting: (queryId, state) => {
         if (told === `${queryId} ${state}`) return
         told = `${queryId} ${state}`
-        log('info', `Waiting for Trino query ${queryId} of an earlier attempt: ${state.toLowerCase()}.`)
+        log('info', `Waiting for what becomes of Trino query ${queryId}: ${state.toLowerCase()}.`)
         this.request.outside?.progress({
           query: queryId,
           step: 'waiting for an earlier attempt',
@@ -145,12 +145,18 @@ export class Publisher {
   ): Promise<PublishResult | { conflict: TrinoError }> {
     if (error instanceof TrinoError) {
       if (isTaken(error)) return { conflict: error }
+      if (endedByOthers(error.failure)) return this.#lookedUp(table, query, error)
       if (error.failure.errorType === 'USER_ERROR') throw error
       const made = await this.#made(table, query)
       if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
       if (CONFLICTS.has(error.failure.errorName)) return { conflict: error }
     }
     if (!(error instanceof StatementLost)) throw error
+    return this.#lookedUp(table, query, error)
+  }
+
+  /** What it has published, once it cannot publish any more. @throws the error when that is nothing */
+  async #lookedUp(table: TrinoTable, query: HandedIn, error: Error): Promise<PublishResult> {
     const made = await this.settled(table, [query])
     if (made === null) throw error
     return { made, changedRows: null, writtenBytes: 0 }

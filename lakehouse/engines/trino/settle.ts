@@ -32,38 +32,53 @@ export async function settle(
   options: { signal: AbortSignal; now: () => number; waiting: (queryId: string, state: string) => void },
 ): Promise<MadeVersion | null> {
   const ids = queries.map((query) => query.queryId)
-  const prevented = new Set<string>()
+  const seen: Seen = { prevented: new Set(), failedAt: new Map(), now: options.now }
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     // first the states, then the history: a query that ends in between is found in the history
-    const undecided = await firstUndecided(session, queries, prevented, options)
+    const undecided = await firstUndecided(session, queries, seen, options.signal)
     const made = await madeVersionOf(session, table, ids, options.signal)
-    if (made !== null && (await lasting(session, made, queries, options))) return made
+    if (made !== null && (await lasting(session, made, queries, options.signal, seen))) return made
     if (undecided === null) return null
     options.waiting(undecided.queryId, undecided.state)
     await patiently(wait, options.signal)
   }
 }
 
-/** @param prevented queries that were ended before they had started */
+/** What is known of queries besides what Trino says of them. */
+interface Seen {
+  /** those that were ended before they had started */
+  prevented: Set<string>
+  /** when a query was first seen as failed, by a clock that only goes on */
+  failedAt: Map<string, number>
+  now: () => number
+}
+
+/** It has failed so lately that its commit may still come, or be taken back. How far Trino's clock is from ours lengthens nothing. */
+function justFailed(queryId: string, { state, ran, endedAt }: QueryState, { failedAt, now }: Seen): boolean {
+  if (state !== 'FAILED' || !ran || endedAt === null) return false
+  const first = failedAt.get(queryId) ?? performance.now()
+  failedAt.set(queryId, first)
+  return now() - endedAt < COMMIT_GRACE_MS && performance.now() - first < COMMIT_GRACE_MS
+}
+
 async function firstUndecided(
   session: TrinoSession,
   queries: HandedIn[],
-  prevented: Set<string>,
-  { signal, now }: { signal: AbortSignal; now: () => number },
+  seen: Seen,
+  signal: AbortSignal,
 ): Promise<{ queryId: string; state: string } | null> {
   for (const { queryId, start } of queries) {
     const found = await stateOf(session, queryId, signal)
     const state = found?.state ?? 'NOT STARTED'
     if (found === null || NOT_STARTED.has(state)) {
       // An attempt that was only asleep could start it still: Trino shows no query whose first answer nobody fetched.
-      if (prevented.has(queryId)) continue
+      if (seen.prevented.has(queryId)) continue
       await session.prevent(start, signal)
-      prevented.add(queryId)
+      seen.prevented.add(queryId)
       return { queryId, state }
     }
     if (!ENDED.has(state)) return { queryId, state }
-    const lately = found.endedAt !== null && now() - found.endedAt < COMMIT_GRACE_MS
-    if (state === 'FAILED' && found.ran && lately) return { queryId, state }
+    if (justFailed(queryId, found, seen)) return { queryId, state }
   }
   return null
 }
@@ -102,23 +117,26 @@ export async function publishedBy(
 ): Promise<MadeVersion | null> {
   const ids = queries.map(({ queryId }) => queryId)
   const made = await madeVersionOf(session, table, ids, signal)
-  return made !== null && (await lasting(session, made, queries, { signal })) ? made : null
+  return made !== null && (await lasting(session, made, queries, signal, null)) ? made : null
 }
 
 /**
  * Fetches the answers of a query that has committed, where its commit does not last without (`Publication.fetched`).
+ * @param seen null when nobody waits for what becomes of a query that has just failed
  * @returns false when the query has failed since, so that its commit is to be looked for once more
  */
 async function lasting(
   session: TrinoSession,
   made: MadeVersion,
   queries: HandedIn[],
-  { signal }: { signal: AbortSignal },
+  signal: AbortSignal,
+  seen: Seen | null,
 ): Promise<boolean> {
   const query = queries.find(({ queryId }) => queryId === made.queryId)
   if (query?.next === undefined) return true
   const found = await stateOf(session, query.queryId, signal)
-  if (found === null || ENDED.has(found.state)) return true
+  if (found === null) return true
+  if (ENDED.has(found.state)) return seen === null || !justFailed(query.queryId, found, seen)
   return fetchAnswers(session, query, signal)
 }
 
