@@ -5,6 +5,7 @@ import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
+import { processesWith } from '../../operators/process/process-group.js'
 import { SubmissionServer } from '../../operators/spark/submission-server.js'
 import { sparkSubmit } from '../../operators/spark-submit.js'
 import { failureOf, type TestContext, TestProject } from '../operators/operator-context.js'
@@ -60,6 +61,8 @@ const started = () => readdirSync(folder).filter((name) => name.startsWith('star
 const driver = () =>
   handles.map((handle) => (handle as JsonObject | null)?.submissionId).findLast((id) => typeof id === 'string')
 const go = () => writeFileSync(join(folder, 'go'), '')
+/** What of the job is alive on this machine, inside the cluster or not. */
+const processes = () => processesWith(`SLUICE_SPARK_SUBMISSION=${(handles[0] as JsonObject).marker}`)
 const state = async () =>
   (await new SubmissionServer(cluster.submissionUrl).status(String(driver()), AbortSignal.timeout(5_000))).state
 
@@ -105,6 +108,7 @@ time.sleep(600)
     ctx.controller.abort(reason)
     expect(await run).toBe(reason)
     await until('the master knows nothing that runs', async () => (await cluster.running()).length === 0)
+    expect(processes()).toEqual([])
   })
 
   it('runs a driver inside the cluster; another attempt follows it instead of submitting again', async () => {
@@ -159,6 +163,8 @@ time.sleep(600)
     expect(await run).toBe(reason)
     await until('the driver is killed', async () => (await state()) === 'KILLED')
     await until('the master knows nothing that runs', async () => (await cluster.running()).length === 0)
+    // the cluster's own worker has ended the driver's process, which has inherited the mark
+    expect(processes()).toEqual([])
   })
 
   it('fails with the driver, which the next attempt then submits anew', async () => {
