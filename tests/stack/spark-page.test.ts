@@ -7,7 +7,7 @@ import { Project, type Up } from '../e2e/project.js'
 import { sparkConnection, sparkHome } from './spark-services.js'
 
 // A JVM takes its time to start, and longer on a machine that is busy.
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: 900_000 })
 
 /**
  * Eight tasks sort a million rows into a hundred groups, whose sums are written; it then waits for `go` and writes once more. Each
@@ -126,7 +126,7 @@ async function trigger(dag: string): Promise<string> {
 }
 
 async function ended(run: string): Promise<RunListEntry> {
-  return eventually(280_000, async () => {
+  return eventually(850_000, async () => {
     const runs = await project.api<RunListEntry[]>('/runs?limit=10')
     return runs.find((one) => one.run === run && one.ended_at !== null) ?? null
   })
