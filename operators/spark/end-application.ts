@@ -53,7 +53,7 @@ export async function endApplication(handle: SparkHandle, target: SparkTarget, c
 export function submissionServer(handle: SparkHandle, target: SparkTarget): SubmissionServer {
   return target.submissionUrl === null
     ? SubmissionServer.besides(handle.master)
-    : new SubmissionServer(target.submissionUrl)
+    : new SubmissionServer([target.submissionUrl])
 }
 
 /** The applications of a submission that have not ended, when it was lost before it told the id. */

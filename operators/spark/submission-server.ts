@@ -33,38 +33,42 @@ export function isDriverEnd(state: DriverState): boolean {
  */
 export class SubmissionServer {
   /**
-   * @param url `http://host:port`
+   * @param urls `http://host:port` of each master, of which one at a time is in charge
    * @param pollMs pause between two looks at a driver
-   * @param silenceMs how long it may answer nothing
+   * @param silenceMs how long none may answer
    */
   constructor(
-    readonly url: string,
+    readonly urls: readonly string[],
     private readonly pollMs = POLL_MS,
     private readonly silenceMs = SILENCE_MS,
   ) {}
 
-  /** The server beside `spark://host:port`, on its usual port; of several masters the first. */
+  /** The servers beside `spark://host:port,host:port`, on their usual port. */
   static besides(master: string): SubmissionServer {
-    const host = /^spark:\/\/(\[[^\]]+\]|[^:,/]+)/.exec(master)?.[1] ?? 'localhost'
-    return new SubmissionServer(`http://${host}:${DEFAULT_PORT}`)
+    const hosts = [...master.replace(/^spark:\/\//, '').matchAll(/(\[[^\]]+\]|[^:,/]+)(?::\d+)?(?:,|$)/g)]
+    const named = hosts.length === 0 ? ['localhost'] : hosts.map(([, host = '']) => host)
+    return new SubmissionServer(named.map((host) => `http://${host}:${DEFAULT_PORT}`))
   }
 
-  /** @throws SluiceError UNREACHABLE when the server does not answer as one */
+  /** @throws SluiceError UNREACHABLE when no master answers that is in charge */
   async status(driver: string, signal: AbortSignal): Promise<DriverStatus> {
-    const answer = await this.#request('GET', `status/${encodeURIComponent(driver)}`, signal)
+    const answer = await this.#request('GET', `status/${encodeURIComponent(driver)}`, signal, isOutOfCharge)
     if (answer.success === false && answer.driverState === undefined) {
-      return {
-        state: 'NOT_FOUND',
-        message: String(answer.message ?? 'the master does not know this driver'),
-        host: null,
-      }
+      return { state: 'NOT_FOUND', message: 'the master does not know this driver', host: null }
     }
     const [, host = null] = /^(.+):\d+$/.exec(String(answer.workerHostPort ?? '')) ?? []
     return { state: String(answer.driverState ?? 'UNKNOWN'), message: String(answer.message ?? ''), host }
   }
 
+  /** @throws SluiceError UNREACHABLE when the driver may go on */
   async kill(driver: string, signal: AbortSignal): Promise<void> {
-    await this.#request('POST', `kill/${encodeURIComponent(driver)}`, signal)
+    try {
+      await this.#request('POST', `kill/${encodeURIComponent(driver)}`, signal, ({ success }) => success === false)
+    } catch (error) {
+      signal.throwIfAborted()
+      // A master refuses to end a driver that has ended as it does while it is not in charge.
+      if (!isDriverEnd((await this.status(driver, signal)).state)) throw error
+    }
   }
 
   /**
@@ -98,19 +102,42 @@ export class SubmissionServer {
     }
   }
 
-  async #request(method: 'GET' | 'POST', path: string, signal: AbortSignal): Promise<Record<string, Json>> {
-    const url = `${this.url}/v1/submissions/${path}`
-    try {
-      return await within(REQUEST_MS, signal, async (bounded) => {
-        const response = await fetch(url, { method, signal: bounded })
-        return (await response.json()) as Record<string, Json>
-      })
-    } catch (error) {
-      const message = `The submission server of the standalone master does not answer at ${this.url}: ${messageOf(error)}.`
-      throw new SluiceError('UNREACHABLE', message, {
-        cause: error,
-        hint: 'Start the master with spark.master.rest.enabled=true, or name its address with `submission_url`.',
-      })
+  /** Asks one master after the other, until one answers that `passOn` does not pass over. */
+  async #request(
+    method: 'GET' | 'POST',
+    path: string,
+    signal: AbortSignal,
+    passOn: (answer: Answer) => boolean = () => false,
+  ): Promise<Answer> {
+    let trouble: unknown
+    for (const url of this.urls) {
+      try {
+        const answer = await within(REQUEST_MS, signal, async (bounded) => {
+          const response = await fetch(`${url}/v1/submissions/${path}`, { method, signal: bounded })
+          return (await response.json()) as Answer
+        })
+        if (!passOn(answer)) return answer
+        trouble = new Error(String(answer.message ?? 'it refuses'))
+      } catch (error) {
+        signal.throwIfAborted()
+        trouble = error
+      }
     }
+    const at = this.urls.join(', ')
+    const message = `The submission server of the standalone master does not answer at ${at}: ${messageOf(trouble)}.`
+    throw new SluiceError('UNREACHABLE', message, {
+      cause: trouble,
+      hint: 'Start the master with spark.master.rest.enabled=true, or name its address with `submission_url`.',
+    })
   }
+}
+
+type Answer = Record<string, Json>
+
+/**
+ * A master that stands by, or gathers its drivers again after a restart, says of each driver that there is none, and why
+ * (`Can only request driver status in ALIVE state`). One in charge has no message for a driver that it does not know.
+ */
+function isOutOfCharge({ success, driverState, message }: Answer): boolean {
+  return success === false && driverState === undefined && typeof message === 'string' && message !== ''
 }

@@ -64,7 +64,7 @@ const go = () => writeFileSync(join(folder, 'go'), '')
 /** What of the job is alive on this machine, inside the cluster or not. */
 const processes = () => processesWith(`SLUICE_SPARK_SUBMISSION=${(handles[0] as JsonObject).marker}`)
 const state = async () =>
-  (await new SubmissionServer(cluster.submissionUrl).status(String(driver()), AbortSignal.timeout(5_000))).state
+  (await new SubmissionServer([cluster.submissionUrl]).status(String(driver()), AbortSignal.timeout(5_000))).state
 
 /** `Work`, which has a Spark session, writes a table, and gives itself another name than its task's. */
 const work = (table: string) => ({

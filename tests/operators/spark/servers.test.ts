@@ -57,18 +57,66 @@ describe('the driver’s pages', () => {
 })
 
 describe('the submission server', () => {
-  const submissions = () => new SubmissionServer(server.origin, 5)
+  const submissions = () => new SubmissionServer([server.origin], 5)
   const STATUS = '/v1/submissions/status/driver-1'
 
   it('lies beside the master', () => {
-    expect(SubmissionServer.besides('spark://m1:7077,m2:7077').url).toBe('http://m1:6066')
-    expect(SubmissionServer.besides('spark://[::1]:7077').url).toBe('http://[::1]:6066')
+    expect(SubmissionServer.besides('spark://m1:7077,m2:7077').urls).toEqual(['http://m1:6066', 'http://m2:6066'])
+    expect(SubmissionServer.besides('spark://[::1]:7077').urls).toEqual(['http://[::1]:6066'])
   })
 
   it('does not know a driver', async () => {
     answer(STATUS, { success: false, submissionId: 'driver-1' })
     const { signal } = new AbortController()
     expect(await submissions().status('driver-1', signal)).toMatchObject({ state: 'NOT_FOUND' })
+  })
+
+  /** As a master of Spark 4.1 says it while another is in charge, or before it has its drivers back. */
+  const outOfCharge = (what: string) => ({
+    success: false,
+    message: `Exception from the cluster:\njava.lang.Exception: Current state is not alive: RECOVERING. Can only ${what} in ALIVE state.`,
+  })
+
+  it('that is not in charge has said nothing: the driver goes on, and is followed', async () => {
+    const answers: unknown[] = [
+      outOfCharge('request driver status'),
+      outOfCharge('request driver status'),
+      { success: true, driverState: 'RUNNING' },
+      { success: true, driverState: 'FINISHED' },
+    ]
+    server.routes.set(STATUS, (response) => response.end(JSON.stringify(answers.shift())))
+    const { signal } = new AbortController()
+    expect(await failureOf(submissions().status('driver-1', signal))).toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining('Current state is not alive'),
+    })
+    expect(await submissions().untilEnded('driver-1', project.context())).toMatchObject({ state: 'FINISHED' })
+  })
+
+  it('of several masters the one in charge is asked', async () => {
+    answer(STATUS, { success: true, driverState: 'RUNNING' })
+    const standby = new TestServer()
+    await standby.listen()
+    standby.routes.set(STATUS, (response) => response.end(JSON.stringify(outOfCharge('request driver status'))))
+    const { signal } = new AbortController()
+    const both = new SubmissionServer(['http://127.0.0.1:1', standby.origin, server.origin], 5)
+    expect(await both.status('driver-1', signal)).toMatchObject({ state: 'RUNNING' })
+    await standby.close()
+  })
+
+  it('has ended a driver when it says so, or when the driver has ended', async () => {
+    const KILL = '/v1/submissions/kill/driver-1'
+    const { signal } = new AbortController()
+    answer(KILL, { success: true })
+    await submissions().kill('driver-1', signal)
+    answer(KILL, { success: false, message: 'Driver driver-1 has already finished or does not exist' })
+    answer(STATUS, { success: true, driverState: 'FINISHED' })
+    await submissions().kill('driver-1', signal)
+    answer(KILL, outOfCharge('kill drivers'))
+    answer(STATUS, outOfCharge('request driver status'))
+    expect(await failureOf(submissions().kill('driver-1', signal))).toMatchObject({ code: 'UNREACHABLE' })
+    answer(STATUS, { success: true, driverState: 'RUNNING' })
+    expect(await failureOf(submissions().kill('driver-1', signal))).toMatchObject({ code: 'UNREACHABLE' })
   })
 
   it('is asked until the driver has ended, also across an answer that fails', async () => {
@@ -102,7 +150,7 @@ describe('the submission server', () => {
 
   it('is given up when it is silent for long', async () => {
     const ctx = project.context()
-    const gone = new SubmissionServer('http://127.0.0.1:1', 5, 20)
+    const gone = new SubmissionServer(['http://127.0.0.1:1'], 5, 20)
     expect((await failureOf(gone.untilEnded('driver-1', ctx))).message).toMatch(/does not answer at http:/)
     // said once, not at each look
     expect(ctx.lines).toHaveLength(1)
@@ -110,7 +158,7 @@ describe('the submission server', () => {
 
   it('says how to have one', async () => {
     const { signal } = new AbortController()
-    const failure = await failureOf(new SubmissionServer('http://127.0.0.1:1').status('driver-1', signal))
+    const failure = await failureOf(new SubmissionServer(['http://127.0.0.1:1']).status('driver-1', signal))
     expect(failure).toMatchObject({ code: 'UNREACHABLE', hint: expect.stringContaining('spark.master.rest.enabled') })
   })
 })
