@@ -12,6 +12,7 @@ export interface Mutant {
 
 export const MUTANTS: Mutant[] = [
   { without: ['claim_token'], foundBy: 'no finish from a lost claim', seed: 21 },
+  { without: ['given_back'], foundBy: 'only what nobody runs is given back', seed: 9 },
   { without: ['late_finish'], foundBy: 'no finish from a lost claim', seed: 5 },
   { without: ['lease_check'], foundBy: 'leases are kept' },
   { without: ['queued_only'], foundBy: 'one live claim' },

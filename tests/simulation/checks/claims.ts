@@ -22,6 +22,8 @@ export class ClaimsCheck {
   /** by claim token: how it ended, once it has */
   readonly #recorded = new Map<string, string>()
   readonly #attempts = new Map<string, number>()
+  /** tokens that a worker has spoken of: it knows that it has them */
+  readonly #known = new Set<string>()
   #epoch = 0
 
   constructor(history: History) {
@@ -57,8 +59,11 @@ export class ClaimsCheck {
   #givenBack(back: { runId: string; taskId: string; attempt: number }): void {
     const key = keyOf(back)
     const live = this.#live.get(key)
-    if (live?.attempt !== back.attempt || live.result !== null)
-      this.#violated('only what nobody runs is given back', `attempt ${back.attempt} of ${key} was not a live claim`)
+    if (live?.attempt !== back.attempt || live.result !== null || this.#known.has(live.token))
+      this.#violated(
+        'only what nobody runs is given back',
+        `attempt ${back.attempt} of ${key} was not a live claim, or its worker had spoken of it`,
+      )
     this.#live.delete(key)
     // it is claimed again as the attempt that it was
     this.#attempts.set(key, back.attempt - 1)
@@ -81,6 +86,7 @@ export class ClaimsCheck {
     const [, claims, { now, leaseMs }] = call.args
     const lost = new Set(call.result.lost.map(({ claimToken }) => claimToken))
     for (const ref of claims) {
+      this.#known.add(ref.claimToken)
       const live = this.#live.get(keyOf(ref))
       const ours = live?.token === ref.claimToken && live.result === null
       if (lost.has(ref.claimToken)) {
@@ -95,6 +101,7 @@ export class ClaimsCheck {
     answer: 'recorded' | 'lost_claim' | undefined,
   ): void {
     const key = keyOf(report)
+    this.#known.add(report.claimToken)
     const live = this.#live.get(key)
     const ours = live?.token === report.claimToken
     if (answer === 'lost_claim') {

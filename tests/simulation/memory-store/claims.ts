@@ -177,7 +177,10 @@ function giveBack(
 ): Awaited<ReturnType<ClaimStore['giveBack']>> {
   const within = ({ startedAt }: TaskRow['task']) => startedAt !== null && startedAt >= since && startedAt < now
   const unknown = ({ task, claim }: TaskRow) =>
-    claim !== null && claim.leaseUntil !== null && !known.includes(claim.token) && within(task)
+    claim !== null &&
+    claim.leaseUntil !== null &&
+    !(known.includes(claim.token) && tables.guards('given_back')) &&
+    within(task)
   const given = []
   for (const run of tables.activeRuns()) {
     for (const row of run.tasks.values()) {

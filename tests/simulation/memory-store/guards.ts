@@ -4,6 +4,7 @@
  */
 export const STORE_GUARDS = [
   'claim_token',
+  'given_back',
   'late_finish',
   'lease_check',
   'queued_only',
