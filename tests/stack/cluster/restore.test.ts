@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { RunListEntry } from '../../../scheduler/shapes.js'
+import { PACKAGE_ROOT } from '../../../package-root.js'
+import type { AttemptShape, RunListEntry } from '../../../scheduler/shapes.js'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { deltaRows } from '../../e2e/faults/delta-rows.js'
+import { S3Place } from '../s3-place.js'
 import { Cluster } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
 
@@ -20,9 +22,27 @@ tasks:
   'dags/held.yaml': `dag: held
 defaults: { retries: 2, retry_delay: 0s }
 tasks:
-  hold: { bash: "sleep 1.5" }
-  mark: { needs: [hold], sql: { query: "select {{ run.id }} as run", to: bronze.held, mode: append } }
+  hold: { bash: "sleep 4" }
+  said: { needs: [hold], bash: { command: "cat words", cwd: . } }
+  mark: { needs: [said], sql: { query: "select {{ run.id }} as run", to: bronze.held, mode: append } }
+  iced: { needs: [said], sql: { query: "select {{ run.id }} as run", to: ice.bronze.held, mode: append } }
 `,
+}
+
+/** Logs and an Iceberg table in a bucket; the catalog of the table lies in the database of the store, so one dump holds both. */
+function config(place: S3Place, storeUrl: string): string {
+  const { hostname: host, port, pathname, username: user, password } = new URL(storeUrl)
+  const database = pathname.slice(1)
+  const ice = {
+    ...{ format: 'iceberg', location: `${place.location}/ice`, connection: 'minio' },
+    jdbc: { connection: 'ice_catalog', name: 'ice' },
+  }
+  const catalog = { type: 'postgres', host, port: Number(port || 5432), database, user, password }
+  return [
+    `logs: ${JSON.stringify({ location: `${place.location}/logs`, connection: 'minio' })}`,
+    `catalogs: ${JSON.stringify({ lake: { format: 'delta', location: './data/lake' }, ice })}`,
+    `connections: ${JSON.stringify({ minio: place.connection, ice_catalog: catalog })}`,
+  ].join('\n')
 }
 
 let redis: OwnRedis
@@ -43,7 +63,14 @@ afterAll(async () => {
 })
 
 it('goes on from a dump that was taken while it ran', async () => {
+  const place = new S3Place()
   cluster = await Cluster.create({ postgres, redis: redis.url }, DAGS)
+  const store = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+  await store.script(readFileSync(join(PACKAGE_ROOT, 'docker/postgres/iceberg-catalog.sql'), 'utf8'))
+  await store.close()
+  const sluiceYaml = (url: string) => `store: ${url}\nqueue: ${redis.url}\n${config(place, url)}\n`
+  await cluster.write('sluice.yaml', sluiceYaml(cluster.storeUrl))
+  await cluster.write('dags/words', 'of the history that is lost\n'.repeat(500))
   const parts = [await cluster.start('webserver'), await cluster.start('scheduler'), await cluster.start('worker')]
   await cluster.knows('held')
   const done = await cluster.trigger('daily')
@@ -55,7 +82,7 @@ it('goes on from a dump that was taken while it ran', async () => {
 
   const dump = join(folder, 'sluice.dump')
   execFileSync('pg_dump', ['--format=custom', '--file', dump, cluster.storeUrl])
-  // what happens after the dump is forgotten by the store, not by the table
+  // what happens after the dump is forgotten by the store and the catalog, not by the bucket
   await cluster.ended([going], 30_000)
   await Promise.all(parts.map((part) => part.end('SIGKILL')))
 
@@ -65,7 +92,8 @@ it('goes on from a dump that was taken while it ran', async () => {
   await admin.close()
   url.pathname = `/${restored}`
   execFileSync('pg_restore', ['--no-owner', '--dbname', url.href, dump])
-  await cluster.write('sluice.yaml', `store: ${url.href}\nqueue: ${redis.url}\n`)
+  await cluster.write('sluice.yaml', sluiceYaml(url.href))
+  await cluster.write('dags/words', 'of the history that goes on\n')
   await cluster.start('webserver')
   await cluster.start('scheduler')
   await cluster.start('worker')
@@ -78,6 +106,14 @@ it('goes on from a dump that was taken while it ran', async () => {
     ]),
   )
   expect(await deltaRows(`${cluster.folder}/data/lake/bronze/held`)).toHaveLength(1)
+  const { code: asked, stdout: rows } = await cluster.sluice('query', 'select run from ice.bronze.held', '--json')
+  expect({ asked, rows: JSON.parse(rows) }).toEqual({ asked: 0, rows: [{ run: going }] })
+  // it is the same attempt once more, over the longer log of the one that the store has forgotten
+  const said = await cluster.call<AttemptShape[]>('GET', `/runs/${going}/tasks/said/attempts`)
+  expect(said.map(({ attempt, result }) => [attempt, result])).toEqual([[1, 'success']])
+  const log = await cluster.text(`/api/v1/runs/${going}/tasks/said/attempts/1/log`)
+  expect(log).toContain('of the history that goes on')
+  expect(log).not.toContain('of the history that is lost')
   const dags = await cluster.call<{ dag: string; next_due: string | null }[]>('GET', '/dags')
   expect(dags.find(({ dag }) => dag === 'daily')?.next_due).toMatch(/T06:00:00/)
   const users = await cluster.sluice('users', '--json')
@@ -85,4 +121,5 @@ it('goes on from a dump that was taken while it ran', async () => {
   const next = await cluster.trigger('daily')
   expect((await cluster.ended([next], 30_000)).get(next)).toBe('success')
   expect((await cluster.call<RunListEntry[]>('GET', '/runs')).length).toBe(3)
+  await place.remove()
 }, 240_000)
