@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
 import { deltaRows } from '../../e2e/faults/delta-rows.js'
+import { Project } from '../../e2e/project.js'
 import { Cluster, type Part } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
 
@@ -171,7 +172,7 @@ tasks:
     await expectEachOnce([run, next], new Map([[run, 'success'], ...(await cluster.ended([next], 60_000))]))
   })
 
-  it('serves queues by name, drains on SIGTERM, and is told apart from an embedded Sluice', async () => {
+  it('serves queues by name and drains on SIGTERM', async () => {
     cluster = await Cluster.create(
       { postgres, redis: redis.url },
       {
@@ -201,10 +202,23 @@ tasks:
     expect((await states()).here).toEqual({ state: 'success', reason: '' })
     await cluster.start('worker', '--queues', 'special,other')
     expect((await cluster.ended([run], 30_000)).get(run)).toBe('success')
+  })
 
-    const { code, stderr } = await cluster.sluice('up', '--port', '0')
-    expect(code).toBe(3)
-    expect(stderr).toMatch(/already runs on|Another Sluice works on this store/)
+  it('and an embedded Sluice do not work on one store, whatever their projects', async ({ onTestFinished }) => {
+    cluster = await Cluster.create({ postgres, redis: redis.url }, {})
+    const worker = await cluster.start('worker')
+    // of another folder: nothing but the store knows of both
+    const embedded = await Project.create({ 'sluice.yaml': `store: ${cluster.storeUrl}\n` })
+    onTestFinished(() => embedded.remove())
+    const refused = await embedded.sluice('up', '--port', '0')
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('Another Sluice works on this store') })
+    expect(await worker.end('SIGTERM')).toBe(0)
+
+    await embedded.up()
+    for (const part of ['worker', 'scheduler', 'webserver']) {
+      const late = await cluster.sluice(part)
+      expect(late).toMatchObject({ code: 3, stderr: expect.stringContaining('A `sluice up` works on this store') })
+    }
   })
 
   it('has live pages wherever work happens, and sessions that every web server knows', async () => {
