@@ -2,9 +2,11 @@ import type { LeftOutside } from '../../lakehouse.js'
 import { endQueries } from './end-queries.js'
 import type { WorkHandle } from './handle.js'
 import type { TrinoTable } from './names.js'
+import type { OwnView } from './own-view.js'
 import type { TrinoSession } from './session.js'
 import { publishedBy, settle } from './settle.js'
 import { cleanStaging } from './staging.js'
+import { forgetTakenBack } from './taken-back.js'
 
 /**
  * Ends what a handle tells of, when no attempt goes on with it: queries that run are ended, those that nobody has started never
@@ -16,6 +18,7 @@ export async function endWork(
   session: TrinoSession,
   work: WorkHandle,
   table: TrinoTable | null,
+  view: OwnView,
   { token, now, signal, log }: LeftOutside,
 ): Promise<void> {
   const { staging, published, quarantined, statements } = work
@@ -32,6 +35,9 @@ export async function endWork(
   if (version !== null) {
     const { queryId, version: number } = version
     log('warn', `Trino query ${queryId} had published version ${number} of ${table.label} before it could be ended.`)
+  } else {
+    const look = () => view.state(table.label)
+    await forgetTakenBack(session, table, { look, queries: published, signal, log })
   }
   if (staging.length > 0) await cleanStaging(session, table, token, now)
 }

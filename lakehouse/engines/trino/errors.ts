@@ -28,6 +28,13 @@ export class StatementLost extends SluiceError {
   }
 }
 
+/** Trino has the table in its metastore and finds no log, or one that says nothing, in the folder. */
+export function isWithoutLog(error: unknown): boolean {
+  if (!(error instanceof TrinoError)) return false
+  const { errorName, message } = error.failure
+  return errorName === 'DELTA_LAKE_INVALID_SCHEMA' && message.startsWith('Metadata not found in transaction log')
+}
+
 const CODES: Record<string, ErrorCode> = {
   TABLE_NOT_FOUND: 'TABLE_UNKNOWN',
   SCHEMA_NOT_FOUND: 'TABLE_UNKNOWN',

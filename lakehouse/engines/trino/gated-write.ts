@@ -9,8 +9,8 @@ import { publishingHints, type Staged } from './hints.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
-import type { OwnView } from './own-view.js'
-import { planWrite, type WritePlan } from './plan.js'
+import type { OwnView, TableState } from './own-view.js'
+import { type PlanRequest, planWrite, type WritePlan } from './plan.js'
 import { QueryProgress } from './progress.js'
 import { publishSql } from './publish-sql.js'
 import { Publisher } from './publisher.js'
@@ -18,6 +18,7 @@ import { assertSelect, currentVersions, readSelect, type TableRead } from './sel
 import type { TrinoSession } from './session.js'
 import { EarlyStaging, type StageRequest, stage } from './stage.js'
 import { cleanStaging, dropTable, stagingTable } from './staging.js'
+import { presentTable } from './taken-back.js'
 import { type ExistingTable, existingTable } from './target.js'
 
 /** Times a write starts over because its own table changed under it. */
@@ -156,7 +157,8 @@ export class GatedWrite {
 
   private plan(atOnce: boolean): Promise<WritePlan> {
     const { session, names, table, request, sql, view } = this
-    return planWrite({ session, names, view, table, request, sql, atOnce, existing: () => this.existing(table) })
+    const existing: PlanRequest['existing'] = (before) => this.existing(table, this.handle.published, before)
+    return planWrite({ session, names, view, table, request, sql, atOnce, existing })
   }
 
   /** The version of the written table when the SELECT reads it, else null. */
@@ -165,9 +167,18 @@ export class GatedWrite {
     return own?.version ?? null
   }
 
-  private async existing(table: TrinoTable): Promise<ExistingTable | null> {
-    const { signal } = this.request
-    const existing = await existingTable(this.session, table, signal)
+  /** @param queries of earlier attempts that were to publish into the table */
+  private async existing(
+    table: TrinoTable,
+    queries: HandedIn[],
+    before?: Promise<TableState | null>,
+  ): Promise<ExistingTable | null> {
+    const { signal, log } = this.request
+    const look = async () => {
+      const state = await before
+      return typeof state?.version === 'number' ? state : this.view.state(table.label)
+    }
+    const existing = await presentTable(this.session, table, { look, queries, signal, log })
     if (existing !== null || !(await this.register(table))) return existing
     return existingTable(this.session, table, signal)
   }
@@ -280,7 +291,7 @@ export class GatedWrite {
     if ((await this.publisher.settled(table, this.handle.quarantined)) !== null) return
     const [facts, existing] = await Promise.all([
       readSelect(this.session, this.names, select, { signal, subject: 'The quarantine' }),
-      this.existing(table),
+      this.existing(table, this.handle.quarantined),
     ])
     const layout = layoutFor(table, existing, facts.columns, { mode: 'append', partitionBy: [], evolve: true })
     for (const column of layout.added) {

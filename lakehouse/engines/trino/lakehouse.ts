@@ -167,7 +167,9 @@ class TrinoLakehouse implements Lakehouse {
 
   async endWork(handle: Json, left: LeftOutside): Promise<void> {
     const work = parseHandle(handle)
-    if (work !== null) await endWork(this.session, work, left.to === null ? null : this.names.table(left.to), left)
+    if (work === null) return
+    const table = left.to === null ? null : this.names.table(left.to)
+    await endWork(this.session, work, table, this.#view, left)
   }
 
   async close(): Promise<void> {

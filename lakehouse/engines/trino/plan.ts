@@ -32,7 +32,7 @@ export interface PlanRequest {
   /** what the SELECT reads is needed before anything runs */
   atOnce: boolean
   /** looks the table up */
-  existing: () => Promise<ExistingTable | null>
+  existing: (before: Promise<TableState | null>) => Promise<ExistingTable | null>
 }
 
 /**
@@ -51,7 +51,7 @@ export async function planWrite(planning: PlanRequest): Promise<WritePlan> {
   }, ignored)
   const reads = inputs.then(({ tables }) => currentVersions(session, tables, signal))
   for (const later of [before, reads]) later.catch(ignored)
-  const [source, found] = await Promise.all([columns, existing()])
+  const [source, found] = await Promise.all([columns, existing(before)])
   const layout = layoutFor(table, found, source.columns, { mode, partitionBy, evolve: false })
   return { sql: source.sql, existing: found, layout, inputs, reads, before }
 }

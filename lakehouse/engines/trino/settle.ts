@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { SluiceError } from '../../../errors.js'
+import { isSluiceError, SluiceError } from '../../../errors.js'
 import type { QueryState } from './control.js'
-import { StatementLost, TrinoError } from './errors.js'
+import { isWithoutLog, StatementLost, TrinoError } from './errors.js'
 import { NoAnswer } from './exchange.js'
 import type { HandedIn } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
@@ -157,7 +157,7 @@ export async function fetchAnswers(session: TrinoSession, query: HandedIn, signa
   }
 }
 
-/** A table that is not there has no history. */
+/** A table that is not there has no history, nor has one that Trino has taken back. */
 async function madeVersionOf(
   session: TrinoSession,
   table: TrinoTable,
@@ -167,7 +167,7 @@ async function madeVersionOf(
   try {
     return await madeVersion(session, table, queryIds, signal)
   } catch (error) {
-    if (error instanceof SluiceError && error.code === 'TABLE_UNKNOWN') return null
+    if (isSluiceError(error, 'TABLE_UNKNOWN') || isWithoutLog(error)) return null
     throw error
   }
 }

@@ -13,6 +13,8 @@ export interface ExistingTable {
   partitioning: string[]
   /** other properties, as SQL writes them, for a statement that replaces the table */
   properties: string[]
+  /** where it lies, without a slash at the end; null when the table does not say */
+  location: string | null
 }
 
 /** Null when there is no such table. One statement tells all of it. */
@@ -54,16 +56,18 @@ function columnOf(text: string): ExistingTable['columns'][number] {
 }
 
 /** What follows the columns: a comment, and the properties in `WITH (…)`. */
-function propertiesOf(text: string): Pick<ExistingTable, 'partitioning' | 'properties'> {
+function propertiesOf(text: string): Omit<ExistingTable, 'columns'> {
   let partitioning: string[] = []
   const properties: string[] = []
+  let location: string | null = null
   const opening = /(?:^|\n)WITH \(\n/.exec(text.replace(/'(?:[^']|'')*'/g, (literal) => '_'.repeat(literal.length)))
-  if (opening === null) return { partitioning, properties }
+  if (opening === null) return { partitioning, properties, location }
   for (const part of splitTopLevel(text.slice(opening.index + opening[0].length)).parts) {
     const [, name = '', value = ''] = /^(\w+) = ([\s\S]*)$/.exec(part) ?? []
     if (PARTITIONING.has(name)) {
       partitioning = [...value.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] ?? '').replaceAll("''", "'"))
-    } else if (name !== '' && name !== 'location') properties.push(`${name} = ${value}`)
+    } else if (name === 'location') location = value.slice(1, -1).replaceAll("''", "'").replace(/\/+$/, '')
+    else if (name !== '') properties.push(`${name} = ${value}`)
   }
-  return { partitioning, properties }
+  return { partitioning, properties, location }
 }
