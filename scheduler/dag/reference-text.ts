@@ -134,7 +134,10 @@ A template knows where it stands:
 - **Elsewhere** it is written as it is; null as nothing, lists and maps as JSON.
 
 So a template never stands inside quotes: \`WHERE country = {{ params.country }}\`, not \`'{{ params.country }}'\`. One that does is an
-error, and so is one inside a comment, a here-document, backticks or arithmetic, where quotes would not hold.
+error, and so is one inside a comment, a here-document, backticks, the braces of a variable or arithmetic, where quotes would not hold;
+and one behind what cannot be followed for certain, such as a \`case\` inside of \`$(…)\`. Give it to the command by \`env\`, and write \`"$X"\`.
+That a value arrives as one word does not make it harmless to what takes it: \`eval\`, \`ssh\` and \`bash -c\` read their words as commands, and so
+does bash with a text in arithmetic, also when a variable brings it.
 
 \`when\` is a condition, told in the guide to flow; in its older form, one template, it skips its task when that renders to \`false\`, \`no\`, \`0\` or nothing. In \`env\`, \`\${env:NAME}\` and \`\${file:path}\` are secrets,
 resolved in the worker after rendering; a rendered value can never name one.

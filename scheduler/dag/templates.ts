@@ -110,13 +110,23 @@ function render(text: string, place: Place, scope: TemplateScope): string {
     if (part.kind === 'text') rendered += part.text
     else {
       try {
-        rendered += written(evaluate(part.expression, scope, place.timezone), place.mode)
+        const value = evaluate(part.expression, scope, place.timezone)
+        checkList(value, rendered, place.mode)
+        rendered += written(value, place.mode)
       } catch (error) {
         throw failed(`${place.name}, line ${part.line}: ${part.source} ${messageOf(error)}`, undefined, error)
       }
     }
   }
   return rendered
+}
+
+/** `x='a' 'b'` is no assignment any more: it runs `b`. */
+function checkList(value: TemplateValue, before: string, mode: TemplateMode): void {
+  if (mode !== 'shell' || !Array.isArray(value) || /^[\s(;&|]?$/.test(before.at(-1) ?? '')) return
+  throw new Error(
+    'is a list, each item a word of its own, and touches the text before it; put a space there, or write `x=({{ … }})`',
+  )
 }
 
 function holds(text: string, place: Place, scope: TemplateScope): boolean {

@@ -69,6 +69,16 @@ const BOMBS: [string, () => string | Uint8Array, RegExp][] = [
   ['a key of a kilobyte and more', () => `${'k'.repeat(500_000)}: 1\n`, /key|colon|map/],
   ['a template without end', () => dagWith([], [`bash: "${'{{ '.repeat(100_000)}"`]), /template/],
   ['many templates', () => dagWith([], [`bash: "${'{{ x }} '.repeat(20_000)}"`]), /does not exist/],
+  ['dollars in SQL', () => dagWith([], [`sql: "{{ x }} ${'a$ '.repeat(300_000)}{{ x }}"`]), /does not exist/],
+  ['one word of dollars in SQL', () => dagWith([], [`sql: "a${'$'.repeat(900_000)} {{ x }}"`]), /does not exist/],
+  ['tags of dollars in SQL', () => dagWith([], [`sql: "${'1$a'.repeat(300_000)} {{ x }}"`]), /does not exist|dollar/],
+  ['one word of a command', () => dagWith([], [`bash: "${'a['.repeat(200_000)}{{ x }}"`]), /does not exist/],
+  ['here-documents', () => dagWith([], [`bash: "${'<<a '.repeat(50_000)}\\n{{ x }}"`]), /does not exist/],
+  [
+    'a here-document of backslashes',
+    () => dagWith([], [`bash: "<<a\\n${'\\\\'.repeat(200_000)}x\\n{{ x }}"`]),
+    /exist/,
+  ],
   ['nested helpers', () => dagWith([], [`bash: "{{not ${'(not '.repeat(30_000)}"`]), /template/],
 ]
 

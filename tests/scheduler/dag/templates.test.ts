@@ -97,6 +97,13 @@ describe('values', () => {
   const cached = goodDag(dagWith(PARAMS, ['sql: "{{ params.p }}"']))
   const inSqlCached = (params: TemplateScope['params']) => rendered(cached, { params }).config.query
 
+  it('refuses a list that would end an assignment and begin a command', () => {
+    expect(() => inShell('x={{ params.l }}', { l: ['a', 'reboot'] })).toThrow(
+      /\{\{ params.l \}\} is a list, each item a word of its own, and touches the text before it/,
+    )
+    expect(inShell('x=({{ params.l }})', { l: ['a', 'b'] })).toBe("x=('a' 'b')")
+  })
+
   it('takes the date of the DAG in its own time zone', () => {
     const dag = goodDag(
       dagWith(['schedule: { cron: "@daily", timezone: Asia/Tokyo }'], ['bash: ["{{date interval.start}}"]']),
@@ -221,6 +228,17 @@ describe('faults found without running', () => {
     ['select $a$ {{ params.p }} $a$', /stands inside dollar quotes/],
     ['select 1 -- {{ params.p }}', /stands inside a comment/],
     ['select /* /* */ {{ params.p }} */ 1', /stands inside a comment/],
+    ["select E'it\\\\'s {{ params.p }}'", /stands inside single quotes/],
+    ["select e'a''\\\\' {{ params.p }}'", /stands inside single quotes/],
+    ["select E'a'\\n {{ params.p }}", /stands inside a text with escapes \(move it out\)/],
+    ["select E'a'\\n 'b\\\\' {{ params.p }}'", /stands inside single quotes/],
+    ['select $ä$ {{ params.p }} $ä$', /stands inside dollar quotes/],
+    ['select 1$$ {{ params.p }} $$', /stands inside dollar quotes/],
+    ["select 1 -- a\\r {{ params.p }}, ' {{ params.p }}", /stands inside single quotes/],
+    [
+      'select /* /* */ */ {{ params.p }}',
+      /stands after a comment inside a comment, from where on it is not certain what is quoted/,
+    ],
     ['select E{{ params.p }}', /touches the text beside it/],
     ["select 'a'{{ params.p }}", /touches the text beside it/],
     ['select {{ params.p }}{{ params.n }}', /touches the text beside it/],
@@ -240,6 +258,38 @@ describe('faults found without running', () => {
     ['echo a # {{ params.p }}', /stands inside a comment/],
     ['cat <<END\n{{ params.p }}\nEND', /stands inside a here-document/],
     ['cat <<-"END"\n\t{{ params.p }}\n\tEND', /stands inside a here-document/],
+    ['cat <<!\n{{ params.p }}\n!', /stands inside a here-document/],
+    ['cat <<@\n{{ params.p }}\n@', /stands inside a here-document/],
+    ['cat <<%%\n{{ params.p }}\n%%', /stands inside a here-document/],
+    ['cat <<ÄÖ\n{{ params.p }}\nÄÖ', /stands inside a here-document/],
+    ['cat <<E\na\\\nE\n{{ params.p }}\nE', /stands inside a here-document/],
+    [
+      'cat <<E"O"F\n{{ params.p }}\nEOF',
+      /after a here-document with an unusual end, .*env: \{ X: "\{\{ params.p \}\}" \}`, and write "\$X" there/,
+    ],
+    ['cat <<$E\nx\n$E\necho {{ params.p }}', /stands after a here-document with an unusual end/],
+    ['cat <<E{{ params.p }}\nx\n', /stands after a here-document with an unusual end/],
+    ['echo "$(cat <<E)"\nx\nE\necho {{ params.p }}', /stands after a here-document that its parentheses cut off/],
+    [
+      'echo "$(cat <<E\nx\nE)"\necho {{ params.p }}',
+      /stands after a here-document whose end stands before a parenthesis/,
+    ],
+    ['cat <<E "$(\n)"\nx\nE\necho {{ params.p }}', /stands after a here-document around parentheses/],
+    ['out="$(case $m in full) echo {{ params.p }} ;; esac)"', /stands after a `case` in parentheses/],
+    ['out="$(ca\\\nse $m in full) echo {{ params.p }} ;; esac)"', /stands after a `case` in parentheses/],
+    ['out="$([[ a =~ [)] ]]; echo {{ params.p }})"', /stands after a `=~` in parentheses/],
+    ['echo "${x:-"{{ params.p }}"}"', /stands inside double quotes/],
+    ['echo ${x:-{{ params.p }}}', /stands inside the braces of a variable \(assign it to a variable first/],
+    ['echo "${x:-\'}" {{ params.p }}', /stands after single quotes in braces/],
+    ['echo ${ echo a; } {{ params.p }}', /stands after braces that hold a command/],
+    ['echo $[ 1 ] {{ params.p }}', /stands after the old arithmetic/],
+    ['echo $((echo a); echo {{ params.p }})', /stands after parentheses that begin like arithmetic/],
+    ['cat <\\\n<E\n{{ params.p }}\nE', /stands after a sign that goes on in the next line/],
+    ['[[ {{ params.p }} -eq 1 ]]', /stands inside arithmetic \(.*only after `\[ "\$x" -eq "\$x" \]`/],
+    ['[[ 1 -lt {{ params.p }} ]]', /stands inside arithmetic/],
+    ['[[ -v {{ params.p }} ]]', /stands inside a test for a variable/],
+    ['let x={{ params.p }}', /stands inside arithmetic/],
+    ['a[{{ params.p }}]=1', /stands inside the subscript of an array/],
     [`echo \${{ params.p }}`, /touches the text beside it/],
     ['echo \\\\{{ params.p }}', /touches the text beside it/],
   ])('shell: %s', (text, expected) => {
