@@ -1,68 +1,58 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SluiceError } from '../errors.js'
 import { operators } from '../operators/index.js'
-import { type Config, webhookNames } from '../scheduler/config.js'
+import { compileOptions } from '../scheduler/compile-options.js'
+import type { Config } from '../scheduler/config.js'
 import { broken, type CompileOptions, compileContext, compileDag } from '../scheduler/dag/compile.js'
 import { readDagFile } from '../scheduler/dag/compile-files.js'
-import { LIMITS } from '../scheduler/dag/guard.js'
+import { whyLeftOut } from '../scheduler/dag/list-files.js'
 import { type FolderReading, loadFolder } from '../scheduler/dag/load-folder.js'
-import type { Problem } from '../scheduler/dag/model.js'
+import { DEFAULTS_FILE, type Problem } from '../scheduler/dag/model.js'
+import { readFileBelow } from '../scheduler/dag/named-files.js'
 
 /** DAGs and problems, with `file` relative to the project: what a person types and an editor opens. */
 export type CheckedDags = Pick<FolderReading, 'dags' | 'problems'>
-
-/** What DAG files may refer to, by the names in `sluice.yaml`; no secret is resolved for it. */
-export function compileOptions(config: Config): CompileOptions {
-  return {
-    operators,
-    project: config.project,
-    dags: config.dags,
-    vars: Object.keys(config.vars),
-    pools: Object.keys(config.pools),
-    calendars: config.calendars,
-    webhooks: webhookNames(config),
-  }
-}
 
 /**
  * Validates the project's DAGs, or only what lies at the given paths. Files inside the DAGs folder are always read together
  * with their neighbours, so that two of the same id are found.
  * @param paths files or folders, relative to the working folder
- * @throws SluiceError WRONG_USE for a path that does not exist
+ * @throws SluiceError WRONG_USE for a path that does not exist, or that is not read, with the reason
  */
 export async function checkDags(config: Config, paths: readonly string[]): Promise<CheckedDags> {
-  const options = compileOptions(config)
+  const options = compileOptions(config, operators)
   if (paths.length === 0) return inProject(await loadFolder(options), options)
   const wanted = paths.map((path) => existing(resolve(path)))
   const inside = wanted.filter((path) => isBelow(path, config.dags))
   const parts: CheckedDags[] = []
-  if (inside.length > 0) parts.push(inProject(only(await loadFolder(options), inside, options), options))
+  if (inside.length > 0) {
+    const reading = await loadFolder(options)
+    for (const path of inside) refuseUnread(path, reading, config.dags)
+    parts.push(inProject(only(reading, inside, options), options))
+  }
   for (const path of wanted.filter((path) => !inside.includes(path))) parts.push(await checkOutside(path, options))
   return { dags: parts.flatMap(({ dags }) => dags), problems: parts.flatMap(({ problems }) => problems) }
 }
 
 /**
- * One line of a file of the project.
- * @returns null when there is none, or none that could be shown
+ * The lines that problems stand on.
+ * @param paths as given to `checkDags`
+ * @returns for a problem its line; null when there is none, or none that could be shown: what is no text, or leads by a link out of
+ *   the project and of the folders that were named
  */
-export function lineOf(project: string, problem: Problem): string | null {
-  let handle: number
-  try {
-    handle = openSync(resolve(project, problem.file), 'r')
-  } catch {
-    return null // the problem says that it cannot be read
+export function lineReader(config: Config, paths: readonly string[]): (problem: Problem) => string | null {
+  const folders = [config.project, config.dags, ...paths.map((path) => folderOf(resolve(path)))]
+  const roots = [...new Set(folders.map((folder) => realpathSync.native(folder)))]
+  return ({ file, line }) => {
+    const read = readFileBelow(resolve(config.project, file), file, roots)
+    const text = 'text' in read ? read.text.split(/\r?\n/, line)[line - 1] : undefined
+    return text === undefined || text.trim() === '' ? null : text
   }
-  try {
-    const bytes = Buffer.alloc(LIMITS.fileBytes)
-    const text = bytes.subarray(0, readSync(handle, bytes, 0, bytes.length, 0)).toString('utf8')
-    const line = text.split(/\r?\n/, problem.line)[problem.line - 1]
-    return line === undefined || line.trim() === '' || text.includes('\u0000') ? null : line
-  } catch {
-    return null // a folder, a device
-  } finally {
-    closeSync(handle)
-  }
+}
+
+function folderOf(path: string): string {
+  return statSync(path).isDirectory() ? path : dirname(path)
 }
 
 /** A file or folder outside the DAGs folder is checked as if its folder were one. */
@@ -95,13 +85,29 @@ function only(reading: FolderReading, paths: readonly string[], options: Compile
   const isWanted = (file: string) => paths.some((path) => isBelow(join(options.dags, file), path))
   const named = new Set(
     reading.broken
-      .filter(isWanted)
+      .filter((file) => isWanted(file) && !file.endsWith('/'))
       .flatMap((file) => compileOne(file, options).problems.map((problem) => problem.file)),
   )
   return {
     dags: reading.dags.filter((dag) => isWanted(dag.file)),
     problems: reading.problems.filter(({ file }) => isWanted(file) || named.has(file)),
   }
+}
+
+/** Silence about a file that was named would be taken for praise. */
+function refuseUnread(path: string, { dags, problems }: FolderReading, folder: string): void {
+  const below = relative(folder, path).split(sep).join('/')
+  const isFolder = statSync(path).isDirectory()
+  const named = new Set(
+    dags.flatMap((dag) => Object.keys(dag.files).map((name) => join(folder, dirname(dag.file), name))),
+  )
+  if (below === '' || named.has(path) || problems.some(({ file }) => isBelow(join(folder, file), path))) return
+  const reason = whyLeftOut(folder, below, isFolder)
+  if (reason === null && (isFolder || basename(path) === DEFAULTS_FILE || dags.some(({ file }) => file === below)))
+    return
+  throw new SluiceError('WRONG_USE', `${path} is not read: ${reason === null ? 'no DAG' : `it ${reason}`}.`, {
+    hint: 'Name DAG files, files that DAGs name, or folders of them; docs/reference/dag.md says what is left out.',
+  })
 }
 
 function existing(path: string): string {

@@ -5,7 +5,8 @@ import type { Tables } from '../lakehouse/lakehouse.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Presence } from './cluster/presence.js'
 import type { Commands } from './commands.js'
-import { type Config, projectRecipients, webhookNames } from './config.js'
+import { compileOptions } from './compile-options.js'
+import { type Config, projectRecipients } from './config.js'
 import type { FolderReading } from './dag/load-folder.js'
 import type { FolderWatch } from './dag/watch.js'
 import { Events } from './events.js'
@@ -123,15 +124,7 @@ async function watchFolder({ config, log }: EmbeddedOptions, registering: Regist
     import('./dag/watch.js'),
     import('../operators/index.js'),
   ])
-  const folder = new DagFolder({
-    operators,
-    project: config.project,
-    dags: config.dags,
-    vars: Object.keys(config.vars),
-    pools: Object.keys(config.pools),
-    calendars: config.calendars,
-    webhooks: webhookNames(config),
-  })
+  const folder = new DagFolder(compileOptions(config, operators))
   let failed: (error: unknown) => void = () => undefined
   const failure = new Promise<never>((_, reject) => {
     failed = reject

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Problem } from '../../scheduler/dag/model.js'
-import { type CheckedDags, checkDags, lineOf } from '../dag-files.js'
+import { type CheckedDags, checkDags, lineReader } from '../dag-files.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
 import { formatProblem } from '../output/problems.js'
@@ -16,13 +16,13 @@ export function declare(command: Command): void {
 }
 
 async function check(paths: string[], options: CommonOptions & JsonOption): Promise<void> {
-  const checked = await checkDags(projectConfig(options.project), paths)
+  const config = projectConfig(options.project)
+  const checked = await checkDags(config, paths)
   const out = terminal()
   if (checked.problems.some(({ severity }) => severity === 'error')) process.exitCode = 1
   if (options.json === true) return printJson(jsonOf(checked), out)
-  for (const problem of checked.problems) {
-    out.print(`${formatProblem(problem, lineOf(options.project, problem), out)}\n`)
-  }
+  const lineOf = lineReader(config, paths)
+  for (const problem of checked.problems) out.print(`${formatProblem(problem, lineOf(problem), out)}\n`)
   out.print(paint(summaryOf(checked), checked.problems.length === 0 ? 'green' : null, out.coloured))
 }
 

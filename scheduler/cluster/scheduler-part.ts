@@ -1,7 +1,8 @@
 import { openTables } from '../../lakehouse/open.js'
 import { operators } from '../../operators/index.js'
 import { startOutbox } from '../alerts/start-outbox.js'
-import { projectRecipients, webhookNames } from '../config.js'
+import { compileOptions } from '../compile-options.js'
+import { projectRecipients } from '../config.js'
 import { DagFolder } from '../dag/load-folder.js'
 import * as timetable from '../dag/schedule.js'
 import { ownLakehouseConfig } from '../lakehouse-config.js'
@@ -56,16 +57,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
   const stopListening = listenForBell(link, scheduler)
   const registrar = new Registrar({
     storeUrl: config.store,
-    folder: () =>
-      new DagFolder({
-        operators,
-        project: config.project,
-        dags: config.dags,
-        vars: Object.keys(config.vars),
-        pools: Object.keys(config.pools),
-        calendars: config.calendars,
-        webhooks: webhookNames(config),
-      }),
+    folder: () => new DagFolder(compileOptions(config, operators)),
     register: (reading) => scheduler.register(reading),
     clock,
     log,

@@ -16,15 +16,26 @@ export function readNamedFile(path: string, dagFile: string, roots: readonly str
   if (isAbsolute(path)) return { message: `\`${path}\` is absolute`, hint: 'paths are relative to the DAG file' }
   const target = join(dirname(dagFile), path)
   if (!isInside(target, dirname(dagFile), roots)) return outside(path)
+  return readFileBelow(target, path, roots)
+}
+
+/**
+ * Reads a text that lies below one of the folders, wherever links lead on the way; everything else is told, not read, and
+ * nothing is waited for.
+ * @param target absolute path
+ * @param name how messages name it
+ * @param roots absolute folders, symbolic links resolved
+ */
+export function readFileBelow(target: string, name: string, roots: readonly string[]): NamedFile {
   let real: string
   try {
     real = realpathSync.native(target)
   } catch (error) {
-    return unreadable(path, error)
+    return unreadable(name, error)
   }
   // the DAG file itself may lie behind a link, so places are compared as they really are
-  if (!isBelowOne(real, roots)) return outside(path)
-  return readText(path, real)
+  if (!isBelowOne(real, roots)) return outside(name)
+  return readText(name, real)
 }
 
 /** A file changed so lately may change again within the same tick of the file system's clock. */

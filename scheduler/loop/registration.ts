@@ -10,7 +10,7 @@ import type { Ports } from './ports.js'
 /** One reading of the DAGs folder. */
 export interface DagReading {
   dags: Dag[]
-  /** paths, as in `Dag.file`, of files that could not be compiled */
+  /** paths, as in `Dag.file`, of files that could not be compiled, and of folders (`team/`) that could not be read */
   broken: string[]
   problems: Problem[]
 }
@@ -50,7 +50,13 @@ async function registerOnce(ports: Ports, reading: DagReading): Promise<string[]
       nextDue[dag.id] = firstDue(timetable, dag, now, registered === undefined)
     }
   }
-  return store.registerDags({ ...reading, nextDue, expect, ...fileAlerts(reading, projectAlerts, now) }, now)
+  const broken = reading.broken.flatMap((path) => (path.endsWith('/') ? filesBelow(path, known.values()) : path))
+  return store.registerDags({ ...reading, broken, nextDue, expect, ...fileAlerts(reading, projectAlerts, now) }, now)
+}
+
+/** What a folder that nobody could read held when it was read last. */
+function filesBelow(folder: string, known: Iterable<RegisteredDag>): string[] {
+  return [...known].flatMap(({ file }) => (file.startsWith(folder) ? file : []))
 }
 
 /**

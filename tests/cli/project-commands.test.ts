@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -90,6 +91,52 @@ describe('sluice check', () => {
     const { stdout } = await sluice(['check', '--project', project, join(project, 'dags/a.yaml')])
     expect(stdout).toContain('dags/sql/a.sql:1:9 error:')
     expect(stdout).toContain("1 | select '{{ params.x }}' as x")
+  })
+
+  it('prints no line of a file outside the project, and waits for no pipe', async () => {
+    await mkdir(join(project, 'outside'))
+    await write('outside/token', 'dag: s3cr3t\n')
+    await mkdir(join(project, 'own/dags'), { recursive: true })
+    await symlink(join(project, 'outside/token'), join(project, 'own/dags/link.yaml'))
+    execFileSync('mkfifo', [join(project, 'own/dags/pipe.yaml')])
+    const own = ['--project', join(project, 'own')]
+    for (const paths of [[], ['link.yaml', 'pipe.yaml'].map((name) => join(project, 'own/dags', name))]) {
+      const { code, stdout } = await sluice(['check', ...own, ...paths])
+      expect(code).toBe(1)
+      expect(stdout).toContain('dags/link.yaml:1:1 error: the file is a link that leads outside the project\n  hint:')
+      expect(stdout).toContain('dags/pipe.yaml:1:1 error: this is not a regular file\n  hint:')
+      expect(stdout).not.toContain('s3cr3t')
+    }
+    // named by hand from elsewhere, the folder it lies in is no way out either
+    const { stdout } = await sluice(['check', ...own, join(project, 'own/dags/link.yaml'), join(project, 'outside')])
+    expect(stdout).toContain('dags/link.yaml:1:1')
+  })
+
+  it('says why it does not read what was named', async () => {
+    for (const folder of ['data', 'other', 'sql']) await mkdir(join(project, 'dags', folder))
+    await write('dags/data/x.yaml', 'dag: [')
+    await write('dags/other/sluice.yaml', '')
+    await write('dags/other/x.yaml', GOOD)
+    await write('dags/.x.yaml', GOOD)
+    await write('dags/x.json', '{}')
+    await write('dags/sql/a.sql', 'select 1 as x')
+    await write('dags/sql/b.sql', 'select 1 as x')
+    await write('dags/_defaults.yaml', 'defaults: { retries: 1 }\n')
+    await write('dags/a.yaml', 'dag: a\ntasks:\n  t: { sql: { file: sql/a.sql, to: s.t } }\n')
+    const check = async (path: string) => {
+      const { code, stdout, stderr } = await sluice(['check', '--project', project, join(project, 'dags', path)])
+      return code === 2 ? stderr.split('\n')[0]?.split(' is not read: ')[1] : `${code} ${stdout.trim()}`
+    }
+    expect(await check('data/x.yaml')).toBe('it lies in data, which is the folder for data.')
+    expect(await check('data')).toBe('it is the folder for data.')
+    expect(await check('other/x.yaml')).toBe('it lies in other, which is a project of its own (it has a sluice.yaml).')
+    expect(await check('.x.yaml')).toBe('it begins with a dot.')
+    expect(await check('x.json')).toBe('it is no DAG file (*.yaml or *.yml).')
+    expect(await check('sql/b.sql')).toBe('it is no DAG file (*.yaml or *.yml).')
+    expect(await check('sql/a.sql')).toBe('0 0 good DAGs with 0 tasks, no problems.')
+    expect(await check('sql')).toBe('0 0 good DAGs with 0 tasks, no problems.')
+    expect(await check('_defaults.yaml')).toBe('0 0 good DAGs with 0 tasks, no problems.')
+    expect(await check('a.yaml')).toBe('0 1 good DAG with 1 task, no problems.')
   })
 
   it('ends with 2 for a path or a configuration that makes no sense', async () => {

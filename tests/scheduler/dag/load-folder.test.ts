@@ -15,6 +15,18 @@ const optionsFor = (root: string): CompileOptions => ({
   project: root,
   dags: join(root, 'dags'),
 })
+/** Does it as somebody whom modes of files bind; root reads everything. */
+async function unprivileged<T>(root: string, act: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0 || process.seteuid === undefined) return act()
+  chmodSync(root, 0o755)
+  process.seteuid(65_534)
+  try {
+    return await act()
+  } finally {
+    process.seteuid(0)
+  }
+}
+
 const idsIn = (dags: readonly { id: string }[]) => dags.map(({ id }) => id)
 
 describe('a folder of DAGs', () => {
@@ -31,11 +43,13 @@ describe('a folder of DAGs', () => {
       'dags/another/sluice.yaml': '',
       'dags/another/dags/x.yaml': 'no',
       'dags/sql/x.sql': 'select 1',
+      'dags/team/data/c.YAML': dag('c'),
     })
     const { dags, broken, problems } = await loadFolder(optionsFor(root))
     expect(dags.map(({ id, file }) => [id, file])).toEqual([
       ['b', 'b.yaml'],
       ['a', 'sub/deep/a.yml'],
+      ['c', 'team/data/c.YAML'],
     ])
     expect([broken, problems]).toEqual([[], []])
   })
@@ -225,6 +239,52 @@ describe('a folder of DAGs', () => {
     expect(problems.map(({ message }) => message)).toEqual(
       process.getuid?.() === 0 ? [] : ['the file cannot be read (EACCES)'],
     )
+  })
+
+  it('names a folder below that it may not read, and reads the others', async () => {
+    const root = project({ 'dags/a.yaml': dag('a'), 'dags/secret/b.yaml': dag('b'), 'dags/z.yaml': dag('z') })
+    const folder = new DagFolder(optionsFor(root))
+    expect(idsIn((await folder.read()).dags)).toEqual(['a', 'b', 'z'])
+    chmodSync(join(root, 'dags/secret'), 0o000)
+    const unreadable = {
+      file: 'secret/',
+      line: 1,
+      column: 1,
+      path: '',
+      severity: 'error',
+      message: 'the folder cannot be read (EACCES)',
+      hint: 'check its permissions',
+    }
+    // one that has read it before, and one that has just been started
+    for (const one of [folder, new DagFolder(optionsFor(root))]) {
+      const { dags, broken, problems } = await unprivileged(root, () => one.read())
+      expect({ ids: idsIn(dags), broken, problems }).toEqual({
+        ids: ['a', 'z'],
+        broken: ['secret/'],
+        problems: [unreadable],
+      })
+    }
+    chmodSync(join(root, 'dags/secret'), 0o755)
+    expect(idsIn((await folder.read()).dags)).toEqual(['a', 'b', 'z'])
+  })
+
+  it('takes nothing for missing that may be in a folder it cannot read', async () => {
+    const root = project({
+      'dags/a.yaml': 'dag: a\ntasks: { t: { trigger_dag: b } }\n',
+      'dags/secret/b.yaml': dag('b'),
+    })
+    chmodSync(join(root, 'dags/secret'), 0o000)
+    const { dags } = await unprivileged(root, () => loadFolder({ ...optionsFor(root), operators }))
+    expect(idsIn(dags)).toEqual(['a'])
+    chmodSync(join(root, 'dags/secret'), 0o755)
+  })
+
+  it('says of a folder that lies too deep that it is not read', async () => {
+    const deep = Array.from({ length: 21 }, (_, depth) => `d${depth}`).join('/')
+    const { problems } = await loadFolder(optionsFor(project({ [`dags/${deep}/a.yaml`]: dag('a') })))
+    expect(problems.map(({ file, message }) => [file, message])).toEqual([
+      [`${deep}/`, 'the folder lies more than 20 folders deep and is not read'],
+    ])
   })
 
   it('says so when the folder is not there', async () => {

@@ -143,6 +143,16 @@ describe('registering', () => {
     expect(made(on)).toEqual([])
   })
 
+  it('keeps the DAGs of a folder that cannot be read, and no others', async () => {
+    const on = await started(
+      sales({ file: 'team/sales.yaml' }),
+      dag('stock', [task('a')], { file: 'teams/stock.yaml' }),
+    )
+    await on.scheduler.register({ dags: [], broken: ['team/'], problems: [] })
+    const present = async (id: string) => (await on.store.dag(id))?.present
+    expect([await present('sales'), await present('stock')]).toEqual([true, false])
+  })
+
   it('keeps a DAG whose file is broken', async () => {
     const on = await started(sales())
     await on.scheduler.register({ dags: [], broken: ['sales.yaml'], problems: [] })
