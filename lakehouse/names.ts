@@ -7,7 +7,14 @@ export interface TableName {
   name: string
 }
 
-const PART = /^[a-z][a-z0-9_]{0,127}$/
+const PART_PATTERN = '[a-z][a-z0-9_]{0,127}'
+const PART = new RegExp(`^${PART_PATTERN}$`)
+
+/** The same rule for JSON Schemas: two or three parts that are in the allow-list. */
+export const TABLE_NAME_PATTERN = `^${PART_PATTERN}(\\.${PART_PATTERN}){1,2}$`
+/** The sentence for it, after "must be". */
+export const TABLE_NAME_EXPECTS =
+  'schema.table or catalog.schema.table, each part a small letter, then small letters, digits and _'
 
 /**
  * A table's name in its parts; without a catalog it is in the default one.
@@ -36,6 +43,15 @@ export function parseTableName(text: string, catalogs: string[]): TableName {
  */
 export function isTableNamePart(part: string): boolean {
   return PART.test(part)
+}
+
+/** What somebody meant who wrote a name as other systems take it (`Silver.Sales-2026`); null when nothing is near. */
+export function asTableName(text: string): string | null {
+  const name = text
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9_.]+/g, '_')
+  return new RegExp(TABLE_NAME_PATTERN).test(name) && name !== text ? name : null
 }
 
 /** `schema.table` in the default catalog, else all three parts. */

@@ -10,6 +10,7 @@ export function compileOptions(config: Config, operators: ReadonlyMap<string, Op
     dags: config.dags,
     vars: Object.keys(config.vars),
     pools: Object.keys(config.pools),
+    catalogs: Object.keys(config.catalogs),
     calendars: config.calendars,
     webhooks: webhookNames(config),
   }

@@ -1,6 +1,7 @@
 import { DURATION_PATTERN, parseDuration } from '../../duration.js'
 import type { Json, JsonObject, JsonSchema } from '../../json.js'
 import type { Check } from '../lakehouse.js'
+import { TABLE_NAME_EXPECTS, TABLE_NAME_PATTERN } from '../names.js'
 
 /** The kinds of check, each the key under which YAML writes its options. */
 export const CHECK_KINDS = [
@@ -32,6 +33,15 @@ const maxAge: JsonSchema = {
   'x-expects': 'a duration with a unit, such as 30m, 24h or 7d',
 }
 
+/** May come by a template, and is then judged as the check runs. */
+const otherTable: JsonSchema = {
+  type: 'string',
+  pattern: `${TABLE_NAME_PATTERN}|\\{\\{`,
+  description: 'The other table, `schema.table`.',
+  'x-table': true,
+  'x-expects': TABLE_NAME_EXPECTS,
+}
+
 /** What may stand below each kind; `title` is the sentence completion shows. */
 export const CHECK_OPTION_SCHEMAS: Record<CheckKind, JsonSchema> = {
   not_null: { title: 'Columns that hold no NULL', ...columns },
@@ -59,11 +69,7 @@ export const CHECK_OPTION_SCHEMAS: Record<CheckKind, JsonSchema> = {
   },
   relationship: {
     title: 'A column whose values all occur in a field of another table (NULL passes)',
-    ...object({ column, to: { type: 'string', description: 'The other table, `schema.table`.' }, field: column }, [
-      'column',
-      'to',
-      'field',
-    ]),
+    ...object({ column, to: otherTable, field: column }, ['column', 'to', 'field']),
   },
   freshness: {
     title: 'The greatest age of the newest row, or of the last commit when no column is named',

@@ -10,6 +10,7 @@ import type {
   WriteRequest,
   WriteSource,
 } from '../../lakehouse/lakehouse.js'
+import { TABLE_NAME_EXPECTS, TABLE_NAME_PATTERN } from '../../lakehouse/names.js'
 import { type OperatorContext, OperatorFailure, type OperatorResult } from '../operator.js'
 
 /** Where and how an operator writes a table; the same keys in every operator that does. */
@@ -21,15 +22,14 @@ export type Destination = {
   quarantine?: string
 }
 
-const TABLE_PATTERN = '^[^.\\s]+\\.[^.\\s]+(\\.[^.\\s]+)?$'
-
 export const TABLE_SCHEMA: JsonSchema = {
   title: 'Table',
   description: '`schema.table` in the default catalog, or `catalog.schema.table`.',
   type: 'string',
-  pattern: TABLE_PATTERN,
+  pattern: TABLE_NAME_PATTERN,
   'x-template': 'none',
-  'x-expects': 'schema.table or catalog.schema.table, without templates',
+  'x-table': true,
+  'x-expects': `${TABLE_NAME_EXPECTS}, without templates`,
   examples: ['silver.sales', 'lake.silver.sales'],
 }
 

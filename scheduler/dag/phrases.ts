@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv/dist/2020.js'
 import { isObject } from '../../json.js'
+import { asTableName } from '../../lakehouse/names.js'
 import { didYouMean, listed } from './suggest.js'
 
 export interface Phrase {
@@ -23,7 +24,10 @@ const PHRASES: Record<string, Phraser> = {
   },
   pattern: (name, error) => {
     const expected = expectation(error.parentSchema) ?? `text that matches ${error.params.pattern}`
-    return { message: `${name} must be ${expected}, not ${shown(error.data)}`, hint: unitHint(error) }
+    return {
+      message: `${name} must be ${expected}, not ${shown(error.data)}`,
+      hint: unitHint(error) || tableHint(error),
+    }
   },
   format: (name, error) => ({
     message: `${name} must be a ${error.params.format}, not ${shown(error.data)}`,
@@ -139,6 +143,12 @@ function unitHint(error: ErrorObject): string {
   const isDuration = expectation(error.parentSchema)?.startsWith('a duration') === true
   const number = isDuration && isNumeric(String(error.data)) ? String(error.data) : null
   return number === null ? '' : `did you mean \`${number}s\` (seconds) or \`${number}m\` (minutes)?`
+}
+
+function tableHint({ data, parentSchema }: ErrorObject): string {
+  const isTable = isObject(parentSchema) && parentSchema['x-table'] === true
+  const name = isTable && typeof data === 'string' ? asTableName(data) : null
+  return name === null ? '' : `did you mean \`${name}\`?`
 }
 
 function isNumeric(text: string): boolean {

@@ -26,6 +26,7 @@ export interface TaskContext {
   trigger: ReadonlySet<string>
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
+  catalogs: ReadonlySet<string> | null
 }
 
 /** What the checks found out on their way and the DAG is built from. */
@@ -204,7 +205,20 @@ export function checkPool(pool: unknown, path: Path, context: TaskContext, repor
   report.error(path, 'value', `there is no pool \`${pool}\`; there are ${listed([...context.pools], 'and')}`, hint)
 }
 
-/** Reads the templates and files of one task. */
+/** Reports a table in a catalog that `sluice.yaml` does not define. Where its catalogs are not known, any name passes. */
+export function checkCatalog(
+  table: string,
+  path: Path,
+  { catalogs }: Pick<TaskContext, 'catalogs'>,
+  report: Report,
+): void {
+  const [catalog = '', , name] = table.split('.')
+  if (catalogs === null || name === undefined || table.includes('{{') || catalogs.has(catalog)) return
+  const hint = didYouMean(catalog, catalogs) || 'define it in sluice.yaml below `catalogs`'
+  report.error(path, 'value', `there is no catalog \`${catalog}\`; there are ${listed([...catalogs], 'and')}`, hint)
+}
+
+/** Reads the templates, files and tables of one task. */
 class TaskReading {
   readonly outputsOf = new Set<string>()
   readonly files = new Set<string>()
@@ -222,6 +236,7 @@ class TaskReading {
   config(config: JsonObject): void {
     for (const slot of slotsOf(this.operator, config)) {
       const path = this.#pathOf(slot)
+      if (slot.table) checkCatalog(slot.text, path, this.context, this.report)
       if (slot.file === null) this.text(path, slot.text, slot.mode)
       else this.#file(path, slot.text, slot.file)
     }
@@ -230,7 +245,9 @@ class TaskReading {
   checks(written: Json | undefined): void {
     if (!Array.isArray(written)) return
     mapTexts(written, CHECKS_SCHEMA, (slot) => {
-      this.text(['tasks', this.id, 'checks', ...slot.path], slot.text, slot.mode)
+      const path = ['tasks', this.id, 'checks', ...slot.path]
+      if (slot.table) checkCatalog(slot.text, path, this.context, this.report)
+      this.text(path, slot.text, slot.mode)
       return slot.text
     })
   }

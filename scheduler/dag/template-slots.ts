@@ -10,6 +10,8 @@ export interface Slot {
   mode: TemplateMode
   /** set when the text names a file: how templates inside that file are treated */
   file: TemplateMode | null
+  /** it names a table of the lakehouse */
+  table: boolean
 }
 
 /** All texts of a configuration, in the order of the file. */
@@ -34,7 +36,8 @@ export function mapTexts(value: Json, schema: JsonSchema, render: (slot: Slot) =
 function visit(value: Json, schema: unknown, root: JsonSchema, path: Path, use: (slot: Slot) => unknown): Json {
   const here = branchFor(value, schema, root)
   if (typeof value === 'string') {
-    const used = use({ path, text: value, mode: modeOf(here['x-template'], 'text'), file: fileModeOf(here, value) })
+    const [mode, file] = [modeOf(here['x-template'], 'text'), fileModeOf(here, value)]
+    const used = use({ path, text: value, mode, file, table: here['x-table'] === true })
     return typeof used === 'string' ? used : value
   }
   if (Array.isArray(value)) return value.map((item, index) => visit(item, here.items, root, [...path, index], use))

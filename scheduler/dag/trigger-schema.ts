@@ -1,11 +1,10 @@
 import { DURATION_PATTERN } from '../../duration.js'
 import type { JsonSchema } from '../../json.js'
+import { TABLE_NAME_PATTERN } from '../../lakehouse/names.js'
 
 /** How long a file must stay the same when its DAG does not say. */
 export const DEFAULT_STABLE_MS = 2_000
 
-/** `schema.table` or `catalog.schema.table`, as everywhere (lakehouse/names.ts). */
-const TABLE_PATTERN = '^[a-z][a-z0-9_]{0,127}(\\.[a-z][a-z0-9_]{0,127}){1,2}$'
 const DAG_PATTERN = '^[A-Za-z_][A-Za-z0-9_]*$'
 
 const batch: JsonSchema = {
@@ -162,7 +161,7 @@ export const TRIGGER_PROPERTIES: Record<string, JsonSchema> = {
   tables: names(
     'Tables',
     'Each new version of a table starts a run, whoever wrote it: a task, a Spark job, Trino.',
-    TABLE_PATTERN,
+    TABLE_NAME_PATTERN,
     'a table such as silver.sales',
     ['silver.sales', 'silver.stock'],
   ),
