@@ -21,7 +21,7 @@ interface PruneOptions extends CommonOptions, JsonOption {
  */
 export function declare(command: Command): void {
   const migrate = command.command('migrate').description('bring the metadata store to the newest schema')
-  projectOption(migrate).action(migrateStore)
+  projectOption(jsonOption(migrate)).action(migrateStore)
   const prune = command.command('prune').description('remove runs that ended long ago, with their history and logs')
   projectOption(jsonOption(prune))
     .requiredOption('--older-than <duration>', 'what ended before that, e.g. 90d', durationArgument)
@@ -34,11 +34,12 @@ export function declare(command: Command): void {
 }
 
 /** Opening a store migrates it; a second time changes nothing. */
-async function migrateStore({ project }: CommonOptions): Promise<void> {
+async function migrateStore({ project, json }: CommonOptions & JsonOption): Promise<void> {
   const config = projectConfig(project)
   const { openStore } = await import('../../scheduler/store/open-store.js')
   const { store, applied } = await openStore(config.store, Date.now())
   await store.close()
+  if (json) return printJson({ applied }, terminal())
   const names = applied.length === 0 ? 'it was at the newest schema already' : applied.join(', ')
   terminal().print(`The store is ready: ${names}.`)
 }

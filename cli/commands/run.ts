@@ -8,8 +8,7 @@ import { removeInstance } from '../instance.js'
 import { type CommonOptions, type JsonOption, jsonOption, wholeNumber } from '../options.js'
 import { printJson } from '../output/json.js'
 import { type Progress, progressOf } from '../output/progress.js'
-import { formatChecks, formatTasks } from '../output/run-tables.js'
-import { stateWord } from '../output/states.js'
+import { formatChecks, formatRun, formatTasks } from '../output/run-tables.js'
 import { type Terminal, terminal } from '../output/terminal.js'
 import { elapsed } from '../output/time.js'
 import { projectConfig } from '../project.js'
@@ -116,5 +115,5 @@ function printEnd(run: RunShape, out: Terminal): void {
   out.print(`\n${formatTasks(run.tasks, Date.now(), out)}`)
   if (run.tasks.some(({ checks }) => checks.length > 0)) out.print(`\n${formatChecks(run.tasks, out)}`)
   const took = elapsed(run.started_at, run.ended_at, Date.now())
-  out.print(`\n${run.run}  ${stateWord(run.state, out.coloured)}  ${took}${run.reason === '' ? '' : `  ${run.reason}`}`)
+  out.print(`\n${formatRun(run, took, out)}`)
 }

@@ -3,8 +3,7 @@ import type { RunShape } from '../../scheduler/shapes.js'
 import { requireRunning, segment } from '../client.js'
 import { type CommonOptions, type JsonOption, jsonOption, projectOption } from '../options.js'
 import { printJson } from '../output/json.js'
-import { formatTasks } from '../output/run-tables.js'
-import { stateWord } from '../output/states.js'
+import { formatRun, formatTasks } from '../output/run-tables.js'
 import { terminal } from '../output/terminal.js'
 
 /** `sluice tasks`: the tasks of a run with state and reason, from the running Sluice. */
@@ -16,6 +15,6 @@ async function list(runId: string, options: CommonOptions & JsonOption): Promise
   const run = await requireRunning(options.project).get<RunShape>(`/runs/${segment(runId)}`)
   const out = terminal()
   if (options.json === true) return printJson(run.tasks, out)
-  out.print(`${run.run}  ${stateWord(run.state, out.coloured)}${run.reason === '' ? '' : `  ${run.reason}`}`)
+  out.print(formatRun(run, '', out))
   out.print(formatTasks(run.tasks, Date.now(), out))
 }

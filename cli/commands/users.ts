@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
-import type { Instant } from '../../json.js'
+import { type Instant, isoInstant } from '../../json.js'
 import { ROLES, type Role } from '../../scheduler/store/account-store.js'
 import { startThread } from '../../scheduler/store/pglite.js'
 import type { Store } from '../../scheduler/store/store.js'
@@ -12,11 +12,11 @@ import { shortInstant } from '../output/time.js'
 import { durationArgument } from '../part.js'
 import { projectConfig } from '../project.js'
 
-interface TokenOptions extends CommonOptions {
+interface TokenOptions extends CommonOptions, JsonOption {
   expires?: number
 }
 
-interface AddOptions extends CommonOptions {
+interface AddOptions extends CommonOptions, JsonOption {
   role: Role
 }
 
@@ -25,18 +25,18 @@ interface AddOptions extends CommonOptions {
  * Sluice that runs, so that one is stopped first.
  */
 export function declare(command: Command): void {
-  // --project is an option of `users`, too, and commander gives it to whoever comes first: hence optsWithGlobals
+  // --project and --json are options of `users`, too, and commander gives them to whoever comes first: hence optsWithGlobals
   projectOption(jsonOption(command)).action(list)
-  projectOption(command.command('add'))
+  projectOption(jsonOption(command.command('add')))
     .description('add a user, or change the role; prints a link that logs in once')
     .argument('<name>', 'letters, digits, . _ @ and -', userName)
     .addOption(new Option('--role <role>', 'what the user may do').choices(ROLES).default('viewer'))
     .action((name: string, _: unknown, self: Command) => add(name, self.optsWithGlobals()))
-  projectOption(command.command('link'))
+  projectOption(jsonOption(command.command('link')))
     .description('print a link that logs the user in once, within 15 minutes')
     .argument('<name>')
     .action((name: string, _: unknown, self: Command) => link(name, self.optsWithGlobals()))
-  projectOption(command.command('token'))
+  projectOption(jsonOption(command.command('token')))
     .description('print a new token for programs; it is shown this once')
     .argument('<name>')
     .option(
@@ -45,7 +45,7 @@ export function declare(command: Command): void {
       durationArgument,
     )
     .action((name: string, _: unknown, self: Command) => token(name, self.optsWithGlobals()))
-  projectOption(command.command('remove'))
+  projectOption(jsonOption(command.command('remove')))
     .description('remove a user with all sessions and tokens')
     .argument('<name>')
     .action((name: string, _: unknown, self: Command) => remove(name, self.optsWithGlobals()))
@@ -72,34 +72,42 @@ async function add(name: string, options: AddOptions): Promise<void> {
     await store.audit({ user: 'cli', action: 'save user', target: name, detail: { role: options.role } }, now)
     return loginLink(store, name, options, now)
   })
-  terminal().print(`${name} is ${options.role}. Log in, once: ${made}`)
+  const shape = { name, role: options.role, login: made }
+  tell(shape, `${name} is ${options.role}. Log in, once: ${made}`, options)
 }
 
-async function link(name: string, options: CommonOptions): Promise<void> {
+async function link(name: string, options: CommonOptions & JsonOption): Promise<void> {
   const made = await withStore(options, async (store, now) => {
     await known(store, name)
     return loginLink(store, name, options, now)
   })
-  terminal().print(made)
+  tell({ name, login: made }, made, options)
 }
 
 async function token(name: string, options: TokenOptions): Promise<void> {
-  const made = await withStore(options, async (store, now) => {
+  const shape = await withStore(options, async (store, now) => {
     await known(store, name)
     const { createApiToken } = await import('../../webserver/auth/secrets.js')
     await store.audit({ user: 'cli', action: 'make token', target: name, detail: {} }, now)
-    return createApiToken(store, name, now, options.expires === undefined ? null : now + options.expires)
+    const expiresAt = options.expires === undefined ? null : now + options.expires
+    const made = await createApiToken(store, name, now, expiresAt)
+    return { name, token: made, expires_at: expiresAt === null ? null : isoInstant(expiresAt) }
   })
-  terminal().print(made)
+  tell(shape, shape.token, options)
 }
 
-async function remove(name: string, options: CommonOptions): Promise<void> {
+async function remove(name: string, options: CommonOptions & JsonOption): Promise<void> {
   await withStore(options, async (store, now) => {
     await known(store, name)
     await store.audit({ user: 'cli', action: 'remove user', target: name, detail: {} }, now)
     await store.removeUser(name)
   })
-  terminal().print(`${name} is removed.`)
+  tell({ name, removed: true }, `${name} is removed.`, options)
+}
+
+function tell(shape: object, sentence: string, { json }: JsonOption): void {
+  if (json === true) printJson(shape, terminal())
+  else terminal().print(sentence)
 }
 
 async function withStore<T>(options: CommonOptions, job: (store: Store, now: Instant) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import type { TaskShape } from '../../scheduler/shapes.js'
+import type { RunShape, TaskShape } from '../../scheduler/shapes.js'
 import { stateWord } from './states.js'
 import { harmless, paint } from './style.js'
 import { formatTable } from './table.js'
@@ -25,6 +25,12 @@ export function formatTasks(tasks: readonly TaskShape[], now: number, out: Termi
     harmless(outcomeOf(task)),
   ])
   return formatTable(TASK_COLUMNS, rows, out.coloured)
+}
+
+/** The line of a run: its id, its state, how long it took where that is told, and why it is as it is. */
+export function formatRun(run: Pick<RunShape, 'run' | 'state' | 'reason'>, took: string, out: Terminal): string {
+  const words = [harmless(run.run), stateWord(run.state, out.coloured), took, harmless(run.reason)]
+  return words.filter((word) => word !== '').join('  ')
 }
 
 /** What a task said of itself, which for a success is what it wrote; else what it wrote, if anything. */

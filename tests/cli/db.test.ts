@@ -30,6 +30,11 @@ it('removes runs that ended long ago, with their logs, and says how many', async
   expect(existsSync(logs)).toBe(false)
 }, 60_000)
 
+it('tells programs what a migration has applied', async () => {
+  const migrated = await sluice(['db', 'migrate', '--json', '--project', project])
+  expect(JSON.parse(migrated.stdout)).toEqual({ applied: [] })
+}, 60_000)
+
 it('wants to be told what is old', async () => {
   const missing = await prune()
   expect(missing.code).toBe(2)

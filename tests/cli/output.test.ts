@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { missedLine } from '../../cli/commands/resume.js'
 import { formatProblem } from '../../cli/output/problems.js'
+import { formatRun } from '../../cli/output/run-tables.js'
 import { stateWord } from '../../cli/output/states.js'
 import { harmless, paint, shownWidth } from '../../cli/output/style.js'
 import { formatTable } from '../../cli/output/table.js'
@@ -58,6 +59,14 @@ describe('text from outside', () => {
     expect(harmless('a\u001b]0;title\u0007b\rc\nd')).toBe('a\\x1b]0;title\\x07b\\x0dc\\x0ad')
     expect(harmless('a\u202eb')).toBe('a\\u202eb')
     expect(harmless('a\nb\u009b2J', true)).toBe('a\nb\\x9b2J')
+  })
+
+  it('cannot steer it as the reason of a run either', () => {
+    const run = { run: 'a-20260101T000000Z', state: 'cancelled', reason: 'x\u001b]0;t\u0007\u202e' } as const
+    expect(formatRun(run, '3 s', plain)).toBe(
+      `a-20260101T000000Z  ${stateWord('cancelled', false)}  3 s  x\\x1b]0;t\\x07\\u202e`,
+    )
+    expect(formatRun({ ...run, reason: '' }, '', plain)).toBe(`a-20260101T000000Z  ${stateWord('cancelled', false)}`)
     expect(harmless('tab\tstays, é too')).toBe('tab\tstays, é too')
   })
 })

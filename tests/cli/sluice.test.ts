@@ -8,6 +8,9 @@ import { sluice } from './sluice-process.js'
 
 const version = (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version
 
+/** They print that they are ready and what they log: no data. */
+const LOGGING = ['scheduler', 'worker', 'webserver']
+
 describe('the program', () => {
   it('tells its version', async () => {
     expect(await sluice(['version', '--json'])).toEqual({
@@ -16,6 +19,7 @@ describe('the program', () => {
       stderr: '',
     })
     expect((await sluice(['--version'])).stdout).toContain(`sluice ${version}`)
+    expect(await sluice(['version', '--project', tmpdir()])).toMatchObject({ code: 0, stderr: '' })
   })
 
   it('lists every command', async () => {
@@ -25,12 +29,16 @@ describe('the program', () => {
       expect(stdout).toMatch(new RegExp(`^ {2}${name} +${summary.slice(0, 10)}`, 'm'))
   })
 
-  it.each(COMMANDS)('explains $name, which takes --project where it needs one', async (entry) => {
+  it.each(COMMANDS)('$name takes --project, and --json where it prints data', async (entry) => {
     const command = new Command(entry.name)
     const { declare } = await entry.load()
     declare(command)
-    const help = [command, ...command.commands].map((one) => one.helpInformation()).join('')
-    expect(help.includes('--project <dir>')).toBe(!['version', 'schema'].includes(entry.name))
+    // a command that does nothing but hold others has no options
+    const all = [command, ...command.commands].filter((one) => one.commands.length === 0 || one.options.length > 0)
+    const options = (one: Command) => one.options.map(({ long }) => long)
+    expect(all.filter((one) => !options(one).includes('--project')).map((one) => one.name())).toEqual([])
+    const silent = all.filter((one) => !options(one).includes('--json')).map((one) => one.name())
+    expect(silent).toEqual(LOGGING.includes(entry.name) ? [entry.name] : [])
   })
 
   it('explains one command', async () => {

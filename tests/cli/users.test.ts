@@ -25,6 +25,19 @@ it('adds users with a login link, changes roles, gives tokens and removes, in th
   expect(await users()).toEqual([])
 })
 
+it('answers programs in JSON', async () => {
+  const asked = async (...args: string[]) =>
+    JSON.parse((await sluice(['users', ...args, '--json', '--project', project])).stdout)
+  const login = expect.stringMatching(/^http:\/\/localhost:8080\/login\?token=login_\S+$/)
+  const token = expect.stringMatching(/^sluice_\S+$/)
+  expect(await asked('add', 'eve', '--role', 'admin')).toEqual({ name: 'eve', role: 'admin', login })
+  expect(await asked('link', 'eve')).toEqual({ name: 'eve', login })
+  expect(await asked('token', 'eve')).toEqual({ name: 'eve', token, expires_at: null })
+  const expires_at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  expect(await asked('token', 'eve', '--expires', '90d')).toEqual({ name: 'eve', token, expires_at })
+  expect(await asked('remove', 'eve')).toEqual({ name: 'eve', removed: true })
+})
+
 it('says what is wrong with a name, a role and a user who is not there', async () => {
   expect((await sluice(['users', 'add', 'a b', '--project', project])).stderr).toContain('letters, digits, . _ @ and -')
   expect((await sluice(['users', 'add', 'bo', '--role', 'boss', '--project', project])).stderr).toContain(

@@ -120,6 +120,8 @@ describe('the DAG list', () => {
     const html = await web.page('/dags', operator)
     expect(html).toContain('1 file does not load.')
     expect(html).toContain('<code>returns_daily.yaml:23:7</code> unknown key <code>shedule</code>')
+    expect(html).toContain('It was never good, so nothing runs from it.')
+    expect(html).not.toContain('last good version')
   })
 
   it('filters by text, also of tasks and tables, by state, tag and owner', async () => {
@@ -375,7 +377,10 @@ describe('what DAG authors write', () => {
       {
         dags: [dag],
         broken: [],
-        problems: [{ file: EVIL, line: 1, column: 1, path: EVIL, severity: 'error', message: EVIL, hint: EVIL }],
+        problems: [
+          { file: dag.file, line: 1, column: 1, path: '', severity: 'error', message: 'x', hint: '' },
+          { file: EVIL, line: 1, column: 1, path: EVIL, severity: 'error', message: EVIL, hint: EVIL },
+        ],
         nextDue: { evil: null },
       },
       NOW,

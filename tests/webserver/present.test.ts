@@ -10,6 +10,7 @@ import { duration, roughDuration } from '../../webserver/present/duration.js'
 import { GANTT, ganttBars, timeScale } from '../../webserver/present/gantt.js'
 import { highlightSql, highlightYaml } from '../../webserver/present/highlight.js'
 import { bytes, count, rowChanges, spread } from '../../webserver/present/numbers.js'
+import { problemsView, withWhatRuns } from '../../webserver/present/problems.js'
 import { richText } from '../../webserver/present/rich-text.js'
 import { scheduleWords } from '../../webserver/present/schedule.js'
 import { intervalTwice, runName, timeLine, wallTime } from '../../webserver/present/time.js'
@@ -278,6 +279,22 @@ describe('the audit', () => {
       '/tables/s.t',
       '',
     ])
+  })
+})
+
+describe('files that do not load', () => {
+  it('say of each what runs on', () => {
+    const problem = { line: 1, column: 1, path: '', severity: 'error', message: 'x', hint: '' } as const
+    const files = ['good.yaml', 'never.yml', 'sql/a.sql', 'team/_defaults.yaml', 'secret/']
+    const view = problemsView(files.map((file) => ({ ...problem, file })))
+    expect(withWhatRuns(view, new Set(['good.yaml']))?.files.map(({ file, note }) => [file, note])).toEqual([
+      ['good.yaml', 'Its last good version keeps running.'],
+      ['never.yml', 'It was never good, so nothing runs from it.'],
+      ['sql/a.sql', 'DAGs that depend on it keep their last good version.'],
+      ['team/_defaults.yaml', 'DAGs that depend on it keep their last good version.'],
+      ['secret/', 'DAGs that depend on it keep their last good version.'],
+    ])
+    expect(withWhatRuns(problemsView([]), new Set())).toBe(null)
   })
 })
 

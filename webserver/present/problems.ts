@@ -1,4 +1,4 @@
-import type { Problem } from '../../scheduler/dag/model.js'
+import { DEFAULTS_FILE, type Problem } from '../../scheduler/dag/model.js'
 import { groupBy } from './group-by.js'
 import { countOf } from './numbers.js'
 import { richText } from './rich-text.js'
@@ -14,7 +14,8 @@ export function problemsView(problems: readonly Problem[]) {
   return {
     heading: files.length === 1 ? '1 file does not load.' : `${files.length} files do not load.`,
     more: files.length > FILES_SHOWN ? `and ${countOf(files.length - FILES_SHOWN, 'more file')}` : '',
-    files: files.slice(0, FILES_SHOWN).map(([, found]) => ({
+    files: files.slice(0, FILES_SHOWN).map(([file, found]) => ({
+      file,
       problems: found.slice(0, PROBLEMS_SHOWN).map((problem) => ({
         place: `${problem.file}:${problem.line}:${problem.column}`,
         message: richText(problem.message),
@@ -26,4 +27,20 @@ export function problemsView(problems: readonly Problem[]) {
           : '',
     })),
   }
+}
+
+/**
+ * The same with what goes on of each file.
+ * @param running the files among them that a registered DAG comes from
+ */
+export function withWhatRuns(view: ReturnType<typeof problemsView>, running: ReadonlySet<string>) {
+  if (view === null) return null
+  return { ...view, files: view.files.map((file) => ({ ...file, note: noteOn(file.file, running) })) }
+}
+
+function noteOn(file: string, running: ReadonlySet<string>): string {
+  if (running.has(file)) return 'Its last good version keeps running.'
+  const isDag = /\.ya?ml$/i.test(file) && !`/${file}`.endsWith(`/${DEFAULTS_FILE}`)
+  if (isDag) return 'It was never good, so nothing runs from it.'
+  return 'DAGs that depend on it keep their last good version.'
 }

@@ -8,6 +8,7 @@ import {
   type ListedRun,
   listDags,
   recentRuns,
+  runningFiles,
 } from '../../scheduler/store/reads/dag-list.js'
 import { type Fragment, markOf } from '../live/fragments.js'
 import { sendPage } from '../page.js'
@@ -15,7 +16,7 @@ import { runMs, smallBars } from '../present/bars.js'
 import { duration } from '../present/duration.js'
 import { links } from '../present/links.js'
 import { spread } from '../present/numbers.js'
-import { problemsView } from '../present/problems.js'
+import { problemsView, withWhatRuns } from '../present/problems.js'
 import { scheduleLine } from '../present/schedule.js'
 import { timeLine } from '../present/time.js'
 import { href, oneOf, textOf } from '../query.js'
@@ -118,11 +119,15 @@ export async function dagListPage(web: Web, req: Request, res: Response): Promis
     dagFacets(web.deps.database),
     web.deps.store.problems(),
   ])
+  const running = await runningFiles(
+    web.deps.database,
+    problems.map(({ file }) => file),
+  )
   const same = { q: query.q, tag: query.tag, owner: query.owner, sort: query.order === 'trouble' ? '' : query.order }
   const state = query.state === 'all' ? '' : query.state
   const model = {
     rows: list.rows,
-    problems: problemsView(problems),
+    problems: withWhatRuns(problemsView(problems), running),
     q: query.q,
     state,
     filters: DAG_FILTERS.map((filter) => ({

@@ -124,6 +124,13 @@ export async function recentRuns(
   return byDag
 }
 
+/** Those of the files that a registered DAG comes from, of which a good version is kept. */
+export async function runningFiles(db: Database, files: readonly string[]): Promise<Set<string>> {
+  if (files.length === 0) return new Set()
+  const rows = await db.query<{ file: string }>('select file from dags where present and file = any($1)', [files])
+  return new Set(rows.map(({ file }) => file))
+}
+
 /** What the filters offer. */
 export async function dagFacets(db: Database): Promise<{ tags: string[]; owners: string[] }> {
   const [row] = await db.query<{ tags: string[] | null; owners: string[] | null }>(
