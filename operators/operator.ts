@@ -76,6 +76,8 @@ export interface ConfigProblem {
 export interface LookContext {
   dag: { folder: string }
   project: string
+  /** absolute folders that files of DAGs may lie in: the project, and the DAGs folder, which may be elsewhere */
+  roots: readonly string[]
   signal: AbortSignal
   connection(name: string): ConnectionConfig
   /** what is known of tables without a SQL engine */

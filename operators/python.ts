@@ -1,10 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { join } from 'node:path'
 import { isSluiceError, SluiceError } from '../errors.js'
 import type { Operator, OperatorContext, OperatorResult } from './operator.js'
+import { COPIES, copyFolders, pinnedCopy, writtenCopy } from './pinned-copy.js'
 import type { ProcessEnd } from './process/run-process.js'
 import { PROCESS_PROPERTIES, runTaskProcess, shorten } from './process/task-process.js'
-import { isInside, leadsOutside } from './project-path.js'
 
 type PythonConfig = {
   script?: string
@@ -42,7 +41,7 @@ tasks:
 
 The script and the \`files\` belong to the version of the DAG: a run executes them as they were when it was planned, from a
 private copy that keeps their places relative to each other; \`import features\` works beside \`jobs/score.py\`, and the
-project's folder is the last entry of \`PYTHONPATH\` in that copy (\`import jobs.features\`). A file that is not named is not
+project's folder, and a DAGs folder that lies elsewhere, are the last entries of \`PYTHONPATH\` in that copy (\`import jobs.features\`). A file that is not named is not
 in the copy.
 
 Inline code holds no templates; it gets values through \`args\` (\`sys.argv\`) or the task's \`env\`.
@@ -115,11 +114,12 @@ export const python: Operator<PythonConfig> = {
     },
   },
   async run(config: PythonConfig, ctx: OperatorContext): Promise<OperatorResult> {
-    const root = join(ctx.workDir, 'files')
-    const script = materialise(config, root, ctx)
+    const script = materialise(config, ctx)
     const interpreter = config.interpreter ?? DEFAULT_INTERPRETER
     const env = {
-      PYTHONPATH: [ctx.env.PYTHONPATH, root].filter((path) => path !== undefined && path !== '').join(':'),
+      PYTHONPATH: [ctx.env.PYTHONPATH, ...copyFolders(ctx)]
+        .filter((path) => path !== undefined && path !== '')
+        .join(':'),
       PYTHONUNBUFFERED: '1',
       PYTHONIOENCODING: 'utf-8',
       // The copies are used once; compiled modules beside them would be work for nothing.
@@ -138,25 +138,13 @@ export const python: Operator<PythonConfig> = {
   },
 }
 
-/** Writes the pinned files below `root` and returns the path of the script. */
-function materialise(config: PythonConfig, root: string, ctx: OperatorContext): string {
-  for (const file of config.files ?? []) writeCopy(placeOf(file, root, ctx), ctx.file(file))
-  if (config.script !== undefined) return writeCopy(placeOf(config.script, root, ctx), ctx.file(config.script))
-  if (config.code !== undefined) return writeCopy(join(root, INLINE_NAME), config.code)
+/** Writes the pinned files into the private folder and returns the path of the script. */
+function materialise(config: PythonConfig, ctx: OperatorContext): string {
+  const copy = (file: string) => pinnedCopy(file, `python: ${file}`, ctx)
+  for (const file of config.files ?? []) copy(file)
+  if (config.script !== undefined) return copy(config.script)
+  if (config.code !== undefined) return writtenCopy(join(ctx.workDir, COPIES[0], INLINE_NAME), config.code)
   throw new SluiceError('OPERATOR_FAILED', 'python: neither `script` nor `code` is given.', { retryable: false })
-}
-
-/** `../jobs/score.py` of `dags/x.yaml` lies at `jobs/score.py` in the project, and so it does below `root`. */
-function placeOf(file: string, root: string, ctx: OperatorContext): string {
-  const path = resolve(ctx.dag.folder, file)
-  if (!isInside(path, ctx.project)) throw leadsOutside(`python: ${file}`)
-  return join(root, relative(ctx.project, path))
-}
-
-function writeCopy(path: string, text: string): string {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, text)
-  return path
 }
 
 /** The line of the exception that ended the program, e.g. `KeyError: 'id'`; else the last line of stderr. */

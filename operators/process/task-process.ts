@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { JsonSchema } from '../../json.js'
 import type { OperatorContext, OperatorResult } from '../operator.js'
-import { isInside, leadsOutside } from '../project-path.js'
+import { leadsOutside, realRoots, rootOf } from '../project-path.js'
 import { OUTPUTS_VARIABLE, readOutputs } from './outputs-file.js'
 import { type ProcessEnd, runProcess } from './run-process.js'
 
@@ -106,6 +106,6 @@ function insideProject(folder: string, ctx: OperatorContext): string {
     throw new SluiceError('OPERATOR_FAILED', `cwd: the folder ${folder} does not exist (relative to the DAG file).`)
   }
   const real = realpathSync(path)
-  if (!isInside(real, realpathSync(ctx.project))) throw leadsOutside(`cwd: ${folder}`)
+  if (rootOf(real, realRoots(ctx.roots)) === null) throw leadsOutside(`cwd: ${folder}`)
   return real
 }

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import type { OperatorContext } from '../operator.js'
-import { isInside, leadsOutside } from '../project-path.js'
+import { pinnedCopy } from '../pinned-copy.js'
+import { leadsOutside, realRoots, rootOf } from '../project-path.js'
 import { PROJECT_PYTHON, type SparkSubmitConfig } from './config.js'
 
 const URI = /^[A-Za-z][A-Za-z0-9+.-]*:/
@@ -33,17 +34,10 @@ export function placeFiles(config: SparkSubmitConfig, ctx: OperatorContext): Spa
 
 function placed(key: string, file: string, ctx: OperatorContext): string {
   if (URI.test(file) || isAbsolute(file)) return file
+  if (PYTHON.test(file)) return pinnedCopy(file, `${key}: ${file}`, ctx)
   const path = resolve(ctx.dag.folder, file)
-  if (!isInside(path, ctx.project)) throw leadsOutside(`${key}: ${file}`)
-  return PYTHON.test(file) ? pinnedCopy(file, path, ctx) : projectFile(key, file, path, ctx)
-}
-
-/** `../jobs/x.py` of `dags/y.yaml` keeps its place `jobs/x.py` below the folder of the copies. */
-function pinnedCopy(file: string, path: string, ctx: OperatorContext): string {
-  const copy = join(ctx.workDir, 'files', relative(ctx.project, path))
-  mkdirSync(dirname(copy), { recursive: true })
-  writeFileSync(copy, ctx.file(file))
-  return copy
+  if (rootOf(path, ctx.roots) === null) throw leadsOutside(`${key}: ${file}`)
+  return projectFile(key, file, path, ctx)
 }
 
 /** `data.csv#name` gives the file another name in the executors' folders. */
@@ -56,6 +50,6 @@ function projectFile(key: string, file: string, path: string, ctx: OperatorConte
     })
   }
   const real = realpathSync(bare)
-  if (!isInside(real, realpathSync(ctx.project))) throw leadsOutside(`${key}: ${file}`)
+  if (rootOf(real, realRoots(ctx.roots)) === null) throw leadsOutside(`${key}: ${file}`)
   return real + alias
 }

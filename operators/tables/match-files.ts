@@ -1,8 +1,8 @@
 import { realpath, stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { SluiceError } from '../../errors.js'
-import { isInside, leadsOutside } from '../project-path.js'
+import { leadsOutside, nameBelow, realRoots, rootOf } from '../project-path.js'
 
 /** A glob that matches more is a mistake more often than a wish. */
 export const MAX_FILES = 10_000
@@ -10,24 +10,24 @@ export const MAX_FILES = 10_000
 /**
  * The files that globs match: in the order of the globs, below each sorted by path, none twice.
  * @param globs relative to `folder`, or absolute; one that names an existing file means that file, whatever characters it holds
- * @param options.project absolute folder that no file may lie outside of, symbolic links resolved
+ * @param options.roots absolute folders that no file may lie outside of, the project first; symbolic links are resolved
  * @returns absolute real paths
  * @throws SluiceError FILES_NOT_FOUND for a glob without a match, PATH_OUTSIDE, OPERATOR_FAILED above `MAX_FILES`
  */
 export async function matchFiles(
   globs: readonly string[],
-  options: { folder: string; project: string; signal: AbortSignal },
+  options: { folder: string; roots: readonly string[]; signal: AbortSignal },
 ): Promise<string[]> {
-  const project = await realpath(options.project)
+  const roots = realRoots(options.roots)
   const files = new Set<string>()
   for (const pattern of globs) {
-    const matches = await match(pattern, { ...options, project })
+    const matches = await match(pattern, { ...options, roots })
     if (matches.length === 0) {
-      const message = `No file matches ${pattern} in ${relative(options.project, options.folder) || 'the project folder'}.`
+      const message = `No file matches ${pattern} in ${nameBelow(options.folder, options.roots) || 'the project folder'}.`
       throw new SluiceError('FILES_NOT_FOUND', message)
     }
     if (matches.length > MAX_FILES) throw tooMany(pattern)
-    for (const path of matches) files.add(await insideProject(path, project, pattern))
+    for (const path of matches) files.add(await insideRoots(path, roots, pattern))
     if (files.size > MAX_FILES) throw tooMany(pattern)
   }
   return [...files]
@@ -40,13 +40,13 @@ function tooMany(pattern: string): SluiceError {
 
 async function match(
   pattern: string,
-  options: { folder: string; project: string; signal: AbortSignal },
+  options: { folder: string; roots: readonly string[]; signal: AbortSignal },
 ): Promise<string[]> {
   const literal = resolve(options.folder, pattern)
   if (await isFile(literal)) return [literal]
   const cwd = await realpath(options.folder)
   // Checked before the search, which else would walk through folders that are none of its business.
-  if (!isInside(await realOf(staticPart(cwd, pattern)), options.project)) throw leadsOutside(pattern)
+  if (rootOf(await realOf(staticPart(cwd, pattern)), options.roots) === null) throw leadsOutside(pattern)
   if (!isDynamicPattern(pattern)) return []
   const found = await glob(pattern, {
     cwd,
@@ -86,8 +86,8 @@ function staticPart(cwd: string, pattern: string): string {
   return resolve(cwd, segments.slice(0, dynamic).join('/') || (pattern.startsWith('/') ? '/' : '.'), ...climbing)
 }
 
-async function insideProject(path: string, project: string, pattern: string): Promise<string> {
+async function insideRoots(path: string, roots: readonly string[], pattern: string): Promise<string> {
   const real = await realpath(path)
-  if (!isInside(real, project)) throw leadsOutside(pattern)
+  if (rootOf(real, roots) === null) throw leadsOutside(pattern)
   return real
 }

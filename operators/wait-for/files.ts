@@ -36,9 +36,7 @@ export async function lookForFiles(config: WaitForConfig, seen: JsonObject, ctx:
 }
 
 async function localFiles(glob: string, ctx: LookContext): Promise<Found[]> {
-  const paths = await orNone(() =>
-    matchFiles([glob], { folder: ctx.dag.folder, project: ctx.project, signal: ctx.signal }),
-  )
+  const paths = await orNone(() => matchFiles([glob], { folder: ctx.dag.folder, roots: ctx.roots, signal: ctx.signal }))
   const found: Found[] = []
   for (const path of paths) {
     const info = await stat(path).catch(() => null) // gone between the two looks

@@ -32,17 +32,19 @@ export interface CompileOptions {
   /** names that `sluice.yaml` defines; absent: not known, so any name is accepted */
   vars?: readonly string[]
   pools?: readonly string[]
+  catalogs?: readonly string[]
   calendars?: Calendars
   /** names of connections of type webhook */
   webhooks?: readonly string[]
 }
 
 /** The options with all that is looked up once for many files. */
-export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'calendars' | 'webhooks'> {
+export interface CompileContext extends Omit<CompileOptions, 'vars' | 'pools' | 'catalogs' | 'calendars' | 'webhooks'> {
   /** project and DAGs folder, in this order and once if they are the same, with symbolic links resolved: what a DAG names lies below one of them */
   roots: readonly string[]
   vars: ReadonlySet<string> | null
   pools: ReadonlySet<string> | null
+  catalogs: ReadonlySet<string> | null
   calendars: Calendars | null
   webhooks: ReadonlySet<string> | null
 }
@@ -58,6 +60,7 @@ export function compileContext(options: CompileOptions): CompileContext {
     roots: [...new Set([realpathSync(options.project), realpathSync(options.dags)])],
     vars: options.vars === undefined ? null : new Set(options.vars),
     pools: options.pools === undefined ? null : new Set(options.pools),
+    catalogs: options.catalogs === undefined ? null : new Set(options.catalogs),
     calendars: options.calendars ?? null,
     webhooks: options.webhooks === undefined ? null : new Set(options.webhooks),
   }
@@ -120,7 +123,7 @@ function compileDocument(file: string, yaml: ParsedYaml, context: CompileContext
   checkDurations(document, report)
   checkDag(document, context.calendars, report)
   checkAlerts(document, context, report)
-  checkTriggers(document, { file, dags: context.dags, project: context.project }, report)
+  checkTriggers(document, { ...context, file }, report)
   const tasks = isObject(document.tasks) ? (document.tasks as JsonObject) : {}
   const needs = checkNeeds(tasks, report)
   const facts = checkTasks(
@@ -189,10 +192,10 @@ function checkTasks(
 /** As written and with symbolic links resolved: a DAGs folder may be a link, and a path may be right in either way. */
 function isOutside(path: string, file: string, { project, dags, roots }: CompileContext): boolean {
   const [realProject = project, realDags = realProject] = roots
-  return (
-    !beginsInside(path, dirname(join(dags, file)), project) &&
-    !beginsInside(path, dirname(join(realDags, file)), realProject)
-  )
+  const folder = dirname(join(dags, file))
+  const realFolder = dirname(join(realDags, file))
+  const inside = [project, dags].some((root) => beginsInside(path, folder, root))
+  return !inside && ![realProject, realDags].some((root) => beginsInside(path, realFolder, root))
 }
 
 function arraysOf(params: unknown): Set<string> {

@@ -7,8 +7,11 @@ export const HEAD = `
 
 # DAG files
 
-A DAG is one YAML file below the DAGs folder, \`*.yaml\` or \`*.yml\`, in any subfolder (folders named \`data\` or
-\`node_modules\` and names that begin with a dot are left out). Required are \`dag\` and at least one task.
+A DAG is one YAML file below the DAGs folder, \`*.yaml\` or \`*.yml\`, in any subfolder. Required are \`dag\` and at least one task.
+
+Left out are: \`data\` directly in the DAGs folder, \`node_modules\` and names that begin with a dot, at any depth; a folder below that has a
+\`sluice.yaml\`, as it is a project of its own; links to folders; \`_defaults.yaml\`, which is no DAG itself. A folder that cannot be read, or lies more than 20
+folders deep, is reported, its DAGs keep their last good version, and the others are read. \`sluice check PATH\` says why it does not read what it was given.
 
 \`\`\`yaml
 # yaml-language-server: $schema=../docs/reference/dag.schema.json
@@ -154,7 +157,7 @@ or below \`quality_check\`. Each entry has exactly one kind, and may have \`seve
 export const FILES = `
 ## Files and versions
 
-Files that a DAG names (\`sql.file\`, \`python.script\`, …) are relative to the DAG file and lie inside the project; what leads
+Files that a DAG names (\`sql.file\`, \`python.script\`, …) are relative to the DAG file and lie inside the project or the DAGs folder; what leads
 outside, also by a symbolic link, is refused. The version of a DAG is the SHA-256 of its YAML, its path in the DAGs
 folder and every file it names: a run is pinned to the version it began with, so neither an edit nor a move changes a run half way.
 

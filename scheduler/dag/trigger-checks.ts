@@ -1,10 +1,10 @@
 import { posix, resolve } from 'node:path'
 import { parseDuration } from '../../duration.js'
 import { isObject, type Json, type JsonObject } from '../../json.js'
-import { isInside } from '../../operators/project-path.js'
+import { rootOf } from '../../operators/project-path.js'
 import type { Report } from './report.js'
 import { didYouMean } from './suggest.js'
-import type { TaskFacts } from './task-checks.js'
+import { checkCatalog, type TaskFacts } from './task-checks.js'
 import { globBelow, isRemote, writtenGlobs, writtenNames } from './trigger-spec.js'
 
 /** Where the DAG file stands, so that globs can be placed. */
@@ -15,6 +15,8 @@ export interface TriggerContext {
   dags: string
   /** absolute path of the project */
   project: string
+  /** names of the catalogs; null where they are not known */
+  catalogs: ReadonlySet<string> | null
 }
 
 /** What the schema cannot say about what starts runs besides time. */
@@ -32,6 +34,9 @@ export function checkTriggers(dag: JsonObject, context: TriggerContext, report: 
         written.any === undefined ? `\`${key}\` needs \`any\` or \`all\`` : `\`${key}\` has both \`any\` and \`all\``
       report.error(['schedule', key], 'key', message, `for example ${key}: { all: [one, two] }`)
     }
+  }
+  for (const { name, path } of writtenNames(schedule as JsonObject, 'tables')) {
+    if (report.isGood(path)) checkCatalog(name, path, context, report)
   }
   for (const { name, path } of writtenNames(schedule as JsonObject, 'dags')) {
     if (name === dag.dag) report.error(path, 'value', `the DAG \`${name}\` waits for itself`, 'remove it')
@@ -69,7 +74,8 @@ function checkInside(glob: string, path: (string | number)[], context: TriggerCo
   const below = globBelow(glob, posix.dirname(context.file))
   const fixed = below.slice(0, below.search(/[*?[\]{}()!+@]|$/))
   const start = resolve(context.dags, fixed === '' ? '.' : fixed)
-  if (isInside(start, context.project) && !below.slice(fixed.length).split('/').includes('..')) return
+  if (rootOf(start, [context.project, context.dags]) !== null && !below.slice(fixed.length).split('/').includes('..'))
+    return
   report.error(path, 'value', `\`${glob.slice(0, 100)}\` leads outside the project`, 'watch a folder of the project')
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { glob } from 'tinyglobby'
 import { SluiceError } from '../../errors.js'
 import { mapBounded } from '../../lakehouse/objects/concurrency.js'
-import { isInside } from '../../operators/project-path.js'
+import { realRoots, rootOf } from '../../operators/project-path.js'
 import type { Config } from '../config.js'
 import type { ListedFile, Listing } from './file-watch.js'
 
@@ -13,7 +13,7 @@ const MAX_FILES = 100_000
 const STATS_AT_ONCE = 16
 
 /**
- * The files of the project that a glob matches, sorted by path; what leads outside the project is left out.
+ * The files that a glob matches in the project and the DAGs folder, sorted by path; what leads outside of them is left out.
  * @param pattern relative to the DAGs folder, or absolute
  * @throws SluiceError TRIGGER_FAILED for more than 100,000 files
  */
@@ -22,7 +22,7 @@ export async function listProject(
   marker: string | null,
   config: Pick<Config, 'project' | 'dags'>,
 ): Promise<Listing> {
-  const project = await realpath(config.project)
+  const roots = realRoots([config.project, config.dags])
   const cwd = await realpath(config.dags)
   const found = await glob(pattern, { cwd, absolute: true, onlyFiles: true, expandDirectories: false })
   if (found.length > MAX_FILES) {
@@ -32,35 +32,35 @@ export async function listProject(
     })
   }
   const folders = new Map<string, string | null>()
-  for (const folder of new Set(found.map(dirname))) folders.set(folder, await insideOrNull(folder, project))
+  for (const folder of new Set(found.map(dirname))) folders.set(folder, await insideOrNull(folder, roots))
   const paths = found.filter((path) => basename(path) !== marker).sort((a, b) => (a < b ? -1 : 1))
   const files = await mapBounded(paths, STATS_AT_ONCE, (path) =>
-    listed(path, folders.get(dirname(path)) ?? null, project),
+    listed(path, folders.get(dirname(path)) ?? null, roots),
   )
   const inside = [...new Set(folders.values())].filter((folder) => folder !== null)
   const markers =
     marker === null
       ? []
-      : await mapBounded(inside, STATS_AT_ONCE, (folder) => listed(join(folder, marker), folder, project))
+      : await mapBounded(inside, STATS_AT_ONCE, (folder) => listed(join(folder, marker), folder, roots))
   return { files: files.filter((file) => file !== null), markers: markers.filter((file) => file !== null) }
 }
 
-async function insideOrNull(path: string, project: string): Promise<string | null> {
+async function insideOrNull(path: string, roots: readonly string[]): Promise<string | null> {
   try {
     const real = await realpath(path)
-    return isInside(real, project) ? real : null
+    return rootOf(real, roots) === null ? null : real
   } catch (error) {
     return goneOrThrow(error)
   }
 }
 
-/** @param folder the real path of its folder; null when it leads outside the project */
-async function listed(path: string, folder: string | null, project: string): Promise<ListedFile | null> {
+/** @param folder the real path of its folder; null when it leads outside */
+async function listed(path: string, folder: string | null, roots: readonly string[]): Promise<ListedFile | null> {
   if (folder === null) return null
   try {
     let [real, stats]: [string, Stats] = [join(folder, basename(path)), await lstat(path)]
     if (stats.isSymbolicLink()) {
-      const target = await insideOrNull(path, project)
+      const target = await insideOrNull(path, roots)
       if (target === null) return null
       ;[real, stats] = [target, await stat(target)]
     }

@@ -60,6 +60,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
     task: { id: claim.taskId, attempt: claim.attempt, generation: claim.generation, queue: task.queue },
     woken: claim.woken,
     project: config.project,
+    roots: [config.project, config.dags],
     get workDir() {
       return work.path
     },

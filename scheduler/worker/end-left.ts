@@ -34,6 +34,7 @@ export async function endLeft(
   const context: Omit<EndContext, 'signal'> = {
     dag: { folder: join(config.dags, dirname(dag.file)) },
     project: config.project,
+    roots: [config.project, config.dags],
     workDir: config.project,
     env: baseEnvironment(env),
     token: `${dag.id}/${work.runId}/${work.taskId}/${work.generation}`,

@@ -70,6 +70,7 @@ function contextOf(
   const context = {
     dag: { folder: join(config.project, folder) },
     project: config.project,
+    roots: [config.project, config.dags],
     connection: (name: string) => namedConnection(config, name, source, found),
     tables: () => tables.open(lakehouseConfig(config, null, source, found)),
     lakehouse: (name = 'lakehouse') => lakehouses.open(name),

@@ -10,7 +10,7 @@ afterAll(() => project.remove())
 
 /** Matches as paths relative to the DAG file's folder. */
 async function match(...globs: string[]): Promise<string[]> {
-  const options = { folder: project.dags, project: project.project, signal: new AbortController().signal }
+  const options = { folder: project.dags, roots: [project.project], signal: new AbortController().signal }
   return (await matchFiles(globs, options)).map((path) => path.replace(`${project.dags}/`, ''))
 }
 

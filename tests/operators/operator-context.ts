@@ -59,6 +59,7 @@ export class TestProject {
       task: { id: 'task', attempt: 1, generation: 1, queue: 'default' },
       woken: options.woken ?? null,
       project: this.project,
+      roots: [this.project, this.dags],
       workDir,
       env: { PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`, HOME: this.root, ...options.env },
       signal: controller.signal,

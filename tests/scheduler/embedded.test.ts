@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkDags } from '../../cli/dag-files.js'
 import { type Embedded, startEmbedded } from '../../scheduler/embedded.js'
 import { loadConfig } from '../../scheduler/load-config.js'
 import { giveStore } from './store/pglite-folder.js'
@@ -30,7 +31,7 @@ function project(): string {
 afterEach(async () => {
   await running?.close()
   running = null
-  rmSync(folder, { recursive: true, force: true })
+  for (const path of [folder, `${folder}-checkout`]) rmSync(path, { recursive: true, force: true })
 })
 
 async function start(options: { schedules?: boolean; now?: () => number } = {}): Promise<Embedded> {
@@ -104,6 +105,41 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     renameSync(join(folder, 'dags/where.yaml'), join(folder, 'dags/team/where.yaml'))
     await eventually('it is read', async () => (await sluice.store.dag('where'))?.file === 'team/where.yaml')
     expect(await said()).toEqual(['the new folder'])
+  })
+
+  it('runs what a DAGs folder outside the project names, as its check has promised', async () => {
+    const outside = `${folder}-checkout`
+    const tasks = [
+      'shell: { bash: { command: [cat, orders.csv], cwd: landing } }',
+      'script: { python: { script: jobs/say.py, files: [jobs/words.py] } }',
+      'load: { ingest: { from: { files: "landing/*.csv" }, to: bronze.orders } }',
+      'wait: { wait_for: { file: "landing/*.csv" } }',
+    ]
+    const dag = `dag: out\nschedule: { files: "landing/*.csv" }\ntasks:\n${tasks.map((task) => `  ${task}\n`).join('')}`
+    for (const [path, text] of [
+      ['team/out.yaml', dag],
+      ['team/landing/orders.csv', 'id\n1\n'],
+      ['team/jobs/say.py', 'import words\nimport team.jobs.words\n'],
+      ['team/jobs/words.py', ''],
+    ] as const) {
+      mkdirSync(dirname(join(outside, path)), { recursive: true })
+      writeFileSync(join(outside, path), text)
+    }
+    writeFileSync(join(folder, 'sluice.yaml'), `dags: ${outside}\n`)
+    expect((await checkDags(loadConfig(folder), [])).problems).toEqual([])
+    const sluice = await start()
+    const states = 'select task_id, state from task_runs where dag_id = $1 order by 1'
+    const ended = async () => {
+      const [run] = await sluice.database.query('select ended_at from runs where dag_id = $1', ['out'])
+      return (run?.ended_at ?? null) !== null
+    }
+    await eventually('its run has ended', ended, 30_000)
+    expect((await sluice.database.query(states, ['out'])).map(({ task_id, state }) => [task_id, state])).toEqual([
+      ['load', 'success'],
+      ['script', 'success'],
+      ['shell', 'success'],
+      ['wait', 'success'],
+    ])
   })
 
   it('makes due runs, but none when it was started for runs by hand alone', async () => {
