@@ -1,7 +1,8 @@
-import { realpathSync, statSync } from 'node:fs'
+import { existsSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SluiceError } from '../errors.js'
 import { operators } from '../operators/index.js'
+import { realRoots } from '../operators/project-path.js'
 import { compileOptions } from '../scheduler/compile-options.js'
 import type { Config } from '../scheduler/config.js'
 import { broken, type CompileOptions, compileContext, compileDag } from '../scheduler/dag/compile.js'
@@ -43,7 +44,8 @@ export async function checkDags(config: Config, paths: readonly string[]): Promi
  */
 export function lineReader(config: Config, paths: readonly string[]): (problem: Problem) => string | null {
   const folders = [config.project, config.dags, ...paths.map((path) => folderOf(resolve(path)))]
-  const roots = [...new Set(folders.map((folder) => realpathSync.native(folder)))]
+  // what is checked may lie elsewhere, in a project without a DAGs folder
+  const roots = realRoots(folders.filter((folder) => existsSync(folder)))
   return ({ file, line }) => {
     const read = readFileBelow(resolve(config.project, file), file, roots)
     const text = 'text' in read ? read.text.split(/\r?\n/, line)[line - 1] : undefined
@@ -111,7 +113,17 @@ function refuseUnread(path: string, { dags, problems }: FolderReading, folder: s
 }
 
 function existing(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return path
+  let stat: Stats | undefined
+  try {
+    stat = statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    throw new SluiceError('WRONG_USE', `${path} cannot be looked at (${code}).`, {
+      cause: error,
+      hint: 'Check the permissions of the folders above it.',
+    })
+  }
+  if (stat !== undefined) return path
   throw new SluiceError('WRONG_USE', `There is nothing at ${path}.`, { hint: 'Name DAG files or folders of them.' })
 }
 

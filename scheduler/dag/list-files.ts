@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync } from 'node:fs'
+import { type Dirent, existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError } from '../../errors.js'
 import { DEFAULTS_FILE, type Problem } from './model.js'
@@ -45,8 +45,8 @@ export function listFiles(dags: string): FileList {
 }
 
 /**
- * Why what lies at a path below the DAGs folder is not read, as the rest of a sentence that begins with the path; null when it
- * is. Folders above it are not looked at, except for what their names say.
+ * Why what lies at a path below the DAGs folder is not read, as the rest of a sentence that begins with the path; null when no
+ * rule leaves it out.
  */
 export function whyLeftOut(dags: string, path: string, isFolder: boolean): string | null {
   const segments = path.split('/')
@@ -55,8 +55,9 @@ export function whyLeftOut(dags: string, path: string, isFolder: boolean): strin
     const isLast = index === segments.length - 1
     const reason = leftOut(above, isFolder || !isLast)
     if (reason !== null) return isLast ? reason : `lies in ${above}, which ${reason}`
-    const entries = isLast && !isFolder ? [] : readdirSync(join(dags, above))
-    if (entries.includes(PROJECT_FILE))
+    if (isLast && !isFolder) return null
+    if (lstatSync(join(dags, above)).isSymbolicLink()) return `lies in ${above}, which is a link to a folder`
+    if (existsSync(join(dags, above, PROJECT_FILE)))
       return `lies in ${above}, which is a project of its own (it has a ${PROJECT_FILE})`
   }
   return null

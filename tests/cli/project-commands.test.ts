@@ -130,6 +130,10 @@ describe('sluice check', () => {
     expect(await check('data/x.yaml')).toBe('it lies in data, which is the folder for data.')
     expect(await check('data')).toBe('it is the folder for data.')
     expect(await check('other/x.yaml')).toBe('it lies in other, which is a project of its own (it has a sluice.yaml).')
+    await symlink(join(project, 'dags/sql'), join(project, 'dags/linked'))
+    await write('dags/sql/x.yaml', GOOD)
+    expect(await check('linked/x.yaml')).toBe('it lies in linked, which is a link to a folder.')
+    await rm(join(project, 'dags/sql/x.yaml'))
     expect(await check('.x.yaml')).toBe('it begins with a dot.')
     expect(await check('x.json')).toBe('it is no DAG file (*.yaml or *.yml).')
     expect(await check('sql/b.sql')).toBe('it is no DAG file (*.yaml or *.yml).')
@@ -137,6 +141,12 @@ describe('sluice check', () => {
     expect(await check('sql')).toBe('0 0 good DAGs with 0 tasks, no problems.')
     expect(await check('_defaults.yaml')).toBe('0 0 good DAGs with 0 tasks, no problems.')
     expect(await check('a.yaml')).toBe('0 1 good DAG with 1 task, no problems.')
+    const long = await sluice(['check', '--project', project, join(project, `${'x/'.repeat(2_500)}x.yaml`)])
+    expect(long).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be looked at (ENAMETOOLONG).') })
+    await write('elsewhere.yaml', 'dag: e\nbahs: 1\n')
+    await rm(join(project, 'dags'), { recursive: true })
+    const outside = await sluice(['check', '--project', project, join(project, 'elsewhere.yaml')])
+    expect(outside).toMatchObject({ code: 1, stderr: '', stdout: expect.stringContaining('2 | bahs: 1') })
   })
 
   it('ends with 2 for a path or a configuration that makes no sense', async () => {
