@@ -97,7 +97,7 @@ function only(reading: FolderReading, paths: readonly string[], options: Compile
 }
 
 /** Silence about a file that was named would be taken for praise. */
-function refuseUnread(path: string, { dags, problems }: FolderReading, folder: string): void {
+function refuseUnread(path: string, { dags, broken, problems }: FolderReading, folder: string): void {
   const below = relative(folder, path).split(sep).join('/')
   const isFolder = statSync(path).isDirectory()
   const named = new Set(
@@ -105,8 +105,8 @@ function refuseUnread(path: string, { dags, problems }: FolderReading, folder: s
   )
   if (below === '' || named.has(path) || problems.some(({ file }) => isBelow(join(folder, file), path))) return
   const reason = whyLeftOut(folder, below, isFolder)
-  if (reason === null && (isFolder || basename(path) === DEFAULTS_FILE || dags.some(({ file }) => file === below)))
-    return
+  const isDag = broken.includes(below) || dags.some(({ file }) => file === below)
+  if (reason === null && (isFolder || isDag || basename(path) === DEFAULTS_FILE)) return
   throw new SluiceError('WRONG_USE', `${path} is not read: ${reason === null ? 'no DAG' : `it ${reason}`}.`, {
     hint: 'Name DAG files, files that DAGs name, or folders of them; docs/reference/dag.md says what is left out.',
   })
