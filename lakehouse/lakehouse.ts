@@ -22,11 +22,7 @@ export interface Lakehouse extends Tables {
   /** Write, audit, publish (DESIGN 7). Never throws for a failed check: see `WriteOutcome`. */
   write(request: WriteRequest): Promise<WriteOutcome>
   /** Runs checks on the current version of a table. */
-  check(
-    table: string,
-    checks: Check[],
-    options: { signal?: AbortSignal; now: Instant },
-  ): Promise<{ version: number; checks: CheckResult[] }>
+  check(table: string, checks: Check[], options: CheckOptions): Promise<{ version: number; checks: CheckResult[] }>
   /**
    * Runs one statement as it is: DDL, a procedure, a change of rows. Nothing stands between it and the tables: no checks, no
    * staging, no version to go back to.
@@ -46,6 +42,14 @@ export interface QueryOptions {
   truncate?: boolean
   signal?: AbortSignal
   log?: WriteRequest['log']
+  outside?: OutsideWork
+}
+
+export interface CheckOptions {
+  signal?: AbortSignal
+  now: Instant
+  log?: WriteRequest['log']
+  /** as in the `WriteRequest` */
   outside?: OutsideWork
 }
 

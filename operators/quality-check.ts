@@ -1,7 +1,14 @@
 import type { Json, JsonSchema } from '../json.js'
 import { CHECKS_SCHEMA, parseChecks } from '../lakehouse/checks/spec.js'
-import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from './operator.js'
-import { checkFailure, logChecks, TABLE_SCHEMA } from './tables/destination.js'
+import type { WriteRequest } from '../lakehouse/lakehouse.js'
+import {
+  type EndContext,
+  type Operator,
+  type OperatorContext,
+  OperatorFailure,
+  type OperatorResult,
+} from './operator.js'
+import { checkFailure, logChecks, outsideWork, TABLE_SCHEMA } from './tables/destination.js'
 
 type QualityCheckConfig = {
   table: string
@@ -54,27 +61,42 @@ export const qualityCheck: Operator<QualityCheckConfig> = {
       },
     },
   },
-  async run(config: QualityCheckConfig, ctx: OperatorContext): Promise<OperatorResult> {
+  run(config: QualityCheckConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return check(config, ctx, null)
+  },
+  /** The engine finds in the handle which of its queries are still asked, and ends them before it begins. */
+  reattach(handle: Json, config: QualityCheckConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return check(config, ctx, handle)
+  },
+  async end(handle: Json, config: QualityCheckConfig, ctx: EndContext): Promise<void> {
     const lakehouse = await ctx.lakehouse(config.connection)
-    const options = { signal: ctx.signal, now: ctx.now() }
-    const { version, checks } = await lakehouse.check(config.table, parseChecks(config.checks), options)
-    logChecks(checks, ctx)
-    const reads = [{ table: config.table, version, rows: null }]
-    const failed = checks.filter((check) => !check.passed)
-    if (failed.some((check) => check.severity === 'error') && !ctx.noChecks) {
-      throw new OperatorFailure(checkFailure(checks, `Checked was version ${version} of ${config.table}`), {
-        reads,
-        checks,
-      })
-    }
-    const passed = checks.length - failed.length
-    const summary = `${config.table} v${version}, ${passed} of ${checks.length} checks passed`
-    ctx.log('info', summary)
-    return {
-      outputs: { table: config.table, version, passed, failed: failed.length },
+    const { token, signal } = ctx
+    const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
+    await lakehouse.endWork(handle, { to: null, token, now: ctx.now(), signal, log })
+  },
+}
+
+async function check(config: QualityCheckConfig, ctx: OperatorContext, earlier: Json): Promise<OperatorResult> {
+  const lakehouse = await ctx.lakehouse(config.connection)
+  const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
+  const options = { signal: ctx.signal, now: ctx.now(), log, outside: outsideWork(ctx, earlier) }
+  const { version, checks } = await lakehouse.check(config.table, parseChecks(config.checks), options)
+  logChecks(checks, ctx)
+  const reads = [{ table: config.table, version, rows: null }]
+  const failed = checks.filter((check) => !check.passed)
+  if (failed.some((check) => check.severity === 'error') && !ctx.noChecks) {
+    throw new OperatorFailure(checkFailure(checks, `Checked was version ${version} of ${config.table}`), {
       reads,
       checks,
-      summary,
-    }
-  },
+    })
+  }
+  const passed = checks.length - failed.length
+  const summary = `${config.table} v${version}, ${passed} of ${checks.length} checks passed`
+  ctx.log('info', summary)
+  return {
+    outputs: { table: config.table, version, passed, failed: failed.length },
+    reads,
+    checks,
+    summary,
+  }
 }

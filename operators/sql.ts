@@ -170,7 +170,7 @@ async function runSql(config: SqlConfig, ctx: OperatorContext, earlier: Json): P
     return writeResult(await lakehouse.write(request), ctx)
   }
   const log: WriteRequest['log'] = (level, message) => ctx.log(level, message)
-  const live = { signal: ctx.signal, log, outside: outsideWork(ctx) }
+  const live = { signal: ctx.signal, log, outside: outsideWork(ctx, earlier) }
   if (config.rows !== undefined) {
     const found = await lakehouse.query(text, { maxRows: config.rows, ...live })
     const summary = `${found.rows.length.toLocaleString('en-US')} rows`

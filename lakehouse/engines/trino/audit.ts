@@ -13,6 +13,7 @@ import {
 import type { Check, CheckResult } from '../../lakehouse.js'
 import { literal } from '../../sql.js'
 import { qualified, type TrinoNames } from './names.js'
+import type { Remember } from './reading.js'
 import { currentVersions, readSelect, type TableRead } from './select.js'
 import type { TrinoSession } from './session.js'
 
@@ -25,6 +26,8 @@ export interface AuditRequest extends AuditSubject {
   types: Map<string, string>
   checks: Check[]
   signal?: AbortSignal | undefined
+  /** saves the queries of the checks */
+  remember?: Remember | undefined
 }
 
 /** Runs all checks on the rows in one query; samples of failing rows are fetched only for checks that failed. */
@@ -82,6 +85,6 @@ async function referenceVersions(request: AuditRequest, measures: string): Promi
   return currentVersions(session, others, signal)
 }
 
-function checkRows({ session, signal }: AuditRequest, sql: string): Promise<JsonObject[]> {
-  return session.rows(sql, { subject: 'A check', signal })
+function checkRows({ session, signal, remember }: AuditRequest, sql: string): Promise<JsonObject[]> {
+  return session.rows(sql, { subject: 'A check', signal, remember })
 }

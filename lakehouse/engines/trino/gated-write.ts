@@ -6,6 +6,7 @@ import { commitOf, unchangedCommit } from './commit.js'
 import { endQueries } from './end-queries.js'
 import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, remembered, type WorkHandle } from './handle.js'
 import { publishingHints, type Staged } from './hints.js'
+import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
 import { type Layout, layoutFor } from './layout.js'
 import { qualified, type TrinoNames, type TrinoTable } from './names.js'
@@ -46,6 +47,7 @@ export class GatedWrite {
   private handle: WorkHandle
   /** the SELECT reads the table it writes through something that has another name, such as a view */
   private readsItself = false
+  private saved: Promise<void> = Promise.resolve()
   /** housekeeping that has begun */
   private discarded: Promise<void> | null = null
 
@@ -107,15 +109,17 @@ export class GatedWrite {
 
   private async attempt(): Promise<WriteOutcome | 'stale'> {
     const { mode, checks } = this.request
-    // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes.
+    // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes. Not so when it
+    // reads the table it writes: commits of others while it runs would be replaced unseen.
     const direct = checks.length === 0 && (mode === 'overwrite' || mode === 'append')
-    if (direct) return this.publishDirectly()
+    const plan = direct ? await this.plan(true) : null
+    if (plan !== null && !(await this.isRead(plan))) return this.publishDirectly(plan)
     const staging = stagingTable(this.table, this.request.token, this.request.now())
     try {
       // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
       // somebody has changed the table since. One that does not name the table is staged at once.
-      const mayReadItself = this.readsItself || namesTable(this.sql, this.table)
-      const { known, ...staged } = await (mayReadItself ? this.stageKnown(staging) : this.stageEarly(staging))
+      const mayReadItself = this.readsItself || plan !== null || namesTable(this.sql, this.table)
+      const { known, ...staged } = await (mayReadItself ? this.stageKnown(staging, plan) : this.stageEarly(staging))
       const readVersion = await this.readVersion(staged.plan)
       if (readVersion !== known) {
         this.readsItself = true
@@ -128,12 +132,14 @@ export class GatedWrite {
     }
   }
 
-  private async publishDirectly(): Promise<WriteOutcome | 'stale'> {
-    const plan = await this.plan(true)
+  /** Whether the SELECT reads the table it writes. */
+  private async isRead(plan: WritePlan): Promise<boolean> {
     const { tables } = await plan.inputs
-    const readsItself = tables.some((table) => table.label === this.table.label)
-    const readVersion = readsItself ? await this.readVersion(plan) : null
-    return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
+    return tables.some((table) => table.label === this.table.label)
+  }
+
+  private publishDirectly(plan: WritePlan): Promise<WriteOutcome | 'stale'> {
+    return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion: null })
   }
 
   /** Audits what is staged and publishes it. */
@@ -142,7 +148,14 @@ export class GatedWrite {
     { plan, rows, staged, readVersion }: Omit<StagedRows, 'known'> & { readVersion: number | null },
   ): Promise<WriteOutcome | 'stale'> {
     const { mode, keys, signal } = this.request
-    const keyed = { session: this.session, table: this.table, layout: plan.layout, rows, signal }
+    const keyed = {
+      session: this.session,
+      table: this.table,
+      layout: plan.layout,
+      rows,
+      signal,
+      remember: this.remember,
+    }
     const [verdict, nullPartitions] = await Promise.all([
       this.audit(this.auditOf(plan, rows)),
       mode === 'replace_partitions' && hasNullPartitions(keyed, plan.existing),
@@ -184,8 +197,8 @@ export class GatedWrite {
   }
 
   /** Rows of a SELECT that may read the table it writes: the version it reads is looked up first. */
-  private async stageKnown(staging: TrinoTable): Promise<StagedRows> {
-    const plan = await this.plan(true)
+  private async stageKnown(staging: TrinoTable, planned: WritePlan | null): Promise<StagedRows> {
+    const plan = planned ?? (await this.plan(true))
     const known = await this.readVersion(plan)
     return { ...(await this.stageFitted(plan, staging)), known }
   }
@@ -212,11 +225,7 @@ export class GatedWrite {
   }
 
   private stageRequest(staging: TrinoTable): StageRequest {
-    const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, staging: remembered(this.handle.staging, query) }
-      return this.saveHandle()
-    }
-    const { session, request } = this
+    const { session, request, remember } = this
     return { session, staging, signal: request.signal, progress: this.progress('staging'), remember }
   }
 
@@ -233,6 +242,7 @@ export class GatedWrite {
       now: now(),
       committedAt: null,
       signal,
+      remember: this.remember,
     }
   }
 
@@ -277,9 +287,18 @@ export class GatedWrite {
     })
     if (result === 'stale') return 'stale'
     const { made, changedRows: changed, writtenBytes: bytes } = result
+    if (readVersion !== null && mode === 'overwrite') this.tellReplaced(readVersion, made)
     const commit =
       made === null ? await this.unchanged() : commitOf(this.table, mode, made, { staged: counted, changed, bytes })
     return { outcome: 'published', commit, ...(await this.found(plan)) }
+  }
+
+  /** `CREATE OR REPLACE` takes no notice of other commits: one that came between the last look and the statement is told, not kept. */
+  private tellReplaced(readVersion: number, made: MadeVersion | null): void {
+    const before = made?.versionBefore ?? readVersion
+    if (before === readVersion) return
+    const message = `Version ${before} of ${this.table.label} was committed right before this one, computed from version ${readVersion}, and is replaced by it. It is in the table's history.`
+    this.request.log('warn', message)
   }
 
   /** Keeps failing rows, with queries of its own in the handle: a retry does not keep them twice. */
@@ -316,8 +335,17 @@ export class GatedWrite {
     this.request.log('info', `Kept ${result.changedRows ?? 0} failing rows in ${table.label}.`)
   }
 
+  /** For queries that are of use to this attempt alone. */
+  private readonly remember = (query: HandedIn): Promise<void> => {
+    this.handle = { ...this.handle, staging: remembered(this.handle.staging, query) }
+    return this.saveHandle()
+  }
+
+  /** Saves come one after the other, so that the last of them has every query. */
   private saveHandle(): Promise<void> {
-    return this.request.outside?.save(handleJson(this.handle)) ?? Promise.resolve()
+    const handle = handleJson(this.handle)
+    this.saved = this.saved.catch(() => undefined).then(() => this.request.outside?.save(handle))
+    return this.saved
   }
 
   private progress(step: string): QueryProgress {

@@ -21,7 +21,7 @@ export function remembered(list: readonly HandedIn[], query: HandedIn): HandedIn
  */
 export interface WorkHandle {
   engine: 'trino'
-  /** queries that stage rows: of use to nobody but the attempt that has handed them in */
+  /** queries that stage rows or only read: of use to nobody but the attempt that has handed them in */
   staging: HandedIn[]
   /** publishing queries, oldest first; at most one of them has committed */
   published: HandedIn[]

@@ -4,6 +4,7 @@ import { identifier, identifiers } from '../../sql.js'
 import type { Layout } from './layout.js'
 import type { TrinoTable } from './names.js'
 import { partitionColumns } from './publish-sql.js'
+import type { Remember } from './reading.js'
 import type { TrinoSession } from './session.js'
 import type { ExistingTable } from './target.js'
 
@@ -14,6 +15,8 @@ export interface StagedRows {
   /** a SELECT of the staged rows */
   rows: string
   signal: AbortSignal
+  /** saves the queries that look at all rows */
+  remember: Remember
 }
 
 /**
@@ -21,7 +24,7 @@ export interface StagedRows {
  * @throws SluiceError KEYS_INVALID naming the first key that does
  */
 export async function assertMergeKeys(
-  { session, table, layout, rows, signal }: StagedRows,
+  { session, table, layout, rows, signal, remember }: StagedRows,
   keys: string[],
 ): Promise<void> {
   assertKeyColumns(
@@ -33,7 +36,7 @@ export async function assertMergeKeys(
   const [found] = await session.rows(
     `SELECT ${identifiers(keys)}, count(*) AS "rows" FROM (${rows}) GROUP BY ${identifiers(keys)}
      HAVING count(*) > 1 OR ${nulls} ORDER BY CASE WHEN ${nulls} THEN 0 ELSE 1 END LIMIT 1`,
-    { signal, subject: 'The merge' },
+    { signal, subject: 'The merge', remember },
   )
   if (found === undefined) return
   const { rows: count, ...key } = found
@@ -46,9 +49,10 @@ export async function assertMergeKeys(
 export async function hasNullPartitions(staged: StagedRows, existing: ExistingTable | null): Promise<boolean> {
   if (existing === null || existing.partitioning.length === 0) return false
   const nulls = partitionColumns(staged.table, existing).map((column) => `${identifier(column)} IS NULL`)
-  const { session, rows, signal } = staged
+  const { session, rows, signal, remember } = staged
   const found = await session.rows(`SELECT 1 FROM (${rows}) WHERE ${nulls.join(' OR ')} LIMIT 1`, {
     signal,
+    remember,
     subject: 'Reading the partitions',
   })
   return found.length > 0

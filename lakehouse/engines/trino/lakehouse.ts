@@ -3,6 +3,7 @@ import type { Instant, Json, JsonObject } from '../../../json.js'
 import type { LakehouseConfig } from '../../config.js'
 import type {
   Check,
+  CheckOptions,
   CheckResult,
   Commit,
   Lakehouse,
@@ -28,6 +29,8 @@ import { lastCommit } from './history.js'
 import { qualified, TrinoNames, type TrinoTable } from './names.js'
 import { OwnView } from './own-view.js'
 import { QueryProgress } from './progress.js'
+import type { StatementPage } from './protocol.js'
+import { finishReading, ReadingQueries } from './reading.js'
 import { currentVersions, isShow, readSelect } from './select.js'
 import { Rows, TrinoSession } from './session.js'
 import { existingTable } from './target.js'
@@ -90,11 +93,14 @@ class TrinoLakehouse implements Lakehouse {
   }
 
   query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    const { outside, log = () => undefined, signal } = options
+    const reading = outside === undefined ? undefined : new ReadingQueries(this.session, outside, log, signal)
     return this.#unknown.resolving(sql, async () => {
+      await reading?.endEarlier()
       if (isShow(sql)) return { ...(await this.#rows(sql, options)), reads: [] }
       const facts = await readSelect(this.session, this.names, sql, { signal: options.signal })
       const [result, reads] = await Promise.all([
-        this.#rows(facts.sql, options),
+        this.#rows(facts.sql, options, reading),
         currentVersions(this.session, facts.tables, options.signal),
       ])
       return { ...result, reads, ...(facts.foreign.length === 0 ? {} : { foreignReads: facts.foreign }) }
@@ -110,14 +116,12 @@ class TrinoLakehouse implements Lakehouse {
     })
   }
 
-  check(
-    name: string,
-    checks: Check[],
-    options: { signal?: AbortSignal; now: Instant },
-  ): Promise<{ version: number; checks: CheckResult[] }> {
+  check(name: string, checks: Check[], options: CheckOptions): Promise<{ version: number; checks: CheckResult[] }> {
+    const { signal, now, outside, log = () => undefined } = options
+    const reading = outside === undefined ? undefined : new ReadingQueries(this.session, outside, log, signal)
     return this.#unknown.resolving('', async () => {
       const table = this.names.table(name)
-      const { signal, now } = options
+      await reading?.endEarlier()
       const found = await existingTable(this.session, table, signal)
       const existing =
         found ?? ((await this.#unknown.register(table)) ? await existingTable(this.session, table) : null)
@@ -134,6 +138,7 @@ class TrinoLakehouse implements Lakehouse {
         now,
         committedAt,
         signal,
+        remember: reading?.remember,
       })
       return { version, checks: results }
     })
@@ -181,15 +186,16 @@ class TrinoLakehouse implements Lakehouse {
     return this.#tables
   }
 
-  async #rows(sql: string, options: QueryOptions): Promise<Omit<QueryResult, 'reads'>> {
+  async #rows(sql: string, options: QueryOptions, reading?: ReadingQueries): Promise<Omit<QueryResult, 'reads'>> {
     const rows = new Rows(options.maxRows)
     const { log = () => undefined, outside, signal } = options
     const progress = new QueryProgress('query', log, (value: JsonObject) => outside?.progress(value))
     const statement = await this.session.submit(sql, { signal })
-    await statement.finish((page) => {
+    const each = (page: StatementPage) => {
       progress.page(page)
       return rows.add(page)
-    })
+    }
+    await (reading === undefined ? statement.finish(each) : finishReading(statement, each, reading.remember))
     if (rows.truncated && options.truncate !== true) {
       const message = `The query has more than ${options.maxRows} rows.`
       throw new SluiceError('SQL_FAILED', message, { retryable: false, hint: 'Add a LIMIT, or write it to a table.' })

@@ -6,6 +6,7 @@ import { Exchange } from './exchange.js'
 import type { HandedIn } from './handle.js'
 import { jsonValue } from './json-values.js'
 import type { StatementPage } from './protocol.js'
+import { finishReading, type Remember } from './reading.js'
 import { Statement, type StatementOptions } from './statement.js'
 import { parseTrinoType, type TrinoType } from './types.js'
 
@@ -15,6 +16,9 @@ export type SessionOptions = Partial<Pick<StatementOptions, 'signal' | 'subject'
   /** session properties of this statement alone, besides those of the connection */
   properties?: Record<string, string>
 }
+
+/** Of a SELECT that may take long, see `finishReading`. */
+export type ReadingOptions = SessionOptions & { remember?: Remember | undefined }
 
 /** Trino does not know a session property, or does not let this user set it. */
 const REFUSED = new Set(['INVALID_SESSION_PROPERTY', 'CATALOG_NOT_FOUND', 'PERMISSION_DENIED'])
@@ -65,9 +69,11 @@ export class TrinoSession {
   }
 
   /** All rows of a result known to be small. */
-  async rows(sql: string, options: SessionOptions = {}): Promise<JsonObject[]> {
+  async rows(sql: string, { remember, ...options }: ReadingOptions = {}): Promise<JsonObject[]> {
     const rows = new Rows(Number.POSITIVE_INFINITY)
-    await (await this.submit(sql, options)).finish((page) => rows.add(page))
+    const statement = await this.submit(sql, options)
+    const add = (page: StatementPage) => rows.add(page)
+    await (remember === undefined ? statement.finish(add) : finishReading(statement, add, remember))
     return rows.rows
   }
 

@@ -65,6 +65,17 @@ const DAGS = {
   'dags/expired.yaml': dag('expired', { sql: { statement: `CALL delta.system.vacuum('${MARK}', 'made', '7d')` } }),
   'dags/cancelled.yaml': dag('cancelled', { sql: { query: slow(600), to: `delta.${MARK}.cancelled` } }),
   'dags/stopped.yaml': dag('stopped', { sql: { statement: `CREATE TABLE delta.${into('stopped')} AS ${slow(600)}` } }),
+  'dags/asked.yaml': dag('asked', { sql: { query: slow(601) } }),
+  'dags/audited.yaml': dag('audited', {
+    quality_check: {
+      table: `delta.${MARK}.made`,
+      checks: [
+        {
+          expression: `id >= (SELECT count(*) FROM TABLE(postgresql.system.query(query => 'select pg_sleep(602)::text as audited')))`,
+        },
+      ],
+    },
+  }),
   'dags/checked.yaml': dag('checked', { sql: { query: slow(0), to: `${MARK}.checked` }, checks: [SLOW_CHECK] }),
 }
 
@@ -328,6 +339,33 @@ it('a task that is cleared begins when the query of its lost attempt is over, an
   expect(await store.query('select * from left_work')).toEqual([])
   await store.query('drop trigger hold on left_work')
   await store.close()
+}, 240_000)
+
+it('a query that only reads, and that of a check, end before the next attempt asks them again, and with their task', async () => {
+  const [asked, audited] = [await cluster.trigger('asked'), await cluster.trigger('audited')]
+  const reading = async (...states: string[]) => {
+    const ours = (await queries()).filter(({ sql }) => /^(SELECT|WITH)/.test(sql) && /pg_sleep\(60[12]\)/.test(sql))
+    return ours.filter(({ state }) => states.includes(state))
+  }
+  const two = (...not: Query[]) =>
+    eventually(90_000, async () => {
+      const now = (await reading('RUNNING')).filter(({ id }) => !not.some((one) => one.id === id))
+      return now.length === 2 ? now : null
+    })
+  const first = await two()
+  signalAll(processTree(worker.pid), 'SIGKILL')
+  await worker.end('SIGKILL')
+  worker = await cluster.start('worker', '--slots', '4')
+  const second = await two(...first)
+  // by then those of the first attempts are over
+  expect((await reading(...LIVE)).map(({ id }) => id).sort()).toEqual(second.map(({ id }) => id).sort())
+  signalAll(processTree(worker.pid), 'SIGKILL')
+  await worker.end('SIGKILL')
+  worker = await cluster.start('worker', '--slots', '4')
+  for (const run of [asked, audited]) await cluster.call('POST', `/runs/${run}/cancel`, {})
+  const states = await cluster.ended([asked, audited], 90_000)
+  expect([...states.values()]).toEqual(['cancelled', 'cancelled'])
+  await noneLeft()
 }, 240_000)
 
 it('a worker that is killed amid a query leaves it to the next, which waits for it, finds what it has published, or ends it', async () => {
