@@ -48,8 +48,8 @@ export interface Embedded {
   /** resolves when the store has crashed or is another's: nothing can be made durable any more, so the process should end */
   broken: Promise<Error>
   /**
-   * Stops cleanly within about 15 s: running attempts are ended and recorded as lost, so that they are retried by the next
-   * start. A kill meanwhile loses nothing that was acknowledged.
+   * Stops cleanly within about 15 s: running attempts are ended and recorded as stopped, so that their tasks run again after
+   * the next start, with the tries that they had. A kill meanwhile loses nothing that was acknowledged.
    */
   close(): Promise<void>
 }

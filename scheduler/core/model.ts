@@ -136,7 +136,8 @@ export interface TaskRun {
 export interface AttemptOutcome {
   taskId: string
   attempt: number
-  result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost' | 'deferred'
+  /** `stopped`: its worker was stopped cleanly meanwhile; `lost`: its worker or slot was killed, or not heard of */
+  result: 'success' | 'failed' | 'skipped' | 'timed_out' | 'cancelled' | 'lost' | 'deferred' | 'stopped'
   /** with `deferred` the instant of the next attempt; null or absent when only an event brings it */
   wakeAt?: Instant | null
   /** with `deferred` what brings it back before; absent when nothing does */

@@ -30,6 +30,11 @@ export function timedOut(limitMs: number): string {
   return `timed out: on for longer than ${formatDuration(limitMs)} (run_timeout)`
 }
 
+/** The reason of a task whose attempt was ended by a stop of its worker, until it meets a limit or a worker. */
+export function startsAgain(why: string): string {
+  return withWhy('starts again', why)
+}
+
 /** @param retry number of the coming retry, 1 for the first */
 export function waitsForRetry(retry: number, retries: number, at: Instant, why: string): string {
   const time = new Date(at).toISOString().slice(11, 19)

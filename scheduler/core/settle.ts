@@ -5,7 +5,7 @@ import { declaredOf } from './declared.js'
 import type { RunDraft } from './draft.js'
 import { declaredId } from './items.js'
 import type { AttemptOutcome, TaskRun } from './model.js'
-import { failedAfter, waitsForRetry } from './reasons.js'
+import { failedAfter, startsAgain, waitsForRetry } from './reasons.js'
 import { type Random, retryDelayMs } from './retry.js'
 
 /**
@@ -60,6 +60,12 @@ function stateAfter(task: Task, taskRun: TaskRun, outcome: AttemptOutcome, now: 
       } as const
     case 'cancelled':
       return { ...ended, state: 'cancelled', reason: cancelledReason(taskRun, outcome) } as const
+    case 'stopped':
+      if (taskRun.cancelRequested) {
+        return { ...ended, state: 'cancelled', reason: cancelledReason(taskRun, outcome) } as const
+      }
+      // a person has stopped Sluice, which is nothing that the task has done: the next attempt goes on with this one's try
+      return { state: 'scheduled', tries: taskRun.tries - 1, reason: startsAgain(outcome.reason) } as const
     case 'failed':
     case 'timed_out':
     case 'lost':

@@ -10,7 +10,7 @@ export interface Stop {
   code: StopCode
   message: string
   /** what is recorded; null records nothing, because the claim is somebody else's */
-  result: 'cancelled' | 'timed_out' | 'lost' | null
+  result: 'cancelled' | 'timed_out' | 'stopped' | null
 }
 
 export const NO_FACTS: AttemptFacts = {

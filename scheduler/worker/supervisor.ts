@@ -195,7 +195,7 @@ export class Supervisor {
   }
 
   /**
-   * Stops all attempts and ends the slots, within a bound; what was interrupted is recorded as lost, which costs a retry.
+   * Stops all attempts and ends the slots, within a bound; what was interrupted is recorded as stopped, which costs no try.
    * Where the store takes no outcomes until the end, the log says whose were left.
    * @param reason recorded with each interrupted attempt
    */
@@ -205,7 +205,7 @@ export class Supervisor {
       this.#emptied = resolve
     })
     for (const execution of this.#executions.values()) {
-      this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'lost' })
+      this.#stop(execution, { code: 'CANCELLED', message: reason, result: 'stopped' })
     }
     if (this.#executions.size > 0) await emptied
     for (const rounds of [...this.#looks, this.#leftWork]) await rounds.close()

@@ -30,6 +30,7 @@ const LOOKS_FOR = {
   'run while its file is broken': /is made while \w+\.yaml is broken/,
   'silent worker': /raiseAlerts -> .*worker_gone/,
   'worker that signs off': /removeWorker -> worker/,
+  'attempt that a stop has ended': /running>scheduled \(starts again/,
   'worker that is gone for good': /leaves for good/,
   'mute ended by hand': /unmute \d -> undefined/,
 }

@@ -77,11 +77,15 @@ export class SimulatedWorker {
     })
   }
 
-  /** As the real one: takes nothing more, beats no more, and says so once no heartbeat is under way. */
+  /** As the real one: takes nothing more, ends what runs, beats no more, and says so once no heartbeat is under way. */
   async signOff(): Promise<void> {
     this.#leaving = true
-    await this.#beating
     const { store, host } = this.#world
+    const stopped = [...this.#running.values()].filter((running) => !running.stopped)
+    for (const running of stopped) running.stopped = true
+    const reason = `${host.name} was stopped`
+    await Promise.all(stopped.map((running) => this.#report(running, { result: 'stopped', retryable: true, reason })))
+    await this.#beating
     await store.removeWorker(host.name).catch((error: unknown) => this.#note('sign off', error))
   }
 

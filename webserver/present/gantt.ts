@@ -90,6 +90,7 @@ export function ganttBars(task: RunTask, attempts: readonly RunAttempt[], scale:
 
 /** The task state that an attempt's result reads as. */
 export function stateOfResult(result: string): string {
+  if (result === 'stopped') return 'cancelled'
   return result === 'timed_out' || result === 'lost' ? 'failed' : result
 }
 

@@ -44,24 +44,27 @@ describe('cancel of a run', () => {
     expect(after.run).toMatchObject({ state: 'running', cancelRequested: true })
   })
 
-  it.each(['cancelled', 'failed', 'lost', 'timed_out'] as const)('is over when the attempt has %s', (result) => {
-    const before = snapshot(sales, {
-      a: { ...RUNNING, cancelRequested: true, reason: 'cancelled by ana, its attempt is being stopped' },
-    })
-    const outcome = { taskId: 'a', attempt: 1, result, reason: 'signal', retryable: true, outputs: {}, endedAt: NOW }
-    const asked = {
-      ...before,
-      run: { ...before.run, cancelRequested: true, reason: 'cancelled by ana' },
-      outcomes: [outcome],
-    }
-    const { after, task: now } = then(
-      asked,
-      decide(asked, NOW, () => 0),
-    )
-    expect(now('a')).toMatchObject({ state: 'cancelled', cancelRequested: false })
-    expect(now('a')?.reason).toBe(result === 'cancelled' ? 'cancelled by ana' : 'cancelled by ana: signal')
-    expect(after.run).toMatchObject({ state: 'cancelled', reason: 'cancelled by ana' })
-  })
+  it.each(['cancelled', 'failed', 'lost', 'timed_out', 'stopped'] as const)(
+    'is over when the attempt has %s',
+    (result) => {
+      const before = snapshot(sales, {
+        a: { ...RUNNING, cancelRequested: true, reason: 'cancelled by ana, its attempt is being stopped' },
+      })
+      const outcome = { taskId: 'a', attempt: 1, result, reason: 'signal', retryable: true, outputs: {}, endedAt: NOW }
+      const asked = {
+        ...before,
+        run: { ...before.run, cancelRequested: true, reason: 'cancelled by ana' },
+        outcomes: [outcome],
+      }
+      const { after, task: now } = then(
+        asked,
+        decide(asked, NOW, () => 0),
+      )
+      expect(now('a')).toMatchObject({ state: 'cancelled', cancelRequested: false })
+      expect(now('a')?.reason).toBe(result === 'cancelled' ? 'cancelled by ana' : 'cancelled by ana: signal')
+      expect(after.run).toMatchObject({ state: 'cancelled', reason: 'cancelled by ana' })
+    },
+  )
 
   it('keeps the success of an attempt that was quicker', () => {
     const alone = dag('sales', [task('a')])

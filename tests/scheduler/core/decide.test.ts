@@ -107,6 +107,16 @@ describe('outcomes', () => {
     },
   )
 
+  it('runs again what a stop of its worker has ended, with the tries that it had and the true reason', () => {
+    const last = snapshot(retrying, { a: { ...RUNNING, attempt: 5, tries: 3 } })
+    const stopped = outcome('a', { attempt: 5, result: 'stopped', reason: 'Sluice was stopped' })
+    const { task: now, decision, after } = settled(last, stopped)
+    expect(now('a')).toMatchObject({ state: 'scheduled', attempt: 5, tries: 2 })
+    expect(now('a')?.reason).toBe('starts again: Sluice was stopped')
+    expect(decision.settled).toEqual([{ taskId: 'a', attempt: 5, result: 'stopped' }])
+    expect(after.run.state).toBe('running')
+  })
+
   it('fails at once what is not worth a retry', () => {
     const { task: now } = settled(
       snapshot(retrying, { a: RUNNING }),

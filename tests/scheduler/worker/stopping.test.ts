@@ -2,19 +2,14 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { processesWith } from '../../../operators/process/process-group.js'
 import { eventually, isAlive, WorkerProject } from './worker-project.js'
 
+/** In a session of its own, and its parent ends at once. */
+const DAEMON_JS = `require('node:child_process').spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).unref()`
 const DAEMON = `dag: daemon
 tasks:
   forks:
     bash: |
-      setsid sleep 300 &
       (sleep 300 & exec sleep 300) &
-      python3 - <<'PY' &
-      import os, time
-      if os.fork() == 0:
-          os.setsid()
-          time.sleep(300)
-      PY
-      sleep 0.2
+      "${process.execPath}" -e "${DAEMON_JS}"
       echo ready
       sleep 300
 `
@@ -59,7 +54,7 @@ describe('a cancelled attempt', () => {
     const project = await started(DAEMON)
     const run = await project.trigger('daemon')
     await project.said(run, 'forks', 'ready')
-    expect(processesOf(project, run, 'forks')).toBeGreaterThanOrEqual(5)
+    await eventually('all of it is there', () => processesOf(project, run, 'forks') >= 5)
     await project.commands.cancel(run, { user: 'test' })
     expect(await project.finished(run)).toBe('cancelled')
     expect(processesOf(project, run, 'forks')).toBe(0)
@@ -126,14 +121,15 @@ describe('a timeout', () => {
 })
 
 describe('a worker that is closed', () => {
-  it('ends what runs within a bound and records it as lost, so that it is retried', async () => {
-    const project = await started(WAITS.replace('sleeper: {', 'sleeper: { retries: 1, retry_delay: 1h,'))
+  it('ends what runs within a bound and records it as stopped, so that it runs again with no try less', async () => {
+    const project = await started(WAITS)
     const run = await project.trigger('waits')
     await project.said(run, 'sleeper', 'ready')
     const slots = project.worker.slotPids
     await project.worker.close('Sluice was stopped')
-    expect(project.attempt(run, 'sleeper').outcome).toMatchObject({ result: 'lost', reason: 'Sluice was stopped' })
-    await eventually('it waits for its retry', async () => (await project.tasks(run)).sleeper?.state === 'up_for_retry')
+    expect(project.attempt(run, 'sleeper').outcome).toMatchObject({ result: 'stopped', reason: 'Sluice was stopped' })
+    await eventually('it is queued again', async () => (await project.tasks(run)).sleeper?.state === 'queued')
+    expect((await project.tasks(run)).sleeper).toMatchObject({ attempt: 2, tries: 1 })
     expect(slots.length).toBe(1)
     expect(slots.filter(isAlive)).toEqual([])
   })
