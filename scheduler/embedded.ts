@@ -10,6 +10,7 @@ import { type Config, projectRecipients } from './config.js'
 import type { FolderReading } from './dag/load-folder.js'
 import type { FolderWatch } from './dag/watch.js'
 import { Events } from './events.js'
+import { onlyTriggeredHere } from './foreground.js'
 import { ownLakehouseConfig } from './lakehouse-config.js'
 import type { Log, Ports } from './loop/ports.js'
 import { LocalQueue } from './queue/local.js'
@@ -28,7 +29,7 @@ export interface EmbeddedOptions {
   workers: number
   log: Log
   clock?: Clock
-  /** false makes no runs that the schedules ask for (`sluice run`) */
+  /** false works on nothing but the runs that are triggered here, and those that they start (`sluice run`) */
   schedules?: boolean
 }
 
@@ -186,7 +187,9 @@ async function joined(
     projectAlerts: projectRecipients(config),
     earlyWarning: config.alerts.earlyWarning,
   }
-  const { scheduler, worker } = neighbours(options, ports, opened, taken, parts)
+  const { schedules = true } = options
+  const seen = schedules ? store : await onlyTriggeredHere(opened)
+  const { scheduler, worker } = neighbours(options, ports, { store: seen, database }, taken, parts)
   registering.begin(async (reading) => {
     await scheduler.register(reading)
     worker.serve(reading.dags.flatMap((dag) => dag.tasks.map((task) => task.queue)))
@@ -194,14 +197,15 @@ async function joined(
   await first
   worker.start()
   scheduler.start()
-  for (const run of taken.runs) scheduler.run(run)
+  // what was lost of others' runs is settled by a Sluice that goes on with them
+  if (schedules) for (const run of taken.runs) scheduler.run(run)
 
   const logStore = parts.openLogStore(config)
   const logs = new parts.AttemptLogs(logStore, events)
   // nobody else sends: what an earlier one was sending when it died is free at once
   await store.releaseMessages()
   const outbox = parts.startOutbox({ config, store, logs, clock, events, log })
-  const commands = parts.createCommands({ ...ports, store, wake: scheduler })
+  const commands = parts.createCommands({ ...ports, store: seen, wake: scheduler })
   const close = async () => {
     await watch.close()
     await worker.close(WHY_STOPPED)
@@ -243,9 +247,9 @@ async function takeOver({ config, log }: EmbeddedOptions, clock: Clock, store: S
 
 /** Scheduler and worker in one process: what one of them does the other hears of at once, and not by way of the store. */
 function neighbours(
-  { config, workers, schedules = true }: EmbeddedOptions,
+  { config, workers }: EmbeddedOptions,
   ports: Omit<Ports, 'store' | 'storeInOrder' | 'queue' | 'debugPoint'> & { queue: LocalQueue },
-  { store, database }: OpenStore,
+  { store, database }: Pick<OpenStore, 'store' | 'database'>,
   { instance, work, epoch }: Taken,
   { createScheduler, Supervisor, operators }: Parts,
 ): Pick<Embedded, 'scheduler' | 'worker'> {
@@ -255,8 +259,7 @@ function neighbours(
     await worker.keepLeases()
     return store.reapExpired(now)
   }
-  const seen = schedules ? store : withoutSchedules(store)
-  const scheduler = createScheduler({ ...ports, store: { ...seen, reapExpired }, storeInOrder })
+  const scheduler = createScheduler({ ...ports, store: { ...store, reapExpired }, storeInOrder })
   const { project, dags, logs, catalogs, connections, cache, vars } = config
   const worker = new Supervisor({
     ...ports,
@@ -286,16 +289,4 @@ async function ownStore(store: string, clock: Clock, log: Log): Promise<Presence
 function instanceOf(store: string): string {
   const place = store.includes('://') ? store : realpathSync(store)
   return createHash('sha256').update(place).digest('hex').slice(0, 32)
-}
-
-/** The store for a scheduler that makes no runs by itself. */
-function withoutSchedules(store: Store): Store {
-  return {
-    ...store,
-    dueDags: async () => [],
-    nextDueAt: async () => null,
-    backfillsToAdvance: async () => [],
-    triggerSources: async () => [],
-    pendingTriggers: async () => [],
-  }
 }

@@ -1,6 +1,7 @@
 import type { Instant, Json } from '../../json.js'
 import { type Database, type SqlStatement, type SqlValue, sqlInstant } from './database.js'
 import { LoneFirst } from './lone-first.js'
+import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.js'
 import { recordOutcomes } from './outcomes.js'
 import type { QueueAndClaim } from './queue-and-claim.js'
 import { json } from './rows.js'
@@ -30,7 +31,7 @@ from claimed c join runs r using (run_id) order by c.priority desc, c.run_id, c.
  * tasks keeps nobody waiting.
  * @param beyond each DAG offers so many more tasks than asked for, because other workers may be locking the first ones
  */
-const claiming = (beyond: number): string => `
+const claiming = (beyond: number, of: Restriction): string => `
 with recursive waiting as (
   (select queue, dag_id from task_runs where state = 'queued' and queue = any($3::text[]) order by queue, dag_id limit 1)
   union all
@@ -44,7 +45,7 @@ with recursive waiting as (
   from waiting w
   cross join lateral (
     select run_id, task_id, dag_id, priority, since from task_runs
-    where state = 'queued' and queue = w.queue and dag_id = w.dag_id
+    where state = 'queued' and queue = w.queue and dag_id = w.dag_id${of('run_id')}
     order by priority desc, since limit $6 + ${beyond}
   ) t
   cross join lateral (
@@ -79,8 +80,9 @@ ${takingPicked()}`
  */
 const AS_PLANNED: SqlStatement = { sql: "select set_config('plan_cache_mode', 'force_generic_plan', true)", params: [] }
 
-const CLAIM_ALONE = claiming(0)
-const CLAIM_BESIDE_OTHERS = claiming(256)
+const CLAIM_ALONE = claiming(0, EVERY_RUN)
+const CLAIM_BESIDE_OTHERS = claiming(256, EVERY_RUN)
+const CLAIM_ONLY = claiming(0, among('$7'))
 
 /*
  * `between` in the inputs below holds for every row. It tells the planner to expect few, so that it looks the rows up by
@@ -190,11 +192,13 @@ export interface ClaimRow extends Record<string, unknown> {
 export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueued'> {
   readonly #database: Database
   readonly #behindQueueing: Pick<QueueAndClaim, 'claim'>
+  readonly #only: OnlyRuns | null
   readonly #lone = new LoneFirst()
 
-  constructor(database: Database, behindQueueing: Pick<QueueAndClaim, 'claim'>) {
+  constructor(database: Database, behindQueueing: Pick<QueueAndClaim, 'claim'>, only: OnlyRuns | null) {
     this.#database = database
     this.#behindQueueing = behindQueueing
+    this.#only = only
   }
 
   async claim(
@@ -202,8 +206,12 @@ export class ClaimQueries implements Omit<ClaimStore, 'queueReady' | 'staleQueue
     { now, leaseMs, limit }: { now: Instant; leaseMs: number; limit: number },
   ): Promise<ClaimedTask[]> {
     const params = [worker.id, worker.epoch, worker.queues, sqlInstant(now), sqlInstant(now + leaseMs), limit]
-    const rows = this.#database.exclusive ? await this.#claimAlone(params) : await this.#claimBesideOthers(params)
-    return rows.map(toClaimedTask)
+    return (await this.#claimed(params)).map(toClaimedTask)
+  }
+
+  #claimed(params: readonly SqlValue[]): Promise<ClaimRow[]> {
+    if (this.#only !== null) return this.#database.query<ClaimRow>(CLAIM_ONLY, [...params, this.#only.ids()])
+    return this.#database.exclusive ? this.#claimAlone(params) : this.#claimBesideOthers(params)
   }
 
   #claimAlone(params: readonly SqlValue[]): Promise<ClaimRow[]> {

@@ -12,6 +12,7 @@ import { lockFolder } from './folder-lock.js'
 import { LeftWorkQueries } from './left-work.js'
 import { LineageQueries } from './lineage.js'
 import { assertMigrated, migrate } from './migrate.js'
+import type { OnlyRuns } from './only-runs.js'
 import { endThread, PgliteDatabase } from './pglite.js'
 import { QueueAndClaim } from './queue-and-claim.js'
 import { QueueingQueries } from './queueing.js'
@@ -55,8 +56,11 @@ export function isPostgresUrl(location: string): boolean {
   return /^postgres(ql)?:\/\//.test(location)
 }
 
-/** The store on an open database; the suite of the store runs on it. */
-export function sqlStore(database: Database, close: () => Promise<void>): Store {
+/**
+ * The store on an open database; the suite of the store runs on it.
+ * @param only the runs that are started, queued, claimed and looked for; null for all
+ */
+export function sqlStore(database: Database, close: () => Promise<void>, only: OnlyRuns | null = null): Store {
   const dags = new DagQueries(database)
   const both = new QueueAndClaim(database)
   const parts = {
@@ -64,14 +68,14 @@ export function sqlStore(database: Database, close: () => Promise<void>): Store 
     dueRuns: new DueRunQueries(database),
     backfills: new BackfillQueries(database),
     clears: new ClearQueries(database),
-    waits: new WaitQueries(database),
+    waits: new WaitQueries(database, only),
     triggers: new TriggerQueries(database),
     runs: new RunQueries(database),
-    starts: new StartQueries(database),
+    starts: new StartQueries(database, only),
     snapshots: new SnapshotQueries(database, (version) => dags.dagVersion(version)),
     retention: new RetentionQueries(database),
-    queueing: new QueueingQueries(database, both),
-    claims: new ClaimQueries(database, both),
+    queueing: new QueueingQueries(database, both, only),
+    claims: new ClaimQueries(database, both, only),
     leftWork: new LeftWorkQueries(database),
     lineage: new LineageQueries(database),
     accounts: new AccountQueries(database),

@@ -1,6 +1,7 @@
 import type { Instant } from '../../json.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
 import { LoneFirst } from './lone-first.js'
+import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.js'
 import type { QueueAndClaim } from './queue-and-claim.js'
 import type { QueuedTask } from './store.js'
 
@@ -34,7 +35,7 @@ export const LONE_HAS_ROOM = `r.state = 'running'
  * and DAGs and pools with ready tasks are found by jumps through the index, so that a wide fan-out costs little at each step. `state` goes along
  * to the update: the constant would lead the planner to look through all ready tasks for each one chosen.
  */
-const QUEUEING = `
+const queueing = (of: Restriction): string => `
 with recursive head as (
   (select dag_id, pool from task_runs where state = 'scheduled' order by dag_id, pool limit 1)
   union all
@@ -42,15 +43,15 @@ with recursive head as (
     select dag_id, pool from task_runs where state = 'scheduled' and (dag_id, pool) > (h.dag_id, h.pool) order by dag_id, pool limit 1
   ) n
 ), room as materialized (
-  select p.pool, p.size, p.size - (select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')) as free
+  select p.pool, p.size, p.size - (select coalesce(sum(t.pool_slots), 0) from task_runs t where t.pool = p.pool and t.state in ('queued', 'running')${of('t.run_id')}) as free
   from pools p
 ), busy as materialized (
-  select d.dag_id, (select count(*) from task_runs t where t.dag_id = d.dag_id and t.state in ('queued', 'running')) as active
+  select d.dag_id, (select count(*) from task_runs t where t.dag_id = d.dag_id and t.state in ('queued', 'running')${of('t.run_id')}) as active
   from (select distinct dag_id from head) d
 ), candidate as materialized (
   select t.* from head h join room using (pool) cross join lateral (
     select s.run_id, s.task_id, s.dag_id, s.pool, s.pool_slots, s.priority, s.since, s.position, s.state
-    from task_runs s where s.state = 'scheduled' and s.dag_id = h.dag_id and s.pool = h.pool and s.pool_slots <= room.size
+    from task_runs s where s.state = 'scheduled' and s.dag_id = h.dag_id and s.pool = h.pool and s.pool_slots <= room.size${of('s.run_id')}
     order by s.priority desc, s.since, s.run_id, s.position limit least(room.free, $2)
   ) t where room.free > 0
 ), ready as materialized (
@@ -79,11 +80,11 @@ with recursive head as (
 )`
 
 /** All ready tasks that are left behind are looked at for this, however many there are. */
-const TELLING = `, told as (
+const telling = (of: Restriction): string => `, told as (
   update task_runs t set reason = ${SENTENCE}
   from place p, runs r
   where t.state = 'scheduled' and p.dag_id = t.dag_id and p.pool = t.pool and r.run_id = t.run_id and r.state = 'running'
-    and (t.run_id, t.task_id) not in (select run_id, task_id from chosen) and t.reason <> ${SENTENCE}
+    and (t.run_id, t.task_id) not in (select run_id, task_id from chosen) and t.reason <> ${SENTENCE}${of('t.run_id')}
 )`
 
 const QUEUED = `
@@ -110,8 +111,9 @@ update task_runs t set state = 'queued', ${QUEUED_NOW}, since = $1,
 from chosen c where t.run_id = c.run_id and t.task_id = c.task_id and t.state = c.state
 returning t.run_id, t.task_id, t.attempt, t.queue, t.priority, false as more`
 
-const QUEUE_READY = `${QUEUEING}${QUEUED}`
-const QUEUE_AND_TELL = `${QUEUEING}${TELLING}${QUEUED}`
+const QUEUE_READY = `${queueing(EVERY_RUN)}${QUEUED}`
+const QUEUE_AND_TELL = `${queueing(EVERY_RUN)}${telling(EVERY_RUN)}${QUEUED}`
+const QUEUE_ONLY = `${queueing(among('$3'))}${telling(among('$3'))}${QUEUED}`
 
 export interface QueuedRow extends Record<string, unknown> {
   run_id: string
@@ -127,11 +129,13 @@ export interface QueuedRow extends Record<string, unknown> {
 export class QueueingQueries {
   readonly #database: Database
   readonly #beforeClaim: Pick<QueueAndClaim, 'queue'>
+  readonly #only: OnlyRuns | null
   readonly #lone = new LoneFirst()
 
-  constructor(database: Database, beforeClaim: Pick<QueueAndClaim, 'queue'>) {
+  constructor(database: Database, beforeClaim: Pick<QueueAndClaim, 'queue'>, only: OnlyRuns | null) {
     this.#database = database
     this.#beforeClaim = beforeClaim
+    this.#only = only
   }
 
   async queueReady(now: Instant, limit: number, tell = true, claimFollows = false): Promise<QueuedTask[]> {
@@ -158,8 +162,14 @@ export class QueueingQueries {
   }
 
   async #pass(sql: string, now: Instant, limit: number, claimFollows: boolean): Promise<QueuedRow[]> {
-    const statement: SqlStatement = { sql, params: [sqlInstant(now), limit] }
+    const only = this.#only
+    const statement: SqlStatement =
+      only === null
+        ? { sql, params: [sqlInstant(now), limit] }
+        : { sql: QUEUE_ONLY, params: [sqlInstant(now), limit, only.ids()] }
     if (this.#database.exclusive) {
+      // one that is alone among those that are ready may be of another run
+      if (only !== null) return this.#database.query<QueuedRow>(statement.sql, statement.params)
       const withClaim = claimFollows ? await this.#beforeClaim.queue(statement) : null
       return withClaim ?? this.#lone.rows(this.#database, { ...statement, sql: QUEUE_LONE }, statement)
     }

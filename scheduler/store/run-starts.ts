@@ -1,5 +1,6 @@
 import type { Instant } from '../../json.js'
 import { type Database, type SqlStatement, sqlInstant } from './database.js'
+import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.js'
 import { makingSlasOfStartedDue } from './slas.js'
 import type { StartStore } from './store.js'
 
@@ -30,7 +31,7 @@ const HELD_BY = `(
  * thousands that wait cost no more than one. `state` and an array of ids go to the update: a constant would lead the planner to
  * look through all queued runs, and a join through all runs.
  */
-const START_RUNS = `
+const starting = (of: Restriction): string => `
 with recursive line as (
   (select dag_id, max_active_runs from runs where state = 'queued' order by dag_id, max_active_runs limit 1)
   union all
@@ -40,14 +41,14 @@ with recursive line as (
     order by dag_id, max_active_runs limit 1
   ) n
 ), dag as materialized (
-  select d.dag_id, d.paused, (select count(*) from runs a where a.dag_id = d.dag_id and a.state = 'running') as active
+  select d.dag_id, d.paused, (select count(*) from runs a where a.dag_id = d.dag_id and a.state = 'running'${of('a.run_id')}) as active
   from dags d where d.dag_id in (select dag_id from line)
 ), ready as (
   select f.*, dag.active, row_number() over (partition by f.dag_id order by f.late, f.due_at, f.run_id) as place
   from line l join dag using (dag_id) cross join lateral (
     select r.run_id, r.dag_id, r.state, r.max_active_runs, r.kind = 'backfill' as late, r.due_at from runs r
     where r.state = 'queued' and r.dag_id = l.dag_id and r.max_active_runs = l.max_active_runs
-      and (r.kind = 'manual' or not dag.paused) and not r.cancel_requested
+      and (r.kind = 'manual' or not dag.paused) and not r.cancel_requested${of('r.run_id')}
       and not exists (select 1 from backfills b where b.backfill_id = r.backfill_id and b.state = 'paused')
       and (r.depends_on_past = 'no' or r.kind = 'manual' or ${HELD_BY} is null)
     order by r.kind = 'backfill', r.due_at, r.run_id limit greatest(least(l.max_active_runs - dag.active, $2), 0)
@@ -72,7 +73,7 @@ with recursive line as (
         end as sentence
       from line l join after using (dag_id) cross join lateral (
         select r.*, case when r.depends_on_past <> 'no' and r.kind <> 'manual' then ${HELD_BY} end as past from runs r
-        where r.state = 'queued' and r.dag_id = l.dag_id and r.max_active_runs = l.max_active_runs
+        where r.state = 'queued' and r.dag_id = l.dag_id and r.max_active_runs = l.max_active_runs${of('r.run_id')}
         order by r.kind = 'backfill', r.due_at, r.run_id limit $3
       ) r left join backfills b using (backfill_id)
       where not r.cancel_requested and r.run_id not in (select run_id from chosen)
@@ -81,6 +82,9 @@ with recursive line as (
   where runs.run_id = w.run_id and runs.state = w.state
 )
 select run_id from started`
+
+const START_RUNS = starting(EVERY_RUN)
+const START_ONLY = starting(among('$4'))
 
 /** A run that was started before and cleared since (its revision has moved) was asked for by a person and waits like any. */
 const CANCEL_OVERLAPPING = `
@@ -114,14 +118,18 @@ returning r.run_id`
 /** Which queued runs start, and which give way. */
 export class StartQueries implements StartStore {
   readonly #database: Database
+  readonly #only: OnlyRuns | null
 
-  constructor(database: Database) {
+  constructor(database: Database, only: OnlyRuns | null) {
     this.#database = database
+    this.#only = only
   }
 
   async startRuns(now: Instant, limit: number, told: 'first' | 'all' = 'first'): Promise<string[]> {
     const toldOfEach = told === 'all' ? ALL : TOLD_FIRST
-    return this.#alone({ sql: START_RUNS, params: [sqlInstant(now), limit, toldOfEach] })
+    const params = [sqlInstant(now), limit, toldOfEach]
+    if (this.#only === null) return this.#alone({ sql: START_RUNS, params })
+    return this.#alone({ sql: START_ONLY, params: [...params, this.#only.ids()] })
   }
 
   async cancelOverlapping(): Promise<string[]> {

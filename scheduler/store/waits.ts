@@ -3,6 +3,7 @@ import type { Weight } from '../../operators/operator.js'
 import type { ChildWait } from '../../operators/wait.js'
 import type { ParentTask } from '../core/model.js'
 import { type Database, sqlInstant } from './database.js'
+import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.js'
 import { json } from './rows.js'
 import type { ChildToMake, DueLook, LookResult, WaitStore } from './wait-store.js'
 
@@ -77,10 +78,16 @@ where c.parent_waits and c.state in ('queued', 'running') and not c.cancel_reque
   and (p.state = 'cancelled' or p.generation <> c.parent_generation)
 order by c.run_id limit $1`
 
-const DUE_LOOKS = `
+/** Looks `l` that a task of these runs waits for; all looks for all runs, since those that nobody waits for are to go. */
+const wantedBy = (of: Restriction): string =>
+  of === EVERY_RUN
+    ? ''
+    : ` and exists (select from task_runs o where o.state = 'deferred' and o.waits_for ->> 'on' = 'look:' || l.key${of('o.run_id')})`
+
+const dueLooks = (of: Restriction): string => `
 with due as (
-  select key from looks
-  where queue = any($2::text[]) and next_look_at <= $1 and coalesce(condition ->> 'weight', 'light') = $5
+  select key from looks l
+  where queue = any($2::text[]) and next_look_at <= $1 and coalesce(condition ->> 'weight', 'light') = $5${wantedBy(of)}
   order by next_look_at, key limit $4 for update skip locked
 ), judged as materialized (
   select key, exists (
@@ -91,6 +98,13 @@ with due as (
 )
 update looks l set next_look_at = $3 from judged j where l.key = j.key and j.wanted
 returning l.key, l.condition, l.seen`
+
+const nextLook = (of: Restriction): string => `
+select min(next_look_at) as at from looks l
+where queue = any($1::text[]) and coalesce(condition ->> 'weight', 'light') = $2${wantedBy(of)}`
+
+const [DUE_LOOKS, NEXT_LOOK] = [dueLooks(EVERY_RUN), nextLook(EVERY_RUN)]
+const [DUE_LOOKS_ONLY, NEXT_LOOK_ONLY] = [dueLooks(among('$6')), nextLook(among('$3'))]
 
 const RECORD_LOOKS = `
 with result as (
@@ -113,9 +127,11 @@ select distinct run_id from woken order by run_id`
 /** What deferred tasks wait for: runs, children, looks outside. */
 export class WaitQueries implements WaitStore {
   readonly #database: Database
+  readonly #only: OnlyRuns | null
 
-  constructor(database: Database) {
+  constructor(database: Database, only: OnlyRuns | null) {
     this.#database = database
+    this.#only = only
   }
 
   async wakeWaiting(which: Parameters<WaitStore['wakeWaiting']>[0], now: Instant): Promise<string[]> {
@@ -172,21 +188,15 @@ export class WaitQueries implements WaitStore {
     queues: readonly string[],
     { now, leaseMs, limit, weight }: Parameters<WaitStore['dueLooks']>[1],
   ): Promise<DueLook[]> {
-    return this.#database.query<DueLook & Record<string, unknown>>(DUE_LOOKS, [
-      sqlInstant(now),
-      queues,
-      sqlInstant(now + leaseMs),
-      limit,
-      weight,
-    ])
+    const params = [sqlInstant(now), queues, sqlInstant(now + leaseMs), limit, weight]
+    const [sql, all] = this.#only === null ? [DUE_LOOKS, params] : [DUE_LOOKS_ONLY, [...params, this.#only.ids()]]
+    return this.#database.query<DueLook & Record<string, unknown>>(sql, all)
   }
 
   async nextLookAt(queues: readonly string[], weight: Weight): Promise<Instant | null> {
-    const [row] = await this.#database.query<{ at: Instant | null }>(
-      `select min(next_look_at) as at from looks
-       where queue = any($1::text[]) and coalesce(condition ->> 'weight', 'light') = $2`,
-      [queues, weight],
-    )
+    const params = [queues, weight]
+    const [sql, all] = this.#only === null ? [NEXT_LOOK, params] : [NEXT_LOOK_ONLY, [...params, this.#only.ids()]]
+    const [row] = await this.#database.query<{ at: Instant | null }>(sql, all)
     return row?.at ?? null
   }
 

@@ -11,6 +11,9 @@ import { eventually } from './worker/worker-project.js'
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const BY_HAND = { params: {}, interval: null, onlyTasks: null, noChecks: false }
 const HELLO = 'dag: hello\ntasks:\n  say: { bash: [echo, hello], queue: elsewhere }\n'
+const LEFT = 'dag: left\ntasks:\n  say: { bash: [echo, hello], retries: 1, retry_delay: 0s }\n'
+const ONCE = 'dag: once\ntasks:\n  waits: { bash: { command: "until test -e go; do sleep 0.05; done", cwd: . } }\n'
+const PARENT = 'dag: parent\ntasks:\n  starts: { trigger_dag: { dag: left } }\n'
 const OFTEN = 'dag: often\nschedule: "* * * * *"\ntasks:\n  say: { bash: [echo, hello] }\n'
 
 let folder: string
@@ -74,6 +77,23 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     await stop()
     const second = await start()
     await eventually('it is claimed', async () => (await second.store.taskRuns(run))[0]?.state === 'success', 5_000)
+  })
+
+  it('runs again what its stop has ended, although the task has no retries', async () => {
+    writeFileSync(join(folder, 'dags/once.yaml'), ONCE)
+    const first = await start()
+    const { run } = await first.commands.trigger('once', BY_HAND, { user: 'test' }, null)
+    await eventually('it runs', async () => (await first.store.taskRuns(run))[0]?.state === 'running')
+    await stop()
+    writeFileSync(join(folder, 'dags/go'), '')
+    const second = await start()
+    await eventually('it has ended', async () => (await second.store.run(run))?.state === 'success', 20_000)
+    expect((await second.store.taskRuns(run))[0]).toMatchObject({ attempt: 2, tries: 1 })
+    const attempts = await second.database.query('select result, reason from attempts order by attempt')
+    expect(attempts).toMatchObject([
+      { result: 'stopped', reason: 'Sluice was stopped while the attempt ran' },
+      { result: 'success' },
+    ])
   })
 
   it('sees a new DAG within 2 s', async () => {
@@ -159,6 +179,24 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     await eventually('the due run is made', async () => (await runsOf(sluice, 'often')) === 1)
   })
 
+  it('started for runs by hand leaves all others as they are, and the next one goes on with them', async () => {
+    writeFileSync(join(folder, 'dags/parent.yaml'), PARENT)
+    writeFileSync(join(folder, 'dags/left.yaml'), LEFT)
+    const left = await leaveBehind(await start())
+    await stop()
+    const quiet = await start({ schedules: false })
+    const before = await rowsOf(quiet, left)
+    // its child is of the DAG whose only place the left runs hold
+    const { run } = await quiet.commands.trigger('parent', BY_HAND, { user: 'test' }, null)
+    await eventually('it has ended', async () => (await quiet.store.run(run))?.state === 'success', 20_000)
+    expect(await rowsOf(quiet, left)).toEqual(before)
+    await stop()
+    const sluice = await start()
+    for (const one of left) {
+      await eventually(`${one} ends`, async () => (await sluice.store.run(one))?.state === 'success', 20_000)
+    }
+  })
+
   it('refuses a second one on the same store, and lets go of it when the start fails', async () => {
     await start()
     await expect(startEmbedded({ config: loadConfig(folder), workers: 1, log: silent })).rejects.toMatchObject({
@@ -171,6 +209,40 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     await start()
   })
 })
+
+/** One run in each state that a Sluice works on, as one that was killed leaves them. */
+async function leaveBehind(sluice: Embedded): Promise<string[]> {
+  const left: string[] = []
+  const states = ['scheduled', 'queued', 'running', 'up_for_retry', 'none']
+  for (const _ of states) {
+    const { run } = await sluice.commands.trigger('left', BY_HAND, { user: 'test' }, null)
+    await eventually('it has ended', async () => (await sluice.store.run(run))?.state === 'success')
+    left.push(run)
+  }
+  // nobody takes them up any more
+  await sluice.scheduler.stop()
+  for (const [index, state] of states.entries()) {
+    const run = left[index] ?? ''
+    const again = state === 'none' ? "'queued', started_at = null" : "'running'"
+    await sluice.database.query(`update runs set state = ${again}, ended_at = null where run_id = $1`, [run])
+    await sluice.database.query(
+      `update task_runs set state = $2, attempt = attempt + case $2 when 'queued' then 1 else 0 end, not_before = started_at,
+        lease_until = case $2 when 'running' then now() + interval '1 hour' end where run_id = $1`,
+      [run, state],
+    )
+    if (state !== 'running') continue
+    await sluice.database.query('update attempts set result = null, settled = false where run_id = $1', [run])
+  }
+  return left
+}
+
+function rowsOf(sluice: Embedded, runs: string[]): Promise<unknown[]> {
+  return sluice.database.query(
+    `select r.run_id, r.state, r.revision, r.reason, t.state as task, t.attempt, t.tries, t.since, t.reason as why
+      from runs r join task_runs t using (run_id) where run_id = any($1) order by run_id`,
+    [runs],
+  )
+}
 
 async function runsOf(sluice: Embedded, dag: string): Promise<number> {
   return (await sluice.database.query('select 1 from runs where dag_id = $1', [dag])).length
