@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { codeOf, isSluiceError } from '../../errors.js'
-import { lockFolder } from '../store/folder-lock.js'
+import { type FolderLock, lockFolder } from '../store/folder-lock.js'
 
 const WORKERS_AT_MOST = 1_000
 
 /** A worker's name and the folder only it uses. */
-export interface WorkerName {
+export interface WorkerName extends FolderLock {
   /** of this process alone, on whatever machine: `host-1-3fa9`; hosts of one name must not keep each other's claims */
   id: string
   /** of its place on this machine, the same after a restart: `host-1` */
@@ -17,7 +17,6 @@ export interface WorkerName {
   before: string | null
   /** absolute; private folders of attempts are made below it */
   folder: string
-  release(): void
 }
 
 /**
@@ -29,12 +28,12 @@ export function takeWorkerName(root: string, namespace: string): WorkerName {
   for (let number = 1; number <= WORKERS_AT_MOST; number++) {
     const folder = join(root, `${namespace.slice(0, 8)}-${number}`)
     try {
-      const release = lockFolder(folder)
+      const lock = lockFolder(folder)
       const place = `${hostname()}-${number}`
       const id = `${place}-${randomBytes(4).toString('hex')}`
       const before = lastName(folder)
       writeFileSync(join(folder, 'name'), id)
-      return { id, place, before, folder, release }
+      return { id, place, before, folder, ...lock }
     } catch (error) {
       if (!isSluiceError(error) || error.code !== 'STORE_LOCKED') throw error
     }

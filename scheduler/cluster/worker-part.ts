@@ -63,7 +63,7 @@ export async function startWorkerPart(options: WorkerPartOptions): Promise<Runni
   return {
     id: name.id,
     ready: () => assertAnswers(database),
-    broken: Promise.race([part.broken, worker.broken]),
+    broken: Promise.race([part.broken, worker.broken, name.lost]),
     async drain() {
       await hints.close()
       await worker.drain()

@@ -1,40 +1,125 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { codeOf, SluiceError } from '../../errors.js'
+import { isAlive, ownIdentity, type ProcessIdentity } from '../process-identity.js'
 
-interface Holder {
-  /** 0 once released */
-  pid: number
-  /** the kernel's start time of the process, so that a reused pid is not taken for the holder; '' where unknown */
-  startedAt: string
+interface Holder extends Pick<ProcessIdentity, 'pid' | 'startedAt'> {
+  /** absent in locks of earlier versions, which knew no other places */
+  place?: string
+  host?: string
 }
 
+/** A lock that is held. */
+export interface FolderLock {
+  release(): void
+  /** resolves when another has taken it over, because this process was not heard of for too long: it must not write any more */
+  lost: Promise<Error>
+}
+
+/** pid 0 once released */
 const NOBODY: Holder = { pid: 0, startedAt: '' }
 const ATTEMPTS = 100
+/** Between two signs of life. */
+const BEAT_MS = 3_000
+/** A holder of whose process nothing can be known, as it is elsewhere, is dead when it was not heard of for so long. */
+export const SILENT_MS = 20_000
 
 /**
  * Holds the folder for this process: PGlite has no lock of its own and two openers would ruin it. The lock of a dead process is
- * taken over.
+ * taken over: at once where it ran in our place, after `SILENT_MS` where it ran in another container or on another machine.
  *
- * The lock is the file `lock.N` with the highest N, with the holder's pid and start time in it. Whoever finds that one dead
+ * The lock is the file `lock.N` with the highest N, with the holder's identity in it. Whoever finds that one dead
  * or released makes `lock.N+1` by `link`, which only one of several can win, and then removes those before. The highest is never
- * removed, so nobody can take away a lock that another has just taken over; a release only says so in the file.
- * @returns releases the lock
+ * removed, so nobody can take away a lock that another has just taken over; a release only says so in the file. While it is
+ * held the file is touched, so that its age tells those who cannot see the process; ages are compared by the clock of the
+ * file system, which both of them see.
  * @throws SluiceError STORE_LOCKED naming the holder, NOT_WRITABLE
  */
-export function lockFolder(folder: string): () => void {
+export function lockFolder(folder: string): FolderLock {
+  const own = ownIdentity()
   const draft = join(folder, `draft.${process.pid}.${process.hrtime.bigint()}`)
-  write(folder, draft, { pid: process.pid, startedAt: startTime(process.pid) ?? '' })
+  write(folder, draft, { ...own, host: hostname() })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const newest = newestLock(folder)
       const holder = newest === 0 ? NOBODY : read(lockFile(folder, newest))
-      if (holder !== null && isAlive(holder)) throw lockedBy(holder, folder)
-      if (holder !== null && taken(folder, newest + 1, draft)) return () => release(folder, newest + 1)
+      if (holder === null) continue
+      if (holder.pid !== NOBODY.pid) assertDead(folder, holder, own, ageMs(draft, lockFile(folder, newest)))
+      if (taken(folder, newest + 1, draft)) return held(folder, newest + 1)
     }
     throw new SluiceError('STORE_LOCKED', `The folder ${folder} is being locked and released by others all the time.`)
   } finally {
     rmSync(draft, { force: true })
+  }
+}
+
+function assertDead(folder: string, holder: Holder, own: ProcessIdentity, silentMs: number): void {
+  const { pid, place = own.place, host = '' } = holder
+  if (place === own.place) {
+    if (!isAlive(holder)) return
+    throw new SluiceError('STORE_LOCKED', `Another Sluice (pid ${pid}) uses the store folder ${folder}.`)
+  }
+  if (silentMs >= SILENT_MS) return
+  const heard = `pid ${pid} on ${host}, in another container or on another machine, heard of ${Math.round(silentMs / 1000)} s ago`
+  throw new SluiceError('STORE_LOCKED', `Another Sluice (${heard}) uses the store folder ${folder}.`, {
+    hint: `Stop that one. If it was killed, its folder is free ${SILENT_MS / 1000} s after it was last heard of.`,
+  })
+}
+
+/** How long ago the lock was touched when the draft was written; 0 for one that has gone meanwhile. */
+function ageMs(draft: string, lock: string): number {
+  const touched = statSync(lock, { throwIfNoEntry: false })
+  return touched === undefined ? 0 : Math.max(0, statSync(draft).mtimeMs - touched.mtimeMs)
+}
+
+/** Shows signs of life until it is released, and looks whether anybody has missed them. */
+function held(folder: string, number: number): FolderLock {
+  let lose: (error: Error) => void = () => undefined
+  const lost = new Promise<Error>((resolve) => {
+    lose = resolve
+  })
+  const beat = () => {
+    if (newestLock(folder) <= number) return touch(lockFile(folder, number))
+    clearInterval(beats)
+    lose(new SluiceError('STORE_LOCKED', `Another Sluice has taken over the store folder ${folder}.`))
+  }
+  const beats = setInterval(() => unlessFails(beat), BEAT_MS).unref()
+  const release = () => {
+    clearInterval(beats)
+    if (newestLock(folder) === number) free(folder, number)
+  }
+  return { release, lost }
+}
+
+/** A folder that does not answer for a moment is asked again with the next beat; a store that lies in it fails by itself. */
+function unlessFails(beat: () => void): void {
+  try {
+    beat()
+  } catch (error) {
+    if (codeOf(error) === '') throw error
+  }
+}
+
+/** Writes the first byte as it is: readers find the whole file at any moment, and the file system's clock gives the time. */
+function touch(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    writeSync(file, '{', 0)
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -94,36 +179,8 @@ function read(path: string): Holder | null {
   }
 }
 
-function release(folder: string, number: number): void {
+function free(folder: string, number: number): void {
   const released = join(folder, `draft.${process.pid}.released`)
   write(folder, released, NOBODY)
   renameSync(released, lockFile(folder, number))
-}
-
-function isAlive(holder: Holder): boolean {
-  if (holder.pid === NOBODY.pid) return false
-  const startedAt = startTime(holder.pid)
-  if (startedAt !== null) return holder.startedAt === '' || startedAt === holder.startedAt
-  if (process.platform === 'linux') return false
-  try {
-    process.kill(holder.pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: it lives, under another user
-    return codeOf(error) === 'EPERM'
-  }
-}
-
-/** Field 22 of /proc/PID/stat; null for a process that is not there, and on systems without /proc. */
-function startTime(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
-  } catch {
-    return null // not there; the caller asks the kernel in another way
-  }
-}
-
-function lockedBy(holder: Holder, folder: string): SluiceError {
-  return new SluiceError('STORE_LOCKED', `Another Sluice (pid ${holder.pid}) uses the store folder ${folder}.`)
 }

@@ -31,8 +31,8 @@ export interface OpenStore {
   /** names of the migrations that were applied now */
   applied: readonly string[]
   /**
-   * Resolves with the cause when the store has broken for good (PGlite's thread has crashed): every call fails from then on,
-   * so the process should end and be started anew. Never with PostgreSQL, whose connections come back.
+   * Resolves with the cause when the store has broken for good (PGlite's thread has crashed, or another process has taken over
+   * its folder): nothing may be written from then on, so the process should end and be started anew. Never with PostgreSQL, whose connections come back.
    */
   broken: Promise<Error>
 }
@@ -87,17 +87,18 @@ export function sqlStore(database: Database, close: () => Promise<void>, only: O
 }
 
 async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
-  const release = lockFolder(folder)
+  const lock = lockFolder(folder)
   try {
     const database = await PgliteDatabase.open(folder)
     const applied = await orClose(database, migrate(database, now))
     const close = async () => {
       await database.close()
-      release()
+      lock.release()
     }
-    return { store: sqlStore(database, close), database, applied, broken: database.broken }
+    const broken = Promise.race([database.broken, lock.lost])
+    return { store: sqlStore(database, close), database, applied, broken }
   } catch (error) {
-    release()
+    lock.release()
     throw error
   }
 }

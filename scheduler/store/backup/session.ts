@@ -29,16 +29,16 @@ export async function openBareStore(location: string): Promise<BareStore> {
 }
 
 async function openFolder(folder: string): Promise<BareStore> {
-  const release = lockFolder(folder)
+  const lock = lockFolder(folder)
   try {
     const database = await PgliteDatabase.open(folder)
     const close = async () => {
       await database.close()
-      release()
+      lock.release()
     }
     return { database, session: database, close }
   } catch (error) {
-    release()
+    lock.release()
     throw error
   }
 }
