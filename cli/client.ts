@@ -1,7 +1,7 @@
 import { type IncomingMessage, type RequestOptions, request, STATUS_CODES } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { ERRORS, type ErrorCode, messageOf, SluiceError } from '../errors.js'
-import { isAlive, readInstance } from './instance.js'
+import { isRunning, readInstance } from './instance.js'
 
 /** How long a running Sluice may take to begin an answer. */
 const ANSWER_WITHIN_MS = 30_000
@@ -106,7 +106,7 @@ export function findRunning(project: string, env: NodeJS.ProcessEnv = process.en
   if (env.SLUICE_URL !== undefined && env.SLUICE_URL !== '')
     return new Client({ url: env.SLUICE_URL, token: env.SLUICE_TOKEN ?? '' })
   const instance = readInstance(project)
-  return instance !== null && isAlive(instance.pid) ? new Client(instance) : null
+  return instance !== null && isRunning(instance) ? new Client(instance) : null
 }
 
 /** As `findRunning`; @throws SluiceError NOT_RUNNING */

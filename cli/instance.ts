@@ -2,6 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, SluiceError } from '../errors.js'
+import { isAlive, ownIdentity } from '../scheduler/process-identity.js'
 import type { InstanceFile } from '../scheduler/shapes.js'
 
 /** Where a running Sluice says that it runs; only its owner may read it, since it holds a token. */
@@ -10,17 +11,17 @@ export function instancePath(project: string): string {
 }
 
 /**
- * What the last Sluice on the project left; it may be long gone (`isAlive`).
+ * What the last Sluice on the project left; it may be long gone (`isRunning`).
  * @returns null when there is none
  * @throws SluiceError NOT_RUNNING when the file cannot be understood
  */
 export function readInstance(project: string): InstanceFile | null {
   const file = instancePath(project)
   try {
-    const { url, token, pid } = JSON.parse(readFileSync(file, 'utf8')) as Partial<InstanceFile>
+    const { url, token, pid, process_start } = JSON.parse(readFileSync(file, 'utf8')) as Partial<InstanceFile>
     if (typeof url !== 'string' || typeof token !== 'string' || typeof pid !== 'number')
       throw new TypeError('url, token or pid is missing')
-    return { url, token, pid }
+    return { url, token, pid, process_start: process_start ?? '' }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
@@ -31,12 +32,14 @@ export function readInstance(project: string): InstanceFile | null {
   }
 }
 
-/** Whole or not at all: commands may read it at any moment. */
-export async function writeInstance(project: string, instance: InstanceFile): Promise<void> {
+/** Says that this process serves there. Whole or not at all: commands may read it at any moment. */
+export async function writeInstance(project: string, address: Pick<InstanceFile, 'url' | 'token'>): Promise<void> {
   const file = instancePath(project)
   await mkdir(join(project, '.sluice'), { recursive: true })
   const draft = `${file}.${process.pid}`
   rmSync(draft, { force: true }) // mode counts only for a file that is created
+  const { pid, startedAt } = ownIdentity()
+  const instance: InstanceFile = { ...address, pid, process_start: startedAt }
   writeFileSync(draft, `${JSON.stringify(instance)}\n`, { mode: 0o600, flag: 'wx' })
   await rename(draft, file)
 }
@@ -44,18 +47,20 @@ export async function writeInstance(project: string, instance: InstanceFile): Pr
 /** Removes our own file, not that of a successor. Synchronous, so that it can be the last thing a process does. */
 export function removeInstance(project: string): void {
   try {
-    if (readInstance(project)?.pid === process.pid) rmSync(instancePath(project), { force: true })
+    const instance = readInstance(project)
+    if (instance !== null && isOwn(instance)) rmSync(instancePath(project), { force: true })
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error // what cannot be understood is not ours
   }
 }
 
-/** A Sluice that was killed leaves its file behind; its process tells. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+/** A Sluice that was killed leaves its file behind; its process tells, and not another that has got its number since. */
+export function isRunning({ pid, process_start: startedAt }: InstanceFile): boolean {
+  return isAlive({ pid, startedAt })
+}
+
+/** Whether this process has left the file. In a container each one may have the number of the one before. */
+export function isOwn({ pid, process_start: startedAt }: InstanceFile): boolean {
+  const own = ownIdentity()
+  return pid === own.pid && (startedAt === own.startedAt || startedAt === '')
 }

@@ -9,7 +9,7 @@ import { resolveSecrets } from '../scheduler/secrets.js'
 import { createApiToken, createLoginLink, revokeApiToken } from '../webserver/auth/secrets.js'
 import type { WebDeps } from '../webserver/deps.js'
 import { Client } from './client.js'
-import { isAlive, readInstance, removeInstance, writeInstance } from './instance.js'
+import { isOwn, isRunning, readInstance, removeInstance, writeInstance } from './instance.js'
 import { ensureWritable } from './writable.js'
 
 export interface ServeOptions {
@@ -67,7 +67,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       if (leftToken !== null) await revokeApiToken(store, leftToken)
       const token = await createApiToken(store, CLI_USER, now)
       const loginLink = await createLoginLink(store, ADMIN_USER, config.baseUrl ?? web.url, now)
-      await writeInstance(config.project, { url: web.url, token, pid: process.pid })
+      await writeInstance(config.project, { url: web.url, token })
       const stop = async () => {
         removeInstance(config.project)
         await web.close()
@@ -128,8 +128,8 @@ export function serviceLog(level: string): pino.Logger {
 /** @returns the token that a Sluice which was killed left behind, or null */
 function refuseSecond(project: string): string | null {
   const instance = readInstance(project)
-  if (instance === null || instance.pid === process.pid) return null
-  if (!isAlive(instance.pid)) return instance.token
+  if (instance === null) return null
+  if (!isRunning(instance) || isOwn(instance)) return instance.token
   throw new SluiceError(
     'STORE_LOCKED',
     `Sluice already runs on ${project}: ${instance.url}, process ${instance.pid}.`,

@@ -286,4 +286,6 @@ export interface InstanceFile {
   url: string
   token: string
   pid: number
+  /** the kernel's start time of the process, by which it is known from a later one of the same number; '' where unknown */
+  process_start: string
 }

@@ -46,7 +46,7 @@ async function serving(part: WebPart, config: Config, { host, port }: WebserverO
     const now = Date.now()
     await part.store.saveUser('cli', 'admin', now)
     const token = await createApiToken(part.store, 'cli', now)
-    await writeInstance(config.project, { url: web.url, token, pid: process.pid })
+    await writeInstance(config.project, { url: web.url, token })
     process.stdout.write(`${web.url}\n`)
     const close = async () => {
       removeInstance(config.project)

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Client, findRunning, requireRunning } from '../../cli/client.js'
+import { instancePath, removeInstance, writeInstance } from '../../cli/instance.js'
 
 let server: Server
 let answer: (request: IncomingMessage, response: ServerResponse) => void
@@ -119,6 +121,18 @@ describe('the running Sluice', () => {
     const highestPid = 2 ** 22
     await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: highestPid }))
     expect(findRunning(project, {})).toBeNull()
+  })
+
+  it('is not the one whose number another process has got since', async () => {
+    await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: process.pid, process_start: '1' }))
+    expect(findRunning(project, {})).toBeNull()
+    // in a container each Sluice has the number of the one before, whose file it leaves to those who read the token
+    removeInstance(project)
+    expect(existsSync(instancePath(project))).toBe(true)
+    await writeInstance(project, { url: 'http://127.0.0.1:8080', token: 't' })
+    expect(findRunning(project, {})).not.toBeNull()
+    removeInstance(project)
+    expect(existsSync(instancePath(project))).toBe(false)
   })
 
   it('is the one that SLUICE_URL names, before any file', async () => {

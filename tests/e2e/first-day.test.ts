@@ -145,10 +145,14 @@ describe('the first day', () => {
     expect(await up.end('SIGTERM')).toBe(0)
   })
 
-  it('starts again after kill -9, and the old token is worth nothing', async () => {
+  it('starts again after kill -9, also when another process has got its number, and the old token is worth nothing', async () => {
     up = await project.up()
-    const { url: _, token } = await project.instance()
+    const left = await project.instance()
     await up.end('SIGKILL')
+    await project.write('.sluice/instance.json', JSON.stringify({ ...left, pid: process.pid }))
+    const { code, stderr } = await project.sluice('runs')
+    expect([code, stderr]).toEqual([3, expect.stringContaining('No Sluice runs on the project')])
+    const { token } = left
     up = await project.up()
     const { url } = await project.instance()
     const answer = await fetch(`${url}/api/v1/runs`, { headers: { authorization: `Bearer ${token}` } })
