@@ -1,6 +1,6 @@
 import type { Instant } from '../json.js'
 import type { AlertStore } from './store/alert-store.js'
-import type { RetentionStore } from './store/store.js'
+import type { RetentionStore } from './store/retention-store.js'
 import type { LogStore } from './worker/log-store.js'
 
 /** Runs of one statement; their logs are removed side by side. */

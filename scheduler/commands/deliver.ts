@@ -7,7 +7,7 @@ import type { Dag, WebhookTrigger } from '../dag/model.js'
 import { zoneClockOf } from '../dag/schedule.js'
 import { currentDag } from './current-dag.js'
 import { validateParams } from './params.js'
-import { audit, type CommandPorts } from './ports.js'
+import type { CommandPorts } from './ports.js'
 import { created, latestInterval, SAME_INSTANT_LIMIT } from './trigger.js'
 
 /**
@@ -19,13 +19,18 @@ export async function deliver(
   dagId: string,
   delivery: Delivery,
 ): Promise<{ run: string; repeated: boolean }> {
-  const dag = await currentDag(ports, dagId)
   const { webhook } = delivery
+  const key = `webhook ${dagId}/${webhook} ${delivery.id}`
+  const first = await ports.store.runOfKey(key)
+  if (first !== null) {
+    if (first.requestHash !== delivery.bodyHash) throw otherBody(delivery)
+    return { run: first.runId, repeated: true }
+  }
+  const dag = await currentDag(ports, dagId)
   const trigger = webhookOf(dag, webhook)
   if (trigger === null) throw new SluiceError('NOT_FOUND', `The DAG ${dagId} has no webhook ${webhook}.`)
   const params = checkedParams(dag, trigger, delivery.payload)
   const deliveredAt = ports.wake.now()
-  const key = `webhook ${dagId}/${webhook} ${delivery.id}`
   const options = { now: deliveredAt, idempotency: { key, requestHash: delivery.bodyHash } }
   for (let dueAt = deliveredAt; dueAt < deliveredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
     const origin: RunOrigin = {
@@ -40,16 +45,19 @@ export async function deliver(
       noChecks: false,
     }
     const run = newRun(dag, origin, zoneClockOf(dag), deliveredAt)
-    await audit(ports, { user: `webhook ${webhook}` }, 'trigger', dagId, { run: run.id, delivery: delivery.id })
+    const detail = { run: run.id, delivery: delivery.id }
+    const entry = { user: `webhook ${webhook}`, action: 'trigger', target: dagId, detail }
     await ports.debugPoint('command:decided')
-    const result = await ports.store.createRun(run, options)
+    const result = await ports.store.createRun(run, { ...options, audit: entry })
     if (result.outcome === 'created') return created(ports, run.id)
     if (result.outcome === 'repeated') return { run: result.runId, repeated: true }
-    if (result.outcome === 'key_conflict') {
-      throw new SluiceError('IDEMPOTENCY_CONFLICT', `The delivery ${delivery.id} came before with another body.`)
-    }
+    if (result.outcome === 'key_conflict') throw otherBody(delivery)
   }
   throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
+}
+
+function otherBody({ id }: Delivery): SluiceError {
+  return new SluiceError('IDEMPOTENCY_CONFLICT', `The delivery ${id} came before with another body.`)
 }
 
 /** The webhook that a version of a DAG declares under this name, or null. */

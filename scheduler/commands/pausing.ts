@@ -13,6 +13,7 @@ const MISSED_LIMIT = 100_000
 
 /** No scheduled run is made or started from now on; what runs goes on. Pausing what is paused changes nothing. */
 export async function pause(ports: CommandPorts, dagId: string, reason: string, actor: Actor): Promise<void> {
+  await registeredDag(ports, dagId)
   await audit(ports, actor, 'pause', dagId, { reason })
   const why = reason === '' ? `paused by ${actor.user}` : `paused by ${actor.user}: ${reason}`
   const outcome = await ports.store.setPaused(dagId, true, why, ports.wake.now())
@@ -37,14 +38,10 @@ export async function resume(
   actor: Actor,
   { skipMissed }: { skipMissed: boolean } = { skipMissed: false },
 ): Promise<Missed> {
+  presentDag(await registeredDag(ports, dagId))
   await audit(ports, actor, 'resume', dagId, { skip_missed: skipMissed })
   for (let tries = 0; tries < MOVED_LIMIT; tries += 1) {
-    const registered = await registeredDag(ports, dagId)
-    if (!registered.present) {
-      throw new SluiceError('STATE_CONFLICT', `The file of the DAG ${dagId}, ${registered.file}, has disappeared.`, {
-        hint: 'Bring the file back; the DAG resumes by itself.',
-      })
-    }
+    const registered = presentDag(await registeredDag(ports, dagId))
     const missed = await missedByRegistered(ports, registered)
     if (!registered.paused) return missed
     const dag = await ports.store.dagVersion(registered.version)
@@ -66,6 +63,14 @@ async function registeredDag(ports: CommandPorts, dagId: string): Promise<Regist
   const registered = await ports.store.dag(dagId)
   if (registered === null) throw new SluiceError('DAG_UNKNOWN', `There is no DAG ${dagId}.`)
   return registered
+}
+
+function presentDag(registered: RegisteredDag): RegisteredDag {
+  const { id, file, present } = registered
+  if (present) return registered
+  throw new SluiceError('STATE_CONFLICT', `The file of the DAG ${id}, ${file}, has disappeared.`, {
+    hint: 'Bring the file back; the DAG resumes by itself.',
+  })
 }
 
 async function missedByRegistered(ports: CommandPorts, registered: RegisteredDag): Promise<Missed> {

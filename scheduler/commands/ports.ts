@@ -14,8 +14,8 @@ export interface CommandPorts extends Pick<Ports, 'timetable' | 'random' | 'proj
 }
 
 /**
- * Leaves the audit row of an action. It is written before the action, so a crash between the two leaves a row without its
- * action, never an action that nobody is named for.
+ * Leaves the audit row of an action whose own step writes none. It is written when nothing speaks against the action, and
+ * before it: a crash between the two leaves a row without its action, never an action that nobody is named for.
  */
 export async function audit(
   ports: CommandPorts,

@@ -11,7 +11,7 @@ import { announceRun } from '../loop/announce.js'
 import type { Timetable } from '../loop/ports.js'
 import { currentDag } from './current-dag.js'
 import { validateParams } from './params.js'
-import { audit, type CommandPorts } from './ports.js'
+import type { CommandPorts } from './ports.js'
 import { hashOf } from './request-hash.js'
 
 /** Triggers of one DAG within the same millisecond take the next one; more than this at once are refused. */
@@ -33,6 +33,10 @@ export async function trigger(
   idempotencyKey: string | null,
   parent?: ParentTask,
 ): Promise<{ run: string; repeated: boolean }> {
+  const idempotency =
+    idempotencyKey === null ? undefined : { key: idempotencyKey, requestHash: requestHash(dagId, options) }
+  const first = await repeated(ports, idempotency)
+  if (first !== null) return first
   const dag = await currentDag(ports, dagId)
   const params = checkedParams(dag, parent === undefined ? options.params : typedParams(dag, options.params))
   const onlyTasks = checkedTasks(dag, options.onlyTasks)
@@ -40,8 +44,7 @@ export async function trigger(
   const interval =
     (parent === undefined ? checkedInterval(options.interval) : options.interval) ??
     latestInterval(ports.timetable, dag, triggeredAt)
-  const idempotency =
-    idempotencyKey === null ? {} : { idempotency: { key: idempotencyKey, requestHash: requestHash(dagId, options) } }
+  const once = idempotency === undefined ? {} : { idempotency }
   for (let dueAt = triggeredAt; dueAt < triggeredAt + SAME_INSTANT_LIMIT; dueAt += 1) {
     const origin: RunOrigin = {
       id: manualRunId(dagId, dueAt),
@@ -55,19 +58,32 @@ export async function trigger(
     }
     const made = newRun(dag, origin, zoneClockOf(dag), triggeredAt)
     const run = parent === undefined ? made : { ...made, parent }
-    await audit(ports, actor, 'trigger', dagId, { run: run.id, params })
+    const entry = { user: actor.user, action: 'trigger', target: dagId, detail: { run: run.id, params } }
     await ports.debugPoint('command:decided')
-    const result = await ports.store.createRun(run, { now: triggeredAt, ...idempotency })
+    const result = await ports.store.createRun(run, { now: triggeredAt, ...once, audit: entry })
     if (result.outcome === 'created') return created(ports, run.id)
     if (result.outcome === 'repeated') return { run: result.runId, repeated: true }
-    if (result.outcome === 'key_conflict') {
-      throw new SluiceError(
-        'IDEMPOTENCY_CONFLICT',
-        `The Idempotency-Key ${idempotencyKey} was used before for another request.`,
-      )
-    }
+    if (result.outcome === 'key_conflict') throw keyConflict(idempotencyKey ?? '')
   }
   throw new SluiceError('STATE_CONFLICT', `More than ${SAME_INSTANT_LIMIT} runs of ${dagId} were triggered at once.`)
+}
+
+/**
+ * The run that the same request has made before, whatever has become of its DAG since; null for none.
+ * @throws SluiceError IDEMPOTENCY_CONFLICT
+ */
+async function repeated(
+  { store }: CommandPorts,
+  idempotency: { key: string; requestHash: string } | undefined,
+): Promise<{ run: string; repeated: true } | null> {
+  const first = idempotency === undefined ? null : await store.runOfKey(idempotency.key)
+  if (first === null) return null
+  if (first.requestHash !== idempotency?.requestHash) throw keyConflict(idempotency?.key ?? '')
+  return { run: first.runId, repeated: true }
+}
+
+function keyConflict(key: string): SluiceError {
+  return new SluiceError('IDEMPOTENCY_CONFLICT', `The Idempotency-Key ${key} was used before for another request.`)
 }
 
 /**

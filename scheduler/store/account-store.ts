@@ -21,5 +21,13 @@ export interface AccountStore {
     now: Instant,
   ): Promise<{ user: string; role: Role } | null>
   revokeSecret(hash: string): Promise<void>
-  audit(entry: { user: string; action: string; target: string; detail: JsonObject }, now: Instant): Promise<void>
+  audit(entry: AuditEntry, now: Instant): Promise<void>
+}
+
+/** Who has done what to what. */
+export interface AuditEntry {
+  user: string
+  action: string
+  target: string
+  detail: JsonObject
 }

@@ -189,6 +189,7 @@ function joined(parts: Parts, close: () => Promise<void>): Store {
     fireTriggers: (...args) => triggers.fireTriggers(...args),
     dropEvents: (...args) => triggers.dropEvents(...args),
     createRun: (...args) => runs.createRun(...args),
+    runOfKey: (...args) => runs.runOfKey(...args),
     startRuns: (...args) => starts.startRuns(...args),
     cancelOverlapping: () => starts.cancelOverlapping(),
     nextRun: (...args) => starts.nextRun(...args),

@@ -1,6 +1,6 @@
 import type { Instant } from '../../json.js'
 import { type Database, sqlInstant } from './database.js'
-import type { RetentionStore } from './store.js'
+import type { RetentionStore } from './retention-store.js'
 
 /** Of `runs r`, with the instant as $1. */
 const REMOVABLE = `r.state in ('success', 'failed', 'cancelled') and r.ended_at < $1 and not exists (

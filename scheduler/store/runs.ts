@@ -32,6 +32,10 @@ with known_key as (
 ), key as (
   insert into idempotency_keys (key, request_hash, run_id, created_at)
   select $2, $17, run.run_id, $1 from run where $2::text is not null
+), audited as (
+  insert into audit (at, user_name, action, target, detail)
+  select $1, a."user", a.action, a.target, a.detail
+  from run, jsonb_to_record($27::jsonb) as a("user" text, action text, target text, detail jsonb) where $27::jsonb is not null
 )
 select case
     when exists (select 1 from run) then 'created'
@@ -210,7 +214,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
   }
 
   async createRun(run: NewRun, options: Parameters<RunStore['createRun']>[1]): ReturnType<RunStore['createRun']> {
-    const { now, idempotency } = options
+    const { now, idempotency, audit } = options
     const tasks = run.tasks.map((task, position) => ({ ...task, position }))
     // "raced": another transaction committed the same key between our look and our insert; its row is visible now.
     for (let look = 0; look < 3; look++) {
@@ -241,6 +245,7 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
         run.overlap,
         run.dependsOnPast,
         run.runTimeoutMs,
+        audit === undefined ? null : json(audit),
       ])
       switch (row?.outcome) {
         case 'created':
@@ -252,6 +257,14 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
       }
     }
     throw new Error(`the run ${run.id} can neither be created nor found`)
+  }
+
+  async runOfKey(key: string): Promise<{ runId: string; requestHash: string } | null> {
+    const [row] = await this.#database.query<{ runId: string; requestHash: string }>(
+      'select run_id as "runId", request_hash as "requestHash" from idempotency_keys where key = $1',
+      [key],
+    )
+    return row ?? null
   }
 
   async run(runId: string): Promise<Run | null> {

@@ -11,12 +11,13 @@ import type {
   TaskRun,
 } from '../core/model.js'
 import type { Dag, Overlap, Problem } from '../dag/model.js'
-import type { AccountStore } from './account-store.js'
+import type { AccountStore, AuditEntry } from './account-store.js'
 import type { AlertMessageStore, AlertStore } from './alert-store.js'
 import type { BackfillStore } from './backfill-store.js'
 import type { ClearStore } from './clear-store.js'
 import type { Durability } from './database.js'
 import type { LeftWorkStore } from './left-work-store.js'
+import type { RetentionStore } from './retention-store.js'
 import type { NewSla, SlaStore } from './sla-store.js'
 import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
@@ -195,21 +196,23 @@ export interface RunStore extends StartStore {
     now: Instant,
   ): Promise<({ outcome: 'advanced'; created: string[] } | { outcome: 'tick_moved' })[]>
   /**
-   * Inserts the run and its tasks (all `none`), state `queued`. With `idempotency` a repeated request finds the first one's
-   * run. Every outcome but `created` has written nothing.
+   * Inserts the run and its tasks (all `none`), state `queued`, with `audit` in the same step. With `idempotency` a repeated
+   * request finds the first one's run. Every outcome but `created` has written nothing.
    * - `exists`: another run has this id or this (dag, due instant, kind)
    * - `repeated`: the idempotency key was used before, by the same request; `runId` is the run it made
    * - `key_conflict`: the idempotency key was used before, by another request
    */
   createRun(
     run: NewRun,
-    options: { now: Instant; idempotency?: { key: string; requestHash: string } },
+    options: { now: Instant; idempotency?: { key: string; requestHash: string }; audit?: AuditEntry },
   ): Promise<
     | { outcome: 'created' }
     | { outcome: 'exists'; runId: string }
     | { outcome: 'repeated'; runId: string }
     | { outcome: 'key_conflict' }
   >
+  /** the run that a request with this idempotency key has made; null when there was none, or its run has been removed */
+  runOfKey(key: string): Promise<{ runId: string; requestHash: string } | null>
   run(runId: string): Promise<Run | null>
   taskRuns(runId: string): Promise<TaskRun[]>
   /** outputs of these tasks by id; those that do not belong to the run are left out */
@@ -248,22 +251,6 @@ export interface RunStore extends StartStore {
   runsToSettle(now: Instant, limit: number): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry, or deferred until then; or end of a run's time */
   nextRetryAt(): Promise<Instant | null>
-}
-
-// ---- retention -------------------------------------------------------------------------------------------------------
-
-export interface RetentionStore {
-  /**
-   * Runs that ended before `before`, in the order of their ids. Runs of a backfill that is running or paused are left
-   * out: it counts them.
-   * @param options.after only ids behind this one; null for the first
-   */
-  endedRuns(before: Instant, options: { after: string | null; limit: number }): Promise<string[]>
-  /**
-   * Removes those of these runs that `endedRuns` would still name, with their tasks, attempts, reads, check results and
-   * idempotency keys. What is known of table versions stays, and still names the run. Returns the ids that were removed.
-   */
-  removeRuns(runIds: readonly string[], before: Instant): Promise<string[]>
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------------

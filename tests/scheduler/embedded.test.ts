@@ -57,8 +57,11 @@ async function stop(): Promise<void> {
 describe('an embedded Sluice', { timeout: 60_000 }, () => {
   it('runs a DAG by hand, whatever queue its tasks name, and knows it after a restart', async () => {
     const first = await start()
-    const { run } = await first.commands.trigger('hello', BY_HAND, { user: 'test' }, null)
+    const { run } = await first.commands.trigger('hello', BY_HAND, { user: 'test' }, 'key')
+    await first.commands.trigger('hello', BY_HAND, { user: 'test' }, 'key')
     await eventually('it has ended', async () => (await first.store.run(run))?.state === 'success')
+    const audited = await first.database.query('select user_name, action, target, detail from audit')
+    expect(audited).toEqual([{ user_name: 'test', action: 'trigger', target: 'hello', detail: { run, params: {} } }])
     await stop()
     const second = await start()
     expect((await second.store.run(run))?.state).toBe('success')

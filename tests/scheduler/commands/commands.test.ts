@@ -99,6 +99,27 @@ describe('trigger', () => {
     await refusal('IDEMPOTENCY_CONFLICT', trigger({ params: { a: 1, b: 3 } }, 'key'))
   })
 
+  it('leaves one audit row for each run that it makes, and none for a repeated or refused request', async () => {
+    const { trigger, store } = await on(sales({ params: { a: { type: 'integer', default: 0 } } }))
+    // both want the same instant, so that one of them tries twice
+    const [first, second] = await Promise.all([trigger({ params: { a: 1 } }, 'key'), trigger()])
+    await trigger({ params: { a: 1 } }, 'key')
+    await refusal('IDEMPOTENCY_CONFLICT', trigger({ params: { a: 2 } }, 'key'))
+    await refusal('PARAMS_INVALID', trigger({ params: { b: 2 } }))
+    expect(store.tables.audit.map(({ detail }) => detail.run).sort()).toEqual([first.run, second.run].sort())
+  })
+
+  it('finds the run of a repeated request although its DAG has changed or gone since', async () => {
+    const { trigger, register, store } = await on(sales({ params: { a: { type: 'integer', default: 0 } } }))
+    const first = await trigger({ params: { a: 1 } }, 'key')
+    await register({ ...sales(), version: 'without a' })
+    expect(await trigger({ params: { a: 1 } }, 'key')).toEqual({ run: first.run, repeated: true })
+    await register()
+    expect(await trigger({ params: { a: 1 } }, 'key')).toEqual({ run: first.run, repeated: true })
+    await refusal('IDEMPOTENCY_CONFLICT', trigger({ params: { a: 2 } }, 'key'))
+    expect(store.tables.audit).toHaveLength(1)
+  })
+
   it('refuses a DAG that does not exist or whose file has gone', async () => {
     const { commands, register, trigger } = await on()
     await refusal('DAG_UNKNOWN', commands.trigger('stock', BY_HAND, ANA, null))
@@ -121,6 +142,22 @@ describe('trigger', () => {
     const said = await refusal('DAG_INVALID', commands.trigger('stock', BY_HAND, ANA, null))
     expect(said).toBe('team/stock.yaml has problems and was never good: line 3, there are no tasks.')
     await refusal('DAG_UNKNOWN', commands.trigger('stocks', BY_HAND, ANA, null))
+  })
+})
+
+describe('a delivery', () => {
+  const delivery = { webhook: 'orders', id: 'd1', bodyHash: 'h1', payload: {} }
+  const hooked = () => sales({ triggers: [{ kind: 'webhook', name: 'orders', connection: 'shop', params: {} }] })
+
+  it('makes one run and one audit row, however often it comes, also when its DAG has gone', async () => {
+    const { commands, register, store } = await on(hooked())
+    const first = await commands.deliver('sales', delivery)
+    expect(await commands.deliver('sales', delivery)).toEqual({ run: first.run, repeated: true })
+    await register()
+    expect(await commands.deliver('sales', delivery)).toEqual({ run: first.run, repeated: true })
+    await refusal('IDEMPOTENCY_CONFLICT', commands.deliver('sales', { ...delivery, bodyHash: 'h2' }))
+    const detail = { run: first.run, delivery: 'd1' }
+    expect(store.tables.audit).toMatchObject([{ user: 'webhook orders', action: 'trigger', target: 'sales', detail }])
   })
 })
 
@@ -366,5 +403,6 @@ describe('pause and resume', () => {
     await refusal('DAG_UNKNOWN', commands.resume('stock', ANA))
     await register()
     expect(await refusal('STATE_CONFLICT', commands.resume('sales', ANA))).toContain('has disappeared')
+    expect(store.tables.audit).toMatchObject([{ action: 'resume', target: 'sales' }])
   })
 })

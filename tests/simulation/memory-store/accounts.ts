@@ -29,8 +29,8 @@ export function accountStore(tables: Tables): AccountStore {
     async revokeSecret(hash) {
       tables.secrets.delete(hash)
     },
-    async audit({ user, action, target }, now) {
-      tables.audit.push({ user, action, target, at: now })
+    async audit(entry, now) {
+      tables.audit.push({ ...entry, at: now })
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Instant } from '../../../json.js'
 import { isFinalRun } from '../../../scheduler/core/states.js'
 import type { ClearStore } from '../../../scheduler/store/clear-store.js'
-import type { RetentionStore } from '../../../scheduler/store/store.js'
+import type { RetentionStore } from '../../../scheduler/store/retention-store.js'
 import { byInstant, type RunRow, type Tables } from './tables.js'
 
 export function retentionStore(tables: Tables): RetentionStore & ClearStore {

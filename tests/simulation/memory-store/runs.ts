@@ -13,6 +13,9 @@ export function runStore(tables: Tables): RunStore {
     async createRun(run, options) {
       return createRun(tables, run, options)
     },
+    async runOfKey(key) {
+      return tables.keys.get(key) ?? null
+    },
     async startRuns(now, limit, told = 'first') {
       return startRuns(tables, now, limit, told === 'all' ? Number.POSITIVE_INFINITY : TOLD_FIRST)
     },
@@ -76,7 +79,7 @@ function createRun(
   run: NewRun,
   options: Parameters<RunStore['createRun']>[1],
 ): Awaited<ReturnType<RunStore['createRun']>> {
-  const { now, idempotency } = options
+  const { now, idempotency, audit } = options
   const used = idempotency === undefined ? undefined : tables.keys.get(idempotency.key)
   if (used !== undefined && tables.guards('idempotency')) {
     if (used.requestHash !== idempotency?.requestHash) return { outcome: 'key_conflict' }
@@ -85,6 +88,7 @@ function createRun(
   const id = insertRun(tables, run, now)
   if (id === null) return { outcome: 'exists', runId: twinOf(tables, run)?.run.id ?? run.id }
   if (idempotency !== undefined) tables.keys.set(idempotency.key, { requestHash: idempotency.requestHash, runId: id })
+  if (audit !== undefined) tables.audit.push({ ...audit, at: now })
   return { outcome: 'created' }
 }
 

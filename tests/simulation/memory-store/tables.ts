@@ -3,7 +3,7 @@ import type { LookWait } from '../../../operators/wait.js'
 import type { AttemptOutcome, EventDetail, EventKind, Run, TaskRun } from '../../../scheduler/core/model.js'
 import type { SlaKind } from '../../../scheduler/core/sla.js'
 import type { Dag, Overlap, Problem } from '../../../scheduler/dag/model.js'
-import type { Role } from '../../../scheduler/store/account-store.js'
+import type { AuditEntry, Role } from '../../../scheduler/store/account-store.js'
 import type { Alert, Mute } from '../../../scheduler/store/alert-store.js'
 import type { Backfill } from '../../../scheduler/store/backfill-store.js'
 import type { LeftWork } from '../../../scheduler/store/left-work-store.js'
@@ -157,7 +157,7 @@ export class Tables {
   readonly workers = new Map<string, WorkerInfo>()
   readonly users = new Map<string, { role: Role; createdAt: Instant }>()
   readonly secrets = new Map<string, SecretRow>()
-  readonly audit: { user: string; action: string; target: string; at: Instant }[] = []
+  readonly audit: (AuditEntry & { at: Instant })[] = []
   readonly tableWrites: (TableWrite & { user: string; reason: string })[] = []
   alerts: Alert[] = []
   readonly alertKeys = new Set<string>()

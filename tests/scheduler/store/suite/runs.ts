@@ -48,6 +48,8 @@ export function runsSuite(fresh: FreshStore): void {
       })
       const other = { key: 'k1', requestHash: 'h2' }
       expect(await store.createRun(again, { now: NOW, idempotency: other })).toEqual({ outcome: 'key_conflict' })
+      expect(await store.runOfKey('k1')).toEqual({ runId: first.id, requestHash: 'h1' })
+      expect(await store.runOfKey('k2')).toBeNull()
       expect(await store.run(again.id)).toBeNull()
     })
 
