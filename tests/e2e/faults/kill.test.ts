@@ -24,9 +24,28 @@ tasks:
   first: { sql: { query: "SELECT {{ run.id }} AS run, {{ task.id }} AS task", to: faults.markers, mode: append } }
   alone:
     needs: [first]
-    bash: { command: 'flock -n "lock-$SLUICE_RUN" sleep 0.1 || echo "$SLUICE_RUN" >> overlaps', cwd: . }
+    bash: { command: '"${process.execPath}" alone.mjs', cwd: . }
   second: { needs: [first], sql: { query: "SELECT {{ run.id }} AS run, {{ task.id }} AS task", to: faults.markers, mode: append } }
   third: { needs: [second, alone], sql: { query: "SELECT {{ run.id }} AS run, {{ task.id }} AS task", to: faults.markers, mode: append } }
+`
+
+/** A socket is bound by one process only, and answers no more once that one is dead. */
+const ALONE = `import { appendFileSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+const lock = 'lock-' + process.env.SLUICE_RUN
+const bound = () => new Promise((resolve) => {
+  const server = createServer().once('error', () => resolve(null)).listen(lock, () => resolve(server))
+})
+const answers = () => new Promise((resolve) => {
+  const asked = connect(lock, () => resolve(asked.destroy() !== null)).once('error', () => resolve(false))
+})
+let server = await bound()
+if (server === null && !(await answers())) {
+  rmSync(lock, { force: true })
+  server = await bound()
+}
+if (server === null) appendFileSync('overlaps', process.env.SLUICE_RUN + '\\n')
+else setTimeout(() => server.close(), 100)
 `
 
 /** What people do is acknowledged too. */
@@ -56,7 +75,7 @@ describe('SIGKILL at random moments', () => {
   it(`of slots, of the main process and of all: ${KILLS} times nothing acknowledged is lost and no row is doubled`, async () => {
     const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000)
     const random = new Prng(seed)
-    writeProject(folder, { 'dags/markers.yaml': MARKERS, ...PEOPLE })
+    writeProject(folder, { 'dags/markers.yaml': MARKERS, 'dags/alone.mjs': ALONE, ...PEOPLE })
     sluice = await EmbeddedProcess.start(folder, 3)
     const acknowledged = [await sluice.trigger('markers')]
     expect(await sluice.finished(acknowledged[0] ?? '')).toBe('success')
