@@ -70,7 +70,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const opening = import('./store/open-store.js').then(({ openStore }) => openStore(config.store, clock.now()))
   const loading = loadParts()
   // awaited later; a failure meanwhile is not unhandled
-  loading.catch(() => undefined)
+  for (const later of [opening, loading]) later.catch(() => undefined)
   const registering = new Registering()
   const folder = await watchFolder(options, registering).catch(async (error: unknown) => {
     await opening.then(({ store }) => store.close())

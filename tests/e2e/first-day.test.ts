@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -126,6 +126,15 @@ describe('the first day', () => {
     expect(stderr).toContain(`Sluice already runs on ${project.folder}: http://localhost:`)
     expect(stderr).toContain(`process ${up.pid}`)
     expect(stderr).toContain('hint: Use that one, stop it')
+  })
+
+  it('refuses one that does not see the first, as in another container, by its store', async () => {
+    const file = join(project.folder, '.sluice/instance.json')
+    renameSync(file, `${file}.aside`)
+    const { code, stderr } = await project.sluice('up', '--port', '0')
+    renameSync(`${file}.aside`, file)
+    expect(code).toBe(3)
+    expect(stderr).toMatch(new RegExp(`^error: Another Sluice \\(pid ${up.pid}\\) uses the store folder`))
   })
 
   it('stops cleanly at Ctrl-C, which npm may hand on a second time', async () => {
