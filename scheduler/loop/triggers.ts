@@ -5,13 +5,13 @@ import { dagOfRun, triggeredRunId } from '../core/run-id.js'
 import { firings } from '../core/triggers.js'
 import { zoneClockOf } from '../dag/schedule.js'
 import type { NewRun } from '../store/store.js'
-import type { PendingTrigger, TriggerSource } from '../store/trigger-store.js'
+import { LONGEST_LOOK_PAUSE_MS, type PendingTrigger, type TriggerSource } from '../store/trigger-store.js'
 import { announceRun } from './announce.js'
 import type { Ports } from './ports.js'
 
 /** Between two looks at a table or a folder; what Sluice itself commits is known without a look. */
 export const LOOK_MS = 5_000
-/** A look takes at most this part of the time: after one that took long the next one waits. */
+/** A look takes at most this part of the time: after one that took long the next one waits, but not for ever. */
 const LOOK_SHARE = 20
 /** Looks at the same time. */
 const PARALLEL_LOOKS = 4
@@ -60,7 +60,8 @@ export class Triggers {
       await this.#lookAt(sources)
       const took = clock.now() - began
       if (took * LOOK_SHARE > LOOK_MS) {
-        await store.setLook(sources, { problem: '', lookAgainAt: clock.now() + took * LOOK_SHARE }, clock.now())
+        const pause = Math.min(took * LOOK_SHARE, LONGEST_LOOK_PAUSE_MS)
+        await store.setLook(sources, { problem: '', lookAgainAt: clock.now() + pause }, clock.now())
       }
     } catch (error) {
       const [first] = sources

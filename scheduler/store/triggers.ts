@@ -3,7 +3,13 @@ import type { TriggerEvent } from '../core/model.js'
 import { type Database, type SqlStatement, type SqlValue, sqlInstant, sqlInstantOrNull } from './database.js'
 import { INSERT_RUNS, INSERT_SLAS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json, jsonInstant } from './rows.js'
-import type { PendingTrigger, TableLook, TriggerSource, TriggerStore } from './trigger-store.js'
+import {
+  LONGEST_LOOK_PAUSE_MS,
+  type PendingTrigger,
+  type TableLook,
+  type TriggerSource,
+  type TriggerStore,
+} from './trigger-store.js'
 
 /** Events of one source that one reading takes; also the most that one run stands for. */
 const EVENTS_OF_SOURCE = 1_000
@@ -17,7 +23,7 @@ const LOCK_LOOKERS = 'select pg_advisory_xact_lock(7158303)'
 const CLAIM_LOOKS = `
 with due as materialized (
   select distinct kind, source, case when kind = 'file' then dag_id end as owner
-  from trigger_sources where next_look_at <= $1
+  from trigger_sources where next_look_at <= $1 or next_look_at > $1 + ${LONGEST_LOOK_PAUSE_MS} * interval '1 ms'
 )
 update trigger_sources s set next_look_at = $2 from due
 where s.kind = due.kind and s.source = due.source and (due.owner is null or s.dag_id = due.owner)

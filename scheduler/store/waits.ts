@@ -87,7 +87,8 @@ const wantedBy = (of: Restriction): string =>
 const dueLooks = (of: Restriction): string => `
 with due as (
   select key from looks l
-  where queue = any($2::text[]) and next_look_at <= $1 and coalesce(condition ->> 'weight', 'light') = $5${wantedBy(of)}
+  where queue = any($2::text[]) and (next_look_at <= $1 or next_look_at > $3 and next_look_at > $1 + every_ms * interval '1 ms')
+    and coalesce(condition ->> 'weight', 'light') = $5${wantedBy(of)}
   order by next_look_at, key limit $4 for update skip locked
 ), judged as materialized (
   select key, exists (

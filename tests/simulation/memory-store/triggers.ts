@@ -3,6 +3,7 @@ import type { Run } from '../../../scheduler/core/model.js'
 import { dagOfRun } from '../../../scheduler/core/run-id.js'
 import type { DagStore, TableWrite } from '../../../scheduler/store/store.js'
 import {
+  LONGEST_LOOK_PAUSE_MS,
   type PendingTrigger,
   sourcesOf,
   type TableLook,
@@ -114,7 +115,9 @@ export function tablesWritten(tables: Tables, runId: string, writes: readonly Ta
 
 function claimLooks(tables: Tables, now: Instant, everyMs: number): ReturnType<typeof shown>[] {
   const rows = [...tables.sources.values()]
-  const due = rows.filter(({ nextLookAt }) => nextLookAt !== null && nextLookAt <= now)
+  const due = rows.filter(({ nextLookAt }) => {
+    return nextLookAt !== null && (nextLookAt <= now || nextLookAt > now + LONGEST_LOOK_PAUSE_MS)
+  })
   const taken = rows.filter((row) =>
     due.some((one) => one === row || (row.kind === 'table' && one.kind === 'table' && one.source === row.source)),
   )

@@ -122,7 +122,9 @@ function dueLooks(
   { now, leaseMs, limit, weight }: Parameters<WaitStore['dueLooks']>[1],
 ): DueLook[] {
   const due = [...tables.looks]
-    .filter(([, look]) => queues.includes(look.queue) && look.nextLookAt <= now)
+    .filter(([, { queue, nextLookAt, everyMs }]) => {
+      return queues.includes(queue) && (nextLookAt <= now || nextLookAt > now + Math.max(leaseMs, everyMs))
+    })
     .filter(([, { condition }]) => (condition.weight ?? 'light') === weight)
   const wanted = new Set([...waiting(tables)].map(({ wait }) => wait.on))
   return due.slice(0, limit).flatMap(([key, look]) => {
