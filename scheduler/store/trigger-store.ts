@@ -59,7 +59,7 @@ export interface SeenFile {
 }
 
 /** Two looks at one place are never further apart. */
-export const LONGEST_LOOK_PAUSE_MS = 600_000
+export const LONGEST_LOOK_PAUSE_MS = 300_000
 
 export interface TriggerStore {
   /** what triggers wait for, of DAGs that are present, in the order of DAG, kind and source */
@@ -67,7 +67,7 @@ export interface TriggerStore {
   /**
    * Takes the tables and globs whose look is due at `now` and moves their next look to `now + everyMs`, so of any number of
    * schedulers one looks. All DAGs that wait for one table are taken together. A look that is further off than
-   * `LONGEST_LOOK_PAUSE_MS` was set by a clock that has gone back since, and is due too.
+   * `LONGEST_LOOK_PAUSE_MS` by `SET_BACK_MS` is due too.
    */
   claimLooks(now: Instant, everyMs: number): Promise<TriggerSource[]>
   /** the earliest next look; null when there is nothing to look at */

@@ -3,6 +3,9 @@ import type { TriggerEvent } from '../core/model.js'
 import { type Database, type SqlStatement, type SqlValue, sqlInstant, sqlInstantOrNull } from './database.js'
 import { INSERT_RUNS, INSERT_SLAS, INSERT_TASKS, NEW_RUN_COLUMNS, newRunRow } from './new-run-rows.js'
 import { json, jsonInstant } from './rows.js'
+
+import { SET_BACK_MS } from './set-back.js'
+
 import {
   LONGEST_LOOK_PAUSE_MS,
   type PendingTrigger,
@@ -23,7 +26,7 @@ const LOCK_LOOKERS = 'select pg_advisory_xact_lock(7158303)'
 const CLAIM_LOOKS = `
 with due as materialized (
   select distinct kind, source, case when kind = 'file' then dag_id end as owner
-  from trigger_sources where next_look_at <= $1 or next_look_at > $1 + ${LONGEST_LOOK_PAUSE_MS} * interval '1 ms'
+  from trigger_sources where next_look_at <= $1 or next_look_at > $1 + ${LONGEST_LOOK_PAUSE_MS + SET_BACK_MS} * interval '1 ms'
 )
 update trigger_sources s set next_look_at = $2 from due
 where s.kind = due.kind and s.source = due.source and (due.owner is null or s.dag_id = due.owner)

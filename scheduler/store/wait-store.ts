@@ -53,7 +53,7 @@ export interface WaitStore {
   childrenToCancel(limit: number): Promise<{ runId: string; parent: ParentTask }[]>
   /**
    * Takes looks of one weight that are due, the longest due first; whoever takes one has `leaseMs` before it is due again.
-   * One that is further off than a look ever is was set by a clock that has gone back since, and is due too.
+   * One that is further off than its period by `SET_BACK_MS` is due too.
    * Looks that nobody waits for go.
    */
   dueLooks(

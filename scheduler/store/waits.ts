@@ -5,6 +5,7 @@ import type { ParentTask } from '../core/model.js'
 import { type Database, sqlInstant } from './database.js'
 import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.js'
 import { json } from './rows.js'
+import { SET_BACK_MS } from './set-back.js'
 import type { ChildToMake, DueLook, LookResult, WaitStore } from './wait-store.js'
 
 /** `$1` now, `$2` runs, `$3` what they hang on; both null for all. */
@@ -87,8 +88,9 @@ const wantedBy = (of: Restriction): string =>
 const dueLooks = (of: Restriction): string => `
 with due as (
   select key from looks l
-  where queue = any($2::text[]) and (next_look_at <= $1 or next_look_at > $3 and next_look_at > $1 + every_ms * interval '1 ms')
-    and coalesce(condition ->> 'weight', 'light') = $5${wantedBy(of)}
+  where queue = any($2::text[]) and coalesce(condition ->> 'weight', 'light') = $5${wantedBy(of)} and (
+    next_look_at <= $1
+    or next_look_at > $1 + ${SET_BACK_MS} * interval '1 ms' and next_look_at > $1 + (every_ms + ${SET_BACK_MS}) * interval '1 ms')
   order by next_look_at, key limit $4 for update skip locked
 ), judged as materialized (
   select key, exists (

@@ -1,6 +1,7 @@
 import type { Instant } from '../../../json.js'
 import type { Run } from '../../../scheduler/core/model.js'
 import { dagOfRun } from '../../../scheduler/core/run-id.js'
+import { SET_BACK_MS } from '../../../scheduler/store/set-back.js'
 import type { DagStore, TableWrite } from '../../../scheduler/store/store.js'
 import {
   LONGEST_LOOK_PAUSE_MS,
@@ -116,7 +117,7 @@ export function tablesWritten(tables: Tables, runId: string, writes: readonly Ta
 function claimLooks(tables: Tables, now: Instant, everyMs: number): ReturnType<typeof shown>[] {
   const rows = [...tables.sources.values()]
   const due = rows.filter(({ nextLookAt }) => {
-    return nextLookAt !== null && (nextLookAt <= now || nextLookAt > now + LONGEST_LOOK_PAUSE_MS)
+    return nextLookAt !== null && (nextLookAt <= now || nextLookAt > now + LONGEST_LOOK_PAUSE_MS + SET_BACK_MS)
   })
   const taken = rows.filter((row) =>
     due.some((one) => one === row || (row.kind === 'table' && one.kind === 'table' && one.source === row.source)),

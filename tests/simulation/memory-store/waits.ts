@@ -1,6 +1,7 @@
 import type { Instant, JsonObject } from '../../../json.js'
 import type { RunWait, Wait } from '../../../operators/wait.js'
 import type { Run } from '../../../scheduler/core/model.js'
+import { SET_BACK_MS } from '../../../scheduler/store/set-back.js'
 import type { ChildToMake, DueLook, LookResult, WaitStore } from '../../../scheduler/store/wait-store.js'
 import type { RunRow, Tables, TaskRow } from './tables.js'
 
@@ -123,7 +124,7 @@ function dueLooks(
 ): DueLook[] {
   const due = [...tables.looks]
     .filter(([, { queue, nextLookAt, everyMs }]) => {
-      return queues.includes(queue) && (nextLookAt <= now || nextLookAt > now + Math.max(leaseMs, everyMs))
+      return queues.includes(queue) && (nextLookAt <= now || nextLookAt > now + everyMs + SET_BACK_MS)
     })
     .filter(([, { condition }]) => (condition.weight ?? 'light') === weight)
   const wanted = new Set([...waiting(tables)].map(({ wait }) => wait.on))
