@@ -60,6 +60,18 @@ export function formatTableName(table: TableName, defaultCatalog: string): strin
   return table.catalog === defaultCatalog ? short : `${table.catalog}.${short}`
 }
 
+/**
+ * The refusal of a quarantine that is the table itself: what the gate keeps out would come in through it.
+ * @param to the table as people write it
+ */
+export function quarantineIsTarget(to: string): SluiceError {
+  const message = `The quarantine is ${to} itself, the table that is written: rows that fail a check would be published there.`
+  return new SluiceError('TABLE_NAME_INVALID', message, {
+    hint: 'Name another table as `quarantine`.',
+    retryable: false,
+  })
+}
+
 /** The candidate that differs from `word` by the fewest edits, when that is few enough to be a slip of the pen. */
 export function closest(word: string, candidates: Iterable<string>): string | null {
   let best: { candidate: string; distance: number } | null = null

@@ -6,6 +6,7 @@ import {
   DESTINATION_PROPERTIES,
   DESTINATION_RULES,
   type Destination,
+  destinationProblems,
   destinationTables,
   writeRequest,
   writeResult,
@@ -93,6 +94,7 @@ export const ingest: Operator<IngestConfig> = {
     properties: { from: SOURCE_SCHEMA, ...DESTINATION_PROPERTIES },
     allOf: DESTINATION_RULES,
   },
+  problems: destinationProblems,
   tables(config: IngestConfig) {
     return { writes: destinationTables(config) }
   },

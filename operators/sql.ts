@@ -7,6 +7,7 @@ import {
   DESTINATION_PROPERTIES,
   DESTINATION_RULES,
   type Destination,
+  destinationProblems,
   destinationTables,
   foreignReads,
   outsideWork,
@@ -143,6 +144,7 @@ export const sql: Operator<SqlConfig> = {
   longForm(value: Json): JsonObject {
     return { query: value }
   },
+  problems: destinationProblems,
   tables(config: SqlConfig) {
     return { writes: destinationTables(config) }
   },

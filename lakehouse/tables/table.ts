@@ -23,7 +23,7 @@ export interface OpenTable {
   /** newest first; ends where the format has forgotten older versions */
   history(options: { limit: number; before?: number }): Promise<TableVersion[]>
   /** the commit that carried a token, or null */
-  publishedCommit(snapshot: TableSnapshot, token: string): Promise<Commit | null>
+  publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null>
   /**
    * Publishes one change by optimistic concurrency: work it out against the newest snapshot, try to become the next
    * version, and start over when another writer was first. A commit that carries the same token, found before or in
@@ -185,9 +185,14 @@ export interface Author {
   signal: AbortSignal | null
 }
 
-export interface Published {
-  outcome: 'published' | 'already_published'
+/** A commit with what its writer has kept in it of checks and reads, see `keptFindings`; null when it has kept nothing. */
+export interface KnownCommit {
   commit: Commit
+  findings: Json
+}
+
+export interface Published extends KnownCommit {
+  outcome: 'published' | 'already_published'
   /** the version the commit made, or a later one */
   snapshot: TableSnapshot
 }

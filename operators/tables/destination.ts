@@ -11,7 +11,7 @@ import type {
   WriteSource,
 } from '../../lakehouse/lakehouse.js'
 import { TABLE_NAME_EXPECTS, TABLE_NAME_PATTERN } from '../../lakehouse/names.js'
-import { type OperatorContext, OperatorFailure, type OperatorResult } from '../operator.js'
+import { type ConfigProblem, type OperatorContext, OperatorFailure, type OperatorResult } from '../operator.js'
 
 /** Where and how an operator writes a table; the same keys in every operator that does. */
 export type Destination = {
@@ -89,6 +89,13 @@ export function destinationTables(destination: Partial<Destination>): string[] {
   return [destination.to, destination.quarantine].filter((table) => table !== undefined)
 }
 
+/** What is wrong with a destination whatever the catalogs are; names that are equal only there are refused by the engine. */
+export function destinationProblems({ to, quarantine }: Partial<Destination>): ConfigProblem[] {
+  if (to === undefined || to !== quarantine) return []
+  const message = `\`quarantine\` is ${to} itself, so rows that fail a check would be published there`
+  return [{ path: ['quarantine'], message, hint: 'name another table, such as `quarantine.sales`' }]
+}
+
 /**
  * The write of a task: everything but the source follows from its destination and its context.
  * @param earlier what an earlier attempt saved with `saveHandle`; null when there was none
@@ -159,7 +166,7 @@ export function writeResult(write: WriteOutcome, ctx: OperatorContext): Operator
   const summary = commitSummary(commit)
   ctx.log('info', summary)
   const { checks, reads } = write
-  // what the attempt read that has published it is not known here
+  // a commit keeps a part of what the attempt has read that has published it
   const unknownReads = write.outcome === 'already_published'
   return { outputs: rows, commits: [commit], checks, reads, summary, unknownReads, ...foreignReads(write) }
 }

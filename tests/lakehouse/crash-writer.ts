@@ -8,12 +8,20 @@ crashPoints.reached = (reached: CrashPoint) => {
   if (reached === point) process.kill(process.pid, 'SIGKILL')
 }
 const house = await openLakehouse(JSON.parse(config))
-const sql = 'select range::bigint as id, 2::bigint as revision from range(50, 150)'
+const sql = 'select id, 2::bigint as revision from silver.source'
 const request = writeRequest(
   'silver.t',
   { kind: 'select', sql },
-  { mode: mode as 'append' | 'merge', keys: mode === 'merge' ? ['id'] : [], token },
+  {
+    mode: mode as 'append' | 'merge',
+    keys: mode === 'merge' ? ['id'] : [],
+    token,
+    checks: [
+      { kind: 'row_count', options: { min: 1 }, severity: 'error', name: 'enough' },
+      { kind: 'range', options: { column: 'id', max: 100 }, severity: 'warn', name: 'range id' },
+    ],
+  },
 )
-const { outcome } = await house.write(request)
+const { outcome, checks, reads } = await house.write(request)
 await house.close()
-process.stdout.write(outcome)
+process.stdout.write(JSON.stringify({ outcome, checks, reads }))

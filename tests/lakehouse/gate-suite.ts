@@ -85,6 +85,16 @@ export function gateSuite(kind: string, newLake: () => Lake): void {
       expect(forced).toMatchObject({ outcome: 'published', checks: [{ passed: false, severity: 'error' }] })
     })
 
+    it('has no quarantine in the table itself, whatever name it is given, also when every row is good', async () => {
+      for (const quarantine of ['silver.own', 'lake.silver.own']) {
+        for (const checks of [parseChecks([{ not_null: 'id' }]), []]) {
+          const write = lake.write('silver.own', 'select * from (values (1), (null)) as t(id)', { checks, quarantine })
+          await expect(write).rejects.toMatchObject({ code: 'TABLE_NAME_INVALID', retryable: false })
+        }
+      }
+      expect((await lake.independent('silver.own')).version).toBe(-1)
+    })
+
     it('keeps failing rows in quarantine, once per token', async () => {
       const request = {
         checks: parseChecks([{ range: { column: 'amount', min: 0 } }]),

@@ -136,6 +136,12 @@ describe('sql with a target', () => {
   })
 
   it('names the tables it writes without running', () => {
+    expect(sql.problems?.({ query: 'SELECT 1', to: 'a.b', quarantine: 'q.b' }, () => false)).toEqual([])
+    const itself = { to: 'a.b', quarantine: 'a.b' }
+    const message = '`quarantine` is a.b itself, so rows that fail a check would be published there'
+    const problem = { path: ['quarantine'], message }
+    expect(sql.problems?.({ query: 'SELECT 1', ...itself }, () => false)).toMatchObject([problem])
+    expect(ingest.problems?.({ from: { files: 'x.csv' }, ...itself }, () => false)).toMatchObject([problem])
     expect(sql.tables?.({ query: 'SELECT 1', to: 'a.b', quarantine: 'q.b' })).toEqual({ writes: ['a.b', 'q.b'] })
     expect(sql.tables?.({ query: 'SELECT 1' })).toEqual({ writes: [] })
     expect(ingest.tables?.({ from: { files: 'x.csv' }, to: 'a.b' })).toEqual({ writes: ['a.b'] })

@@ -48,6 +48,7 @@ describe('a table in a bucket', () => {
   })
 
   it('keeps nothing of an attempt that was killed once the next one has committed', async () => {
+    await lake.write('silver.source', 'select range::bigint as id from range(50, 150)')
     const args = [
       processEntry('tests/lakehouse/crash-writer.js'),
       JSON.stringify(lake.config),

@@ -62,6 +62,7 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     const attempt = new Attempt(handle)
     const outcome = await place.write(table, ROW, { ...request, checks: [NOT_NULL], outside: attempt })
     expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsAdded: 1, rowsTotal: one.total } })
+    expect(outcome.checks).toMatchObject([{ name: NOT_NULL.name, passed: true, failingRows: 0 }])
     expect(attempt.saved).toBeNull()
     expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
     expect(await versions(table)).toBe(2)

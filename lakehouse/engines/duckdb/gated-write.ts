@@ -1,5 +1,7 @@
 import type { Catalogs, Table } from '../../catalogs.js'
 import type { CheckResult, QueryResult, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import { quarantineIsTarget } from '../../names.js'
+import { type Findings, keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { filesSelect } from './file-source.js'
 import { type FileSet, relation } from './relation.js'
@@ -24,8 +26,11 @@ export class GatedWrite {
   }
 
   async run(): Promise<WriteOutcome> {
+    await this.assertOwnQuarantine()
+    const { commitInfo } = this.request
     const result = await writeTable({
       ...this.common(this.table, this.request.token),
+      facts: () => ({ ...commitInfo, findings: keptFindings(this.findings()) }),
       mode: this.request.mode,
       keys: this.request.keys,
       partitionBy: this.request.partitionBy,
@@ -33,9 +38,26 @@ export class GatedWrite {
       source: () => this.source(),
       audit: (staged) => this.audit(staged),
     })
-    const facts = { checks: this.checks, reads: [...this.reads.values()] }
-    if (result.outcome === 'refused') return { outcome: 'refused', table: this.table.label, ...facts }
-    return { outcome: result.outcome, commit: result.commit, ...facts }
+    const { outcome } = result
+    if (outcome === 'refused') return { outcome, table: this.table.label, ...this.findings() }
+    if (outcome === 'published') return { outcome, commit: result.commit, ...this.findings() }
+    const { leftOut, ...findings } = readFindings(result.findings)
+    if (leftOut > 0)
+      this.request.log('warn', `The commit keeps ${leftOut} results of checks and reads less than there were.`)
+    return { outcome, commit: result.commit, ...findings }
+  }
+
+  /** Two names may be one table: with and without the default catalog, or in two catalogs of one folder. */
+  private async assertOwnQuarantine(): Promise<void> {
+    const { quarantine } = this.request
+    if (quarantine === null) return
+    const table = this.catalogs.table(quarantine)
+    const isTarget = table.label === this.table.label || (await table.location()) === (await this.table.location())
+    if (isTarget) throw quarantineIsTarget(this.table.label)
+  }
+
+  private findings(): Findings {
+    return { checks: this.checks, reads: [...this.reads.values()] }
   }
 
   private common(
@@ -43,7 +65,7 @@ export class GatedWrite {
     token: string,
   ): Pick<TableWrite, 'session' | 'table' | 'token' | 'facts' | 'now' | 'signal' | 'log'> {
     const { commitInfo, now, signal, log } = this.request
-    return { session: this.session, table, token, facts: { ...commitInfo }, now, signal, log }
+    return { session: this.session, table, token, facts: () => ({ ...commitInfo }), now, signal, log }
   }
 
   private async source(): Promise<RowSource> {

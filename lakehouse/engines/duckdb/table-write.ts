@@ -29,7 +29,8 @@ export interface TableWrite {
   /** see `layoutFor` */
   evolve: boolean
   token: string
-  facts: JsonObject
+  /** what the commit says of itself; asked for right before it */
+  facts: () => JsonObject
   /** the clock */
   now: () => Instant
   signal: AbortSignal
@@ -96,10 +97,10 @@ async function abandon(write: TableWrite, { area, mayBeLive }: Staged): Promise<
 export async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token' | 'now'>): Promise<Published | null> {
   const snapshot = await write.table.latest()
   if (snapshot === null) return null
-  const commit = await write.table.publishedCommit(snapshot, write.token)
-  if (commit === null) return null
+  const known = await write.table.publishedCommit(snapshot, write.token)
+  if (known === null) return null
   await cleanStaging(write.table, snapshot, write.token, write.now())
-  return { outcome: 'already_published', commit, snapshot }
+  return { outcome: 'already_published', ...known, snapshot }
 }
 
 async function attempt(write: TableWrite, stagedFor: Staged) {
@@ -140,7 +141,7 @@ async function publishStaged(
   readVersion: number | null,
 ) {
   const { table } = write
-  const author: Author = { token: write.token, facts: write.facts, now: write.now, signal: write.signal }
+  const author: Author = { token: write.token, facts: write.facts(), now: write.now, signal: write.signal }
   const merge = write.mode === 'merge' ? new MergePublication(write, staged) : null
   // Only now, so that what the checks refuse is never uploaded; a merge knows best which files it needs.
   if (merge === null) await persistDataFiles(table, staged.files, write.signal)

@@ -1,6 +1,8 @@
 import { SluiceError } from '../../../errors.js'
 import type { CheckResult, Commit, WriteOutcome, WriteRequest } from '../../lakehouse.js'
+import { quarantineIsTarget } from '../../names.js'
 import { identifier, identifiers } from '../../sql.js'
+import { keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
 import { endQueries } from './end-queries.js'
@@ -66,6 +68,9 @@ export class GatedWrite {
   }
 
   async run(): Promise<WriteOutcome> {
+    const { quarantine } = this.request
+    if (quarantine !== null && qualified(this.names.table(quarantine)) === qualified(this.table))
+      throw quarantineIsTarget(this.table.label)
     await this.endEarlierStaging()
     const earlier = await this.publisher.settled(this.table, this.handle.published)
     if (earlier !== null) {
@@ -75,7 +80,9 @@ export class GatedWrite {
         changed: null,
         bytes: 0,
       })
-      return { outcome: 'already_published', commit, ...(await this.found(null)) }
+      const { leftOut, ...findings } = readFindings(this.handle.findings)
+      if (leftOut > 0) this.request.log('warn', `Of its checks and reads ${leftOut} were too many to keep.`)
+      return { outcome: 'already_published', commit, ...findings }
     }
     // a publishing statement of an earlier attempt may have read what lies there until now
     if (this.handle.staging.length > 0) await this.cleanUp()
@@ -97,9 +104,9 @@ export class GatedWrite {
     })
   }
 
-  private async found(plan: WritePlan | null): Promise<Pick<WriteOutcome, 'checks' | 'reads' | 'foreignReads'>> {
-    const reads = new Map([...((await plan?.reads) ?? []), ...this.checkReads].map((read) => [read.table, read]))
-    const { foreign = [] } = (await plan?.inputs) ?? {}
+  private async found(plan: WritePlan): Promise<Pick<WriteOutcome, 'checks' | 'reads' | 'foreignReads'>> {
+    const reads = new Map([...(await plan.reads), ...this.checkReads].map((read) => [read.table, read]))
+    const { foreign } = await plan.inputs
     return {
       checks: this.checks,
       reads: [...reads.values()],
@@ -276,6 +283,7 @@ export class GatedWrite {
       this.handle = { ...this.handle, published: remembered(this.handle.published, query), rows: counted }
       return this.saveHandle()
     }
+    void this.rememberFindings(plan)
     const result = await this.publisher.publish(this.table, sql, {
       remember,
       fetched: mustBeFetched(this.table, plan.existing),
@@ -299,6 +307,20 @@ export class GatedWrite {
     if (before === readVersion) return
     const message = `Version ${before} of ${this.table.label} was committed right before this one, computed from version ${readVersion}, and is replaced by it. It is in the table's history.`
     this.request.log('warn', message)
+  }
+
+  /**
+   * An attempt that dies once its statement is started has left behind what it found. Of rows that are not staged the lineage
+   * may come later than the statement, which does not wait for it.
+   */
+  private async rememberFindings(plan: WritePlan): Promise<void> {
+    try {
+      const findings = keptFindings(await this.found(plan))
+      this.handle = { ...this.handle, findings }
+      if (this.handle.published.length > 0) await this.saveHandle()
+    } catch {
+      // the write itself asks for the same and tells why it could not be had; a claim that is lost is told to the next save
+    }
   }
 
   /** Keeps failing rows, with queries of its own in the handle: a retry does not keep them twice. */

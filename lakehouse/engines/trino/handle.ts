@@ -31,6 +31,8 @@ export interface WorkHandle {
   statements: HandedIn[]
   /** rows that were staged for the newest query; null when they were not counted */
   rows: number | null
+  /** checks and reads of what the newest query publishes, see `keptFindings` */
+  findings: Json
 }
 
 export const EMPTY_HANDLE: WorkHandle = {
@@ -40,6 +42,7 @@ export const EMPTY_HANDLE: WorkHandle = {
   quarantined: [],
   statements: [],
   rows: null,
+  findings: null,
 }
 
 /** Reads a saved handle; null when another engine saved it, or none is there. */
@@ -52,6 +55,7 @@ export function parseHandle(json: Json): WorkHandle | null {
     quarantined: queries(json.quarantined),
     statements: queries(json.statements),
     rows: typeof json.rows === 'number' ? json.rows : null,
+    findings: json.findings ?? null,
   }
 }
 
@@ -70,8 +74,9 @@ function queries(json: Json | undefined): HandedIn[] {
 }
 
 /** @returns the handle as it is saved */
-export function handleJson({ engine, rows, ...lists }: WorkHandle): Json {
+export function handleJson({ engine, rows, findings, ...lists }: WorkHandle): Json {
   const plain = (list: HandedIn[]): Json =>
     list.map(({ queryId, start, next }) => ({ queryId, start, ...(next === undefined ? {} : { next }) }))
-  return { engine, rows, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
+  const known = { engine, rows, ...(findings === null ? {} : { findings }) }
+  return { ...known, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
 }

@@ -8,6 +8,7 @@ import type {
   Author,
   DataFile,
   FileLayout,
+  KnownCommit,
   OpenTable,
   Published,
   StagedFile,
@@ -99,7 +100,7 @@ export class DeltaTable implements OpenTable {
     return snapshot === null ? [] : history(this.log, snapshot.version, options)
   }
 
-  async publishedCommit(snapshot: TableSnapshot, token: string): Promise<Commit | null> {
+  async publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null> {
     return publishedCommit(this.log, ownSnapshot(snapshot), token)
   }
 

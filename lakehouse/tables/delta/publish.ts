@@ -4,7 +4,7 @@ import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
 import { crashPoints } from '../../crash-points.js'
 import type { Commit } from '../../lakehouse.js'
-import type { Author } from '../table.js'
+import type { Author, KnownCommit } from '../table.js'
 import type { Action } from './actions.js'
 import type { DeltaLog } from './log.js'
 import type { Snapshot } from './snapshot.js'
@@ -22,9 +22,8 @@ export interface Change {
   rowsRemoved: number
 }
 
-interface Published {
+interface Published extends KnownCommit {
   outcome: 'published' | 'already_published'
-  commit: Commit
   snapshot: Snapshot
 }
 
@@ -52,7 +51,7 @@ export async function publish(
     const snapshot = await log.latest()
     if (snapshot !== null && author.token !== null) {
       const earlier = await publishedCommit(log, snapshot, author.token)
-      if (earlier !== null) return { outcome: 'already_published', commit: earlier, snapshot }
+      if (earlier !== null) return { outcome: 'already_published', ...earlier, snapshot }
     }
     const change = await prepare(snapshot)
     if (change === 'stale') return { outcome: 'stale' }
@@ -65,14 +64,15 @@ export async function publish(
     crashPoints.reached('before_publish')
     if (await becameVersion(log, version, actions, commitId)) {
       crashPoints.reached('published')
-      return { outcome: 'published', commit, snapshot: await log.at(version) }
+      const { findings = null } = author.facts
+      return { outcome: 'published', commit, findings, snapshot: await log.at(version) }
     }
   }
   throw new SluiceError('COMMIT_CONFLICT', `${MAX_TRIES} tries to commit to table ${log.table} lost to other writers.`)
 }
 
 /** The commit that carried a token, or null. */
-export async function publishedCommit(log: DeltaLog, snapshot: Snapshot, token: string): Promise<Commit | null> {
+export async function publishedCommit(log: DeltaLog, snapshot: Snapshot, token: string): Promise<KnownCommit | null> {
   const transaction = snapshot.transactions.get(token)
   if (transaction === undefined) return null
   const entry = await log.entry(transaction.version)
@@ -80,7 +80,7 @@ export async function publishedCommit(log: DeltaLog, snapshot: Snapshot, token: 
   const facts = info !== undefined && 'commitInfo' in info ? info.commitInfo.sluice : null
   const known = typeof facts === 'object' && facts !== null && !Array.isArray(facts) ? facts : {}
   const number = (key: string): number => (typeof known[key] === 'number' ? known[key] : 0)
-  return {
+  const commit = {
     table: log.table,
     versionBefore: transaction.version === 0 ? null : transaction.version - 1,
     version: transaction.version,
@@ -92,6 +92,7 @@ export async function publishedCommit(log: DeltaLog, snapshot: Snapshot, token: 
     bytes: number('bytes'),
     committedAt: transaction.lastUpdated ?? entry?.writtenAt ?? 0,
   }
+  return { commit, findings: known.findings ?? null }
 }
 
 /** Rows of all live files, or null when a writer left them uncounted. */

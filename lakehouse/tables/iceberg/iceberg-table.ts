@@ -7,6 +7,7 @@ import type { ColumnType, TableField } from '../schema.js'
 import type {
   Author,
   FileLayout,
+  KnownCommit,
   OpenTable,
   Published,
   StagedFile,
@@ -24,7 +25,7 @@ import { publish } from './publish.js'
 import { storedType, withIds } from './schema.js'
 import { IcebergSnapshot } from './snapshot.js'
 import { fileRecord } from './staged-file.js'
-import { commitOf, describeSnapshot, mainSnapshots, snapshotWithToken } from './versions.js'
+import { commitOf, describeSnapshot, knownCommitOf, mainSnapshots, snapshotWithToken } from './versions.js'
 import { assertWritable } from './writable.js'
 
 /** An Iceberg table of a JDBC catalog, with its files in the catalog's store. */
@@ -78,10 +79,10 @@ export class IcebergTable implements OpenTable {
       .slice(0, limit)
   }
 
-  async publishedCommit(snapshot: TableSnapshot, token: string): Promise<Commit | null> {
+  async publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null> {
     const { metadata } = ownSnapshot(snapshot)
     const entry = snapshotWithToken(metadata, token)
-    return entry === null ? null : commitOf(this.label, metadata, entry)
+    return entry === null ? null : knownCommitOf(this.label, metadata, entry)
   }
 
   async publish(
@@ -96,7 +97,7 @@ export class IcebergTable implements OpenTable {
     })
     if (result.outcome === 'stale') return result
     const { outcome, snapshot, entry } = result
-    return { outcome, snapshot, commit: commitOf(this.label, snapshot.metadata, entry) }
+    return { outcome, snapshot, ...knownCommitOf(this.label, snapshot.metadata, entry) }
   }
 
   async rollback(version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {

@@ -48,7 +48,9 @@ export function summaryOf(
     ...(facts.versionBefore === null ? {} : { 'sluice.version-before': facts.versionBefore }),
     ...(author.token === null ? {} : { 'sluice.token': author.token }),
   }
-  for (const [key, value] of Object.entries(author.facts)) summary[`sluice.${key}`] = String(value)
+  // a summary holds texts only
+  for (const [key, value] of Object.entries(author.facts))
+    summary[`sluice.${key}`] = typeof value === 'string' ? value : JSON.stringify(value)
   return Object.fromEntries(Object.entries(summary).map(([key, value]) => [key, String(value)]))
 }
 

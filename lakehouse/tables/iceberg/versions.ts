@@ -1,4 +1,6 @@
+import type { Json } from '../../../json.js'
 import type { Commit, TableVersion } from '../../lakehouse.js'
+import type { KnownCommit } from '../table.js'
 import { type IcebergMetadata, type IcebergSnapshotEntry, sameId } from './metadata.js'
 
 /**
@@ -59,6 +61,20 @@ export function commitOf(table: string, metadata: IcebergMetadata, snapshot: Ice
     rowsTotal: summary['sluice.rows-total'] === undefined ? null : number('sluice.rows-total'),
     bytes: number('added-files-size'),
     committedAt: snapshot['timestamp-ms'],
+  }
+}
+
+/** The same with what the commit keeps of checks and reads. */
+export function knownCommitOf(table: string, metadata: IcebergMetadata, snapshot: IcebergSnapshotEntry): KnownCommit {
+  return { commit: commitOf(table, metadata, snapshot), findings: parsed(snapshot.summary?.['sluice.findings']) }
+}
+
+/** null for what is no JSON: another program may have written it. */
+function parsed(text: string | undefined): Json {
+  try {
+    return JSON.parse(text ?? 'null') as Json
+  } catch {
+    return null
   }
 }
 
