@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Project, type Up } from '../e2e/project.js'
+import { BreakableWay } from './breakable-way.js'
 import { Browser, type Visitor } from './browser.js'
 
 /** Its first task waits for a file, so that a test says when the run goes on. */
@@ -21,6 +22,21 @@ tasks:
     needs: [first]
 `
 
+/** Its log goes on when a test says so. */
+const BROKEN = `dag: broken
+params:
+  gate: { type: string }
+tasks:
+  only:
+    bash: |
+      echo before the gates
+      until [ -e "$GATE-1" ]; do sleep 0.1; done
+      echo between the gates
+      until [ -e "$GATE-2" ]; do sleep 0.1; done
+      echo after the gates
+    env: { GATE: "{{ params.gate }}" }
+`
+
 const browser = new Browser()
 let project: Project
 let up: Up
@@ -28,7 +44,7 @@ let cookie = ''
 let gates = 0
 
 beforeAll(async () => {
-  project = await Project.ready({ 'dags/slow.yaml': DAG })
+  project = await Project.ready({ 'dags/slow.yaml': DAG, 'dags/broken.yaml': BROKEN })
   await browser.open()
   up = await project.up()
   const login = await fetch(up.loginLink, { redirect: 'manual' })
@@ -130,6 +146,32 @@ describe('the page of an attempt', () => {
       await page.locator('.log').getByText('after the gate').waitFor()
       await expectEachLineOnce(page)
     })
+  })
+})
+
+describe('the page of an attempt whose connection breaks', () => {
+  it('shows each line once after the browser has connected again', async () => {
+    const gate = join(project.folder, `gate-${++gates}`)
+    const { run } = await project.json<{ run: string }>('trigger', 'broken', '--param', `gate=${gate}`)
+    const way = await BreakableWay.to(Number(new URL(up.loginLink).port))
+    const { page, ...visitor } = await browser.visitor(way.origin, cookie)
+    const line = (text: string) => page.locator('.log').getByText(text).first().waitFor()
+    try {
+      await page.goto(`/runs/${run}/tasks/only`)
+      await line('before the gates')
+      await writeFile(`${gate}-1`, '')
+      await line('between the gates')
+      const before = way.connections
+      way.breakAll()
+      await expect.poll(() => way.connections, { timeout: 20_000 }).toBeGreaterThan(before)
+      await writeFile(`${gate}-2`, '')
+      await line('after the gates')
+      await expectEachLineOnce(page)
+    } finally {
+      for (const one of [1, 2]) await writeFile(`${gate}-${one}`, '')
+      await visitor.context.close()
+      way.close()
+    }
   })
 })
 

@@ -28,21 +28,21 @@ class Stream {
     this.#reader = eventsOf(response)
   }
 
-  static async open(path: string, as = cookie): Promise<Stream> {
+  static async open(path: string, as = cookie, more: Record<string, string> = {}): Promise<Stream> {
     const abort = new AbortController()
     const response = await fetch(`${web.web.url}${path}`, {
-      headers: { cookie: as },
+      headers: { cookie: as, ...more },
       redirect: 'manual',
       signal: abort.signal,
     })
     return new Stream(response, abort)
   }
 
-  async next(): Promise<{ event: string; data: unknown } | null> {
+  async next(): Promise<{ event: string; id: string; data: unknown } | null> {
     const { value, done } = await this.#reader.next()
     if (done || value === undefined) return null
-    const [, event = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(value) ?? []
-    return { event, data: JSON.parse(data) }
+    const [, event = '', id = '', data = ''] = /^event: (.*)\n(?:id: (.*)\n)?data: (.*)$/.exec(value) ?? []
+    return { event, id, data: JSON.parse(data) }
   }
 
   close(): void {
@@ -200,6 +200,33 @@ describe('the log live', () => {
     web.events.emit({ kind: 'task', dagId: 'orders_daily', runId: RUN, taskId: 'gold_baskets', state: 'success' })
     expect(await stream.next()).toMatchObject({ event: 'over' })
     expect(await stream.next()).toBeNull()
+  })
+})
+
+describe('the log live, after the connection broke', () => {
+  const LOG = `/live/runs/${RUN}/tasks/gold_segments/attempts/2?from=2`
+
+  it('goes on behind the line that the browser got last', async () => {
+    const at = new Date(NOW).toISOString()
+    const line = (message: string) => ({ at, level: 'info' as const, message })
+    web.say(RUN, 'gold_segments', 2, [line('one'), line('two'), line('three')])
+    const stream = await Stream.open(LOG)
+    expect(await stream.next()).toMatchObject({ event: 'lines', id: '3' })
+    stream.close()
+    web.say(RUN, 'gold_segments', 2, [line('four')], 4)
+    const again = await Stream.open(LOG, cookie, { 'last-event-id': '3' })
+    const added = await again.next()
+    expect(added?.id).toBe('4')
+    expect(String(added?.data).match(/data-line="\d+"/g)).toEqual(['data-line="4"'])
+    again.close()
+  })
+
+  it('pays no heed to an id that it never gave', async () => {
+    for (const id of ['-1', 'x', '1e3']) {
+      const stream = await Stream.open(LOG, cookie, { 'last-event-id': id })
+      expect(String((await stream.next())?.data)).toContain('data-line="2"')
+      stream.close()
+    }
   })
 })
 

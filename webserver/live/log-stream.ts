@@ -70,10 +70,15 @@ export async function taken(res: Response, kept: boolean): Promise<void> {
   })
 }
 
-/** The log of a running attempt as server-sent events: each `lines` is HTML for the end of the list. */
+/**
+ * The log of a running attempt as server-sent events: each `lines` is HTML for the end of the list, its id the number of its
+ * last line. A browser whose connection broke sends the id that it got last, and gets what follows.
+ */
 export async function streamLog(web: Web, req: Request, res: Response): Promise<void> {
   const { timezone, ...attempt } = await followedAttempt(web, req)
-  const from = wholeNumber(req.query.from, 1, Number.MAX_SAFE_INTEGER) ?? 1
+  const asked = wholeNumber(req.query.from, 1, Number.MAX_SAFE_INTEGER) ?? 1
+  const got = wholeNumber(req.get('last-event-id'), 1, Number.MAX_SAFE_INTEGER - 1) ?? 0
+  const from = Math.max(asked, got + 1)
   res.set({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
   res.flushHeaders()
   const beat = setInterval(() => res.write(': still here\n\n'), BEAT_MS)
@@ -82,10 +87,11 @@ export async function streamLog(web: Web, req: Request, res: Response): Promise<
   const flush = (): boolean => {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    if (waiting.length === 0 || res.destroyed) return true
+    const last = waiting.at(-1)
+    if (last === undefined || res.destroyed) return true
     const html = web.views('_log_lines', { lines: waiting.map((line) => lineView(line, timezone)) })
     waiting = []
-    return res.write(`event: lines\ndata: ${JSON.stringify(html)}\n\n`)
+    return res.write(`event: lines\nid: ${last.line}\ndata: ${JSON.stringify(html)}\n\n`)
   }
   try {
     for await (const line of linesOf(web, attempt, { from, follow: true, signal: signalOf(res) })) {
