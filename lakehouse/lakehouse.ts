@@ -1,4 +1,5 @@
 import type { Instant, Json, JsonObject } from '../json.js'
+import type { ColumnNaming } from './column-names.js'
 
 /**
  * What can be known and done about tables without a SQL engine: it reads and writes table metadata only, so the web view
@@ -117,6 +118,8 @@ export type WriteSource =
       /** CSV: declared types by column; null sniffs. Parquet: what columns are cast to. */
       columns: Record<string, string> | null
       options: { delimiter?: string; header?: boolean; nullValue?: string }
+      /** what columns are called in the table; absent for the names they have */
+      naming?: ColumnNaming
       /** values of the columns `_ingested_at` and `_run_id` */
       ingestedAt: Instant
       runId: string

@@ -50,7 +50,7 @@ export function newField(table: string, name: string, type: ColumnType | null, f
   for (const each of [name, ...nestedNames(type)]) {
     if (each !== '' && !FORBIDDEN_CHARACTERS.test(each)) continue
     throw mismatch(table, `has a column named ${identifier(each)}; a name may hold none of " ,;{}()=", tab, newline`, {
-      hint: 'Give the expression a name with AS.',
+      hint: 'Give the expression a name with AS; what is ingested is named by `names: snake_case` or `rename` below `from`.',
     })
   }
   return { name, type, nullable: true, metadata: {} }

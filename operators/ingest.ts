@@ -1,7 +1,7 @@
 import type { WriteOutcome } from '../lakehouse/lakehouse.js'
 import type { FilesSource, Prepared } from './ingest/files.js'
 import { type IngestSource, SOURCE_SCHEMA } from './ingest/source-schema.js'
-import type { Operator, OperatorContext, OperatorResult } from './operator.js'
+import type { ConfigProblem, Operator, OperatorContext, OperatorResult } from './operator.js'
 import {
   DESTINATION_PROPERTIES,
   DESTINATION_RULES,
@@ -66,6 +66,26 @@ streamed, so a table may be larger than memory. The types:
 | text and its kin, uuid, enums, json, jsonb, time, interval, inet, money and other types with one text form | text, as the database prints it |
 | arrays, composites, ranges | refused; make text of them in a query, e.g. \`to_json(tags)::text\` |
 
+## Names of columns
+
+A name in a table may hold no space and none of \`,;{}()=\`, since Parquet readers of other engines take these for syntax. Headers are written for people, so say
+what the columns are to be called: \`names: snake_case\` for all of them, \`rename\` for some; \`rename\` goes first.
+
+\`\`\`yaml
+  bronze_invoices:
+    ingest:
+      from:
+        files: "landing/invoices-*.csv"      # Order ID,Amount (EUR),Crédit,2024,Discount %
+        columns: { "Amount (EUR)": "DECIMAL(12,2)" }
+        names: snake_case                    # order_id, amount, credit, _2024, discount
+        rename: { "Amount (EUR)": amount }
+      to: bronze.invoices
+      partition_by: [credit]
+\`\`\`
+
+\`snake_case\` makes words in small letters without accents, joined by \`_\`; \`OrderID\` is \`order_id\` too, a name that begins with a digit gets a \`_\` before it, and letters of
+other scripts stay. \`keys\`, \`partition_by\` and checks use the names of the table. Two columns that get the same name fail the task. Names inside of structs stay as they are.
+
 ## What is written
 
 Each row gets three columns: \`_ingested_at\` (instant of the write), \`_source\` (path of its file relative to the project, its s3:// URL, or
@@ -94,7 +114,7 @@ export const ingest: Operator<IngestConfig> = {
     properties: { from: SOURCE_SCHEMA, ...DESTINATION_PROPERTIES },
     allOf: DESTINATION_RULES,
   },
-  problems: destinationProblems,
+  problems: (config) => [...destinationProblems(config), ...renameProblems(config.from)],
   tables(config: IngestConfig) {
     return { writes: destinationTables(config) }
   },
@@ -107,6 +127,20 @@ export const ingest: Operator<IngestConfig> = {
       summary: `${result.summary} from ${prepared.read}`,
     }
   },
+}
+
+/** Columns that would get one name, as far as the file tells. */
+function renameProblems({ rename = {} }: IngestSource): ConfigProblem[] {
+  const seen = new Set<string>()
+  return Object.entries(rename).flatMap(([name, to]) => {
+    const key = to.toLowerCase()
+    if (!seen.has(key)) {
+      seen.add(key)
+      return []
+    }
+    const message = `another column is called ${to} already`
+    return [{ path: ['from', 'rename', name], message, hint: 'give each column a name of its own' }]
+  })
 }
 
 /** Brings the rows to local files; each kind of source is loaded only where it is used. */

@@ -45,9 +45,16 @@ export function filesSource(from: IngestSource, files: readonly LocalFile[], ctx
     format: found.format,
     columns: from.columns ?? null,
     options,
+    ...namingOf(from),
     ingestedAt: ctx.now(),
     runId: ctx.run.id,
   }
+}
+
+/** What `from` says of the names of columns. */
+export function namingOf({ names, rename }: IngestSource): Pick<FilesSource, 'naming'> {
+  if (names === undefined && rename === undefined) return {}
+  return { naming: { names: names ?? 'as_is', rename: rename ?? {} } }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { SchemaElement } from 'hyparquet'
 import { SluiceError } from '../../errors.js'
 import { identifier } from '../../lakehouse/sql.js'
 import type { OperatorContext } from '../operator.js'
-import type { Prepared } from './files.js'
+import { namingOf, type Prepared } from './files.js'
 import { type PostgresResult, withPostgresResult } from './postgres-cursor.js'
 import { assertFits, type CarriedColumn, carried } from './postgres-types.js'
 import type { IngestSource } from './source-schema.js'
@@ -31,6 +31,7 @@ export async function postgresRows(from: IngestSource, ctx: OperatorContext): Pr
       format: 'parquet',
       columns: Object.fromEntries(columns.map((column) => [column.name, column.type])),
       options: {},
+      ...namingOf(from),
       ingestedAt: ctx.now(),
       runId: ctx.run.id,
     },

@@ -12,6 +12,8 @@ export type IngestSource = {
   delimiter?: string
   header?: boolean
   null_value?: string
+  names?: 'as_is' | 'snake_case'
+  rename?: Record<string, string>
 }
 
 const glob: JsonSchema = { type: 'string', minLength: 1, 'x-template': 'text' }
@@ -62,7 +64,7 @@ export const SOURCE_SCHEMA: JsonSchema = {
     },
     columns: {
       title: 'Columns',
-      description: 'CSV: types by column. Those of the others are sniffed from all rows.',
+      description: 'CSV: types by column, named as in the file. Those of the others are sniffed from all rows.',
       type: 'object',
       minProperties: 1,
       additionalProperties: {
@@ -96,6 +98,26 @@ export const SOURCE_SCHEMA: JsonSchema = {
       type: 'string',
       'x-template': 'none',
       examples: ['NA', '\\N'],
+    },
+    names: {
+      title: 'Names',
+      description:
+        'What columns are called in the table: `as_is`, or in `snake_case` (`Order ID` becomes `order_id`, `Amount (EUR)` `amount_eur`). A name in a table may hold no space and none of `,;{}()=`.',
+      enum: ['as_is', 'snake_case'],
+      default: 'as_is',
+    },
+    rename: {
+      title: 'Rename',
+      description: 'Names in the table by the names in the source; goes before `names`.',
+      type: 'object',
+      minProperties: 1,
+      additionalProperties: {
+        type: 'string',
+        pattern: '^[^ ,;{}()\\n\\t=]+$',
+        'x-template': 'none',
+        'x-expects': 'a name without spaces and without any of ,;{}()=',
+      },
+      examples: [{ 'Order ID': 'order_id', 'Amount (EUR)': 'amount' }],
     },
   },
 }

@@ -4,6 +4,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isSluiceError } from '../../errors.js'
 import type { JsonObject } from '../../json.js'
+import { snakeCase } from '../../lakehouse/column-names.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { ingest } from '../../operators/ingest.js'
@@ -52,6 +53,67 @@ async function refusal(from: From): Promise<Error> {
   expect((await lakehouse.tables()).map(({ table }) => table)).not.toContain(to)
   return error
 }
+
+describe('columns', () => {
+  const HEADER = 'Order ID,Amount (EUR),Crédit,2024,Discount %\n'
+
+  it('are named in snake case when asked to, some of them otherwise', async () => {
+    project.write('n/a.csv', `${HEADER}1,2.50,x,4,5\n`)
+    const columns = { 'Amount (EUR)': 'VARCHAR' }
+    const from: From = { files: 'n/a.csv', names: 'snake_case', rename: { 'Amount (EUR)': 'amount' }, columns }
+    expect(await rowsOf(from)).toEqual([{ order_id: 1, amount: '2.50', credit: 'x', _2024: 4, discount: 5 }])
+    const own = await lakehouse.query(`SELECT _source FROM bronze.t${tables}`, { maxRows: 1 })
+    expect(own.rows).toEqual([{ _source: 'dags/n/a.csv' }])
+    expect(await rowsOf({ files: 'n/a.csv', names: 'snake_case' })).toMatchObject([{ amount_eur: 2.5 }])
+  })
+
+  it('are renamed in other formats, too', async () => {
+    project.write('n/b.ndjson', '{"Order ID": 1, "plain": 2}\n')
+    expect(await rowsOf({ files: 'n/b.ndjson', rename: { 'Order ID': 'id' } })).toEqual([{ id: 1, plain: 2 }])
+  })
+
+  it('that no table can hold are refused with the way to name them', async () => {
+    project.write('n/c.csv', `${HEADER}1,2,3,4,5\n`)
+    const error = await refusal({ files: 'n/c.csv' })
+    expect(error).toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      hint: expect.stringContaining('`names: snake_case` or `rename`'),
+    })
+  })
+
+  it.each<[header: string, from: Partial<From>, message: RegExp]>([
+    [
+      'Order ID,x',
+      { rename: { 'Oder ID': 'id' } },
+      /lacks the column "Oder ID" of `rename`; did you mean "Order ID"\?/,
+    ],
+    ['Order ID,x', { rename: { nothing: 'id' } }, /there are "Order ID", "x"/],
+    ['Order ID,order_id', { names: 'snake_case' }, /two columns that are called order_id: "Order ID" and "order_id"/],
+    ['x,%', { names: 'snake_case' }, /has the column "%", which has no letter and no digit/],
+  ])('%s with %j are refused', async (header, from, message) => {
+    project.write('n/d.csv', `${header}\n1,2\n`)
+    expect(await refusal({ files: 'n/d.csv', ...from })).toMatchObject({ code: 'SCHEMA_MISMATCH', message })
+  })
+
+  it.each([
+    ['Order ID', 'order_id'],
+    ['orderID', 'order_id'],
+    ['HTTPStatus2xx', 'http_status2xx'],
+    [' -Größe in m²- ', 'große_in_m2'],
+    ['Ελληνικά', 'ελληνικά'],
+    ['ガス 料金', 'ガス_料金'],
+    ['__x__', 'x'],
+    ['2024 Q1', '_2024_q1'],
+    ['€', ''],
+  ])('%j is %j in snake case', (name, expected) => {
+    expect(snakeCase(name)).toBe(expected)
+  })
+
+  it('may not be given one name twice', () => {
+    const from = { files: 'x.csv', rename: { a: 'same', b: 'Same' } }
+    expect(ingest.problems?.({ from, to: 'a.b' }, () => false)).toMatchObject([{ path: ['from', 'rename', 'b'] }])
+  })
+})
 
 describe('the formats', () => {
   it('are CSV, with types as declared or sniffed', async () => {

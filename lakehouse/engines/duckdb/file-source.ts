@@ -1,3 +1,4 @@
+import { columnNames } from '../../column-names.js'
 import type { WriteSource } from '../../lakehouse.js'
 import { identifier, literal } from '../../sql.js'
 
@@ -17,6 +18,35 @@ export function filesSelect(source: Files): string {
   FROM ${reader(source)} AS files
   JOIN (SELECT unnest(${list(source.paths)}) AS ${identifier(FILE)}, unnest(${list(source.origins)}) AS ${identifier(ORIGIN)})
   USING (${identifier(FILE)})`
+}
+
+const OWN_COLUMNS = ['_ingested_at', '_source', '_run_id']
+
+/**
+ * The same rows with the columns of the files under the names they have in the table.
+ * @param columns of `select`, as the engine tells them
+ * @throws SluiceError SCHEMA_MISMATCH, see `columnNames`
+ */
+export function renamed<Column extends { name: string }>(
+  table: string,
+  select: string,
+  columns: Column[],
+  { naming }: Files,
+): { select: string; columns: Column[] } {
+  if (naming === undefined) return { select, columns }
+  const own = columns.slice(-OWN_COLUMNS.length)
+  const read = columns.slice(0, -OWN_COLUMNS.length)
+  const names = columnNames(
+    table,
+    read.map(({ name }) => name),
+    naming,
+  )
+  const named = read.map((column, place) => ({ ...column, name: names[place] ?? column.name }))
+  const expressions = read.map(({ name }, place) => `${identifier(name)} AS ${identifier(names[place] ?? name)}`)
+  return {
+    select: `SELECT ${[...expressions, ...own.map(({ name }) => identifier(name))].join(', ')} FROM (${select})`,
+    columns: [...named, ...own],
+  }
 }
 
 /** A Parquet file says itself which types it has, unless another is wanted. */

@@ -3,7 +3,7 @@ import type { CheckResult, QueryResult, WriteOutcome, WriteRequest } from '../..
 import { quarantineIsTarget } from '../../names.js'
 import { type Findings, keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
-import { filesSelect } from './file-source.js'
+import { filesSelect, renamed } from './file-source.js'
 import { type FileSet, relation } from './relation.js'
 import { readSelect } from './select.js'
 import type { DuckdbSession } from './session.js'
@@ -71,8 +71,10 @@ export class GatedWrite {
   private async source(): Promise<RowSource> {
     const { source } = this.request
     if (source.kind === 'files') {
-      const select = filesSelect(source)
-      return { relation: `(${select})`, columns: await this.session.columns(select, 'The files'), readVersion: null }
+      const found = filesSelect(source)
+      const columns = await this.session.columns(found, 'The files')
+      const named = renamed(this.table.label, found, columns, source)
+      return { relation: `(${named.select})`, columns: named.columns, readVersion: null }
     }
     const { tables, describes } = await readSelect(this.session, source.sql)
     const reads = await this.views.pin(tables, this.request.signal)
