@@ -13,6 +13,7 @@ import { healthRoutes } from './routes/health.js'
 import { hookRoutes } from './routes/hooks.js'
 import { loginRoutes } from './routes/login.js'
 import { pageRoutes } from './routes/pages.js'
+import { refuseUnstorable } from './storable-text.js'
 import { loadViews } from './views.js'
 import { createWeb } from './web.js'
 
@@ -44,6 +45,7 @@ export function createApp(deps: WebDeps, host = '127.0.0.1'): { app: Express; cl
   app.use(authenticate(deps))
   app.use('/api/v1', apiRoutes(web, live))
   app.use(express.urlencoded({ extended: false, limit: FORM_LIMIT, parameterLimit: 5_000 }))
+  app.use(refuseUnstorable)
   app.use(loginRoutes(web))
   app.use(requireLogin)
   app.use(live.routes())

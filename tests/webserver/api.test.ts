@@ -354,6 +354,44 @@ describe('streams', () => {
   }
 })
 
+describe('texts that no store can hold', () => {
+  it('lead nowhere in a path', async () => {
+    for (const path of ['/runs/%00', '/dags/a%00b', `/runs/${RUN}/tasks/%00`]) {
+      const response = await call('GET', path)
+      expect([path, response.status]).toEqual([path, 404])
+      expect(await response.json()).toMatchObject({ code: 'NOT_FOUND' })
+    }
+    expect((await fetch(`${web.web.url}/hooks/%00/x`, { method: 'POST' })).status).toBe(404)
+    const cookie = await web.login('viewer')
+    for (const path of ['/runs/%00', '/dags/%00', '/tables/a.%00', '/live/runs/%00'])
+      expect([path, (await web.get(path, cookie)).status]).toEqual([path, 404])
+  })
+
+  it('are refused in a query and in a body', async () => {
+    const asked = [
+      await call('GET', '/runs?dag=%00'),
+      await call('POST', '/dags/orders_daily/pause', { body: { reason: 'a\u0000b' } }),
+      await call('POST', '/dags/orders_daily/pause', { body: '{"reason": "half \\ud800"}' }),
+      await call('POST', '/dags/orders_daily/runs', { body: { params: { 'a\u0000': 1 } } }),
+    ]
+    for (const response of asked) {
+      expect(response.status).toBe(400)
+      expect(response.headers.get('content-type')).toContain('application/problem+json')
+      expect(await response.json()).toMatchObject({ code: 'BAD_REQUEST', detail: expect.stringContaining('U+0000') })
+    }
+    const cookie = await web.login('operator')
+    expect((await web.get('/dags?q=%00', cookie)).status).toBe(400)
+    expect((await web.get('/login?next=%00', cookie)).status).toBe(400)
+    expect((await web.post('/dags/orders_daily/pause', cookie, { reason: 'a\0b' })).status).toBe(400)
+  })
+
+  it('pass when they are whole, however deep they lie', async () => {
+    const deep = `{"params": {"note": ${'['.repeat(5_000)}"😀"${']'.repeat(5_000)}}}`
+    expect((await call('POST', '/dags/orders_daily/runs', { body: deep })).status).not.toBe(500)
+    expect((await call('GET', '/runs?dag=😀')).status).toBe(404)
+  })
+})
+
 describe('health and metrics', () => {
   it('need no login from this machine', async () => {
     expect(await (await web.get('/health/live')).json()).toEqual({ status: 'live' })

@@ -4,6 +4,7 @@ import { SluiceError } from '../../errors.js'
 import type { JsonObject } from '../../json.js'
 import { authorizeChange, type Identity, requireRole } from '../auth/session.js'
 import type { Live } from '../live/live.js'
+import { refuseUnstorable } from '../storable-text.js'
 import type { Web } from '../web.js'
 import { openApi } from './openapi.js'
 import { problems } from './problems.js'
@@ -36,6 +37,7 @@ export function apiRoutes(web: Web, live: Live): Router {
   const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: false, meta: false, validateSchema: false })
   const described = openApi(API_ROUTES)
   router.use(express.json({ limit: BODY_LIMIT, strict: true }))
+  router.use(refuseUnstorable)
   router.get('/openapi.json', (_req, res) => {
     requireRole(res, 'viewer')
     res.json(described)

@@ -8,6 +8,7 @@ import { problems } from '../api/problems.js'
 import { deliveryFault } from '../auth/delivery.js'
 import { FailedLogins } from '../auth/rate-limit.js'
 import { logRefused } from '../log.js'
+import { assertStorable, refuseUnstorable } from '../storable-text.js'
 import type { Web } from '../web.js'
 
 /** What a sender says of an event; data itself belongs into a file or a table. */
@@ -24,6 +25,7 @@ export function hookRoutes(web: Web): Router {
   const router = Router()
   const refused = new FailedLogins(REFUSED_OF_MINUTE)
   const taken = new FailedLogins(DELIVERIES_OF_MINUTE)
+  router.use(refuseUnstorable)
   router.post('/:dag/:name', express.raw({ type: () => true, limit: BODY_LIMIT }), async (req, res) => {
     const address = req.ip ?? 'unknown'
     const now = web.deps.now()
@@ -81,9 +83,12 @@ async function triggerOf(web: Web, dagId: string, name: string): Promise<Webhook
 /** @throws SluiceError BAD_REQUEST */
 function jsonOf(body: Buffer): Json {
   if (body.length === 0) return null
+  let json: Json
   try {
-    return JSON.parse(body.toString('utf8')) as Json
+    json = JSON.parse(body.toString('utf8')) as Json
   } catch (cause) {
     throw new SluiceError('BAD_REQUEST', 'The body of the delivery is not JSON.', { cause })
   }
+  assertStorable(json, 'The body of the delivery')
+  return json
 }
