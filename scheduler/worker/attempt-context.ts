@@ -79,7 +79,7 @@ export function attemptContext(parts: ContextParts): { context: OperatorContext;
     token: `${dag.id}/${claim.runId}/${claim.taskId}/${claim.generation}`,
     checks: rendered.checks,
     noChecks: claim.noChecks,
-    progress: parts.progress,
+    progress: (value) => parts.progress(masking.json(value)),
     saveHandle: parts.saveHandle,
     now: parts.now,
   }

@@ -2,6 +2,7 @@ import { ERRORS, isSluiceError, messageOf, SluiceError } from '../../errors.js'
 import { isoInstant, type Json, type JsonObject } from '../../json.js'
 import { type Operator, type OperatorContext, OperatorFailure, type OperatorResult } from '../../operators/operator.js'
 import { checkOutputs } from '../../operators/outputs.js'
+import type { Wait } from '../../operators/wait.js'
 import { kindOfRun } from '../core/run-id.js'
 import { type RenderedTask, renderTask, type TemplateScope } from '../dag/templates.js'
 import { lakehouseConfig } from '../lakehouse-config.js'
@@ -15,7 +16,7 @@ import { LogWriter } from './log-writer.js'
 import { Masking } from './masking.js'
 import type { Assignment, FromSlot, SlotConfig, SlotOutcome } from './protocol.js'
 import type { SlotTables } from './slot-tables.js'
-import { isTooDeep, storable, storableReason, storableRendered } from './storable.js'
+import { isTooDeep, storable, storableReason, storableRendered, storableText } from './storable.js'
 import type { WorkFolder, WorkFolders } from './work-folder.js'
 
 /** What an attempt says while it runs. */
@@ -144,7 +145,7 @@ class AttemptRun {
       const outputs = keepable(result.outputs ?? {})
       if (result.deferred !== undefined) {
         const { until, reason, waitsFor = null } = result.deferred
-        return { ...ended('deferred', reason), wakeAt: until, waitsFor }
+        return { ...ended('deferred', reason), wakeAt: until, waitsFor: this.#shown(waitsFor) }
       }
       if (result.skipped !== undefined) return ended('skipped', result.skipped.reason, outputs)
       checkDeclared(outputs, this.assignment)
@@ -167,6 +168,12 @@ class AttemptRun {
       if (failure !== null) throw earlierWorkRuns(work, failure)
       this.voice.leftEnded(work)
     }
+  }
+
+  /** What people read of a wait is masked; the rest is compared and acted upon, and would mean something else. */
+  #shown(wait: Wait | null): Wait | null {
+    if (wait?.kind !== 'approval') return wait
+    return { ...wait, message: storableText(this.own.masking.text(wait.message)) }
   }
 
   /** The end that an earlier attempt gives to this one; null when it is to run. */

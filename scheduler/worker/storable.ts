@@ -29,7 +29,8 @@ export function isTooDeep(value: Json, depth = 0): boolean {
   return depth >= MAX_DEPTH || Object.values(value).some((item) => isTooDeep(item, depth + 1))
 }
 
-function storableText(text: string): string {
+/** A text as every store can keep it. */
+export function storableText(text: string): string {
   return text.replaceAll('\0', '\u2400').replace(/\p{Surrogate}/gu, '\ufffd')
 }
 
