@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { codeOf, SluiceError } from '../../errors.js'
+import { codeOf } from '../../errors.js'
 import { eachBounded } from './concurrency.js'
+import { onLakeDisk } from './disk-errors.js'
 import { objectMissing } from './object-missing.js'
 import type { ObjectInfo, ObjectStore } from './object-store.js'
 
@@ -82,24 +83,30 @@ export class FolderStore implements ObjectStore {
   }
 
   async putIfAbsent(key: string, content: Uint8Array): Promise<'created' | 'exists'> {
+    return onLakeDisk(this.location(key), () => this.createFrom(content, key))
+  }
+
+  async put(key: string, content: Uint8Array): Promise<void> {
+    await onLakeDisk(this.location(key), async () => {
+      const temporary = await this.writeTemporary(key, content)
+      await rename(temporary, this.location(key))
+      await syncFolder(dirname(this.location(key)))
+    })
+  }
+
+  private async createFrom(content: Uint8Array, key: string): Promise<'created' | 'exists'> {
     const temporary = await this.writeTemporary(key, content)
     try {
       // link() fails when the name is taken, on every file system that has it; rename() would replace.
       await link(temporary, this.location(key))
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'exists'
-      throw writeError(error, this.location(key))
+      throw error
     } finally {
       await unlink(temporary)
     }
     await syncFolder(dirname(this.location(key)))
     return 'created'
-  }
-
-  async put(key: string, content: Uint8Array): Promise<void> {
-    const temporary = await this.writeTemporary(key, content)
-    await rename(temporary, this.location(key))
-    await syncFolder(dirname(this.location(key)))
   }
 
   async delete(keys: string[]): Promise<void> {
@@ -111,14 +118,19 @@ export class FolderStore implements ObjectStore {
   }
 
   async assertWritable(): Promise<void> {
-    await makeFolder(this.root)
+    await onLakeDisk(this.root, () => makeFolder(this.root))
   }
 
   async prepare(prefix: string): Promise<void> {
-    await makeFolder(this.location(prefix))
+    const folder = this.location(prefix)
+    await onLakeDisk(folder, () => makeFolder(folder))
   }
 
   async persist(keys: string[]): Promise<void> {
+    await onLakeDisk(this.root, () => this.syncAll(keys))
+  }
+
+  private async syncAll(keys: string[]): Promise<void> {
     const folders = new Set<string>()
     for (const key of keys) {
       const file = await open(this.location(key), 'r')
@@ -156,7 +168,7 @@ export class FolderStore implements ObjectStore {
       }
     } catch (error) {
       await rm(temporary, { force: true })
-      throw writeError(error, temporary)
+      throw error
     }
     return temporary
   }
@@ -164,13 +176,9 @@ export class FolderStore implements ObjectStore {
 
 /** Creates a folder with its parents; the names of all new ones are durable. */
 async function makeFolder(folder: string): Promise<void> {
-  try {
-    const first = await mkdir(folder, { recursive: true })
-    if (first === undefined) return
-    for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
-  } catch (error) {
-    throw writeError(error, folder)
-  }
+  const first = await mkdir(folder, { recursive: true })
+  if (first === undefined) return
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }
 
 async function syncFolder(folder: string): Promise<void> {
@@ -191,12 +199,6 @@ function objectInfo(stats: Stats): ObjectInfo {
     modifiedAt: Math.trunc(stats.mtimeMs),
     etag: `${stats.dev}:${stats.ino}:${stats.mtimeMs}:${stats.size}`,
   }
-}
-
-function writeError(error: unknown, path: string): unknown {
-  const code = codeOf(error)
-  if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM' && code !== 'ENOTDIR') return error
-  return new SluiceError('NOT_WRITABLE', `Sluice cannot write to the lakehouse at ${path} (${code}).`, { cause: error })
 }
 
 async function orNull<T>(promise: Promise<T>): Promise<T | null> {

@@ -31,8 +31,10 @@ export class AccountQueries implements AccountStore {
   }
 
   async saveSecret(secret: Parameters<AccountStore['saveSecret']>[0], now: Instant): Promise<void> {
+    // each new one clears away those that are good for nothing any more
     await this.#database.query(
-      'insert into secrets (hash, kind, user_name, created_at, expires_at) values ($1, $2, $3, $4, $5)',
+      `with over as (delete from secrets where expires_at <= $4)
+       insert into secrets (hash, kind, user_name, created_at, expires_at) values ($1, $2, $3, $4, $5)`,
       [secret.hash, secret.kind, secret.user, sqlInstant(now), sqlInstantOrNull(secret.expiresAt)],
     )
   }

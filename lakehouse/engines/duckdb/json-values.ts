@@ -6,6 +6,9 @@ import {
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
+  DuckDBTimestampMillisecondsValue,
+  DuckDBTimestampNanosecondsValue,
+  DuckDBTimestampSecondsValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   type DuckDBValue,
@@ -27,7 +30,7 @@ export function jsonValue(value: DuckDBValue): Json {
   if (value instanceof DuckDBDateValue) return value.toString()
   // DuckDB prints an instant in the zone of this process; its microseconds, read as a wall time, print it in UTC.
   if (value instanceof DuckDBTimestampTZValue) return `${isoText(new DuckDBTimestampValue(value.micros))}Z`
-  if (value instanceof DuckDBTimestampValue) return isoText(value)
+  if (isWallTime(value)) return isoText(value)
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64')
   if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(jsonValue)
   if (value instanceof DuckDBStructValue) {
@@ -49,6 +52,21 @@ function mapKey(key: DuckDBValue): string {
   return typeof json === 'string' ? json : JSON.stringify(json)
 }
 
-function isoText(value: DuckDBTimestampValue): string {
+type WallTime =
+  | DuckDBTimestampValue
+  | DuckDBTimestampSecondsValue
+  | DuckDBTimestampMillisecondsValue
+  | DuckDBTimestampNanosecondsValue
+
+function isWallTime(value: DuckDBValue): value is WallTime {
+  return (
+    value instanceof DuckDBTimestampValue ||
+    value instanceof DuckDBTimestampSecondsValue ||
+    value instanceof DuckDBTimestampMillisecondsValue ||
+    value instanceof DuckDBTimestampNanosecondsValue
+  )
+}
+
+function isoText(value: WallTime): string {
   return value.toString().replace(' ', 'T')
 }

@@ -40,6 +40,18 @@ export function accountsSuite(fresh: FreshStore): void {
       expect(await store.redeemSecret('api_token', 'h2', NOW)).toBeNull()
     })
 
+    it('forgets what has expired when something new is kept', async () => {
+      const session = { kind: 'session' as const, user: 'mira' }
+      await store.saveSecret({ ...session, hash: 'old', expiresAt: NOW + 1000 }, NOW)
+      await store.saveSecret({ ...session, hash: 'kept', expiresAt: NOW + 1001 }, NOW)
+      await store.saveSecret({ kind: 'api_token', user: 'mira', hash: 'for ever', expiresAt: null }, NOW)
+      await store.saveSecret({ ...session, hash: 'new', expiresAt: NOW + 9000 }, NOW + 1000)
+      // asked as of a time at which all four were good
+      const left = ['old', 'kept', 'new'].map(async (hash) => (await store.redeemSecret('session', hash, NOW)) !== null)
+      expect(await Promise.all(left)).toEqual([false, true, true])
+      expect(await store.redeemSecret('api_token', 'for ever', NOW)).not.toBeNull()
+    })
+
     it('does not take a secret of one kind for another', async () => {
       await store.saveSecret({ kind: 'session', hash: 'h1', user: 'mira', expiresAt: null }, NOW)
       expect(await store.redeemSecret('api_token', 'h1', NOW)).toBeNull()
