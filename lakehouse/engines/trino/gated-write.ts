@@ -116,11 +116,11 @@ export class GatedWrite {
 
   private async attempt(): Promise<WriteOutcome | 'stale'> {
     const { mode, checks } = this.request
-    // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes. Not so when it
-    // reads the table it writes: commits of others while it runs would be replaced unseen.
+    // With nothing to audit there is nothing to stage: the SELECT itself is what the one statement publishes. A
+    // CREATE OR REPLACE fails when somebody commits while it runs; an INSERT does not, so one that reads its own table is staged.
     const direct = checks.length === 0 && (mode === 'overwrite' || mode === 'append')
     const plan = direct ? await this.plan(true) : null
-    if (plan !== null && !(await this.isRead(plan))) return this.publishDirectly(plan)
+    if (plan !== null && (mode === 'overwrite' || !(await this.isRead(plan)))) return this.publishDirectly(plan)
     const staging = stagingTable(this.table, this.request.token, this.request.now())
     try {
       // A SELECT that reads its own table is run only when the version it reads is known: its rows are of no use when
@@ -145,8 +145,9 @@ export class GatedWrite {
     return tables.some((table) => table.label === this.table.label)
   }
 
-  private publishDirectly(plan: WritePlan): Promise<WriteOutcome | 'stale'> {
-    return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion: null })
+  private async publishDirectly(plan: WritePlan): Promise<WriteOutcome | 'stale'> {
+    const readVersion = (await this.isRead(plan)) ? await this.readVersion(plan) : null
+    return this.publish(plan, { rows: selectOf(plan), staged: null, nullPartitions: false, readVersion })
   }
 
   /** Audits what is staged and publishes it. */
@@ -295,13 +296,13 @@ export class GatedWrite {
     })
     if (result === 'stale') return 'stale'
     const { made, changedRows: changed, writtenBytes: bytes } = result
-    if (readVersion !== null && mode === 'overwrite') this.tellReplaced(readVersion, made)
+    if (readVersion !== null && staged !== null && mode === 'overwrite') this.tellReplaced(readVersion, made)
     const commit =
       made === null ? await this.unchanged() : commitOf(this.table, mode, made, { staged: counted, changed, bytes })
     return { outcome: 'published', commit, ...(await this.found(plan)) }
   }
 
-  /** `CREATE OR REPLACE` takes no notice of other commits: one that came between the last look and the statement is told, not kept. */
+  /** `CREATE OR REPLACE` of staged rows takes no notice of a commit between the last look and its own start: that is told, not kept. */
   private tellReplaced(readVersion: number, made: MadeVersion | null): void {
     const before = made?.versionBefore ?? readVersion
     if (before === readVersion) return
