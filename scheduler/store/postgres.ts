@@ -126,8 +126,7 @@ export class PostgresDatabase implements Database {
         try {
           return (await client.query<Row>(sql, [...params])).rows
         } catch (error) {
-          const code = codeOf(error)
-          throw statementFailure(messageOf(error), code, error)
+          throw statementFailure(messageOf(error), codeOf(error), error)
         }
       },
       release: () => client.release(true),
@@ -168,7 +167,7 @@ export class PostgresDatabase implements Database {
       return client
     } catch (error) {
       client.release(true)
-      throw error
+      throw statementFailure(messageOf(error), codeOf(error), error)
     }
   }
 
@@ -193,7 +192,7 @@ export class PostgresDatabase implements Database {
       } catch (error) {
         const code = codeOf(error)
         if (TRY_AGAIN.has(code) && attempt < TRIES) continue
-        throw statementFailure(error instanceof Error ? error.message : String(error), code, error)
+        throw statementFailure(messageOf(error), code, error)
       }
     }
   }

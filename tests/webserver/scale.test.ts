@@ -48,7 +48,7 @@ describe('each page', () => {
     expect(found).toEqual([])
   })
 
-  it('asks as many statements however many DAGs, runs and tasks there are', async () => {
+  it('asks no more statements however many DAGs, runs and tasks there are', async () => {
     const before = new Map<string, number>()
     for (const path of PAGES) before.set(path, (await statementsOf(path)).length)
     const dags = Array.from({ length: 60 }, (_, place) =>
@@ -72,7 +72,7 @@ describe('each page', () => {
         { taskId: 'a_first', state: 'failed', attempts: [{ from: 0, to: 10, result: 'failed' }] },
       ])
     }
-    for (const path of PAGES) expect([path, (await statementsOf(path)).length]).toEqual([path, before.get(path)])
+    for (const path of PAGES) expect((await statementsOf(path)).length, path).toBeLessThanOrEqual(before.get(path) ?? 0)
   })
 
   it('shows a page of a list at a time, each row once', async () => {

@@ -34,7 +34,11 @@ function rounds(due: LeftWork[][], ends = true) {
   const note = (_fields: object, message: string) => void told.push(message)
   const logs = {
     mend: async () => ({ lines: 4, bytes: 100 }),
-    appender: () => ({ append: async (text: string) => void written.push(text), close: async () => undefined }),
+    appender: () => ({
+      append: async (text: string) => void written.push(text),
+      ending: () => undefined,
+      close: async () => undefined,
+    }),
   }
   const slot = { send: (message: ToSlot) => void (message.kind === 'end' && sent.push(message)) }
   const self = new LeftWorkRounds({
