@@ -194,9 +194,9 @@ describe('the places of a shell command that take templates', { timeout: 120_000
         // the value may well be the name of a command, which is not there
         expect(run(withValue('bash', text, value)).harmed).toBe(false)
       }),
-      { numRuns: 1_000 },
+      { numRuns: 250 },
     )
-    expect(taken).toBeGreaterThan(500)
+    expect(taken).toBeGreaterThan(200)
   })
 })
 

@@ -15,7 +15,9 @@ export function accountStore(tables: Tables): AccountStore {
       for (const [hash, { user }] of tables.secrets) if (user === name) tables.secrets.delete(hash)
       return tables.users.delete(name) ? 'removed' : 'unknown'
     },
-    async saveSecret({ kind, hash, user, expiresAt }) {
+    async saveSecret({ kind, hash, user, expiresAt }, now) {
+      for (const [known, { expiresAt: end }] of tables.secrets)
+        if (end !== null && end <= now) tables.secrets.delete(known)
       tables.secrets.set(hash, { kind, user, expiresAt })
     },
     async redeemSecret(kind, hash, now) {
