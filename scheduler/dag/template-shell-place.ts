@@ -40,6 +40,7 @@ interface Level {
   subscript: boolean
 }
 
+const QUOTES: ReadonlySet<ShellPlace> = new Set(['single', 'ansi', 'double'])
 const LONGEST_WORD = 64
 /** Operators of `[[ … ]]` that evaluate what stands beside them, and so run a command that a text holds. */
 const EVALUATING = /^-(?:eq|ne|lt|le|gt|ge)$/
@@ -105,14 +106,21 @@ export class ShellScanner implements PlaceScanner {
 
   #escape(text: string, at: number): number {
     const signs = `${text[at - 1] ?? ''}${text[at + 2] ?? ''}`
-    if (text[at + 1] !== '\n') this.#addToWord('x')
+    if (text[at + 1] !== '\n') this.#addQuoted(this.#level(), text[at + 1] ?? '')
     else if (/^[$<]|^\(\($/.test(signs)) this.#lose('a sign that goes on in the next line')
     return at + 2
   }
 
   #closeOn(end: string, char: string, at: number): number {
     if (char === end) this.#levels.pop()
+    else if (QUOTES.has(this.#level().place)) this.#addQuoted(this.#levels.at(-2), char)
     return at + 1
+  }
+
+  /** Quotes do not keep a command from being `let` or `[`, nor `-v` from being what it is. */
+  #addQuoted(level: Level | undefined, char: string): void {
+    if (level?.place !== 'plain' || level.word.length >= LONGEST_WORD) return
+    level.word += /[A-Za-z-]/.test(char) || (char === '[' && level.word === '') ? char : 'x'
   }
 
   /** What begins in double quotes as well as outside of them. */
@@ -176,7 +184,7 @@ export class ShellScanner implements PlaceScanner {
   }
 
   #push(place: ShellPlace, next: number): number {
-    this.#addToWord('x')
+    if (!QUOTES.has(place)) this.#addToWord('x')
     this.#levels.push(levelOf(place))
     return next
   }

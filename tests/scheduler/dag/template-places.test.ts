@@ -9,6 +9,11 @@ import { compile, dagWith, goodDag, project, rendered } from './subject.js'
 
 /** What a template may stand in, shown by bash and DuckDB themselves: a value that it was given does nothing but be there. */
 
+/** The same random texts each time; SLUICE_FUZZ says how many others to look at. */
+const FUZZ = process.env.SLUICE_FUZZ
+const runs = (usually: number) =>
+  FUZZ === undefined ? { numRuns: usually, seed: 20_261_122 } : { numRuns: Number(FUZZ) }
+
 const PARAM = ['params: { p: { type: string, default: x } }']
 const VALUE = '{{ params.p }}'
 
@@ -194,7 +199,7 @@ describe('the places of a shell command that take templates', { timeout: 120_000
         // the value may well be the name of a command, which is not there
         expect(run(withValue('bash', text, value)).harmed).toBe(false)
       }),
-      { numRuns: 250 },
+      runs(250),
     )
     expect(taken).toBeGreaterThan(200)
   })
@@ -293,7 +298,7 @@ describe('the places of SQL that take templates', { timeout: 60_000 }, () => {
         const same = (result: unknown) => JSON.parse(JSON.stringify(result), (_, cell) => withA(cell, value))
         expect(same(await rows(withValue('sql', text, value)))).toEqual(same(plain))
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     )
     expect(ran).toBeGreaterThan(50)
   })
