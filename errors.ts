@@ -208,7 +208,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The code of what the operating system or a server refused by, such as `ENOENT` or `57P01`; empty for anything else. */
+/**
+ * The code of what the operating system or a server refused by, such as `ENOENT` or `57P01`; empty for anything else.
+ * The errors of another context of node:vm count too, which are no `Error` of this one.
+ */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const holder = typeof error === 'object' && error !== null && 'code' in error ? error : { code: null }
+  return typeof holder.code === 'string' ? holder.code : ''
 }

@@ -1,6 +1,6 @@
 import { existsSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
-import { SluiceError } from '../errors.js'
+import { codeOf, SluiceError } from '../errors.js'
 import { operators } from '../operators/index.js'
 import { realRoots } from '../operators/project-path.js'
 import { compileOptions } from '../scheduler/compile-options.js'
@@ -117,7 +117,7 @@ function existing(path: string): string {
   try {
     stat = statSync(path, { throwIfNoEntry: false })
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    const code = codeOf(error) || 'unknown error'
     throw new SluiceError('WRONG_USE', `${path} cannot be looked at (${code}).`, {
       cause: error,
       hint: 'Check the permissions of the folders above it.',

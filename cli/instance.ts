@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, SluiceError } from '../errors.js'
+import { codeOf, messageOf, SluiceError } from '../errors.js'
 import { isAlive, ownIdentity } from '../scheduler/process-identity.js'
 import type { InstanceFile } from '../scheduler/shapes.js'
 
@@ -23,7 +23,7 @@ export function readInstance(project: string): InstanceFile | null {
       throw new TypeError('url, token or pid is missing')
     return { url, token, pid, process_start: process_start ?? '' }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     throw new SluiceError('NOT_RUNNING', `${file} cannot be read: ${messageOf(error)}.`, {
       cause: error,

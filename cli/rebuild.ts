@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from '../errors.js'
 import { PACKAGE_ROOT, processEntry } from '../package-root.js'
 
 /** Folders whose files a running Sluice is compiled from. */
@@ -37,7 +38,7 @@ function filesIn(folder: string, recursive: boolean): string[] {
   try {
     return readdirSync(folder, { recursive, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (codeOf(error) === 'ENOENT') return []
     throw error
   }
 }

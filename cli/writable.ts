@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SluiceError } from '../errors.js'
+import { codeOf, SluiceError } from '../errors.js'
 
 const REASONS: Record<string, string> = {
   EACCES: 'permission is denied',
@@ -25,7 +25,7 @@ export async function ensureWritable(folder: string): Promise<void> {
     await writeFile(probe, 'x', { flag: 'wx' })
     await rm(probe)
   } catch (error) {
-    const reason = REASONS[(error as NodeJS.ErrnoException).code ?? '']
+    const reason = REASONS[codeOf(error)]
     if (reason === undefined) throw error
     throw new SluiceError('NOT_WRITABLE', `Sluice cannot write to ${folder}: ${reason}.`, { cause: error })
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseDuration } from '../duration.js'
-import { SluiceError } from '../errors.js'
+import { codeOf, SluiceError } from '../errors.js'
 import { isObject, type Json, type JsonObject } from '../json.js'
 import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
 import type { AlertsConfig, Config } from './config.js'
@@ -74,9 +74,9 @@ function readBytes(path: string): Uint8Array | null {
   try {
     return readFileSync(path)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const code = codeOf(error)
     if (code === 'ENOENT') return null
-    throw new SluiceError('CONFIG_INVALID', `${path} cannot be read (${code ?? 'unknown error'}).`, {
+    throw new SluiceError('CONFIG_INVALID', `${path} cannot be read (${code || 'unknown error'}).`, {
       cause: error,
       hint: 'Check that it is a file and that you may read it.',
     })

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { SluiceError } from '../errors.js'
+import { codeOf, SluiceError } from '../errors.js'
 
 /** `${env:NAME}` or `${file:path}`, anywhere inside a text. */
 const REFERENCE = /\$\{(env|file):([^}]*)\}/g
@@ -69,7 +69,7 @@ function fromFile(path: string, source: SecretSource, place: string): string {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
     if (error instanceof SluiceError) throw error
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    const code = codeOf(error) || 'unknown error'
     throw missing(`${place} names \${file:${path}}, but ${file} cannot be read (${code}).`, error)
   }
 }

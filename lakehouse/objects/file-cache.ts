@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { copyFile, link, mkdir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { codeOf } from '../../errors.js'
 import type { CacheConfig } from '../config.js'
 import { removeAbandoned } from './private-folder.js'
 
@@ -72,7 +73,7 @@ export class FileCache {
       return true
     } catch (error) {
       // not there, or removed just now by another process to make room
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (codeOf(error) !== 'ENOENT') throw error
       return false
     }
   }
@@ -121,7 +122,7 @@ async function linkOrCopy(path: string, target: string): Promise<void> {
   try {
     await link(path, target)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     if (code === 'EEXIST') return
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error
     await copyWhole(path, target)

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../../errors.js'
 import type { CacheConfig, NamedConnection, S3Connection } from '../config.js'
 import { eachBounded } from './concurrency.js'
 import { assertConditionalWrites } from './conditional-writes.js'
@@ -206,7 +207,7 @@ async function exists(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (codeOf(error) === 'ENOENT') return false
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { codeOf } from '../../errors.js'
 import { broken, type CompileContext, type Compiled, compileDag } from './compile.js'
 import { LIMITS, tooLarge } from './guard.js'
 import { fileStamp, isBelowOne } from './named-files.js'
@@ -62,8 +63,8 @@ export function readDagFile(file: string, context: CompileContext): DagBytes {
     const bytes = Buffer.alloc(stat.size)
     return { bytes: bytes.subarray(0, readSync(handle, bytes, 0, stat.size, 0)) }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === undefined) throw error
+    const code = codeOf(error)
+    if (code === '') throw error
     return { problem: { ...at, message: `the file cannot be read (${code})`, hint: 'check its permissions' } }
   } finally {
     if (handle !== null) closeSync(handle)

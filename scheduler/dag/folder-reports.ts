@@ -1,4 +1,5 @@
 import { type FSWatcher, statfsSync, type watch } from 'node:fs'
+import { codeOf } from '../../errors.js'
 
 /**
  * File systems of Linux whose changes reach every process on the machine: ext2-4, xfs, btrfs, tmpfs, overlay, f2fs, zfs.
@@ -59,7 +60,7 @@ export class FolderReports {
       watcher = this.listen(folder, { persistent: false })
     } catch (error) {
       // gone meanwhile, or out of watches: the list stays incomplete and every tick reads
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+      if (codeOf(error) === '') throw error
       return false
     }
     watcher.on('error', () => {

@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 import { DEFAULTS_FILE, type Problem } from './model.js'
 
 /** What makes a folder a project: it is no DAG itself, and the folders below ours that have one are others' projects. */
@@ -85,7 +85,7 @@ function entriesOf(dags: string, folder: string, list: FileList): Dirent[] {
         hint: 'Create the folder, or name another one with `dags:` in sluice.yaml.',
       })
     }
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    const code = codeOf(error) || 'unknown error'
     return unread(folder, `the folder cannot be read (${code})`, 'check its permissions', list)
   }
 }

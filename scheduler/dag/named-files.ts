@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { codeOf } from '../../errors.js'
 import { LIMITS } from './guard.js'
 
 export type NamedFile = { text: string } | { message: string; hint: string }
@@ -51,7 +52,7 @@ export function fileStamp(path: string): string {
   try {
     stat = statSync(path, { throwIfNoEntry: false })
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'unknown'
+    return codeOf(error) || 'unknown'
   }
   if (stat === undefined) return 'absent'
   const racy = Math.abs(Date.now() - stat.mtimeMs) < RACY_MS ? ` racy ${++racyStamps}` : ''
@@ -113,7 +114,7 @@ function outside(path: string): NamedFile {
 }
 
 function unreadable(path: string, error: unknown): NamedFile {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return { message: `there is no file \`${path}\``, hint: 'paths are relative to the DAG file' }
   if (code === 'ELOOP') return { message: `\`${path}\` is a link that leads to itself`, hint: '' }

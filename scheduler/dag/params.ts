@@ -1,4 +1,5 @@
 import { createContext, runInContext } from 'node:vm'
+import { codeOf } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
 import type { ParamSpec } from './model.js'
 import { oneOfValues, shown } from './phrases.js'
@@ -170,7 +171,7 @@ function matchesWhole(pattern: string, text: string): boolean {
     try {
       return runInContext('new RegExp(pattern, "u").test(text)', matcher, { timeout }) === true
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+      if (codeOf(error) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
     }
   }
   return false

@@ -1,4 +1,5 @@
 import { realpathSync, statSync, watch } from 'node:fs'
+import { codeOf } from '../../errors.js'
 import { FolderReports } from './folder-reports.js'
 import type { DagFolder, FolderReading } from './load-folder.js'
 
@@ -122,6 +123,6 @@ function placeOf(path: string): string {
     const stat = statSync(path)
     return `${realpathSync.native(path)} ${stat.dev} ${stat.ino}`
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'unknown'
+    return codeOf(error) || 'unknown'
   }
 }

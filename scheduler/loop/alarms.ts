@@ -31,7 +31,6 @@ export class Alarms {
       this.#due.delete(name)
       return
     }
-    this.#now()
     this.#due.set(name, at)
     if (this.#armed === null || at < this.#armed.at) this.#arm(at)
   }

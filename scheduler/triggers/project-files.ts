@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { glob } from 'tinyglobby'
-import { SluiceError } from '../../errors.js'
+import { codeOf, SluiceError } from '../../errors.js'
 import { mapBounded } from '../../lakehouse/objects/concurrency.js'
 import { realRoots, rootOf } from '../../operators/project-path.js'
 import type { Config } from '../config.js'
@@ -73,7 +73,7 @@ async function listed(path: string, folder: string | null, roots: readonly strin
 
 /** What goes away while it is looked at is not there. */
 function goneOrThrow(error: unknown): null {
-  const code = (error as NodeJS.ErrnoException).code
+  const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ENOTDIR') return null
   throw error
 }

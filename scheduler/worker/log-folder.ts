@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { codeOf } from '../../errors.js'
 import {
   type AttemptId,
   type LogAppender,
@@ -122,7 +123,7 @@ async function opened(path: string, flags: 'r' | 'r+'): Promise<FileHandle | nul
   try {
     return await open(path, flags)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (codeOf(error) === 'ENOENT') return null
     throw error
   }
 }

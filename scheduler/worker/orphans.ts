@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../errors.js'
 import { processesWith } from '../../operators/process/process-group.js'
 import type { Log } from '../loop/ports.js'
 import { INSTANCE_MARKER } from './task-environment.js'
@@ -47,7 +48,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const code = codeOf(error)
     // gone meanwhile, or somebody else's
     if (code !== 'ESRCH' && code !== 'EPERM') throw error
   }

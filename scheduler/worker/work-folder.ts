@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../../errors.js'
 
 const PRIVATE = { recursive: true, mode: 0o700 } as const
 /** So many attempts may begin at once before one waits for its folder. */
@@ -63,7 +64,7 @@ function moved(from: string, to: string): boolean {
     renameSync(from, to)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (codeOf(error) !== 'ENOENT') throw error
     return false
   }
 }

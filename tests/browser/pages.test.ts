@@ -1,29 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PAGES, RUN } from '../webserver/sample-pages.js'
-import { fillStore } from '../webserver/sample-store.js'
-import { SampleWeb, sampleTables } from '../webserver/sample-web.js'
-import { Browser, type Visitor } from './browser.js'
+import type { Visit, Visitor } from './browser.js'
+import { SampleVisits } from './sample-visits.js'
 
-const web = new SampleWeb()
-const browser = new Browser()
-let cookie = ''
-
-beforeAll(async () => {
-  await Promise.all([browser.open(), web.open()])
-  await fillStore(web.store, web.database)
-  sampleTables(web)
-  await web.start()
-  cookie = await web.login('operator')
-})
-afterAll(async () => {
-  await browser.close()
-  await web.close()
-})
+const visits = new SampleVisits()
+beforeAll(() => visits.open())
+afterAll(() => visits.close())
 
 const READ = PAGES.filter((path) => path !== '/metrics')
 
-async function visiting(visit: Parameters<Browser['visitor']>[2], use: (visitor: Visitor) => Promise<void>) {
-  const visitor = await browser.visitor(web.web.url, cookie, visit)
+async function visiting(visit: Visit, use: (visitor: Visitor) => Promise<void>) {
+  const visitor = await visits.visitor(visit)
   try {
     await use(visitor)
   } finally {

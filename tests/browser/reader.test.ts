@@ -1,27 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { RUN } from '../webserver/sample-pages.js'
-import { fillStore } from '../webserver/sample-store.js'
-import { SampleWeb, sampleTables } from '../webserver/sample-web.js'
-import { Browser, type Visitor } from './browser.js'
+import type { Visitor } from './browser.js'
+import { SampleVisits } from './sample-visits.js'
 
-const web = new SampleWeb()
-const browser = new Browser()
-let cookie = ''
+const visits = new SampleVisits()
+const { web } = visits
 let visitor: Visitor
 
-beforeAll(async () => {
-  await Promise.all([browser.open(), web.open()])
-  await fillStore(web.store, web.database)
-  sampleTables(web)
-  await web.start()
-  cookie = await web.login('operator')
-})
-afterAll(async () => {
-  await browser.close()
-  await web.close()
-})
+beforeAll(() => visits.open())
+afterAll(() => visits.close())
 beforeEach(async () => {
-  visitor = await browser.visitor(web.web.url, cookie)
+  visitor = await visits.visitor()
   return () => visitor.close()
 })
 

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { SluiceError } from '../../../errors.js'
+import { codeOf, SluiceError } from '../../../errors.js'
 import { type Instant, isoInstant } from '../../../json.js'
 import type { Session } from '../database.js'
 import { appliedMigrations, assertMigrated, tablesOfMigrations } from '../migrate.js'
@@ -107,8 +107,8 @@ async function durable(path: string): Promise<void> {
 }
 
 function asNotWritable(error: unknown, file: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code
-  const isOurs = error instanceof SluiceError || code === undefined || !/^E[A-Z]+$/.test(code)
+  const code = codeOf(error)
+  const isOurs = error instanceof SluiceError || !/^E[A-Z]+$/.test(code)
   return isOurs
     ? error
     : new SluiceError('NOT_WRITABLE', `The backup cannot be written to ${file} (${code}).`, { cause: error })

@@ -62,7 +62,7 @@ function logs(markers: Record<string, string>): void {
     const id = new URL(url, server.origin).searchParams.get('driverId') ?? ''
     const own = `"-Dspark.sluice.submission=${markers[id]}" "org.apache.spark.deploy.worker.DriverWrapper" "Job"`
     const command = `Launch Command: "/usr/bin/java" "-cp" "/jars/*" "-Xmx512M" ${own}\n${'='.repeat(40)}\n\n`
-    response.end(`==== Bytes 0-99 of 99 of /work/${id}/stderr ====\n${markers[id] === undefined ? '' : command}`)
+    response.end(`==== Bytes 0-99 of 99 of ${id}/stderr ====\n${markers[id] === undefined ? '' : command}`)
   })
 }
 
