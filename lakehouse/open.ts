@@ -23,15 +23,20 @@ export async function openLakehouse(config: LakehouseConfig, connectionName = 'l
   const { openTrinoLakehouse } = await import('./engines/trino/lakehouse.js')
   return openTrinoLakehouse(config, connectionName, {
     tables: () => openTables(config),
-    embedded: () =>
-      openEmbedded({ ...config, connections: { ...config.connections, [EMBEDDED.name]: EMBEDDED.config } }),
+    embedded: () => openEmbedded(withEmbedded(config), EMBEDDED),
   })
 }
 
-/** The engine for files of the project beside a Trino, which cannot reach them. */
-const EMBEDDED = { name: 'embedded engine', config: { type: 'duckdb', memory_limit: '1GB' } }
+/** The connection whose engine is for files of the project beside a Trino, which cannot reach them. */
+const EMBEDDED = 'embedded'
 
-async function openEmbedded(config: LakehouseConfig, connectionName = EMBEDDED.name): Promise<Lakehouse> {
+function withEmbedded(config: LakehouseConfig): LakehouseConfig {
+  const { connections } = config
+  if (connections[EMBEDDED]?.type === 'duckdb') return config
+  return { ...config, connections: { ...connections, [EMBEDDED]: { type: 'duckdb', memory_limit: '1GB' } } }
+}
+
+async function openEmbedded(config: LakehouseConfig, connectionName: string): Promise<Lakehouse> {
   const { openDuckdbLakehouse } = await import('./engines/duckdb/lakehouse.js')
   return openDuckdbLakehouse(config, connectionName)
 }

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
-import { SluiceError } from '../errors.js'
+import { codeOf, SluiceError } from '../errors.js'
 
 /** Whether an absolute path is a folder or lies below it; symbolic links are the caller's to resolve. */
 export function isInside(path: string, folder: string): boolean {
@@ -21,9 +21,18 @@ export function nameBelow(path: string, roots: readonly string[]): string {
   return root === null ? path : relative(root, path)
 }
 
-/** The folders with symbolic links resolved. */
+/** The folders with symbolic links resolved. One that is not there has no files: a worker needs no DAGs folder. */
 export function realRoots(roots: readonly string[]): string[] {
-  return [...new Set(roots.map((root) => realpathSync.native(root)))]
+  return [...new Set(roots.flatMap(realRoot))]
+}
+
+function realRoot(root: string): string[] {
+  try {
+    return [realpathSync.native(root)]
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** False when a path or glob, read from `folder`, begins outside of `project`, whatever its wildcards and templates stand for. */

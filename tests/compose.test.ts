@@ -11,6 +11,7 @@ import { sourceText } from './source-files.js'
 interface Service {
   image?: string
   build?: unknown
+  pull_policy?: string
   profiles?: string[]
   command?: string[]
   ports?: string[]
@@ -100,6 +101,18 @@ describe('compose.yaml', () => {
     expect(service.image).toMatch(/:(?!latest)[\w.-]+$/)
     if (ONE_SHOTS.has(name)) expect(service.restart ?? 'no').toBe('no')
     else expect(service.healthcheck).toBeDefined()
+  })
+
+  it('builds each image in one service, and never pulls it for the others', () => {
+    const ours = services.filter(([, { image = '' }]) => image.endsWith(':local'))
+    expect(ours.length).toBeGreaterThan(4)
+    for (const image of new Set(ours.map(([, service]) => service.image))) {
+      const users = ours.filter(([, service]) => service.image === image)
+      expect(users.filter(([, { build }]) => build !== undefined)).toHaveLength(1)
+      for (const [name, { build, pull_policy }] of users) {
+        if (build === undefined) expect(pull_policy, name).toBe('never')
+      }
+    }
   })
 
   it('starts each service after what it needs is healthy', () => {

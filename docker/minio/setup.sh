@@ -7,8 +7,7 @@ for bucket in lake landing task-logs; do mc mb --ignore-existing "lake/$bucket";
 user() { # user NAME ACCESS_KEY SECRET_KEY
   mc admin policy create lake "$1" "/setup/$1-policy.json"
   mc admin user add lake "$2" "$3" >/dev/null
-  mc admin policy attach lake "$1" --user "$2" >/dev/null 2>&1 ||
-    mc admin user info lake "$2" | grep -q "$1"
+  mc admin policy attach lake "$1" --user "$2" >/dev/null
 }
 user sluice "$SLUICE_S3_ACCESS_KEY" "$SLUICE_S3_SECRET_KEY"
 user trino "$TRINO_S3_ACCESS_KEY" "$TRINO_S3_SECRET_KEY"

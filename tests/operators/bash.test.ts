@@ -88,6 +88,13 @@ describe('the working folder', () => {
     }
   })
 
+  it('is one of the project on a worker without the DAGs folder, too', async () => {
+    project.write('../jobs/a.txt', '')
+    const ctx = { ...project.context(), roots: [project.project, join(project.root, 'a-checkout-elsewhere')] }
+    await bash.run({ command: 'ls', cwd: '../jobs' }, ctx)
+    expect(ctx.lines).toEqual(['info a.txt'])
+  })
+
   it('that does not exist is named', async () => {
     const error = await failureOf(bash.run({ command: 'pwd', cwd: 'nowhere' }, project.context()))
     expect(error.message).toBe('cwd: the folder nowhere does not exist (relative to the DAG file).')

@@ -1,33 +1,59 @@
+import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LakehouseConfig } from '../../lakehouse/config.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { migrate } from '../../scheduler/store/migrate.js'
 import { PostgresDatabase } from '../../scheduler/store/postgres.js'
 import { writeRequest } from '../lakehouse/subject.js'
+import { sourceText } from '../source-files.js'
 import { OwnPostgres } from './cluster/own-postgres.js'
 import { makeDatabases } from './compose-databases.js'
 import { S3Place } from './s3-place.js'
 
 const ROLES = ['sluice', 'iceberg', 'shop']
+const SUPERUSER = { PGPASSWORD: 'of-the-superuser' }
 /** A quote, a dollar and a backslash: a password is data, whatever is in it. */
 const passwordOf = (role: string) => `${role}'s $ecret\\`
+
+const TABLES = 'select catalog_name, table_namespace, table_name from iceberg_tables'
+const WRITTEN = [{ catalog_name: 'lake', table_namespace: 'silver', table_name: 't' }]
 
 let postgres: OwnPostgres
 let place: S3Place
 
 beforeAll(async () => {
   place = new S3Place()
-  postgres = await OwnPostgres.start('postgres', 'of-the-superuser')
-  const passwords = ROLES.map((role) => [`${role.toUpperCase()}_DB_PASSWORD`, passwordOf(role)] as const)
-  makeDatabases(postgres.port, { PGPASSWORD: 'of-the-superuser', ...Object.fromEntries(passwords) })
+  postgres = await freshServer()
 })
 afterAll(async () => {
   await place.remove()
   await postgres?.remove()
 })
 
-function urlOf(role: string, database = role, password = passwordOf(role)): string {
-  return `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${postgres.port}/${database}`
+/** What compose starts on an empty volume. */
+async function freshServer(): Promise<OwnPostgres> {
+  const server = await OwnPostgres.start('postgres', SUPERUSER.PGPASSWORD)
+  const passwords = ROLES.map((role) => [`${role.toUpperCase()}_DB_PASSWORD`, passwordOf(role)] as const)
+  makeDatabases(server.port, { ...SUPERUSER, ...Object.fromEntries(passwords) })
+  return server
+}
+
+/** Runs the guide's commands for a program of PostgreSQL inside its container, here beside a server. */
+function followGuide(program: string, server: OwnPostgres): void {
+  const start = `docker compose --profile core exec -T postgres ${program} `
+  const commands = sourceText('docs/guides/cluster.md')
+    .split('\n')
+    .filter((line) => line.startsWith(start))
+  expect(commands).toHaveLength(2)
+  const env = { PATH: process.env.PATH, PGHOST: '127.0.0.1', PGPORT: String(server.port), ...SUPERUSER }
+  for (const command of commands) {
+    const inside = command.replace(start, `${program} `)
+    execFileSync('bash', ['-e', '-c', inside], { cwd: place.project, env, stdio: 'pipe' })
+  }
+}
+
+function urlOf(role: string, database = role, password = passwordOf(role), server = postgres): string {
+  return `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${server.port}/${database}`
 }
 
 async function failureToOpen(url: string): Promise<string> {
@@ -78,8 +104,28 @@ describe("the databases of compose.yaml's PostgreSQL", () => {
     expect((await house.query('select n from silver.t', { maxRows: 9 })).rows).toEqual([{ n: 7 }])
     await house.close()
     const database = await PostgresDatabase.open(urlOf('iceberg'), { connections: 1 })
-    const tables = await database.query('select catalog_name, table_namespace, table_name from iceberg_tables')
-    expect(tables).toEqual([{ catalog_name: 'lake', table_namespace: 'silver', table_name: 't' }])
+    expect(await database.query(TABLES)).toEqual(WRITTEN)
     await database.close()
+  })
+
+  it("come back on a new server from the guide's dumps, each to its own role", async () => {
+    followGuide('pg_dump', postgres)
+    const fresh = await freshServer()
+    try {
+      followGuide('pg_restore', fresh)
+      const store = await PostgresDatabase.open(urlOf('sluice', 'sluice', passwordOf('sluice'), fresh), {
+        connections: 1,
+      })
+      expect(await migrate(store, Date.now())).toEqual({ applied: [] })
+      await store.close()
+      const catalog = await PostgresDatabase.open(urlOf('iceberg', 'iceberg', passwordOf('iceberg'), fresh), {
+        connections: 1,
+      })
+      expect(await catalog.query(TABLES)).toEqual(WRITTEN)
+      await catalog.query('delete from iceberg_tables')
+      await catalog.close()
+    } finally {
+      await fresh.remove()
+    }
   })
 })
