@@ -1,4 +1,4 @@
-import { declaredId } from '../core/items.js'
+import { declaredId, isItem } from '../core/items.js'
 import type { Decision, TaskState } from '../core/model.js'
 import { isFinal } from '../core/states.js'
 import { type Database, sqlInstant } from './database.js'
@@ -9,13 +9,20 @@ import { json, jsonInstant } from './rows.js'
  * Tasks whose outside work no later attempt goes on with. That of an attempt which ended well has ended with it.
  * @returns their ids; none for the decisions that most tasks end by
  */
-export function leavingWork({ tasks, settled }: Decision): string[] {
+export function leavingWork({ tasks, settled, expand }: Decision): string[] {
   const well = new Set(settled.flatMap(({ taskId, result }) => (ENDED_WELL.has(result) ? [taskId] : [])))
   const leaves = ({ taskId, expect, set }: Decision['tasks'][number]) =>
     !ENDED_WELL.has(expect.state) &&
     // one that was cleared while it ran may have saved another handle since
     (set.generation !== undefined || startsAnew(expect.state, set.state) || (isFinal(set.state) && !well.has(taskId)))
-  return tasks.filter(leaves).map(({ taskId }) => taskId)
+  return [...tasks.filter(leaves).map(({ taskId }) => taskId), ...madeAnew(settled, expand)]
+}
+
+/** Items whose attempts of an earlier generation have ended in the step that makes their group anew: no change tells of them. */
+function madeAnew(settled: Decision['settled'], expand: Decision['expand']): string[] {
+  if (expand.length === 0) return []
+  const groups = new Set(expand.map(({ taskId }) => taskId))
+  return settled.flatMap(({ taskId }) => (isItem(taskId) && groups.has(declaredId(taskId)) ? [taskId] : []))
 }
 
 /** The attempt under which a task was cleared has ended. */
@@ -33,11 +40,15 @@ const ENDED_WELL: ReadonlySet<string> = new Set(['success', 'skipped'])
 export function keepingLeftWork(tasks: string, now: string): string {
   return `left_behind as (
   insert into left_work (run_id, task_id, attempt, generation, dag_id, version, queue, handle, next_try_at)
-  select t.run_id, t.task_id, t.attempt, a.generation, t.dag_id, r.version, t.queue, t.handle, ${now}
+  select t.run_id, t.task_id, a.attempt, a.generation, t.dag_id, r.version, t.queue, t.handle, ${now}
   from run join runs r using (run_id) join (select $1::text as run_id, unnest(${tasks}::text[]) as task_id) l using (run_id)
     join task_runs t on t.run_id = l.run_id and t.task_id = l.task_id
-    -- a task that was cleared while it ran is of a later generation than what it has left
-    join attempts a on a.run_id = t.run_id and a.task_id = t.task_id and a.attempt = t.attempt
+    -- the last one that was claimed: what is queued is counted as the next attempt already, and has no row of its own. Its generation is not
+    -- the task's where that was cleared while it ran
+    cross join lateral (
+      select attempt, generation from attempts
+      where run_id = t.run_id and task_id = t.task_id and attempt <= t.attempt order by attempt desc limit 1
+    ) a
   where t.handle is not null and t.handle <> 'null'
   on conflict (run_id, task_id, attempt) do update set generation = excluded.generation, handle = excluded.handle, failures = 0,
     next_try_at = excluded.next_try_at

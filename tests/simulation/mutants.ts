@@ -69,6 +69,7 @@ export const MUTANTS: Mutant[] = [
   { without: ['sweep'], foundBy: 'every silence is told', seed: 39 },
   { without: ['silence_key'], foundBy: 'a silence is told once', seed: 3 },
   { without: ['signed_off'], foundBy: 'only the silent are told of', seed: 6 },
+  { without: ['left_while_queued'], foundBy: 'no handle is lost', seed: 11 },
   { without: ['calendar'], foundBy: 'only what is due' },
   { without: ['tick_expect'], foundBy: null },
   { without: ['tick_version'], foundBy: null },

@@ -6,6 +6,7 @@ import * as timetable from '../../scheduler/dag/schedule.js'
 import { Events } from '../../scheduler/events.js'
 import type { Queue } from '../../scheduler/queue/queue.js'
 import { createScheduler, type Log, type Scheduler } from '../../scheduler/scheduler.js'
+import type { ClaimedTask, Store } from '../../scheduler/store/store.js'
 import { Checks } from './checks/checks.js'
 import { describeCall } from './describe.js'
 import { Folder } from './folder.js'
@@ -44,7 +45,7 @@ export interface SimulationResult {
 const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
 /** Chances of their own: what these draw leaves the histories of the seeds that do not have them as they were. */
-const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf }
+const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf, handles: 0x4a4d }
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
 
@@ -76,6 +77,7 @@ class World {
   readonly #schedulers = new Map<string, Scheduler>()
   readonly #workers = new Map<string, SimulatedWorker>()
   readonly #folder: Folder
+  readonly #handles: Prng
   #ana: People | null = null
 
   constructor(seed: number, without: readonly Guard[]) {
@@ -93,6 +95,7 @@ class World {
     this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
     this.#outside = new Outside(this.#time, this.#random, () => this.#weather.stormy)
     this.#folder = this.#emptyFolder(new Prng(seed ^ OWN_CHANCE.folder))
+    this.#handles = new Prng(seed ^ OWN_CHANCE.handles)
     this.#checks = new Checks(this.#history, this.#store, this.#outside, this.#folder.isLocked)
     this.#mail = new MailServer(this.#history, this.#random, START)
     const dags = this.#random.int(1, 3)
@@ -266,6 +269,7 @@ class World {
       slots: 3,
       dags: () => this.#folder.ids,
       version: (version) => this.#store.tables.versions.get(version),
+      begun: (claim) => this.#saveHandle(claim, host.name),
       tellsAhead: own !== null,
       tell: (outcomes) => told('recorded', (scheduler) => scheduler.recorded(outcomes)),
       woken: (runIds) => {
@@ -286,6 +290,14 @@ class World {
     if (this.#without.has('silence_key')) return withoutSilenceKey(store)
     if (this.#without.has('problems_seen')) return comparingWhatItSaw(store)
     return this.#without.has('conflict') ? neverConflicting(store) : store
+  }
+
+  /** Some start something outside. To save its handle takes no time here: the real worker asks until it is saved. */
+  #saveHandle(claim: ClaimedTask, host: string): void {
+    if (!this.#handles.chance(0.4)) return
+    const args: Parameters<Store['saveHandle']> = [claim, { query: claim.claimToken }, this.#time.now]
+    const method = 'saveHandle'
+    void this.#store.saveHandle(...args).then((result) => this.#checks.observe({ method, args, result, host }))
   }
 
   #people(): void {

@@ -40,6 +40,8 @@ export interface WorkerWorld {
   dags: () => string[]
   /** versions of DAGs never change, so a worker keeps them */
   version: (version: string) => Dag | undefined
+  /** its work has begun, and may have started something outside whose handle is saved at once */
+  begun: (claim: ClaimedTask) => void
   /** it is a neighbour of its scheduler, as in `sluice up` */
   tellsAhead: boolean
   /** tells the schedulers of recorded outcomes */
@@ -147,7 +149,7 @@ export class SimulatedWorker {
   }
 
   async #run(claim: ClaimedTask): Promise<void> {
-    const { host, random, lake } = this.#world
+    const { host, random, lake, begun } = this.#world
     const running: Running = { claim, stopped: false }
     this.#running.set(key(claim), running)
     const task = this.#declared(claim)
@@ -155,6 +157,7 @@ export class SimulatedWorker {
     if (unwanted !== null) return this.#report(running, unwanted)
     const inputKey = this.#inputKey(claim)
     if (inputKey !== null && (await this.#tookOver(running, inputKey))) return
+    begun(claim)
     await host.sleep(random.pick([20, 200, 2_000, random.int(1, 30_000)]))
     await host.debugPoint('worker:before commit')
     if (running.stopped) return

@@ -13,6 +13,7 @@ import { isNextDue } from './calendar.js'
 import { ClaimsCheck } from './claims.js'
 import { FilesCheck } from './files.js'
 import { FlowCheck } from './flow.js'
+import { HandlesCheck } from './handles.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { MutesCheck } from './mutes.js'
@@ -41,6 +42,7 @@ export class Checks {
   readonly #transitions: TransitionsCheck
   readonly #waits: WaitsCheck
   readonly #flow: FlowCheck
+  readonly #handles: HandlesCheck
   readonly triggers: TriggersCheck
   readonly files: FilesCheck
   readonly silences: SilencesCheck
@@ -66,6 +68,7 @@ export class Checks {
     this.#transitions = new TransitionsCheck(history, this.#mirror, this.#branches)
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
+    this.#handles = new HandlesCheck(history, store.tables)
     this.triggers = new TriggersCheck(history, store.tables, outside)
     this.files = new FilesCheck(history, isLocked)
     this.silences = new SilencesCheck(history)
@@ -86,6 +89,7 @@ export class Checks {
     this.#transitions.observe(call)
     this.#waits.observe(call)
     this.#flow.observe(call)
+    this.#handles.observe(call)
     this.triggers.observe(call)
     this.files.observe(call, this.#store.tables)
     this.silences.observe(call)

@@ -21,10 +21,12 @@ export function applyDecision(
   if (tables.guards('expected_state') && !decision.tasks.every((change) => holds(row, change))) return 'conflict'
   if (tables.guards('recorded_outcome') && !decision.settled.every((end) => isRecorded(tables, runId, end)))
     return 'conflict'
-  const left = leavingWork(decision)
+  for (const taskId of leavingWork(decision)) {
+    const task = row.tasks.get(taskId)
+    if (task !== undefined) keepLeftWork(tables, task, now)
+  }
   for (const change of decision.tasks) {
     const task = row.tasks.get(change.taskId)
-    if (task !== undefined && left.includes(change.taskId)) keepLeftWork(tables, task, now)
     if (task !== undefined) applyChange(tables, task, change, now)
   }
   for (const expansion of decision.expand) expandTask(tables, row, expansion, now)

@@ -55,5 +55,6 @@ export const STORE_GUARDS = [
   'mute',
   'mute_raised',
   'mute_end',
+  'left_while_queued',
 ] as const
 export type StoreGuard = (typeof STORE_GUARDS)[number]

@@ -1,6 +1,6 @@
 import { declaredId } from '../../../scheduler/core/items.js'
 import type { LeftWorkStore } from '../../../scheduler/store/left-work-store.js'
-import type { Tables, TaskRow } from './tables.js'
+import type { AttemptRow, Tables, TaskRow } from './tables.js'
 
 export function leftWorkStore(tables: Tables): LeftWorkStore {
   return {
@@ -37,11 +37,22 @@ export function leftWorkStore(tables: Tables): LeftWorkStore {
 export function keepLeftWork(tables: Tables, row: TaskRow, now: number): void {
   const version = tables.runs.get(row.runId)?.run.version
   const { runId, dagId, queue, handle } = row
-  const { taskId, attempt } = row.task
-  const generation = tables.attempt(runId, taskId, attempt)?.generation
-  if (handle === null || version === undefined || generation === undefined) return
+  const { taskId } = row.task
+  const claimed = lastClaimed(tables, row)
+  if (handle === null || version === undefined || claimed === undefined) return
+  const { attempt, generation } = claimed
   const work = { runId, taskId, attempt, generation, dagId, version, handle, failures: 0 }
   tables.leftWork.set(keyOf(work), { work, queue, nextTryAt: now })
+}
+
+/** Not the attempt that the task counts: one that waits for a worker has none yet. */
+function lastClaimed(tables: Tables, { runId, task: { taskId, attempt } }: TaskRow): AttemptRow | undefined {
+  if (!tables.guards('left_while_queued')) return tables.attempt(runId, taskId, attempt)
+  let last: AttemptRow | undefined
+  for (const claimed of tables.attempts.get(runId)?.values() ?? []) {
+    if (claimed.taskId === taskId && claimed.attempt > (last?.attempt ?? 0)) last = claimed
+  }
+  return last
 }
 
 function oneMoreFailure<Work extends { failures: number }>(work: Work): Work {

@@ -77,6 +77,60 @@ export function leftWorkSuite(fresh: FreshStore): void {
       expect(await due()).toMatchObject([{ runId, attempt: 1, handle: { query: 'q1' } }])
     })
 
+    describe.each([
+      ['waits for a worker', async () => undefined],
+      ['was given back', giveBackNext],
+      ['was stopped with its worker', stopNext],
+    ])('of a task whose next attempt %s', (_, goesOn) => {
+      it.each([
+        ['cancelled', { state: 'cancelled', reason: '' }],
+        ['cleared', { state: 'none', generation: 2, tries: 0, reason: '' }],
+        ['marked', { state: 'success', reason: '' }],
+      ] as const)('is kept when that is %s', async (_, set) => {
+        const runId = await decided('sales', { state: 'up_for_retry', notBefore: NOW, reason: '' })
+        await queueAgain(runId)
+        await goesOn(runId)
+        expect(await due()).toEqual([])
+        const [{ state, attempt } = { state: '', attempt: 0 }] = await store.taskRuns(runId)
+        expect(state).toBe('queued')
+        await decide(runId, { state: 'queued', attempt, generation: 1 }, set)
+        expect(await due()).toMatchObject([{ runId, taskId: 'a', generation: 1, handle: { query: 'q1' } }])
+        if (set.state !== 'none') return
+        await queueAgain(runId)
+        expect(await claimOne(store)).toMatchObject({ generation: 2, handle: null })
+        const before = await store.leftBefore({ runId, taskId: 'a', generation: 2 }, { now: NOW, leaseMs: 5000 })
+        expect(before).toMatchObject([{ handle: { query: 'q1' } }])
+      })
+    })
+
+    async function queueAgain(runId: string): Promise<void> {
+      await moveTasks(store, runId, 'scheduled')
+      await store.queueReady(NOW, 10)
+    }
+
+    /** The answer to its claim was lost. */
+    async function giveBackNext(): Promise<void> {
+      expect(await claimOne(store)).toMatchObject({ attempt: 2, handle: { query: 'q1' } })
+      const given = await store.giveBack(WORKER, { since: NOW, known: [], now: NOW + 1 })
+      expect(given).toMatchObject([{ attempt: 2 }])
+    }
+
+    /** It was given the handle, and is queued as a third one. */
+    async function stopNext(runId: string): Promise<void> {
+      const claim = await claimOne(store)
+      await store.recordOutcomes([outcomeOf(claim, { result: 'stopped' })], NOW)
+      const run = await store.run(runId)
+      const change = {
+        taskId: 'a',
+        expect: { state: 'running', attempt: 2, generation: 1 },
+        set: { state: 'scheduled', tries: 0, reason: '' },
+      } as const
+      const settled = [{ taskId: 'a', attempt: 2, result: 'stopped' }] as const
+      const decision = { ...NO_CHANGE, tasks: [change], settled: [...settled] }
+      expect(await store.applyDecision(runId, run?.revision ?? -1, decision, NOW)).toBe('applied')
+      expect(await store.queueReady(NOW, 10)).toMatchObject([{ attempt: 3 }])
+    }
+
     it('is none after an attempt that ended well, nor without a handle', async () => {
       await decided('well', { state: 'success', reason: '' }, { result: 'success' })
       await decided('skipped', { state: 'skipped', reason: '' }, { result: 'skipped' })
@@ -137,6 +191,22 @@ export function leftWorkSuite(fresh: FreshStore): void {
       await moveTasks(store, runId, 'scheduled')
       await store.queueReady(NOW, 10)
       expect(await claimOne(store)).toMatchObject({ attempt: 2, generation: 2, handle: null })
+    })
+
+    it('is what an item saved after the clear that ends in the step which makes its group anew', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a', 'a.0'] })
+      const claims = await store.claim(WORKER, { now: NOW, leaseMs: LEASE_MS, limit: 2 })
+      for (const claim of claims) if (claim.taskId === 'a.0') await store.saveHandle(claim, { query: 'q1' }, NOW)
+      await store.reapExpired(NOW + LEASE_MS + 1)
+      const run = await store.run(runId)
+      const item = { value: 'x', state: 'none', generation: 2, reason: '' } as const
+      const decision = {
+        ...NO_CHANGE,
+        expand: [{ taskId: 'a', items: [item] }],
+        settled: [{ taskId: 'a.0', attempt: 1, result: 'lost' } as const],
+      }
+      expect(await store.applyDecision(runId, run?.revision ?? -1, decision, NOW)).toBe('applied')
+      expect(await due()).toMatchObject([{ taskId: 'a.0', attempt: 1, generation: 1, handle: { query: 'q1' } }])
     })
 
     it('is taken by an attempt of a later generation of its task, whoever else has taken it', async () => {
