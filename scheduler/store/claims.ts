@@ -5,6 +5,7 @@ import { among, EVERY_RUN, type OnlyRuns, type Restriction } from './only-runs.j
 import { recordOutcomes } from './outcomes.js'
 import type { QueueAndClaim } from './queue-and-claim.js'
 import { json } from './rows.js'
+import { laterOf } from './set-back.js'
 import type { ClaimedTask, ClaimRef, ClaimStore, EarlierAttempt, WorkerInfo } from './store.js'
 
 /**
@@ -94,13 +95,12 @@ with alive as (
   insert into workers (worker_id, epoch, host, pid, queues, slots, busy, started_at, heartbeat_at)
   values ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9)
   on conflict (worker_id) do update set epoch = excluded.epoch, host = excluded.host, pid = excluded.pid,
-    queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, heartbeat_at = greatest(workers.heartbeat_at, excluded.heartbeat_at)
+    queues = excluded.queues, slots = excluded.slots, busy = excluded.busy, heartbeat_at = ${laterOf('workers.heartbeat_at', 'excluded.heartbeat_at')}
 ), claim as (
   select * from jsonb_to_recordset($10::jsonb) as c("runId" text, "taskId" text, attempt int, "claimToken" text)
   where attempt between 0 and 2147483647
 ), extended as (
-  -- one that was held up on its way may come behind a later one
-  update task_runs t set lease_until = greatest(t.lease_until, $11) from claim c
+  update task_runs t set lease_until = ${laterOf('t.lease_until', '$11::timestamptz')} from claim c
   where t.run_id = c."runId" and t.task_id = c."taskId" and t.attempt = c.attempt and t.claim_token = c."claimToken"
     and t.state = 'running' and t.lease_until is not null
   returning t.run_id, t.task_id, t.attempt, t.cancel_requested

@@ -1,4 +1,5 @@
 import type { Instant } from '../../../json.js'
+import { SET_BACK_MS } from '../../../scheduler/store/set-back.js'
 import type { ClaimRef, ClaimStore, EarlierAttempt } from '../../../scheduler/store/store.js'
 import { queueReady } from './queueing.js'
 import { type AttemptRow, byInstant, type RunRow, type Tables, type TaskRow } from './tables.js'
@@ -27,7 +28,7 @@ export function claimStore(tables: Tables): ClaimStore {
     },
     async heartbeat(worker, claims, { now, leaseMs }) {
       const heardAt = tables.workers.get(worker.id)?.heartbeatAt ?? now
-      tables.workers.set(worker.id, { ...worker, heartbeatAt: Math.max(heardAt, now) })
+      tables.workers.set(worker.id, { ...worker, heartbeatAt: notBehind(heardAt, now) })
       const lost: ClaimRef[] = []
       const cancel: ClaimRef[] = []
       for (const ref of claims) {
@@ -37,7 +38,7 @@ export function claimStore(tables: Tables): ClaimStore {
           continue
         }
         if (row.claim !== null)
-          row.claim = { ...row.claim, leaseUntil: Math.max(row.claim.leaseUntil ?? 0, now + leaseMs) }
+          row.claim = { ...row.claim, leaseUntil: notBehind(row.claim.leaseUntil ?? 0, now + leaseMs) }
         if (row.task.cancelRequested) cancel.push(ref)
       }
       return { lost, cancel, epochOver: worker.epoch < tables.epoch }
@@ -195,6 +196,12 @@ function giveBack(
     }
   }
   return given
+}
+
+/** What is so far ahead was set by a wrong clock. */
+function notBehind(kept: Instant, coming: Instant): Instant {
+  const wrong = kept - coming > SET_BACK_MS
+  return wrong || kept < coming ? coming : kept
 }
 
 /** the task's row while this claim is the one in force and its outcome is not known yet */

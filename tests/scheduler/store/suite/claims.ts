@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { SET_BACK_MS } from '../../../../scheduler/store/set-back.js'
 import type { ClaimRef, Store, WorkerInfo } from '../../../../scheduler/store/store.js'
 import {
   claimOne,
@@ -343,6 +344,21 @@ export function claimsSuite(fresh: FreshStore): void {
       await beat(NOW + 1000)
       expect(await store.nextLeaseEnd()).toBe(NOW + 20_000 + LEASE_MS)
       expect((await store.workers(NOW + 20_000))[0]?.heartbeatAt).toBe(NOW + 20_000)
+    })
+
+    it('is shortened again once the clock of its worker has gone back', async () => {
+      const runId = await queuedRun(store, 'sales', { taskIds: ['a'] })
+      const claim = await claimOne(store)
+      const beat = (now: number) => store.heartbeat({ ...ALIVE, heartbeatAt: now }, [claim], { now, leaseMs: LEASE_MS })
+      // as far ahead a late message may be behind
+      await beat(NOW + SET_BACK_MS)
+      await beat(NOW)
+      expect(await store.nextLeaseEnd()).toBe(NOW + SET_BACK_MS + LEASE_MS)
+      await beat(NOW + 3_600_000)
+      await beat(NOW + 1000)
+      expect(await store.nextLeaseEnd()).toBe(NOW + 1000 + LEASE_MS)
+      expect((await store.workers(NOW + 1000))[0]?.heartbeatAt).toBe(NOW + 1000)
+      expect(await store.reapExpired(NOW + 1001 + LEASE_MS)).toEqual([runId])
     })
 
     it('keeps the handle of outside work for the next attempt', async () => {
