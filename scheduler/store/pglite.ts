@@ -8,6 +8,7 @@ import { SluiceError } from '../../errors.js'
 import { processEntry } from '../../package-root.js'
 import type { Database, LoneAnswer, SqlRow, SqlStatement, SqlValue } from './database.js'
 import type { ThreadAnswer, ThreadRequest, ThreadStart } from './pglite-messages.js'
+import { isSqlState } from './sql-state.js'
 
 const execute = promisify(execFile)
 
@@ -150,7 +151,7 @@ export class PgliteDatabase implements Database {
  * @param code PostgreSQL's five characters; anything else means that the statement did not reach it or got no answer
  */
 export function statementFailure(message: string, code: string, cause?: unknown): SluiceError {
-  const sentence = /^[0-9A-Z]{5}$/.test(code)
+  const sentence = isSqlState(code)
     ? `The store refused a statement: ${message} (${code}).`
     : `The store gave no answer: ${message}.`
   return new SluiceError('STORE_FAILED', sentence, { cause: cause ?? { code } })

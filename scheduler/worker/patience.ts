@@ -1,15 +1,18 @@
 import { codeOf, isSluiceError } from '../../errors.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../loop/ports.js'
+import { isSqlState } from '../store/sql-state.js'
 
 /** Between two tries to reach a store that is away; leases go on meanwhile. */
 const RETRY_MS = 500
 
 /**
- * SQLSTATE classes of what passes: connections, rollbacks, resources, locks, an operator's intervention, the system. No code: no
- * answer. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * SQLSTATE classes of what passes: connections, rollbacks, resources, locks, an operator's intervention, the system.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const PASSES = /^(08|40|53|55|57|58|XX)...$|^(?![0-9A-Z]{5}$)/
+const PASSES = /^(08|40|53|55|57|58|XX)/
+/** Of what a statement was given: how many rows it makes of it, its data, the rules of a table, the bounds of a program. */
+const BLAMES_VALUES = /^(21|22|23|54)/
 
 export interface Patience {
   clock: Clock
@@ -38,9 +41,23 @@ export async function patiently<Answer>(ask: () => Promise<Answer>, patience: Pa
   }
 }
 
+/**
+ * Whether it was the values that the store would not take. Anything else it says, of a server that starts, a standby that only
+ * reads, a full disk, is no verdict on them, and neither is silence.
+ * @param error from a statement of the store; one that is not of the store (`STORE_FAILED`) comes from making the statement
+ */
+export function refusesValues(error: unknown): boolean {
+  return !isSluiceError(error, 'STORE_FAILED') || BLAMES_VALUES.test(sqlStateOf(error.cause))
+}
+
 function isAway(error: unknown): boolean {
   if (!isSluiceError(error, 'STORE_FAILED')) return false
-  const { cause } = error
-  const code = cause instanceof Error ? codeOf(cause) : (cause as { code?: string } | undefined)?.code
-  return PASSES.test(code ?? '')
+  const state = sqlStateOf(error.cause)
+  // no state: no answer
+  return state === '' || PASSES.test(state)
+}
+
+function sqlStateOf(cause: unknown): string {
+  const code = codeOf(cause)
+  return isSqlState(code) ? code : ''
 }

@@ -4,17 +4,28 @@ import type { AttemptOutcome } from '../core/model.js'
 import type { Log } from '../loop/ports.js'
 import type { AttemptFacts, ClaimRef, Store } from '../store/store.js'
 import { NO_FACTS } from './execution.js'
+import { refusesValues } from './patience.js'
 
 export type Report = ClaimRef & { outcome: AttemptOutcome; facts: AttemptFacts }
 
-/** Between two tries to reach a store that refused; leases go on meanwhile. */
+/** Between two tries to reach a store that did not take all; leases go on meanwhile. */
 const RETRY_MS = 500
-/** A single outcome that was refused so often is recorded without what its operator has added. */
+/** An outcome that could not be written so often together with others is written alone, so that it keeps none of them back. */
+const ALONE_AFTER = 2
+/** A single outcome whose values were refused so often is recorded without what its operator has added. */
 const PLAIN_AFTER = 20
+
+interface Pending {
+  report: Report
+  failures: number
+  /** times that the store has refused what stands in it, and nothing else */
+  refusals: number
+}
 
 /**
  * Brings outcomes into the store. What comes while a write is under way goes with the next one, so a burst costs few
- * writes; a write that failed is repeated, which the store allows, until it has succeeded.
+ * writes; a write that failed is repeated, which the store allows, until it has succeeded. However long the store is away, an
+ * outcome stays what it is.
  */
 export class Reporter {
   readonly #store: Pick<Store, 'recordOutcomes'>
@@ -22,8 +33,7 @@ export class Reporter {
   readonly #log: Log
   readonly #recorded: (reports: readonly Report[]) => void
   readonly #inOrder: boolean
-  #waiting: Report[] = []
-  #writing: Report[] = []
+  #pending: Pending[] = []
   #flight: Promise<void> | null = null
   #closed = false
 
@@ -47,13 +57,13 @@ export class Reporter {
   }
 
   report(report: Report): void {
-    this.#waiting.push(report)
+    this.#pending.push({ report, failures: 0, refusals: 0 })
     this.#flight ??= this.#fly()
   }
 
   /** claims whose outcome is not recorded yet: their leases must not run out */
   pending(): readonly ClaimRef[] {
-    return [...this.#writing, ...this.#waiting]
+    return this.#pending.map(({ report }) => report)
   }
 
   /** resolves once everything reported so far is recorded */
@@ -74,48 +84,57 @@ export class Reporter {
     return this.pending()
   }
 
+  /** Goes on until all is recorded, or there is nobody left to wait for it. */
   async #fly(): Promise<void> {
     // outcomes of the same turn go together
     await null
-    while (this.#waiting.length > 0) {
-      this.#writing = this.#waiting
-      this.#waiting = []
-      await this.#write(this.#writing)
-      this.#writing = []
+    while (this.#pending.length > 0 && !this.#closed) {
+      if (!(await this.#writeAll())) await this.#pause()
     }
     this.#flight = null
-  }
-
-  /** Repeats the write until it has succeeded, or there is nobody left to wait for it. */
-  async #write(reports: Report[]): Promise<void> {
-    for (let tries = 1; !this.#closed; tries += 1) {
-      try {
-        return await this.#record(reports)
-      } catch (error) {
-        this.#log.error({ err: error, outcomes: reports.length }, 'outcomes could not be recorded; trying again')
-        // one that the store cannot take must not keep the others from being recorded
-        if (reports.length > 1 && tries > 1) return this.#writeEach(reports)
-        if (tries === PLAIN_AFTER) reports = reports.map(plain)
-        await this.#pause()
-      }
-    }
   }
 
   #pause(): Promise<void> {
     return new Promise((resolve) => this.#clock.at(this.#clock.now() + RETRY_MS, resolve))
   }
 
-  async #writeEach(reports: Report[]): Promise<void> {
-    const refused: Report[] = []
-    for (const report of reports) {
-      try {
-        await this.#record([report])
-      } catch (error) {
-        this.#log.error({ err: error, run: report.runId, task: report.taskId }, 'an outcome could not be recorded')
-        refused.push(report)
-      }
+  /** @returns false as soon as the store has not taken something */
+  async #writeAll(): Promise<boolean> {
+    const together = this.#pending.filter(({ failures }) => failures < ALONE_AFTER)
+    const alone = this.#pending.filter(({ failures }) => failures >= ALONE_AFTER)
+    if (together.length > 0 && !(await this.#write(together))) return false
+    for (const one of alone) {
+      if (this.#closed) return false
+      if (await this.#write([one])) continue
+      // next time all others come before it
+      this.#pending = [...this.#pending.filter((other) => other !== one), one]
+      return false
     }
-    for (const report of refused) await this.#write([report])
+    return true
+  }
+
+  /** @returns whether the store has answered; what it has not taken stays pending */
+  async #write(batch: readonly Pending[]): Promise<boolean> {
+    try {
+      await this.#record(batch.map(({ report }) => report))
+      const written = new Set(batch)
+      this.#pending = this.#pending.filter((one) => !written.has(one))
+      return true
+    } catch (error) {
+      this.#log.error({ err: error, outcomes: batch.length }, 'outcomes could not be recorded; trying again')
+      for (const one of batch) one.failures += 1
+      const [one] = batch
+      if (one !== undefined && batch.length === 1 && refusesValues(error)) this.#refused(one)
+      return false
+    }
+  }
+
+  #refused(one: Pending): void {
+    one.refusals += 1
+    if (one.refusals !== PLAIN_AFTER) return
+    const { runId: run, taskId: task, attempt } = one.report
+    this.#log.error({ run, task, attempt }, 'the store refuses an outcome; it is recorded without outputs and facts')
+    one.report = plain(one.report)
   }
 
   async #record(reports: readonly Report[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { SluiceError } from '../../../errors.js'
 import type { Clock } from '../../../scheduler/clock.js'
 import type { ClaimedTask, ClaimStore } from '../../../scheduler/store/store.js'
 import { Execution, NO_FACTS } from '../../../scheduler/worker/execution.js'
@@ -30,6 +31,17 @@ function report(taskId: string): Report {
 function reporter(recordOutcomes: ClaimStore['recordOutcomes']): { reporter: Reporter; recorded: Report[] } {
   const recorded: Report[] = []
   return { reporter: new Reporter({ recordOutcomes }, clock, silent, (reports) => recorded.push(...reports)), recorded }
+}
+
+/** As a store says it, of PostgreSQL's code or of Node's. */
+function refusal(message: string, code: string): SluiceError {
+  return new SluiceError('STORE_FAILED', message, { cause: Object.assign(new Error(message), { code }) })
+}
+
+/** Looks a thousand times at most; each look lets all that is pending go one step on. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let looks = 0; looks < 1_000 && !holds(); looks += 1) await new Promise((resolve) => setImmediate(resolve))
+  expect(holds()).toBe(true)
 }
 
 const taskOf = ({ taskId }: Report): string => taskId
@@ -109,6 +121,59 @@ describe('the reporter', () => {
     ])
   })
 
+  it.each([
+    ['a server that refuses connections', 'ECONNREFUSED'],
+    ['a connection that broke', ''],
+    ['a socket that broke', 'EPIPE'],
+    ['a server that starts', '57P03'],
+    ['a server with too many clients', '53300'],
+    ['a full disk', '53100'],
+    ['a standby, which only reads', '25006'],
+    ['a password that is being changed', '28P01'],
+    ['a database that is being restored', '3D000'],
+    ['a statement that took too long', '57014'],
+  ])('records an outcome as it is, however long it met %s', async (what, code) => {
+    let asked = 0
+    const facts = { ...NO_FACTS, metrics: { rows: 1 } }
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      asked += 1
+      if (asked <= 100) throw refusal(what, code)
+      return outcomes.map(() => 'recorded')
+    })
+    const told = { ...report('a'), facts }
+    it.report(told)
+    await it.idle()
+    expect(asked).toBe(101)
+    expect(recorded).toEqual([told])
+  })
+
+  it.each(['22P05', '21000', '23514', '54000'])('records plainly what the store refuses with %s', async (code) => {
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      if (outcomes.some(({ outcome }) => Object.keys(outcome.outputs).length > 0)) throw refusal('refused', code)
+      return outcomes.map(() => 'recorded')
+    })
+    it.report(report('a'))
+    await it.idle()
+    expect(recorded.map(({ outcome: { result, outputs } }) => [result, outputs])).toEqual([['failed', {}]])
+  })
+
+  it('records the others while one gets no answer for ever, and those that come later too', async () => {
+    let silence = true
+    const { reporter: it, recorded } = reporter(async (outcomes) => {
+      if (silence && outcomes.some(({ taskId }) => taskId === 'unlucky')) throw refusal('too long', '57014')
+      return outcomes.map(() => 'recorded')
+    })
+    for (const name of ['unlucky', 'a', 'b', 'c']) it.report(report(name))
+    await until(() => recorded.length === 3)
+    for (const name of ['d', 'e']) it.report(report(name))
+    await until(() => recorded.length === 5)
+    expect(recorded.map(taskOf)).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(it.pending().map(({ taskId }) => taskId)).toEqual(['unlucky'])
+    silence = false
+    await it.idle()
+    expect(recorded.at(-1)).toMatchObject({ taskId: 'unlucky', outcome: { result: 'success', outputs: { a: 1 } } })
+  })
+
   it('gives up at its end once the bound has passed, says what is left, and asks no more', async () => {
     let asked = 0
     let silence: () => void = () => undefined
@@ -120,7 +185,7 @@ describe('the reporter', () => {
     })
     it.report(report('a'))
     it.report(report('b'))
-    expect((await it.close(50)).map(({ taskId }) => taskId)).toEqual(['a', 'b'])
+    expect((await it.close(50)).map(({ taskId }) => taskId).sort()).toEqual(['a', 'b'])
     silence()
     await it.idle()
     expect(asked).toBe(4)

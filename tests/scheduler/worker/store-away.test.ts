@@ -3,8 +3,12 @@ import { SluiceError } from '../../../errors.js'
 import type { Store } from '../../../scheduler/store/store.js'
 import { eventually, WorkerProject } from './worker-project.js'
 
-/** What a store says that is being started anew: the first is told by a server that shuts down, the second by nobody. */
-const AWAY = [new Error('the connection is gone'), Object.assign(new Error('shutting down'), { code: '57P01' })]
+/** What a store says that is being started anew: the second is told by a server that shuts down, the others by nobody. */
+const AWAY = [
+  new Error('the connection is gone'),
+  Object.assign(new Error('shutting down'), { code: '57P01' }),
+  Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }),
+]
 const REFUSED = Object.assign(new Error('invalid input syntax'), { code: '22P02' })
 
 /** No retries: what the store costs an attempt would fail the run. */

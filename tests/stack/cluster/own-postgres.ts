@@ -61,8 +61,13 @@ export class OwnPostgres {
    * @param how `crashed`: at once, so that nothing is written that was not on the disk; it recovers from its log
    */
   async restart(how: 'stopped' | 'crashed' = 'stopped'): Promise<void> {
-    await this.#end(how === 'stopped' ? 'SIGINT' : 'SIGQUIT')
+    await this.down(how)
     await this.up()
+  }
+
+  /** Ends every connection, and refuses new ones until it is up again. */
+  async down(how: 'stopped' | 'crashed' = 'stopped'): Promise<void> {
+    await this.#end(how === 'stopped' ? 'SIGINT' : 'SIGQUIT')
   }
 
   /** Neither answers nor ends a connection, as when its machine has lost its power or the network between is cut. */
