@@ -8,10 +8,11 @@ import { AdvisoryLock } from '../store/advisory-lock.js'
 const TRY_MS = 2_000
 
 /**
- * Of several schedulers one registers what its DAGs folder says, so that two checkouts of which one is older do not take
- * turns with each other's versions. The others stand by; when the registrar goes, the next one reads its own folder.
+ * Of several schedulers one registers what its DAGs folder and its `pools` say, so that two checkouts of which one is older do
+ * not take turns with each other's versions. The others stand by; when the registrar goes, the next one brings its own.
  */
 export class Registrar {
+  readonly #pools: () => Promise<void>
   readonly #folder: () => DagFolder
   readonly #register: (reading: FolderReading) => Promise<void>
   readonly #clock: Clock
@@ -22,13 +23,16 @@ export class Registrar {
   #trying: Promise<void> = Promise.resolve()
   #closed = false
 
+  /** @param options.pools writes them; before the first reading, whose tasks need places */
   constructor(options: {
     storeUrl: string
+    pools: () => Promise<void>
     folder: () => DagFolder
     register: (reading: FolderReading) => Promise<void>
     clock: Clock
     log: Log
   }) {
+    this.#pools = options.pools
     this.#folder = options.folder
     this.#register = options.register
     this.#clock = options.clock
@@ -64,7 +68,10 @@ export class Registrar {
 
   async #takeUp(): Promise<void> {
     if (this.#watch !== null || this.#closed) return
-    this.#log.info({}, 'this scheduler registers the DAGs folder')
+    await this.#pools()
+    // the next try takes up what this one could not
+    if (this.#closed || !this.#lock.held) return
+    this.#log.info({}, 'this scheduler registers the DAGs folder and its pools')
     this.#watch = watchDags({
       folder: this.#folder(),
       onReading: async (reading) => {

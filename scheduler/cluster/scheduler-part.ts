@@ -36,7 +36,6 @@ export interface RunningPart {
 export async function startSchedulerPart(options: PartOptions): Promise<RunningPart> {
   const part = await joinCluster(options)
   const { config, store, database, clock, log, link, events } = part
-  await store.setPools(config.pools)
   const opened = await openTables(ownLakehouseConfig(config))
   const tables = new RecordedTables(opened, database, Object.keys(config.catalogs))
   const watches = openWatches(config, tables, clock)
@@ -57,6 +56,7 @@ export async function startSchedulerPart(options: PartOptions): Promise<RunningP
   const stopListening = listenForBell(link, scheduler)
   const registrar = new Registrar({
     storeUrl: config.store,
+    pools: () => store.setPools(config.pools),
     folder: () => new DagFolder(compileOptions(config, operators)),
     register: (reading) => scheduler.register(reading),
     clock,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
@@ -247,6 +248,26 @@ tasks:
     expect((await cluster.ended([run], 30_000)).get(run)).toBe('success')
     await Promise.race([reading, eventually(10_000, async () => null)])
     expect(heard.join('')).toContain('s-success')
+  })
+
+  it('takes the pools of the scheduler that registers the DAGs, and of no other', async () => {
+    const more = 'pools: { narrow: 3, spark: 2 }\n'
+    cluster = await Cluster.create({ postgres, redis: redis.url }, { 'sluice.yaml': more, 'dags/mark.yaml': MARK })
+    const registrar = await cluster.start('scheduler')
+    const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+    const pools = async () => {
+      const rows = await database.query<{ pool: string; size: number }>('select pool, size from pools')
+      return Object.fromEntries(rows.map(({ pool, size }) => [pool, size]))
+    }
+    expect(await pools()).toEqual({ default: 128, narrow: 3, spark: 2 })
+    const config = await readFile(`${cluster.folder}/sluice.yaml`, 'utf8')
+    await cluster.write('sluice.yaml', config.replace(more, 'pools: { narrow: 1 }\n'))
+    await cluster.start('scheduler')
+    expect(await pools()).toEqual({ default: 128, narrow: 3, spark: 2 })
+    await registrar.end()
+    await eventually(20_000, async () => ('spark' in (await pools()) ? null : true))
+    expect(await pools()).toEqual({ default: 128, narrow: 1 })
+    await database.close()
   })
 
   it('starts a due run of one DAG in time beside thousands of ready tasks of another', async () => {
