@@ -104,5 +104,10 @@ function long(value: number): Buffer {
 }
 
 function recordType(schema: JsonObject): Type {
-  return avro.Type.forSchema(schema as unknown as Schema, { registry: { long: LONG }, wrapUnions: false })
+  return avro.Type.forSchema(schema as unknown as Schema, {
+    registry: { long: LONG },
+    // the registry is not asked for a long with attributes, such as those of a timestamp
+    typeHook: (one) => ((one as { type?: unknown }).type === 'long' ? LONG : undefined),
+    wrapUnions: false,
+  })
 }
