@@ -90,12 +90,17 @@ export interface DataFile {
   readonly size: number
   /** null when its writer did not count, or when some of them are deleted */
   readonly rows: number | null
-  /** by partition column, as text */
+  /** by partition column, as text in the engine's notation */
   readonly partitionValues: Record<string, string | null>
   /** files that say which of its rows are deleted */
   readonly deletes: DeleteFile[]
   /** names of the columns inside the file by their ids, where the format has ids and the file has none; else null */
   readonly columnNames: ReadonlyMap<number, string> | null
+  /**
+   * The value that a top-level column has in all rows, as text in the engine's notation, where the log says it instead
+   * of the file; undefined where the rows are to be read for it.
+   */
+  valueInLog(field: TableField, partitionColumns: string[]): string | null | undefined
   /** NULLs of a top-level column, or null when unknown */
   nulls(column: string): number | null
   /** bounds of a top-level column, null where there are none; they may be wider than the truth */

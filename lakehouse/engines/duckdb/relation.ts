@@ -44,13 +44,13 @@ export async function persistDataFiles(
 
 /**
  * A SELECT that gives the rows of data files under the table's schema: columns by id where the files have ids, else by
- * name, NULL where an older file lacks one, and partition columns from the log, never from paths. The files must be
- * staged here or fetched.
+ * name, NULL where an older file lacks one, and partition columns that the files lack from the log, never from paths. The
+ * files must be staged here or fetched.
  * @param fileIndex name of an extra column with the position of the row's file in `files`
  */
 export function relation(set: FileSet, fileIndex: string | null = null): string {
   if (set.files.length === 0) return emptyRelation(set.fields, fileIndex)
-  const parts = alike(set.files).map((files) => rowsOf(set, files, fileIndex))
+  const parts = alike(set).map((files) => rowsOf(set, files, fileIndex))
   for (const [index, file] of set.files.entries()) {
     if (file.deletes.length === 0) continue
     parts.push(withoutDeleted(set, file, (extra) => rowsOf(set, [{ file, index }], fileIndex, extra)))
@@ -65,11 +65,12 @@ interface PlacedFile {
 }
 
 /** Files that are read at once: whole ones, whose columns are found in the same way. */
-function alike(files: DataFile[]): PlacedFile[][] {
+function alike({ fields, partitionColumns, files }: FileSet): PlacedFile[][] {
   const groups = new Map<string, PlacedFile[]>()
   for (const [index, file] of files.entries()) {
     if (file.deletes.length > 0) continue
-    const way = file.columnNames === null ? '' : JSON.stringify([...file.columnNames])
+    const logged = fields.filter((field) => file.valueInLog(field, partitionColumns) !== undefined)
+    const way = JSON.stringify([logged.map(({ name }) => name), [...(file.columnNames ?? [])]])
     const group = groups.get(way)
     if (group === undefined) groups.set(way, [{ file, index }])
     else group.push({ file, index })
@@ -85,15 +86,15 @@ function rowsOf(
   more: { fields: TableField[]; rowNumber: string } | null = null,
 ): string {
   const fields = [...set.fields, ...(more?.fields ?? [])]
-  const names = files[0]?.file.columnNames ?? null
-  const inLog = (field: TableField) => field.id === undefined && set.partitionColumns.includes(field.name)
+  const first = files[0]?.file
+  const names = first?.columnNames ?? null
+  const valueInLog = (file: DataFile | undefined, field: TableField) => file?.valueInLog(field, set.partitionColumns)
+  const inLog = (field: TableField) => valueInLog(first, field) !== undefined
   const inFile = (field: TableField) => names === null || names.has(field.id ?? 0)
   const columns = fields.map((field) => {
     if (inLog(field)) {
-      return partitionColumn(
-        files.map(({ file }) => file),
-        field,
-      )
+      const values = files.map(({ file }) => valueInLog(file, field) ?? null)
+      return columnOfValues(values, field)
     }
     return inFile(field) ? identifier(field.name) : `NULL::${duckdbType(field.type)} AS ${identifier(field.name)}`
   })
@@ -108,7 +109,9 @@ function rowsOf(
   const schema = fields
     .filter((field) => !inLog(field) && inFile(field))
     .map((field) => readColumn(field, names?.get(field.id ?? 0) ?? field.id ?? field.name))
-  const source = `read_parquet([${paths.join(', ')}], hive_partitioning = false, schema = MAP {${schema.join(', ')}})`
+  // where nothing is read, there is nothing that a schema could say, and DuckDB takes no empty one
+  const read = schema.length === 0 ? '' : `, schema = MAP {${schema.join(', ')}}`
+  const source = `read_parquet([${paths.join(', ')}], hive_partitioning = false${read})`
   return `SELECT ${columns.join(', ')} FROM ${source}`
 }
 
@@ -123,12 +126,9 @@ function emptyRelation(fields: TableField[], fileIndex: string | null): string {
   return `SELECT ${[...columns, ...extra].join(', ')} WHERE false`
 }
 
-/** The value of each file, looked up by the file's position. */
-function partitionColumn(files: DataFile[], field: TableField): string {
-  const values = files.map((file) => {
-    const value = file.partitionValues[field.name] ?? null
-    return value === null ? 'NULL' : literal(value)
-  })
+/** @param values of each file, looked up by the file's position */
+function columnOfValues(values: (string | null)[], field: TableField): string {
+  const list = values.map((value) => (value === null ? 'NULL' : literal(value)))
   const type = duckdbType(field.type)
-  return `([${values.join(', ')}]::VARCHAR[]::${type}[])[file_index::BIGINT + 1] AS ${identifier(field.name)}`
+  return `([${list.join(', ')}]::VARCHAR[]::${type}[])[file_index::BIGINT + 1] AS ${identifier(field.name)}`
 }

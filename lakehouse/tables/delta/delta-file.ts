@@ -1,4 +1,5 @@
 import type { Json } from '../../../json.js'
+import type { TableField } from '../schema.js'
 import type { DataFile, DeleteFile } from '../table.js'
 import type { AddFile } from './actions.js'
 import { fileKey } from './paths.js'
@@ -36,6 +37,11 @@ export class DeltaFile implements DataFile {
     return Object.fromEntries(
       Object.entries(this.add.partitionValues).map(([column, value]) => [column, value || null]),
     )
+  }
+
+  /** Partition columns stand in the log alone. */
+  valueInLog({ name }: TableField, partitionColumns: string[]): string | null | undefined {
+    return partitionColumns.includes(name) ? this.add.partitionValues[name] || null : undefined
   }
 
   nulls(column: string): number | null {

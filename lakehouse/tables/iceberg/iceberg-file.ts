@@ -3,8 +3,8 @@ import type { TableField } from '../schema.js'
 import type { DataFile, DeleteFile } from '../table.js'
 import type { FileRecord, ManifestEntry } from './manifests.js'
 import type { PartitionSpec } from './metadata.js'
-import { labelOf, resultType } from './partitions.js'
-import { boundIn, textOf } from './values.js'
+import { labelOf, partitionTexts } from './partitions.js'
+import { boundIn } from './values.js'
 
 /** What all formats say of a data file, and the manifest's own record of it. */
 export class IcebergFile implements DataFile {
@@ -21,12 +21,9 @@ export class IcebergFile implements DataFile {
     readonly deletes: DeleteFile[],
     private readonly fields: TableField[],
   ) {
+    const texts = partitionTexts(record.partition, spec, fields)
     this.partitionValues = Object.fromEntries(
-      spec.fields.map((field, index) => {
-        const source = fields.find((candidate) => candidate.id === field['source-id'])?.type ?? 'string'
-        const type = resultType(field.transform, source)
-        return [labelOf(field, fields), textOf(record.partition[index], type)]
-      }),
+      spec.fields.map((field, index) => [labelOf(field, fields), texts[index] ?? null]),
     )
   }
 
@@ -40,6 +37,23 @@ export class IcebergFile implements DataFile {
 
   get rows(): number | null {
     return this.deletes.length > 0 ? null : Number(this.record.record_count)
+  }
+
+  /**
+   * By the specification, "Column Projection": what a file lacks has the value that its partition has by identity. It
+   * is known to be inside where the manifest has measured it there; files without ids have no column by its id, so there
+   * the partition comes before any name.
+   */
+  valueInLog({ id }: TableField): string | null | undefined {
+    const index = this.spec.fields.findIndex((field) => field['source-id'] === id && field.transform === 'identity')
+    if (index < 0 || id === undefined) return undefined
+    if (this.columnNames === null && this.measured(id)) return undefined
+    return partitionTexts(this.record.partition, this.spec, this.fields)[index] ?? null
+  }
+
+  private measured(id: number): boolean {
+    const { column_sizes, value_counts, null_value_counts } = this.record
+    return [column_sizes, value_counts, null_value_counts].some((list) => list?.some(({ key }) => key === id) === true)
   }
 
   nulls(column: string): number | null {

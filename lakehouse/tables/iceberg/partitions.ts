@@ -3,7 +3,7 @@ import { type ColumnType, decimalOf, type TableField } from '../schema.js'
 import { type PartitionTransform, partitionSource } from '../table.js'
 import { bucketOf } from './bucket.js'
 import type { IcebergMetadata, PartitionSpec, PartitionSpecField } from './metadata.js'
-import { valueFrom } from './values.js'
+import { type AvroValue, textOf, valueFrom } from './values.js'
 
 /** The first id of partition fields, by the specification. */
 const FIRST_FIELD_ID = 1000
@@ -63,6 +63,17 @@ export function resultType(transform: string, source: ColumnType): ColumnType {
   if (transform === 'identity' || transform.startsWith('truncate')) return source
   // Iceberg gives days the type date, which Avro writes as an int too
   return transform === 'day' ? 'date' : 'integer'
+}
+
+/**
+ * The values of a partition as text, in the order of the spec: equal texts are equal values, also of a type that was
+ * widened in between, and NULL stays null.
+ */
+export function partitionTexts(values: AvroValue[], spec: PartitionSpec, fields: TableField[]): (string | null)[] {
+  return spec.fields.map((field, index) => {
+    const source = fields.find((candidate) => candidate.id === field['source-id'])?.type ?? 'string'
+    return textOf(values[index], resultType(field.transform, source))
+  })
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   schemaOf,
   specOf,
 } from './metadata.js'
-import { labelOf } from './partitions.js'
+import { labelOf, partitionTexts } from './partitions.js'
 import { assertNestedNamesStable, fieldsOf } from './schema.js'
 import { versionOf } from './versions.js'
 
@@ -67,18 +67,29 @@ export class IcebergSnapshot implements TableSnapshot {
 
 function allFields(metadata: IcebergMetadata, current: TableField[]): TableField[] {
   const known = new Map(current.map((field) => [field.id, field]))
+  const names = new Set(current.map(({ name }) => name))
   for (const schema of [...(metadata.schemas ?? [])].reverse()) {
     // a type of an old schema that Sluice does not know matters only where something is read by it
     for (const field of fieldsOf({ ...schema, fields: schema.fields.filter(({ type }) => typeof type === 'string') })) {
-      if (!known.has(field.id)) known.set(field.id, field)
+      if (known.has(field.id)) continue
+      // a dropped column is another one than what has its name now
+      const name = names.has(field.name) ? `${field.name} #${field.id}` : field.name
+      names.add(name)
+      known.set(field.id, { ...field, name })
     }
   }
   return [...known.values()]
 }
 
-interface KnownDelete {
+/** A file as a manifest lists it, with its place among the partitions. */
+interface Placed {
   entry: ManifestEntry
   spec: PartitionSpec
+  /** one text per partition of the spec */
+  partition: string
+}
+
+interface KnownDelete extends Placed {
   file: DeleteFile
 }
 
@@ -90,7 +101,7 @@ function liveFiles(snapshot: IcebergSnapshot, locations: Locations, table: strin
       const spec = specOf(metadata, file.partition_spec_id)
       return entries.map((entry): KnownDelete => {
         assertParquet(entry, table)
-        return { entry, spec, file: deleteFile(entry, locations, allFields, table) }
+        return { ...placed(entry, spec, allFields), file: deleteFile(entry, locations, allFields, table) }
       })
     })
   const files = new Map<string, IcebergFile>()
@@ -99,7 +110,7 @@ function liveFiles(snapshot: IcebergSnapshot, locations: Locations, table: strin
     const spec = specOf(metadata, file.partition_spec_id)
     for (const entry of entries) {
       assertParquet(entry, table)
-      const applying = deletes.filter((one) => applies(one, entry, spec)).map((one) => one.file)
+      const applying = deletes.length === 0 ? [] : deletesOf(placed(entry, spec, allFields), deletes)
       const { data_file: record } = entry
       const key = locations.key(record.file_path)
       files.set(
@@ -111,13 +122,17 @@ function liveFiles(snapshot: IcebergSnapshot, locations: Locations, table: strin
   return files
 }
 
+function deletesOf(data: Placed, deletes: KnownDelete[]): DeleteFile[] {
+  return deletes.filter((one) => applies(one, data)).map(({ file }) => file)
+}
+
 /** By the specification, "Scan Planning": by order, partition, and for positions by path. */
-function applies({ entry, spec }: KnownDelete, data: ManifestEntry, dataSpec: PartitionSpec): boolean {
+function applies({ entry, spec, partition }: KnownDelete, { entry: data, ...place }: Placed): boolean {
   const { data_file: record } = entry
   const equality = record.content === 2
   if (equality ? entry.sequence_number <= data.sequence_number : entry.sequence_number < data.sequence_number)
     return false
-  const samePartition = spec['spec-id'] === dataSpec['spec-id'] && partitionText(entry) === partitionText(data)
+  const samePartition = spec['spec-id'] === place.spec['spec-id'] && partition === place.partition
   if (equality) return samePartition || spec.fields.length === 0
   if (!samePartition) return false
   if (record.referenced_data_file !== null) return record.referenced_data_file === data.data_file.file_path
@@ -136,8 +151,8 @@ function mayNamePath(record: ManifestEntry['data_file'], path: string): boolean 
   return lower === null || lower !== upper || path.startsWith(lower)
 }
 
-function partitionText({ data_file: { partition } }: ManifestEntry): string {
-  return JSON.stringify(partition.map((value) => (value instanceof Uint8Array ? [...value] : String(value))))
+function placed(entry: ManifestEntry, spec: PartitionSpec, fields: TableField[]): Placed {
+  return { entry, spec, partition: JSON.stringify(partitionTexts(entry.data_file.partition, spec, fields)) }
 }
 
 function deleteFile(

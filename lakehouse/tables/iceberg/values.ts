@@ -6,6 +6,9 @@ import type { ColumnStatistics } from '../table.js'
 export type AvroValue = boolean | number | bigint | string | Uint8Array | null
 
 const DAY_MS = 86_400_000
+const DAY_MICROS = 86_400_000_000n
+/** Days after which the calendar is the same again, and the years they make. */
+const CYCLE = { days: 146_097, years: 400 }
 const TIMESTAMP = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00)?$/
 const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/
 /** Longest text kept of a bound, in code points, as other Iceberg writers do. */
@@ -43,12 +46,33 @@ export function valueFrom(text: string, type: ColumnType): Exclude<AvroValue, nu
   }
 }
 
-/** A value as text, the same for the same value; dates as ISO 8601. */
+/**
+ * A value as the engine reads it from text, the same for the same value; the way back from `valueFrom`. Years beyond 9999
+ * and before 1 are written as in ISO 8601, without its plus sign.
+ */
 export function textOf(value: AvroValue | undefined, type: ColumnType): string | null {
   if (value === null || value === undefined) return null
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  if (type === 'date' && typeof value === 'number') return new Date(value * DAY_MS).toISOString().slice(0, 10)
-  return String(value)
+  if (value instanceof Uint8Array) return textOfBytes(Buffer.from(value), type)
+  if (typeof value === 'bigint') return textOfLong(value, type)
+  if (type === 'date' && typeof value === 'number') return dateText(value)
+  return Object.is(value, -0) ? '-0' : String(value)
+}
+
+function textOfBytes(bytes: Buffer, type: ColumnType): string {
+  const hex = bytes.toString('hex')
+  const decimal = decimalOf(type)
+  // a type that was widened since has its old values in fewer bytes: what counts is the number
+  if (decimal !== null) return decimalText(BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex || '0'}`)), decimal.scale)
+  if (type === 'uuid') return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return hex.replace(/../g, '\\x$&')
+}
+
+function textOfLong(value: bigint, type: ColumnType): string {
+  if (type === 'time') return timeText(value)
+  if (type !== 'timestamp' && type !== 'timestamp_ntz') return String(value)
+  const ofDay = ((value % DAY_MICROS) + DAY_MICROS) % DAY_MICROS
+  const day = dateText(Number((value - ofDay) / DAY_MICROS))
+  return `${day} ${timeText(ofDay)}${type === 'timestamp' ? '+00' : ''}`
 }
 
 /** Bounds as Iceberg serializes single values; none where they would not be certain. */
@@ -100,6 +124,27 @@ export function serializedValue(value: Exclude<AvroValue, null>, type: ColumnTyp
 function daysOf(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return undefined
   return Date.parse(`${text}T00:00:00Z`) / DAY_MS
+}
+
+/** Dates of Iceberg go millions of years beyond those of JavaScript. */
+function dateText(days: number): string {
+  const cycles = Math.floor(days / CYCLE.days)
+  const [year = '', month, day] = new Date((days - cycles * CYCLE.days) * DAY_MS).toISOString().slice(0, 10).split('-')
+  const number = Number(year) + cycles * CYCLE.years
+  return `${number < 0 ? '-' : ''}${String(Math.abs(number)).padStart(4, '0')}-${month}-${day}`
+}
+
+function timeText(micros: bigint): string {
+  const [seconds, fraction] = [Number(micros / 1_000_000n), micros % 1_000_000n]
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
+  return `${parts.map((part) => String(part).padStart(2, '0')).join(':')}.${String(fraction).padStart(6, '0')}`
+}
+
+function decimalText(value: bigint, scale: number): string {
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, '0')
+  const point = digits.length - scale
+  const text = scale === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`
+  return value < 0n ? `-${text}` : text
 }
 
 function timeOf(text: string): bigint | undefined {

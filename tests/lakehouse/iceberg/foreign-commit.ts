@@ -1,0 +1,89 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { JsonObject } from '../../../json.js'
+import { Catalogs } from '../../../lakehouse/catalogs.js'
+import {
+  ADDED,
+  type FileRecord,
+  type ManifestContent,
+  manifestFile,
+  writeManifest,
+  writeManifestList,
+} from '../../../lakehouse/tables/iceberg/manifests.js'
+import {
+  currentSchema,
+  formatMetadata,
+  parseMetadata,
+  type SnapshotId,
+} from '../../../lakehouse/tables/iceberg/metadata.js'
+import { specFor } from '../../../lakehouse/tables/iceberg/partitions.js'
+import { IcebergSnapshot } from '../../../lakehouse/tables/iceberg/snapshot.js'
+import type { IcebergLake } from './iceberg-lake.js'
+
+/** The newest snapshot of a table with all that the format knows of it. */
+export async function newestSnapshot(lake: IcebergLake, table: string): Promise<IcebergSnapshot> {
+  const snapshot = await (await Catalogs.open(lake.config)).table(table).latest()
+  if (!(snapshot instanceof IcebergSnapshot)) throw new Error(`there is no table ${table}`)
+  return snapshot
+}
+
+interface ForeignCommit {
+  /** 0 data files, 1 files of deletes */
+  content: 0 | 1
+  files: FileRecord[]
+  /** of the table from then on; the same as before by default */
+  partitionBy?: string[]
+  properties?: Record<string, string>
+}
+
+/** Commits files that no engine of ours writes, in one manifest of a snapshot of its own. */
+export async function commitFiles(
+  lake: IcebergLake,
+  table: string,
+  { content, files, partitionBy, properties }: ForeignCommit,
+): Promise<void> {
+  const target = await newestSnapshot(lake, table)
+  const { metadata, metadataLocation } = target
+  const spec = specFor(partitionBy ?? target.partitionColumns, target.fields, metadata)
+  const number = target.version + 1
+  const [id, sequenceNumber] = [BigInt(4200 + number), BigInt(number)]
+  const added: ManifestContent = {
+    spec,
+    fields: target.fields,
+    schema: currentSchema(metadata) as unknown as JsonObject,
+    content,
+    entries: files.map((data_file) => {
+      const numbers = { sequence_number: sequenceNumber, file_sequence_number: sequenceNumber }
+      return { status: ADDED, snapshot_id: id, ...numbers, data_file }
+    }),
+  }
+  const place = `${dirname(metadataLocation)}/foreign-${number}`
+  const manifest = writeManifest(added)
+  writeFileSync(`${place}-m0.avro`, manifest)
+  const line = manifestFile(`${place}-m0.avro`, manifest.length, added, { id, sequenceNumber })
+  const lines = [...target.manifests.map((loaded) => loaded.file), line]
+  writeFileSync(`${place}.avro`, writeManifestList(lines, { snapshotId: id, parentId: 1n, sequenceNumber }))
+  const next = parseMetadata(readFileSync(metadataLocation), metadataLocation)
+  const snapshotId: SnapshotId = Number(id)
+  next.snapshots = [
+    ...(next.snapshots ?? []),
+    {
+      'snapshot-id': snapshotId,
+      'sequence-number': number,
+      'timestamp-ms': next['last-updated-ms'],
+      'manifest-list': `${place}.avro`,
+      summary: { operation: content === 0 ? 'append' : 'delete' },
+    },
+  ]
+  next['partition-specs'] = [
+    ...(next['partition-specs'] ?? []).filter((one) => one['spec-id'] !== spec['spec-id']),
+    spec,
+  ]
+  next['default-spec-id'] = spec['spec-id']
+  next['last-sequence-number'] = number
+  next['current-snapshot-id'] = snapshotId
+  next.refs = { main: { 'snapshot-id': snapshotId, type: 'branch' } }
+  next.properties = { ...next.properties, ...properties }
+  writeFileSync(`${place}.metadata.json`, formatMetadata(next))
+  await lake.pointTo(table, `${place}.metadata.json`)
+}
