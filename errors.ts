@@ -58,6 +58,11 @@ export const ERRORS = {
     exit: 3,
     hint: 'Upgrade the PostgreSQL server to version 15 or newer, or name another one with `store` in sluice.yaml.',
   },
+  STORE_BUSY: {
+    status: 503,
+    exit: 3,
+    hint: 'Wait until backups and long reads of the store have ended, then run `sluice db migrate` again; it goes on where it was.',
+  },
   STORE_NOT_EMPTY: {
     status: 409,
     exit: 3,

@@ -37,7 +37,8 @@ export function declare(command: Command): void {
 async function migrateStore({ project, json }: CommonOptions & JsonOption): Promise<void> {
   const config = projectConfig(project)
   const { openStore } = await import('../../scheduler/store/open-store.js')
-  const { store, applied } = await openStore(config.store, Date.now())
+  const waiting = (message: string) => terminal().complain(message)
+  const { store, applied } = await openStore(config.store, Date.now(), { waiting })
   await store.close()
   if (json) return printJson({ applied }, terminal())
   const names = applied.length === 0 ? 'it was at the newest schema already' : applied.join(', ')

@@ -5,6 +5,7 @@ import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import { PACKAGE_ROOT } from '../../package-root.js'
 import type { Database } from './database.js'
+import { inShortTries, type LockPatience } from './migration-lock.js'
 
 /** Any number; the same in every Sluice, so that migrations of one database take turns. */
 const ADVISORY_LOCK = 7_158_301
@@ -27,13 +28,14 @@ export interface ScriptDatabase extends Database {
 /**
  * Brings the store to the newest schema, each migration in a transaction of its own; several instances may do so at once.
  * @param options.upTo the migrations that the schema shall have, for rows that were written under it; absent: all
+ * @param options.patience with tables that others use; absent: five minutes in short tries
  * @throws SluiceError MIGRATION_CHANGED when a migration differs from the one that was applied, STORE_TOO_NEW when the
- *   store knows migrations that this Sluice does not
+ *   store knows migrations that this Sluice does not, STORE_BUSY when others have used a table for all that time
  */
 export async function migrate(
   database: ScriptDatabase,
   now: Instant,
-  { upTo }: { upTo?: readonly AppliedMigration[] } = {},
+  { upTo, patience }: { upTo?: readonly AppliedMigration[]; patience?: Partial<LockPatience> | undefined } = {},
 ): Promise<{ applied: string[] }> {
   const known = await migrations()
   const wanted = upTo === undefined ? known : sameAs(upTo, known)
@@ -48,7 +50,7 @@ export async function migrate(
   const applied: string[] = []
   for (const migration of wanted) {
     if (await isApplied(database, migration)) continue
-    await apply(database, migration, now)
+    await inShortTries(database, migration.name, (waitMs) => apply(database, migration, { now, waitMs }), patience)
     applied.push(migration.name)
   }
   await assertNoneAhead(database, known)
@@ -153,12 +155,18 @@ async function isApplied(database: Database, migration: Migration): Promise<bool
 }
 
 /** The row that says "applied" is part of the migration's transaction; an instance that was quicker makes this a no-op. */
-async function apply(database: ScriptDatabase, migration: Migration, now: Instant): Promise<void> {
+async function apply(
+  database: ScriptDatabase,
+  migration: Migration,
+  { now, waitMs }: { now: Instant; waitMs: number },
+): Promise<void> {
   const at = new Date(now).toISOString()
   await database.script(`do $sluice$
   begin
     perform pg_advisory_xact_lock(${ADVISORY_LOCK});
     if not exists (select 1 from schema_migrations where number = ${migration.number}) then
+      -- not before: to wait for another instance that migrates holds up nobody
+      perform set_config('lock_timeout', '${waitMs}ms', true);
       execute $migration$${migration.sql}$migration$;
       insert into schema_migrations values (${migration.number}, '${migration.name}', '${migration.checksum}', '${at}');
     end if;

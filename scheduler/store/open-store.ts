@@ -11,7 +11,7 @@ import { DueRunQueries } from './due-runs.js'
 import { lockFolder } from './folder-lock.js'
 import { LeftWorkQueries } from './left-work.js'
 import { LineageQueries } from './lineage.js'
-import { assertMigrated, migrate } from './migrate.js'
+import { assertMigrated, migrate, type ScriptDatabase } from './migrate.js'
 import type { OnlyRuns } from './only-runs.js'
 import { endThread, PgliteDatabase } from './pglite.js'
 import { QueueAndClaim } from './queue-and-claim.js'
@@ -41,14 +41,19 @@ export interface OpenStore {
  * Opens the metadata store and brings it to the newest schema.
  * @param location an absolute folder for PGlite, or a `postgres://` URL
  * @param options.migrate false, for PostgreSQL only: the schema must be the newest already
- * @throws SluiceError STORE_LOCKED, NOT_WRITABLE, UNREACHABLE, MIGRATION_CHANGED, STORE_TOO_NEW, STORE_NOT_MIGRATED
+ * @param options.waiting is told when a migration waits for a table that others use
+ * @throws SluiceError STORE_LOCKED, NOT_WRITABLE, UNREACHABLE, MIGRATION_CHANGED, STORE_TOO_NEW, STORE_NOT_MIGRATED, STORE_BUSY
  */
 export async function openStore(
   location: string,
   now: Instant,
-  { migrate: mayMigrate = true }: { migrate?: boolean } = {},
+  { migrate: mayMigrate = true, waiting }: { migrate?: boolean; waiting?: (message: string) => void } = {},
 ): Promise<OpenStore> {
-  return isPostgresUrl(location) ? openPostgres(location, now, mayMigrate) : openFolder(location, now)
+  if (!isPostgresUrl(location)) return openFolder(location, now)
+  const patience = waiting === undefined ? {} : { waiting }
+  return openPostgres(location, (database) =>
+    mayMigrate ? migrate(database, now, { patience }) : assertMigrated(database),
+  )
 }
 
 /** Whether the `store` of a configuration is a PostgreSQL server; otherwise it is the path of a PGlite folder. */
@@ -103,10 +108,13 @@ async function openFolder(folder: string, now: Instant): Promise<OpenStore> {
   }
 }
 
-async function openPostgres(url: string, now: Instant, mayMigrate: boolean): Promise<OpenStore> {
+async function openPostgres(
+  url: string,
+  prepare: (database: ScriptDatabase) => Promise<{ applied: string[] }>,
+): Promise<OpenStore> {
   const [{ PostgresDatabase }] = await Promise.all([import('./postgres.js'), endThread()])
   const database = await PostgresDatabase.open(url)
-  const applied = await orClose(database, mayMigrate ? migrate(database, now) : assertMigrated(database))
+  const applied = await orClose(database, prepare(database))
   const broken = new Promise<Error>(() => undefined)
   return { store: sqlStore(database, () => database.close()), database, applied, broken }
 }
