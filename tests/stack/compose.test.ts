@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PACKAGE_ROOT } from '../../package-root.js'
-import { composeTool } from './compose-tool.js'
+import { COMPOSE, goTool } from './go-tool.js'
 
 interface Resolved {
   services: Record<
@@ -24,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-compose-'))
 let tool: string
 
 beforeAll(() => {
-  tool = composeTool()
+  tool = goTool(COMPOSE)
   for (const path of ['compose.yaml', 'Dockerfile', 'docker', 'trino', 'docs/grafana', 'dags/cluster']) {
     cpSync(join(PACKAGE_ROOT, path), join(folder, path), { recursive: true })
   }

@@ -12,6 +12,23 @@ export interface GoTool {
   command?: string
 }
 
+/** docker's compose, whose `config` judges compose.yaml. */
+export const COMPOSE: GoTool = {
+  name: 'docker-compose',
+  module: 'github.com/docker/compose/v2',
+  version: 'v2.40.3',
+  command: 'github.com/docker/compose/v2/cmd',
+}
+/**
+ * MinIO's client, which makes buckets, users and policies: the newest whose source Go's checksum database vouches for, of March
+ * 2025. compose.yaml's image is of August.
+ */
+export const MINIO_CLIENT: GoTool = {
+  name: 'mc',
+  module: 'github.com/minio/mc',
+  version: 'v0.0.0-20250313080218-cf909e1063a9',
+}
+
 /** Path of a program, built from its Go module once and kept beside the other tools of the stack. */
 export function goTool({ name, module, version, command = module }: GoTool): string {
   const home = join(stackHome(), 'bin')

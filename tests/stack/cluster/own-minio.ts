@@ -7,13 +7,10 @@ import { PACKAGE_ROOT } from '../../../package-root.js'
 import { eventually } from '../../e2e/eventually.js'
 import { sourceText } from '../../source-files.js'
 import type { ComposeServices } from '../compose-services.js'
-import { goTool } from '../go-tool.js'
+import { goTool, MINIO_CLIENT } from '../go-tool.js'
 import { stackHome } from '../stack-home.js'
 import { guardOf } from './guard.js'
 import { freePort } from './own-redis.js'
-
-/** The newest `mc` whose source Go's checksum database vouches for: of March 2025, compose.yaml's image is of August. */
-const CLIENT = { name: 'mc', module: 'github.com/minio/mc', version: 'v0.0.0-20250313080218-cf909e1063a9' }
 
 /** A MinIO of the test's own, with the buckets, users and policies that compose.yaml's `minio-setup` makes. */
 export class OwnMinio {
@@ -55,14 +52,13 @@ export class OwnMinio {
   #setUp(compose: ComposeServices): void {
     const [mounted, bin] = [join(this.folder, 'setup'), join(this.folder, 'bin')]
     mkdirSync(bin)
-    symlinkSync(goTool(CLIENT), join(bin, 'mc'))
+    symlinkSync(goTool(MINIO_CLIENT), join(bin, 'mc'))
     cpSync(join(PACKAGE_ROOT, 'docker/minio'), mounted, { recursive: true })
     const script = compose.here(sourceText('docker/minio/setup.sh')).replaceAll('/setup/', `${mounted}/`)
     writeFileSync(join(mounted, 'setup.sh'), script)
-    execFileSync('sh', [join(mounted, 'setup.sh')], {
-      env: { PATH: `${bin}:${process.env.PATH}`, HOME: this.folder, ...compose.environment('minio-setup') },
-      stdio: 'pipe',
-    })
+    const env = { PATH: `${bin}:${process.env.PATH}`, HOME: this.folder, ...compose.environment('minio-setup') }
+    // the second time is `up` on volumes that are there
+    for (let times = 0; times < 2; times++) execFileSync('sh', [join(mounted, 'setup.sh')], { env, stdio: 'pipe' })
   }
 
   async remove(): Promise<void> {
