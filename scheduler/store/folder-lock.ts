@@ -79,10 +79,17 @@ function assertDead(folder: string, holder: Holder, own: ProcessIdentity, silent
   })
 }
 
-/** How long ago the lock was touched when the draft was written; 0 for one that has gone meanwhile. */
+/**
+ * How long ago the lock was touched when the draft was written; 0 for one that has gone meanwhile. One that was touched later than that, by a
+ * clock that has gone back since (a machine that starts without the time), would be heard of until the clock is there again: it is touched
+ * now, so that its silence counts from here. Whoever holds it does the same every few seconds.
+ */
 function ageMs(draft: string, lock: string): number {
   const touched = statSync(lock, { throwIfNoEntry: false })
-  return touched === undefined ? 0 : Math.max(0, statSync(draft).mtimeMs - touched.mtimeMs)
+  if (touched === undefined) return 0
+  const age = statSync(draft).mtimeMs - touched.mtimeMs
+  if (age < 0) unlessFails(() => touch(lock))
+  return Math.max(0, age)
 }
 
 /** Shows signs of life until it is released, and looks whether anybody has missed them. */

@@ -59,6 +59,18 @@ describe('the lock of a store folder', () => {
     expect(readdirSync(folder)).toEqual(['lock.8'])
   })
 
+  it('that was touched by a clock which has gone back since is free as long after a start as any other', () => {
+    elsewhere()
+    silentFor(-3_600_000)
+    expect(() => lockFolder(folder)).toThrow('heard of 0 s ago')
+    const { mtimeMs } = statSync(join(folder, 'lock.7'))
+    expect(mtimeMs).toBeLessThan(Date.now() + 60_000)
+    // that much later
+    silentFor(Date.now() - mtimeMs + SILENT_MS)
+    lockFolder(folder).release()
+    expect(readdirSync(folder)).toEqual(['lock.8'])
+  })
+
   it('is touched while it is held, and stays what it is', async () => {
     const { release } = lockFolder(folder)
     const lock = join(folder, 'lock.1')
