@@ -39,6 +39,11 @@ const DRIVER = /\b(driver-\d{14}-\d+)\b/
 const POD = /submission ID ([a-z0-9.-]+:[a-z0-9.-]+)/
 const UI = /SparkUI.*?started at (https?:\/\/[^\s,"]+)/
 
+/** `WARN` of a line that begins an entry of Spark's log; null for every other line. */
+export function logEntryLevel(line: string): string | null {
+  return LOG4J.exec(line)?.[1] ?? STRUCTURED.exec(line)?.[1] ?? null
+}
+
 /** Reads the output of spark-submit line by line. */
 export class SparkLogLines {
   readonly facts: LogFacts = noFacts()
@@ -61,8 +66,8 @@ export class SparkLogLines {
   stderr(line: string): LogLevel | null {
     if (line.trim() === '' || PROGRESS_BAR.test(line)) return null
     this.#learn(line)
-    const written = LOG4J.exec(line)?.[1] ?? STRUCTURED.exec(line)?.[1]
-    if (written !== undefined) this.#level = LEVELS[written] ?? 'warn'
+    const written = logEntryLevel(line)
+    if (written !== null) this.#level = LEVELS[written] ?? 'warn'
     else if (TROUBLE.test(line)) this.#level = 'error'
     else if (JVM_NOTE.test(line)) return 'debug'
     // What is indented belongs to the line before it, and after an exception so does everything until the next entry.

@@ -231,6 +231,22 @@ s.range(0, 60000000, 1, 1).selectExpr("id", "cast(id as string) as a", "cast(id 
     expect(failure.message).toMatch(message)
   })
 
+  it('lets a job be tried again that fails after a class it has looked for in vain', async () => {
+    const job = `
+from pyspark.sql import SparkSession
+jvm = SparkSession.builder.getOrCreate()._jvm
+try:
+    jvm.java.lang.Class.forName("no.such.Driver")
+except Exception as error:
+    print(error)
+raise TimeoutError("the source does not answer")`
+    const ctx = context(job)
+    const failure = await failureOf(sparkSubmit.run(config(), ctx))
+    expect(ctx.lines.some((line) => /ClassNotFoundException: no\.such\.Driver/.test(line))).toBe(true)
+    const message = 'TimeoutError: the source does not answer (exit code 1)'
+    expect(failure.cause).toMatchObject({ message, retryable: true })
+  })
+
   it('ends driver and Python at a cancel', async () => {
     const job =
       'from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\nprint("up")\nimport time; time.sleep(600)'

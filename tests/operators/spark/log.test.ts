@@ -72,13 +72,17 @@ describe('lines of the log', () => {
   })
 })
 
+type Stream = 'stdout' | 'stderr'
+
 function errorOf(
-  log: string,
-  end: { exitCode: number | null; signal: NodeJS.Signals | null } = { exitCode: 1, signal: null },
+  log: string | [Stream, string][],
+  end: { exitCode: number | null; signal: NodeJS.Signals | null } | string = { exitCode: 1, signal: null },
   master = 'local[2]',
 ) {
   const failure = new SparkFailure()
-  for (const line of log.split('\n')) failure.line(line, 'stderr')
+  for (const [stream, text] of typeof log === 'string' ? ([['stderr', log]] as const) : log) {
+    for (const line of text.split('\n')) failure.line(line, stream)
+  }
   return failure.error({ master, end })
 }
 
@@ -91,14 +95,26 @@ it('shows a traceback on stdout as an error, and what is printed after it as wha
 describe('a failure in one sentence', () => {
   it.each([
     ['Error: Failed to load class no.Such.', 'The class no.Such is in none of the jars (exit code 1).', false],
-    ['java.lang.ClassNotFoundException: com.x.Y$Z', 'The class com.x.Y$Z is in none of the jars (exit code 1).', false],
+    ['java.lang.ClassNotFoundException: com.x.Y$Z', 'The class com.x.Y$Z is in none of the jars (exit code 1).', true],
     [
-      "/usr/bin/python: can't open file '/x/nosuch.py': [Errno 2] No such file",
-      'The application /x/nosuch.py cannot be opened (exit code 1).',
+      `Exception in thread "main" java.lang.ClassNotFoundException: com.x.Y$Z
+\tat java.base/java.lang.Class.forName(Class.java:467)
+\tat org.apache.spark.deploy.worker.DriverWrapper$.main(DriverWrapper.scala:63)`,
+      'The class com.x.Y$Z is in none of the jars (exit code 1).',
       false,
     ],
     [
-      'java.io.IOException: Cannot run program "python3": error=2, No such file',
+      `Exception in thread "main" java.lang.reflect.InvocationTargetException
+\tat org.apache.spark.deploy.worker.DriverWrapper$.main(DriverWrapper.scala:63)
+Caused by: java.lang.ClassNotFoundException: com.x.Y$Z`,
+      'The class com.x.Y$Z is in none of the jars (exit code 1).',
+      true,
+    ],
+    [
+      `Exception in thread "main" java.io.IOException: Cannot run program "python3": error=2, No such file
+\tat java.base/java.lang.ProcessBuilder.start(ProcessBuilder.java:1143)
+\tat org.apache.spark.deploy.PythonRunner$.main(PythonRunner.scala:121)
+Caused by: java.io.IOException: error=2, No such file`,
       'The Python interpreter python3 is not there (exit code 1).',
       false,
     ],
@@ -119,7 +135,7 @@ describe('a failure in one sentence', () => {
       true,
     ],
     [
-      'WARN TaskSetManager: Lost task: ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with code 137',
+      '26/01/01 00:00:00 ERROR X: Lost task: ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with code 137',
       'An executor ran out of memory (exit code 1).',
       true,
     ],
@@ -130,7 +146,7 @@ describe('a failure in one sentence', () => {
   it('names the exception of Python', () => {
     const log =
       'Traceback (most recent call last):\n  File "/tmp/job.py", line 9, in <module>\n    raise ValueError("no rows")\nValueError: no rows'
-    expect(errorOf(log).message).toBe('ValueError: no rows (exit code 1)')
+    expect(errorOf([['stdout', log]]).message).toBe('ValueError: no rows (exit code 1)')
   })
 
   it('names what a function on the executors has raised', () => {
@@ -142,7 +158,7 @@ Traceback (most recent call last):
   File "/tmp/job.py", line 4, in <lambda>
 ZeroDivisionError: division by zero
 `
-    expect(errorOf(log).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
+    expect(errorOf([['stdout', log]]).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
   })
 
   it.each([
@@ -160,7 +176,7 @@ ZeroDivisionError: division by zero
 
 \tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:1)
 ${behind}`
-    expect(errorOf(log).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
+    expect(errorOf([['stdout', log]]).message).toBe('ZeroDivisionError: division by zero (exit code 1)')
   })
 
   it('names what py4j itself has refused', () => {
@@ -169,7 +185,7 @@ ${behind}`
 py4j.protocol.Py4JError: An error occurred while calling o60.shout. Trace:
 py4j.Py4JException: Method shout([]) does not exist
 \tat py4j.reflection.ReflectionEngine.getMethod(ReflectionEngine.java:321)`
-    expect(errorOf(log).message).toBe('Py4JException: Method shout([]) does not exist (exit code 1)')
+    expect(errorOf([['stdout', log]]).message).toBe('Py4JException: Method shout([]) does not exist (exit code 1)')
     expect(errorOf(log.split('\npy4j.Py4JE')[0] ?? '').message).toMatch(/^An error occurred while calling o60\.shout/)
   })
 
@@ -181,7 +197,7 @@ py4j.protocol.Py4JJavaError: An error occurred while calling o45.save.
 \tat org.apache.spark.A.b(A.scala:1)
 Caused by: java.io.IOException: disk full
 \t... 12 more`
-    expect(errorOf(log).message).toBe('IOException: disk full (exit code 1)')
+    expect(errorOf([['stdout', log]]).message).toBe('IOException: disk full (exit code 1)')
     expect(errorOf(log.split('\nCaused')[0] ?? '').message).toBe('SparkException: Job aborted. (exit code 1)')
   })
 
