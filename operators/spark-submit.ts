@@ -67,6 +67,7 @@ export const sparkSubmit: Operator<SparkSubmitConfig> = {
     if (isUnnamed(handle)) await nameDriver(handle, target, ctx)
     if (await stillCounts(handle, target, ctx)) {
       ctx.log('info', `Following the driver ${handle.submissionId}, which an earlier attempt has submitted.`)
+      ctx.log('info', 'Its log stands here from its beginning.')
       return result(await followDriver(handle, target, ctx), handle, config, ctx)
     }
     endLeftBehind(handle, ctx)

@@ -7,13 +7,15 @@ import { OUTPUTS_VARIABLE } from '../process/outputs-file.js'
 import { type ProcessEnd, runProcess } from '../process/run-process.js'
 import type { SparkTarget } from './connection.js'
 import { propertiesText, type SparkDefaults } from './defaults.js'
+import { DriverLog } from './driver-log.js'
 import { endOutside, submissionServer } from './end-application.js'
 import { SparkFailure } from './failure.js'
 import { noFigures, type SparkFigures } from './figures.js'
 import { type SparkHandle, SUBMISSION_MARKER } from './handle.js'
 import { findDriver } from './left-driver.js'
-import { noFacts, SparkLogLines } from './log-lines.js'
+import { type LogFacts, noFacts, SparkLogLines } from './log-lines.js'
 import { type Submission, type SubmissionPlace, submitterEnvironment } from './submission.js'
+import type { DriverStatus } from './submission-server.js'
 import { ApplicationWatch } from './watch.js'
 
 /** The places of one submission in the attempt's private folder. */
@@ -68,7 +70,7 @@ export async function runApplication(
     try {
       const end = await submit(submission, target, handle, { lines, failure, watch }, ctx)
       if (end.exitCode !== 0) ended = failure.error({ master: submission.master, end })
-      else ended = await driverEnd(handle, target, watch, ctx)
+      else ended = await driverEnd(handle, target, { watch, facts: lines.facts }, ctx)
     } finally {
       figures = await watch.end()
     }
@@ -87,14 +89,15 @@ export async function followDriver(
   target: SparkTarget,
   ctx: OperatorContext,
 ): Promise<ApplicationEnd> {
-  const watch = new ApplicationWatch(handle, noFacts(), ctx)
+  const facts = noFacts()
+  const watch = new ApplicationWatch(handle, facts, ctx)
   await watch.start()
   const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
   let figures = noFigures()
   try {
     let ended: SluiceError | null
     try {
-      ended = await driverEnd(handle, target, watch, ctx)
+      ended = await driverEnd(handle, target, { watch, facts }, ctx)
     } finally {
       figures = await watch.end()
     }
@@ -111,13 +114,13 @@ async function forgetEventLog({ deployMode, eventLog }: SparkHandle): Promise<vo
 }
 
 /**
- * Waits for a driver that goes on after spark-submit has ended, inside a standalone cluster.
+ * Waits for a driver that goes on after spark-submit has ended, inside a standalone cluster; its log becomes ours.
  * @returns null when it has finished well, or nothing is left to wait for
  */
 async function driverEnd(
   handle: SparkHandle,
   target: SparkTarget,
-  watch: ApplicationWatch,
+  { watch, facts }: { watch: ApplicationWatch; facts: LogFacts },
   ctx: OperatorContext,
 ): Promise<SluiceError | null> {
   if (handle.manager !== 'standalone' || handle.deployMode !== 'cluster') return null
@@ -129,13 +132,30 @@ async function driverEnd(
   if (handle.submissionId === null) {
     return new SluiceError('OPERATOR_FAILED', 'spark-submit ended without naming the driver it has submitted.')
   }
-  const server = submissionServer(handle, target)
-  const ended = await server.untilEnded(handle.submissionId, ctx, ({ host }) => watch.driverAt(host))
-  if (ended.state === 'FINISHED') return null
-  const why = ended.message === '' ? '' : `: ${ended.message.split('\n')[0]}`
-  return new SluiceError('OPERATOR_FAILED', `The driver ${handle.submissionId} ended as ${ended.state}${why}`, {
-    hint: 'Its own log is on the worker of the cluster that ran it; see the pages of the master.',
+  const log = new DriverLog(handle.submissionId, handle, target, facts, ctx)
+  const ended = await submissionServer(handle, target).untilEnded(handle.submissionId, ctx, async ({ host }) => {
+    watch.driverAt(host)
+    // one that waits for a place has no log
+    if (host !== null) await log.look()
   })
+  const place = await log.end()
+  if (place !== null) ctx.log('warn', place)
+  return ended.state === 'FINISHED' ? null : driverFailure(handle.submissionId, ended, { log, place }, handle)
+}
+
+/** The cluster's own reason, where it has one (it could not start the driver); else what the driver's log tells. */
+function driverFailure(
+  driver: string,
+  { state, message }: DriverStatus,
+  { log, place }: { log: DriverLog; place: string | null },
+  { master }: SparkHandle,
+): SluiceError {
+  if (state === 'FAILED' && log.failure.knows) {
+    return log.failure.error({ master, end: `the driver ${driver} ended as ${state}` })
+  }
+  const why = message.split('\n').find((line) => line !== '' && !line.startsWith('Exception from the cluster:'))
+  const words = `The driver ${driver} ended as ${state}${why === undefined ? '.' : `: ${why}`}`
+  return new SluiceError('OPERATOR_FAILED', words, place === null ? {} : { hint: place })
 }
 
 /** Runs `end` once when the attempt is aborted; `done` waits for it. */

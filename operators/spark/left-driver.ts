@@ -53,7 +53,7 @@ class Search {
     private readonly ctx: Pick<EndContext, 'log' | 'signal'>,
     private readonly pollMs: number,
   ) {
-    this.#pages = target.webUrl === null ? MasterPages.besides(handle.master) : new MasterPages([target.webUrl])
+    this.#pages = MasterPages.of(handle.master, target.webUrl)
   }
 
   async run(): Promise<LeftDriver> {

@@ -5,8 +5,10 @@ import { isSilence, pageText } from './page-text.js'
 
 const DEFAULT_PORT = 8080
 const MAX_STATE_BYTES = 16 * 1024 * 1024
-/** What stands above the log of a driver: its class path and every property are in it. */
-const MAX_COMMAND_BYTES = 256 * 1024
+/** Asked of a log at once. What stands above it fits in: the driver's command, with its class path and every property. */
+const PAGE_BYTES = 256 * 1024
+/** `==== Bytes 0-1234 of 5678 of /work/driver-…/stderr ====`, which stands above what was asked for */
+const PAGE_HEAD = /^==== Bytes (\d+)-(\d+) of (\d+) of [^\n]*\n/
 
 /** A driver inside a standalone cluster, as its master tells of it. */
 export interface ClusterDriver {
@@ -20,6 +22,17 @@ export interface ClusterDriver {
   workerUrl: string | null
 }
 
+export type LogStream = 'stdout' | 'stderr'
+
+/** A piece of a driver's log. */
+export interface WorkerPage {
+  text: string
+  /** offset of the first byte behind it */
+  end: number
+  /** bytes that the log has by now */
+  length: number
+}
+
 /**
  * The web UI of a standalone master (`/json/`) and of its workers. The master tells which drivers there are, but none of
  * their properties; the worker that has started one shows the command above its log, and the submission's mark in it.
@@ -27,6 +40,11 @@ export interface ClusterDriver {
 export class MasterPages {
   /** @param urls `http://host:port` of each master; one of them is the active one */
   constructor(private readonly urls: readonly string[]) {}
+
+  /** The pages at the address that a connection names, else those beside the master. */
+  static of(master: string, webUrl: string | null): MasterPages {
+    return webUrl === null ? MasterPages.besides(master) : new MasterPages([webUrl])
+  }
 
   /** The pages beside `spark://host:port`, or beside each of several masters, on their usual port. */
   static besides(master: string): MasterPages {
@@ -68,13 +86,30 @@ export class MasterPages {
    * @throws the signal's reason
    */
   async isOf(driver: ClusterDriver, marker: string, signal: AbortSignal): Promise<boolean | null> {
-    if (driver.workerUrl === null) return null
-    const query = `driverId=${encodeURIComponent(driver.id)}&logType=stderr&offset=0&byteLength=${MAX_COMMAND_BYTES}`
+    const page = await this.log(driver, 'stderr', 0, signal)
+    const command = page === null ? undefined : /^Launch Command: .*$/m.exec(page.text)?.[0]
+    return command === undefined ? null : command.includes(`-D${SUBMISSION_PROPERTY}=${marker}"`)
+  }
+
+  /**
+   * A piece of what a driver has written, from a byte on. A character that its end cuts is lost: the page is text.
+   * @returns null when the worker does not say
+   * @throws the signal's reason
+   */
+  async log(
+    { id, workerUrl }: Pick<ClusterDriver, 'id' | 'workerUrl'>,
+    stream: LogStream,
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<WorkerPage | null> {
+    if (workerUrl === null) return null
+    const query = `driverId=${encodeURIComponent(id)}&logType=${stream}&offset=${offset}&byteLength=${PAGE_BYTES}`
     try {
       // as many characters may be more bytes, and the page has a line of its own
-      const text = await pageText(`${driver.workerUrl}/log?${query}`, { maxBytes: 4 * MAX_COMMAND_BYTES, signal })
-      const command = text === null ? undefined : /^Launch Command: .*$/m.exec(text)?.[0]
-      return command === undefined ? null : command.includes(`-D${SUBMISSION_PROPERTY}=${marker}"`)
+      const page = await pageText(`${workerUrl}/log?${query}`, { maxBytes: 4 * PAGE_BYTES, signal })
+      const head = page === null ? null : PAGE_HEAD.exec(page)
+      if (page === null || head === null) return null
+      return { text: page.slice(head[0].length), end: Number(head[2]), length: Number(head[3]) }
     } catch (error) {
       signal.throwIfAborted()
       if (isSilence(error)) return null

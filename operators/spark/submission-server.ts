@@ -73,13 +73,13 @@ export class SubmissionServer {
 
   /**
    * Waits until the driver has ended, telling each change of its state.
-   * @param seen is told of each answer
+   * @param seen is told of each answer, and waited for
    * @throws SluiceError UNREACHABLE after minutes without an answer; the signal's reason
    */
   async untilEnded(
     driver: string,
     ctx: OperatorContext,
-    seen: (status: DriverStatus) => void = () => undefined,
+    seen: (status: DriverStatus) => unknown = () => undefined,
   ): Promise<DriverStatus> {
     let known = ''
     let silentMs = 0
@@ -89,7 +89,7 @@ export class SubmissionServer {
         silentMs = 0
         if (status.state !== known) ctx.log('info', `The driver ${driver} is ${status.state.toLowerCase()}.`)
         known = status.state
-        seen(status)
+        await seen(status)
         if (isDriverEnd(status.state)) return status
       } catch (error) {
         ctx.signal.throwIfAborted()

@@ -36,6 +36,24 @@ public class Work {
 }
 `
 
+/** Says something on both streams, waits for `go`, and ends as it is told, with more words than a page of a log holds. */
+const TALK = `
+import java.nio.file.*;
+import java.util.*;
+public class Talk {
+  public static void main(String[] args) throws Exception {
+    System.err.println("to stderr");
+    System.out.println("hello from the driver: Grüße");
+    while (!Files.exists(Path.of(args[0], "go"))) Thread.sleep(50);
+    if (args[1].equals("raises")) throw new IllegalStateException("no rows");
+    List<long[]> kept = new ArrayList<>();
+    while (args[1].equals("fills")) kept.add(new long[1 << 20]);
+    for (int n = 0; n < 50000; n++) System.out.println("line " + n);
+    System.out.println("bye");
+  }
+}
+`
+
 interface MasterState {
   activeapps: { id: string; name: string }[]
   activedrivers: { id: string }[]
@@ -104,9 +122,9 @@ export class SparkCluster {
   }
 }
 
-/** A jar with the classes `Job` and `Work`. */
+/** A jar with the classes `Job`, `Talk` and `Work`. */
 export function jobJar(folder: string): string {
-  return jarOf(join(folder, 'job.jar'), { Job: JOB, Work: WORK })
+  return jarOf(join(folder, 'job.jar'), { Job: JOB, Talk: TALK, Work: WORK })
 }
 
 /**

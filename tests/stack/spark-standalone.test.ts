@@ -42,9 +42,9 @@ afterAll(async () => {
 })
 
 function context(files: Record<string, string> = {}, connection: Record<string, unknown> = {}): TestContext {
-  const { master, submissionUrl } = cluster
+  const { master, submissionUrl, webUrl } = cluster
   const conf = { 'spark.master.rest.enabled': true }
-  const spark = sparkConnection({ master, submission_url: submissionUrl, conf, ...connection })
+  const spark = sparkConnection({ master, submission_url: submissionUrl, web_url: webUrl, conf, ...connection })
   const around = { connections: { spark }, lakehouse: () => Promise.resolve(lakehouse), token: 'sales/run-1/job/1' }
   const ctx = project.context(files, around)
   return { ...ctx, now: Date.now, saveHandle: async (handle) => void handles.push(handle) }
@@ -90,6 +90,19 @@ print("sum", spark.range(1000).repartition(4).groupBy().sum("id").collect()[0][0
     expect(result.metrics?.spark_application).toMatch(/^app-\d{14}-\d{4}$/)
     expect(Number(result.metrics?.shuffle_read_bytes)).toBeGreaterThan(0)
     expect(handles.at(-1)).toMatchObject({ manager: 'standalone', applicationId: result.metrics?.spark_application })
+  })
+
+  it('names what a job has raised, and not a master that was not needed', async () => {
+    const job = `
+from pyspark.sql import SparkSession
+SparkSession.builder.getOrCreate().range(10).count()
+raise ValueError("no rows")
+`
+    const master = cluster.master.replace('spark://', 'spark://127.0.0.1:1,')
+    const ctx = context({ 'jobs/job.py': job }, { master })
+    const failure = await failureOf(sparkSubmit.run({ application: 'jobs/job.py', executor_memory: '512m' }, ctx))
+    expect(ctx.lines.some((line) => line.includes('Failed to connect to master 127.0.0.1:1'))).toBe(true)
+    expect(failure.message).toBe('ValueError: no rows (exit code 1)')
   })
 
   it('ends the application of a Python job at a cancel', async () => {
@@ -170,10 +183,76 @@ time.sleep(600)
   it('fails with the driver, which the next attempt then submits anew', async () => {
     go()
     const failure = await failureOf(sparkSubmit.run(inCluster(3), context()))
-    expect(failure.message).toMatch(/^The driver driver-\d{14}-\d{4} ended as FAILED/)
+    expect(failure.message).toMatch(/^The driver driver-\d{14}-\d{4} ended as FAILED\.$/)
     expect(handles.at(-1)).toBeNull()
     const failed = handles.findLast((handle) => (handle as JsonObject | null)?.submissionId != null) ?? null
     await sparkSubmit.reattach?.(failed, inCluster(0), context())
     expect(started()).toBe(2)
+  })
+
+  it('brings the log of a driver inside while it runs, and to another attempt from its beginning', async () => {
+    const ctx = context()
+    const task = { ...inCluster(0), class: 'Talk', args: [folder, 'ends well'] }
+    const first = sparkSubmit.run(task, ctx)
+    await until('its first words are here', async () => ctx.lines.includes('info hello from the driver: Grüße'))
+    expect(ctx.lines).toContain('warn to stderr')
+    const next = context()
+    const second = sparkSubmit.reattach?.(handles.at(-1) ?? null, task, next)
+    await until('they are here too', async () => next.lines.includes('info hello from the driver: Grüße'))
+    go()
+    await Promise.all([first, second])
+    for (const { lines } of [ctx, next]) {
+      const told = lines.filter((line) => /^info line \d+$/.test(line))
+      // more than the page of a worker gives at once
+      expect(told).toEqual(Array.from({ length: 50_000 }, (_, n) => `info line ${n}`))
+      expect(lines).toContain('info bye')
+      expect(lines.filter((line) => /Launch Command|====/.test(line))).toEqual([])
+    }
+  })
+
+  it.each([
+    [
+      'what the application has raised',
+      'Talk',
+      'raises',
+      /^IllegalStateException: no rows \(the driver driver-\S+ ended as FAILED\)$/,
+      true,
+    ],
+    [
+      'that a class is missing',
+      'no.Such',
+      '',
+      /^The class no\.Such is in none of the jars \(the driver driver-\S+ ended as FAILED\)\.$/,
+      false,
+    ],
+    [
+      'that memory ran out',
+      'Talk',
+      'fills',
+      /^The driver or an executor ran out of memory \(Java heap space\) \(the driver driver-\S+ ended as FAILED\)\.$/,
+      true,
+    ],
+  ])('says of a driver inside %s', async (_, name, what, message, retryable) => {
+    go()
+    const task = { ...inCluster(0), class: name, args: [folder, what] }
+    const failure = await failureOf(sparkSubmit.run(task, context()))
+    expect(failure.message).toMatch(message)
+    expect(failure.cause).toMatchObject({ retryable })
+  })
+
+  it('says why the cluster could not start the driver', async () => {
+    const task = { ...inCluster(0), application: `file:${folder}/no-such.jar` }
+    const failure = await failureOf(sparkSubmit.run(task, context()))
+    expect(failure.message).toMatch(/NoSuchFileException: \S+no-such\.jar \(exit code \d+\)$/)
+  })
+
+  it('says where the log of a driver lies that cannot be had', async () => {
+    const ctx = context({}, { web_url: 'http://127.0.0.1:1' })
+    const failure = await failureOf(sparkSubmit.run({ ...inCluster(0), class: 'no.Such' }, ctx))
+    expect(failure.cause).toMatchObject({
+      message: expect.stringMatching(/^The driver driver-\S+ ended as FAILED\.$/),
+      hint: expect.stringMatching(/^The log of driver-\S+ lies on the worker of the cluster that ran it.*`web_url`/),
+    })
+    expect(ctx.lines.some((line) => line.startsWith('warn The log of driver-'))).toBe(true)
   })
 })
