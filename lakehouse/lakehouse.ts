@@ -144,6 +144,7 @@ export interface WriteRequest {
   commitInfo: { dag: string; run: string; task: string; attempt: number }
   /** the clock: a commit is dated when it is made, which may be hours after its write began */
   now: () => Instant
+  /** aborted with STATE_CONFLICT when another attempt has taken over: what was started outside is that attempt's to end */
   signal: AbortSignal
   log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
   /** for engines that work outside of this process; without it a retry cannot find what an earlier attempt has started */

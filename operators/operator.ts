@@ -118,7 +118,10 @@ export interface OperatorContext extends LookContext {
   workDir: string
   /** environment of the task: a safe base (PATH, HOME, LANG, TZ), SLUICE_* and the task's `env`, secrets resolved */
   env: Record<string, string>
-  /** aborted on cancel and timeout; `signal.reason` is a SluiceError CANCELLED or TIMED_OUT */
+  /**
+   * Aborted on cancel and timeout; `signal.reason` is a SluiceError CANCELLED or TIMED_OUT, or STATE_CONFLICT when the claim was
+   * lost: then the next attempt goes on with the outside work that the handle tells of.
+   */
   signal: AbortSignal
   /** one line; secrets are masked before it leaves the process */
   log(level: LogLevel, message: string): void

@@ -53,7 +53,7 @@ export interface LeftEnd {
   said: { level: LogLevel; message: string }[]
 }
 
-export type StopCode = 'CANCELLED' | 'TIMED_OUT'
+export type StopCode = 'CANCELLED' | 'TIMED_OUT' | 'STATE_CONFLICT'
 
 export type ToSlot =
   | { kind: 'configure'; config: SlotConfig }

@@ -384,7 +384,7 @@ export class Supervisor {
     // each heartbeat tells it again until the attempt has stopped
     if (execution.stop?.result !== null) this.#warn(execution, 'the claim was lost; the attempt is stopped')
     this.#claiming.lost(execution.claim.claimToken)
-    this.#stop(execution, { code: 'CANCELLED', message: 'the claim of this attempt was lost', result: null })
+    this.#stop(execution, { code: 'STATE_CONFLICT', message: 'the claim of this attempt was lost', result: null })
   }
 
   /** The first reason counts, but for the loss of the claim, after which nothing may be recorded. */

@@ -169,7 +169,11 @@ describe('a Trino that accepts and says nothing', () => {
 
 describe('session properties that only make a statement quicker', () => {
   const failure = (errorName: string) =>
-    trinoError({ message: 'no', errorName, errorType: 'USER_ERROR', line: null, column: null }, 'The SQL', null)
+    trinoError(
+      { message: 'no', errorName, errorType: 'USER_ERROR', line: null, column: null, causes: [] },
+      'The SQL',
+      null,
+    )
   /** The properties of each try; those with some fail. */
   const tries = (session: TrinoSession, errorName: string) => {
     const seen: object[] = []

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { jsonValue } from '../../lakehouse/engines/trino/json-values.js'
 import { TrinoNames } from '../../lakehouse/engines/trino/names.js'
-import { parseLossless } from '../../lakehouse/engines/trino/protocol.js'
+import { parseLossless, parsePage } from '../../lakehouse/engines/trino/protocol.js'
 import { parseCreateTable } from '../../lakehouse/engines/trino/target.js'
 import { deltaType, parseTrinoType } from '../../lakehouse/engines/trino/types.js'
 import { typeName } from '../../lakehouse/tables/schema.js'
@@ -41,6 +41,23 @@ describe('what Trino answers', () => {
     expect(named('map(varchar(3), decimal(5, 2))')).toBe('map<string, decimal(5,2)>')
     expect(named('row(varchar, integer)')).toBeNull()
     expect(named('interval day to second')).toBeNull()
+  })
+})
+
+describe('a failure', () => {
+  it('tells what it came from, nearest first', () => {
+    const conflict = {
+      type: 'io.trino.plugin.deltalake.transactionlog.writer.TransactionConflictException',
+      cause: null,
+    }
+    const failureInfo = {
+      type: 'io.trino.spi.TrinoException',
+      cause: { type: 'dev.failsafe.Outer$Inner', cause: conflict },
+    }
+    const error = { message: 'no', errorName: 'DELTA_LAKE_BAD_WRITE', errorType: 'EXTERNAL' }
+    const causes = (failure: object) => parsePage(JSON.stringify({ id: 'x', error: failure })).error?.causes
+    expect(causes({ ...error, failureInfo })).toEqual(['Inner', 'TransactionConflictException'])
+    expect(causes(error)).toEqual([])
   })
 })
 

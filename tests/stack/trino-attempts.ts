@@ -70,7 +70,7 @@ export class Remains {
     )
   }
 
-  /** The same, and leaves it when all of it has run: what is staged goes with the first attempt here. */
+  /** The same, and leaves it when all of it has run. */
   readonly publishedByHand = async (handle: Json): Promise<void> => {
     await this.startedByHand(handle)
     const id = newest(handle)?.queryId ?? ''

@@ -166,6 +166,24 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     expect(await place.trino.control.state(id)).toBeNull()
   }
 
+  it('leaves its query, and the rows that this reads, to the attempt that has taken over', async () => {
+    published(await place.write('over', `SELECT 0 AS id, 'there' AS note`))
+    const before = await place.staged()
+    const stop = new AbortController()
+    const taken = new SluiceError('STATE_CONFLICT', 'the claim of this attempt was lost')
+    const first = new Attempt(null, async (handle) => {
+      if (parseHandle(handle)?.published.length === 1) stop.abort(taken)
+    })
+    const set = { token: 'over', mode: 'append' as const, checks: [NOT_NULL] }
+    await expect(place.write('over', ROW, { ...set, outside: first, signal: stop.signal })).rejects.toBe(taken)
+    // as if it had been started a moment before
+    await publishedByHand(first.saved)
+    const outcome = await place.write('over', ROW, { ...set, outside: new Attempt(first.saved) })
+    expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsAdded: 1 } })
+    expect((await place.rows('over', 'id')).flat()).toEqual([0, 1])
+    expect(await place.staged()).toEqual(before)
+  })
+
   it('ends its query when it is cancelled', async () => {
     const controller = new AbortController()
     const cancelled = new SluiceError('CANCELLED', 'cancelled by a test')

@@ -1,5 +1,4 @@
 import type { QueryInfo } from 'trino-client'
-import type { Instant } from '../../../json.js'
 import { type Answer, type Exchange, NoAnswer } from './exchange.js'
 
 /** How long one answer about a query may take; Trino gives it from memory. */
@@ -8,8 +7,8 @@ const ANSWER_WITHIN_MS = 5_000
 export interface QueryState {
   /** QUEUED, …, RUNNING, FINISHING, FINISHED or FAILED */
   state: string
-  /** by Trino's clock; null while it has not ended */
-  endedAt: Instant | null
+  /** how long ago it has ended, within a second and by the clock of who says so, never by ours; null when that is not known */
+  endedMsAgo: number | null
   /** some part of it has run; a query without tasks has had no effect */
   ran: boolean
   /** all of it has run, and only its answer waits for somebody to fetch it */
@@ -31,10 +30,10 @@ export class QueryControl {
     const answer = await this.exchange.request('GET', pathOf(queryId), { signal, withinMs: ANSWER_WITHIN_MS })
     if (answer.status === 404 || answer.status === 410) return null
     const { state, queryStats } = toldBy(answer)
-    const endedAt = Date.parse(queryStats?.endTime ?? '')
+    const endedMsAgo = (answer.answeredAt ?? Number.NaN) - Date.parse(queryStats?.endTime ?? '')
     const ran = queryStats?.totalTasks !== 0
     const answers = (queryStats?.progressPercentage ?? 0) >= 100
-    return { state, endedAt: Number.isNaN(endedAt) ? null : endedAt, ran, answers }
+    return { state, endedMsAgo: Number.isNaN(endedMsAgo) ? null : endedMsAgo, ran, answers }
   }
 
   /** Ends the query. Not reaching the server is no failure: Trino ends a query that nobody asks about after five minutes. */

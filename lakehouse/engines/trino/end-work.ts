@@ -30,7 +30,7 @@ export async function endWork(
   })
   if (table === null) return
   // one that was ended while it committed may be some seconds late: whoever waits for this writes the table next
-  const settling = { signal, now: Date.now, waiting: () => undefined }
+  const settling = { signal, waiting: () => undefined, remember: () => Promise.resolve() }
   const version = made ?? (await settle(session, table, published, settling))
   if (version !== null) {
     const { queryId, version: number } = version

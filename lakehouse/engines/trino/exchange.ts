@@ -2,6 +2,7 @@ import http from 'node:http'
 import https from 'node:https'
 import { within } from '../../../deadline.js'
 import { SluiceError } from '../../../errors.js'
+import type { Instant } from '../../../json.js'
 import type { TrinoServer } from './connection.js'
 
 /** How long one answer may take. Trino itself answers a poll within about a second, whatever the query does. */
@@ -15,6 +16,8 @@ const UNTRUSTED = /^(CERT_|ERR_TLS_CERT|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/
 export interface Answer {
   status: number
   text: string
+  /** by the clock of whoever answered, in whole seconds; null when it does not say */
+  answeredAt: Instant | null
 }
 
 interface RequestOptions {
@@ -74,7 +77,7 @@ export class Exchange {
       request.on('error', (error) => failed(this.#untrusted(error) ?? new NoAnswer(error)))
       request.on('response', (response) => {
         textOf(response).then(
-          (text) => answered({ status: response.statusCode ?? 0, text }),
+          (text) => answered({ status: response.statusCode ?? 0, text, answeredAt: instantOf(response.headers.date) }),
           (error: unknown) => failed(new NoAnswer(error)),
         )
       })
@@ -101,6 +104,11 @@ export class Exchange {
     }
     return address
   }
+}
+
+function instantOf(date: string | undefined): Instant | null {
+  const instant = Date.parse(date ?? '')
+  return Number.isNaN(instant) ? null : instant
 }
 
 async function textOf(response: http.IncomingMessage): Promise<string> {

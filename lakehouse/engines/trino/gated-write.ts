@@ -6,7 +6,15 @@ import { keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { commitOf, unchangedCommit } from './commit.js'
 import { endQueries } from './end-queries.js'
-import { EMPTY_HANDLE, type HandedIn, handleJson, parseHandle, remembered, type WorkHandle } from './handle.js'
+import {
+  EMPTY_HANDLE,
+  type HandedIn,
+  handleJson,
+  isTakenOver,
+  parseHandle,
+  remembered,
+  type WorkHandle,
+} from './handle.js'
 import { publishingHints, type Staged } from './hints.js'
 import type { MadeVersion } from './history.js'
 import { assertMergeKeys, hasNullPartitions } from './keys.js'
@@ -17,7 +25,7 @@ import { type PlanRequest, planWrite, type WritePlan } from './plan.js'
 import { QueryProgress } from './progress.js'
 import { publishSql } from './publish-sql.js'
 import { Publisher } from './publisher.js'
-import { assertSelect, currentVersions, readSelect, type TableRead } from './select.js'
+import { assertSelect, currentVersions, readSelect, standings, type TableRead } from './select.js'
 import type { TrinoSession } from './session.js'
 import { EarlyStaging, type StageRequest, stage } from './stage.js'
 import { cleanStaging, dropTable, stagingTable } from './staging.js'
@@ -50,6 +58,8 @@ export class GatedWrite {
   /** the SELECT reads the table it writes through something that has another name, such as a view */
   private readsItself = false
   private saved: Promise<void> = Promise.resolve()
+  /** the handle could not be saved, as this attempt must not go on */
+  private refused = false
   /** housekeeping that has begun */
   private discarded: Promise<void> | null = null
 
@@ -72,7 +82,7 @@ export class GatedWrite {
     if (quarantine !== null && qualified(this.names.table(quarantine)) === qualified(this.table))
       throw quarantineIsTarget(this.table.label)
     await this.endEarlierStaging()
-    const earlier = await this.publisher.settled(this.table, this.handle.published)
+    const earlier = await this.publisher.settled(this.table, this.handle.published, this.rememberIn('published'))
     if (earlier !== null) {
       await this.cleanUp()
       const commit = commitOf(this.table, this.request.mode, earlier, {
@@ -85,7 +95,11 @@ export class GatedWrite {
       return { outcome: 'already_published', commit, ...findings }
     }
     // a publishing statement of an earlier attempt may have read what lies there until now
-    if (this.handle.staging.length > 0) await this.cleanUp()
+    if (this.handle.staging.length > 0) {
+      // refused when this attempt has only been asleep: what is staged is that of the next one then
+      await this.saveHandle()
+      await this.cleanUp()
+    }
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const outcome = await this.attempt()
       if (outcome !== 'stale') return outcome
@@ -273,16 +287,19 @@ export class GatedWrite {
     committed: () => void = () => undefined,
   ): Promise<WriteOutcome | 'stale'> {
     const { rows, staged, nullPartitions, readVersion } = source
+    let newest = 0
     if (readVersion !== null) {
-      const [current] = await currentVersions(this.session, [this.table], this.request.signal)
-      if (current?.version !== readVersion) return 'stale'
+      const [standing] = await standings(this.session, [this.table], this.request.signal)
+      if (standing?.version !== readVersion) return 'stale'
+      newest = standing.newest
     }
     const { mode, keys } = this.request
     const sql = publishSql({ ...plan, table: this.table, mode, keys, rows, nullPartitions })
     const counted = staged?.rows ?? null
+    const rememberPublished = this.rememberIn('published')
     const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, published: remembered(this.handle.published, query), rows: counted }
-      return this.saveHandle()
+      this.handle = { ...this.handle, rows: counted }
+      return rememberPublished(query)
     }
     void this.rememberFindings(plan)
     const result = await this.publisher.publish(this.table, sql, {
@@ -296,17 +313,19 @@ export class GatedWrite {
     })
     if (result === 'stale') return 'stale'
     const { made, changedRows: changed, writtenBytes: bytes } = result
-    if (readVersion !== null && staged !== null && mode === 'overwrite') this.tellReplaced(readVersion, made)
+    if (readVersion !== null && staged !== null) this.tellUnseen(readVersion, newest, made)
     const commit =
       made === null ? await this.unchanged() : commitOf(this.table, mode, made, { staged: counted, changed, bytes })
     return { outcome: 'published', commit, ...(await this.found(plan)) }
   }
 
-  /** `CREATE OR REPLACE` of staged rows takes no notice of a commit between the last look and its own start: that is told, not kept. */
-  private tellReplaced(readVersion: number, made: MadeVersion | null): void {
-    const before = made?.versionBefore ?? readVersion
-    if (before === readVersion) return
-    const message = `Version ${before} of ${this.table.label} was committed right before this one, computed from version ${readVersion}, and is replaced by it. It is in the table's history.`
+  /** A statement that publishes staged rows takes no notice of a commit between the last look and its own: that is told, not prevented. */
+  private tellUnseen(readVersion: number, newest: number, made: MadeVersion | null): void {
+    const before = (made?.version ?? 0) - 1
+    if (before <= newest) return
+    const fate =
+      this.request.mode === 'overwrite' ? "is replaced by it. It is in the table's history" : 'was not seen by it'
+    const message = `Version ${before} of ${this.table.label} was committed right before this one, computed from version ${readVersion}, and ${fate}.`
     this.request.log('warn', message)
   }
 
@@ -330,7 +349,8 @@ export class GatedWrite {
     if (select === null) return
     const { signal } = this.request
     const table = this.names.table(name)
-    if ((await this.publisher.settled(table, this.handle.quarantined)) !== null) return
+    const remember = this.rememberIn('quarantined')
+    if ((await this.publisher.settled(table, this.handle.quarantined, remember)) !== null) return
     const [facts, existing] = await Promise.all([
       readSelect(this.session, this.names, select, { signal, subject: 'The quarantine' }),
       this.existing(table, this.handle.quarantined),
@@ -341,10 +361,6 @@ export class GatedWrite {
     }
     const rows = projected(layout, `(${facts.sql})`)
     const publication = { table, existing, layout, mode: 'append' as const, keys: [], rows, nullPartitions: false }
-    const remember = (query: HandedIn) => {
-      this.handle = { ...this.handle, quarantined: remembered(this.handle.quarantined, query) }
-      return this.saveHandle()
-    }
     const before = this.view.state(table.label)
     const result = await this.publisher.publish(table, publishSql(publication), {
       remember,
@@ -359,16 +375,29 @@ export class GatedWrite {
   }
 
   /** For queries that are of use to this attempt alone. */
-  private readonly remember = (query: HandedIn): Promise<void> => {
-    this.handle = { ...this.handle, staging: remembered(this.handle.staging, query) }
-    return this.saveHandle()
+  private readonly remember = this.rememberIn('staging')
+
+  private rememberIn(list: 'staging' | 'published' | 'quarantined'): (query: HandedIn) => Promise<void> {
+    return (query) => {
+      this.handle = { ...this.handle, [list]: remembered(this.handle[list], query) }
+      return this.saveHandle()
+    }
   }
 
   /** Saves come one after the other, so that the last of them has every query. */
   private saveHandle(): Promise<void> {
     const handle = handleJson(this.handle)
-    this.saved = this.saved.catch(() => undefined).then(() => this.request.outside?.save(handle))
+    const save = () => this.request.outside?.save(handle)
+    this.saved = this.saved.catch(() => undefined).then(save)
+    this.saved.catch(() => {
+      this.refused = true
+    })
     return this.saved
+  }
+
+  /** The next attempt may wait for the query of this one, which reads what this one has staged: that attempt drops it. */
+  private get isTakenOver(): boolean {
+    return this.refused || isTakenOver(this.request.signal.reason)
   }
 
   private progress(step: string): QueryProgress {
@@ -384,6 +413,7 @@ export class GatedWrite {
 
   /** Housekeeping must not fail a write that has ended well, nor hide why one has not. */
   private async discard(staging: TrinoTable): Promise<void> {
+    if (this.isTakenOver) return
     await dropTable(this.session, staging).catch((error: unknown) => this.housekeepingFailed(error))
   }
 

@@ -1,3 +1,4 @@
+import { isSluiceError } from '../../../errors.js'
 import type { Json } from '../../../json.js'
 
 /** A query that was handed in to have an effect. */
@@ -5,8 +6,23 @@ export interface HandedIn {
   queryId: string
   /** where its first answer waits; who asks there starts it, and who deletes there makes sure that nobody can */
   start: string
-  /** where its next answer waits, when somebody has to fetch them all; see `Publication.fetched` */
+  /**
+   * where its next answer waits, as far as that was worth a save: whoever comes later can follow the query from there, which keeps
+   * it alive. Without it Trino ends the query once nobody has asked for an answer for long (`query.client.timeout`)
+   */
   next?: string
+  /** its commit lasts, whether or not anybody fetches its answers; told only beside `next` */
+  lasts?: true
+}
+
+/** It makes a new Delta table, which Trino takes back when nobody fetches its answers: see `Publication.fetched`. */
+export function makesTable({ next, lasts }: HandedIn): boolean {
+  return next !== undefined && lasts !== true
+}
+
+/** Why a signal was aborted: another attempt has the claim, and with it what this one has handed in. */
+export function isTakenOver(reason: unknown): boolean {
+  return isSluiceError(reason, 'STATE_CONFLICT')
 }
 
 /** The list with what is known of a query now, in its place or at the end. */
@@ -67,6 +83,7 @@ function queries(json: Json | undefined): HandedIn[] {
             queryId: String(entry.queryId),
             start: String(entry.start),
             ...(typeof entry.next === 'string' ? { next: entry.next } : {}),
+            ...(entry.lasts === true ? { lasts: true as const } : {}),
           },
         ]
       : [],
@@ -76,7 +93,10 @@ function queries(json: Json | undefined): HandedIn[] {
 /** @returns the handle as it is saved */
 export function handleJson({ engine, rows, findings, ...lists }: WorkHandle): Json {
   const plain = (list: HandedIn[]): Json =>
-    list.map(({ queryId, start, next }) => ({ queryId, start, ...(next === undefined ? {} : { next }) }))
+    list.map(({ queryId, start, next, lasts }) => ({
+      ...{ queryId, start, ...(next === undefined ? {} : { next }) },
+      ...(lasts === true ? { lasts } : {}),
+    }))
   const known = { engine, rows, ...(findings === null ? {} : { findings }) }
   return { ...known, ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, plain(list)])) }
 }

@@ -1,6 +1,7 @@
 import type { Instant, Json, JsonObject } from '../../../json.js'
 import { literal } from '../../sql.js'
 import { qualified, type TrinoTable } from './names.js'
+import { ICEBERG_CURRENT } from './select.js'
 import type { SessionOptions, TrinoSession } from './session.js'
 
 /** A version of a table that a Trino query made. */
@@ -127,11 +128,14 @@ export async function lastCommit(
   table: TrinoTable,
   signal?: AbortSignal,
 ): Promise<{ version: number; committedAt: Instant }> {
-  const time = table.format === 'iceberg' ? 'max_by(timestamp, latest_sequence_number)' : 'max_by("timestamp", version)'
-  const version = table.format === 'iceberg' ? 'latest_sequence_number' : 'version'
-  const source = qualified(table, table.format === 'iceberg' ? 'metadata_log_entries' : 'history')
+  const current = `SELECT max(s.committed_at) FROM ${qualified(table, 'snapshots')} s
+    JOIN ${qualified(table, 'refs')} r ON r.snapshot_id = s.snapshot_id WHERE r.name = 'main'`
+  const [version, time, source] =
+    table.format === 'iceberg'
+      ? [ICEBERG_CURRENT, `(${current})`, qualified(table, 'metadata_log_entries')]
+      : ['max(version)', 'max_by("timestamp", version)', qualified(table, 'history')]
   const [row] = await session.rows(
-    `SELECT max(${version}) AS version, CAST(to_unixtime(${time}) * 1000 AS bigint) AS committed_ms FROM ${source}`,
+    `SELECT ${version} AS version, CAST(to_unixtime(${time}) * 1000 AS bigint) AS committed_ms FROM ${source}`,
     { signal, subject: `Looking up the history of ${table.label}` },
   )
   return { version: Number(row?.version ?? 0), committedAt: Number(row?.committed_ms ?? 0) }

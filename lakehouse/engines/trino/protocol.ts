@@ -31,6 +31,8 @@ export interface TrinoFailure {
   errorType: string
   line: number | null
   column: number | null
+  /** what it came from, nearest first: names of Java classes without their packages */
+  causes: string[]
 }
 
 /** A string, or a number from its first digit to its last: the digits of a fraction are no number of their own. */
@@ -95,7 +97,16 @@ function failureOf(json: Json | undefined): TrinoFailure | null {
     errorType: String(error.errorType ?? 'INTERNAL_ERROR'),
     line: typeof place?.lineNumber === 'number' ? place.lineNumber : null,
     column: typeof place?.columnNumber === 'number' ? place.columnNumber : null,
+    causes: causesOf(objectOf(error.failureInfo)),
   }
+}
+
+function causesOf(failure: JsonObject | null): string[] {
+  const causes: string[] = []
+  for (let cause = objectOf(failure?.cause); cause !== null; cause = objectOf(cause.cause)) {
+    causes.push(String(cause.type).replace(/^.*[.$]/, ''))
+  }
+  return causes
 }
 
 function objectOf(json: Json | undefined): JsonObject | null {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { WriteRequest } from '../../lakehouse.js'
 import { endedByOthers, StatementLost, TrinoError } from './errors.js'
-import type { HandedIn } from './handle.js'
+import { type HandedIn, isTakenOver } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
 import type { TrinoTable } from './names.js'
 import type { OwnView, TableState } from './own-view.js'
@@ -40,8 +40,22 @@ export interface Publication {
   hints: Record<string, string>
 }
 
+/** A statement that runs longer can be followed by the attempt after this one; for others the saves would cost more than they are worth. */
+const FOLLOWED_AFTER_MS = 10_000
 /** Errors that say: somebody else was quicker, or the log could not be written. */
 const CONFLICTS = new Set(['TRANSACTION_CONFLICT', 'ICEBERG_COMMIT_ERROR', 'DELTA_LAKE_BAD_WRITE'])
+/**
+ * What such an error comes from when somebody else was quicker (read in the classes of Trino 476). The same errors stand for a
+ * write whose answer never came (`CommitStateUnknownException` of Iceberg's catalogs, any `IOException` of Delta's log): that may
+ * arrive yet.
+ */
+const QUICKER = new Set([
+  'TransactionConflictException',
+  'TransactionFailedException',
+  'CommitFailedException',
+  'ValidationException',
+])
+const UNCLEAR = 'CommitStateUnknownException'
 /** Times a statement is sent again because others were quicker; Trino itself has tried several times before it says so. */
 const MAX_TRIES = 8
 const FIRST_PAUSE_MS = 200
@@ -56,14 +70,21 @@ export class Publisher {
     private readonly progress: () => QueryProgress,
   ) {}
 
-  /** The version that queries of earlier attempts have made or are about to make; null when there is none. */
-  async settled(table: TrinoTable, queries: HandedIn[]): Promise<MadeVersion | null> {
+  /**
+   * The version that queries of earlier attempts have made or are about to make; null when there is none.
+   * @param remember as in a publication
+   */
+  async settled(
+    table: TrinoTable,
+    queries: HandedIn[],
+    remember: Publication['remember'],
+  ): Promise<MadeVersion | null> {
     if (queries.length === 0) return null
     const { signal, log } = this.request
     let told = ''
     return settle(this.session, table, queries, {
       signal,
-      now: this.request.now,
+      remember,
       waiting: (queryId, state) => {
         if (told === `${queryId} ${state}`) return
         told = `${queryId} ${state}`
@@ -97,8 +118,9 @@ export class Publisher {
   async #once(
     table: TrinoTable,
     sql: string,
-    { remember, fetched, committed, before, append, hints }: Publication,
+    publication: Publication,
   ): Promise<PublishResult | { conflict: TrinoError }> {
+    const { remember, fetched, committed, before, append, hints } = publication
     let query: HandedIn | null = null
     try {
       const run = async (properties: Record<string, string>) => {
@@ -106,24 +128,22 @@ export class Publisher {
           signal: this.request.signal,
           subject: 'The write',
           properties,
+          left: isTakenOver,
         })
         const { id: queryId, start } = statement
-        const handedIn: HandedIn = { queryId, start, ...(fetched ? { next: start } : {}) }
-        query = handedIn
-        await remember(handedIn)
+        query = { queryId, start, ...(fetched ? { next: start } : {}) }
+        await remember(query)
+        const begun = performance.now()
         const ahead = async (next: string) => {
           if (next === start) return
-          query = { ...handedIn, next }
-          await remember(query)
+          query = { queryId, start, next, ...(fetched ? {} : { lasts: true }) }
+          if (fetched || performance.now() - begun > FOLLOWED_AFTER_MS) await remember(query)
         }
         const progress = this.progress()
-        return statement.finish(
-          (page) => {
-            progress.page(page)
-            return 'more'
-          },
-          fetched ? ahead : undefined,
-        )
+        return statement.finish((page) => {
+          progress.page(page)
+          return 'more'
+        }, ahead)
       }
       const last = await this.session.hinted(hints, (properties) =>
         creating(this.session, table, () => run(properties)),
@@ -133,7 +153,7 @@ export class Publisher {
       return { made, changedRows: last.updateCount, writtenBytes: last.stats.physicalWrittenBytes }
     } catch (error) {
       if (query === null || this.request.signal.aborted) throw error
-      return this.#afterFailure(table, query, error)
+      return this.#afterFailure(table, query, remember, error)
     }
   }
 
@@ -141,25 +161,26 @@ export class Publisher {
   async #afterFailure(
     table: TrinoTable,
     query: HandedIn,
+    remember: Publication['remember'],
     error: unknown,
   ): Promise<PublishResult | { conflict: TrinoError }> {
+    const conflict = error instanceof TrinoError && CONFLICTS.has(error.failure.errorName)
     if (error instanceof TrinoError) {
       if (isTaken(error)) return { conflict: error }
-      if (endedByOthers(error.failure)) return this.#lookedUp(table, query, error)
-      if (error.failure.errorType === 'USER_ERROR') throw error
-      const made = await this.#made(table, query)
-      if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
-      if (CONFLICTS.has(error.failure.errorName)) return { conflict: error }
-    }
-    if (!(error instanceof StatementLost)) throw error
-    return this.#lookedUp(table, query, error)
-  }
-
-  /** What it has published, once it cannot publish any more. @throws the error when that is nothing */
-  async #lookedUp(table: TrinoTable, query: HandedIn, error: Error): Promise<PublishResult> {
-    const made = await this.settled(table, [query])
-    if (made === null) throw error
-    return { made, changedRows: null, writtenBytes: 0 }
+      const byOthers = endedByOthers(error.failure)
+      if (error.failure.errorType === 'USER_ERROR' && !byOthers) throw error
+      if (!byOthers && (!conflict || isCertain(error))) {
+        const made = await this.#made(table, query)
+        if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
+        if (conflict) return { conflict: error }
+        throw error
+      }
+    } else if (!(error instanceof StatementLost)) throw error
+    // what it has written may be on its way
+    const made = await this.settled(table, [query], remember)
+    if (made !== null) return { made, changedRows: null, writtenBytes: 0 }
+    if (conflict) return { conflict: error }
+    throw error
   }
 
   /** The version of a query that has ended well. */
@@ -174,6 +195,12 @@ export class Publisher {
   #made(table: TrinoTable, query: HandedIn): Promise<MadeVersion | null> {
     return madeVersion(this.session, table, [query.queryId], this.request.signal)
   }
+}
+
+/** Somebody else was quicker, so that nothing of the statement is on its way any more. */
+function isCertain({ failure: { errorName, causes } }: TrinoError): boolean {
+  if (errorName === 'TRANSACTION_CONFLICT') return true
+  return causes.some((cause) => QUICKER.has(cause)) && !causes.includes(UNCLEAR)
 }
 
 /** The table to be created is there already. */

@@ -85,16 +85,44 @@ export async function currentVersions(
   tables: TrinoTable[],
   signal?: AbortSignal,
 ): Promise<TableRead[]> {
+  const found = await standings(session, tables, signal)
+  return tables.map((table, index) => ({ table: table.label, version: found[index]?.version ?? 0, rows: null }))
+}
+
+/** How far a table is. */
+export interface Standing {
+  /** the one that is read */
+  version: number
+  /** the highest that was ever made: more than `version` where somebody has set Iceberg's `main` back to an older snapshot */
+  newest: number
+}
+
+/**
+ * Each entry of Iceberg's metadata log tells the snapshot that was current at its time, so the youngest tells that of now. The
+ * highest number may be that of one which `main` was set back from.
+ * @returns one entry for each table, in their order
+ */
+export async function standings(
+  session: TrinoSession,
+  tables: TrinoTable[],
+  signal?: AbortSignal,
+): Promise<Standing[]> {
   if (tables.length === 0) return []
   const selects = tables.map((table, index) => {
     return table.format === 'iceberg'
-      ? `SELECT ${index} AS place, max(latest_sequence_number) AS version FROM ${qualified(table, 'metadata_log_entries')}`
-      : `SELECT ${index} AS place, max(version) AS version FROM ${qualified(table, 'history')}`
+      ? `SELECT ${index} AS place, ${ICEBERG_CURRENT} AS version, max(latest_sequence_number) AS newest FROM ${qualified(table, 'metadata_log_entries')}`
+      : `SELECT ${index} AS place, max(version) AS version, max(version) AS newest FROM ${qualified(table, 'history')}`
   })
   const rows = await session.rows(selects.join(' UNION ALL '), { signal, subject: 'Looking up table versions' })
-  const versions = new Map(rows.map((row) => [Number(row.place), Number(row.version ?? 0)]))
-  return tables.map((table, index) => ({ table: table.label, version: versions.get(index) ?? 0, rows: null }))
+  const found = new Map(rows.map((row) => [Number(row.place), row]))
+  return tables.map((_, index) => {
+    const { version, newest } = found.get(index) ?? {}
+    return { version: Number(version ?? 0), newest: Number(newest ?? 0) }
+  })
 }
+
+/** Among Iceberg's `$metadata_log_entries`: the number of the snapshot that is read now. */
+export const ICEBERG_CURRENT = `max_by(latest_sequence_number, "timestamp")`
 
 function inputsOf(plan: unknown, names: TrinoNames, subject: string): SelectInputs {
   const parsed: unknown = JSON.parse(String(plan))

@@ -10,7 +10,7 @@ import { finishReading, type Remember } from './reading.js'
 import { Statement, type StatementOptions } from './statement.js'
 import { parseTrinoType, type TrinoType } from './types.js'
 
-export type SessionOptions = Partial<Pick<StatementOptions, 'signal' | 'subject' | 'place'>> & {
+export type SessionOptions = Partial<Pick<StatementOptions, 'signal' | 'subject' | 'place' | 'left'>> & {
   /** a statement that the SQL refers to as `statement` */
   prepared?: string
   /** session properties of this statement alone, besides those of the connection */
@@ -58,7 +58,7 @@ export class TrinoSession {
   }
 
   /** See `Statement.resume`. */
-  resume(query: HandedIn, options: Pick<SessionOptions, 'signal'> = {}): Statement {
+  resume(query: HandedIn, options: Pick<SessionOptions, 'signal' | 'left'> = {}): Statement {
     const subject = 'A query of an earlier attempt'
     return Statement.resume({ exchange: this.#exchange, control: this.control }, query, { ...options, subject })
   }

@@ -3,7 +3,7 @@ import { isSluiceError, SluiceError } from '../../../errors.js'
 import type { QueryState } from './control.js'
 import { isWithoutLog, StatementLost, TrinoError } from './errors.js'
 import { NoAnswer } from './exchange.js'
-import type { HandedIn } from './handle.js'
+import { type HandedIn, isTakenOver, makesTable } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
 import type { TrinoTable } from './names.js'
 import type { TrinoSession } from './session.js'
@@ -14,14 +14,24 @@ const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 2_000
 /** A query that was ended while it committed may still commit for as long as this. */
 const COMMIT_GRACE_MS = 10_000
+/** One that has ended so long ago needs no grace any more: a proxy that tells the time for Trino may be off by some seconds. */
+const LONG_AGO_MS = 60_000
 /** States in which a query has no effect yet, so that ending it is certain. */
 export const NOT_STARTED = new Set(['QUEUED', 'WAITING_FOR_RESOURCES', 'DISPATCHING'])
 export const ENDED = new Set(['FINISHED', 'FAILED'])
 
+export interface SettleOptions {
+  signal: AbortSignal
+  /** told what is waited for */
+  waiting(queryId: string, state: string): void
+  /** saves where a query that is followed has got to, before its next answer is fetched; as `OutsideWork.save` */
+  remember(query: HandedIn): Promise<void>
+}
+
 /**
  * Finds out what became of queries that somebody else handed in: waits until one has committed or none can any more.
- * A query that has not started is ended; one that runs is left to run, because its commit is as good as ours.
- * @param options `now`: Trino's clock and ours may differ by a few seconds
+ * A query that has not started is ended; one that runs is left to run, because its commit is as good as ours. It is followed
+ * where the handle tells from where: a query whose answers nobody fetches is ended by Trino. Else its state is watched.
  * @returns the version one of them made; null when none has committed and none will
  * @throws the signal's reason; SluiceError UNREACHABLE
  */
@@ -29,19 +39,51 @@ export async function settle(
   session: TrinoSession,
   table: TrinoTable,
   queries: HandedIn[],
-  options: { signal: AbortSignal; now: () => number; waiting: (queryId: string, state: string) => void },
+  options: SettleOptions,
 ): Promise<MadeVersion | null> {
   const ids = queries.map((query) => query.queryId)
-  const seen: Seen = { prevented: new Set(), failedAt: new Map(), now: options.now }
+  const seen: Seen = { prevented: new Set(), failedAt: new Map(), followed: new Set() }
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     // first the states, then the history: a query that ends in between is found in the history
     const undecided = await firstUndecided(session, queries, seen, options.signal)
     const made = await madeVersionOf(session, table, ids, options.signal)
-    if (made !== null && (await lasting(session, made, queries, options.signal, seen))) return made
+    if (made !== null && (await lasts(session, made, queries, seen, options.signal))) return made
     if (undecided === null) return null
-    options.waiting(undecided.queryId, undecided.state)
-    await patiently(wait, options.signal)
+    options.waiting(undecided.query.queryId, undecided.state)
+    if (mayBeFollowed(undecided, seen)) await follow(session, undecided.query, options)
+    else await patiently(wait, options.signal)
   }
+}
+
+function mayBeFollowed({ query, state }: Undecided, { followed }: Seen): boolean {
+  if (query.next === undefined || followed.has(query.queryId) || NOT_STARTED.has(state) || ENDED.has(state))
+    return false
+  followed.add(query.queryId)
+  return true
+}
+
+/** Fetches what is left of the answers of a query, or as many as can be had: an attempt that was only asleep may fetch them as well. */
+async function follow(session: TrinoSession, query: HandedIn, options: SettleOptions): Promise<void> {
+  const { signal, waiting, remember } = options
+  try {
+    await session.resume(query, { signal, left: isTakenOver }).finish(
+      ({ stats }) => {
+        if (stats.state !== 'UNKNOWN') waiting(query.queryId, stats.state)
+        return 'more'
+      },
+      async (next) => {
+        if (next !== query.next) await remember({ ...query, next })
+      },
+    )
+  } catch (error) {
+    // how it has ended is asked of its state and of the history
+    if (!(error instanceof TrinoError || error instanceof StatementLost)) throw error
+  }
+}
+
+interface Undecided {
+  query: HandedIn
+  state: string
 }
 
 /** What is known of queries besides what Trino says of them. */
@@ -50,15 +92,16 @@ interface Seen {
   prevented: Set<string>
   /** when a query was first seen as failed, by a clock that only goes on */
   failedAt: Map<string, number>
-  now: () => number
+  /** those whose answers were fetched as far as they can be */
+  followed: Set<string>
 }
 
-/** It has failed so lately that its commit may still come, or be taken back. How far Trino's clock is from ours lengthens nothing. */
-function justFailed(queryId: string, { state, ran, endedAt }: QueryState, { failedAt, now }: Seen): boolean {
-  if (state !== 'FAILED' || !ran || endedAt === null) return false
+/** It has failed so lately that its commit may still come, or be taken back. How far Trino's clock is from ours plays no part. */
+function justFailed(queryId: string, { state, ran, endedMsAgo }: QueryState, { failedAt }: Seen): boolean {
+  if (state !== 'FAILED' || !ran || (endedMsAgo ?? 0) > LONG_AGO_MS) return false
   const first = failedAt.get(queryId) ?? performance.now()
   failedAt.set(queryId, first)
-  return now() - endedAt < COMMIT_GRACE_MS && performance.now() - first < COMMIT_GRACE_MS
+  return performance.now() - first < COMMIT_GRACE_MS
 }
 
 async function firstUndecided(
@@ -66,21 +109,23 @@ async function firstUndecided(
   queries: HandedIn[],
   seen: Seen,
   signal: AbortSignal,
-): Promise<{ queryId: string; state: string } | null> {
-  for (const { queryId, start } of queries) {
+): Promise<Undecided | null> {
+  let first: Undecided | null = null
+  // all of them, so that the grace of several that have failed runs at the same time
+  for (const query of queries) {
+    const { queryId, start } = query
     const found = await stateOf(session, queryId, signal)
     const state = found?.state ?? 'NOT STARTED'
+    let decided: boolean
     if (found === null || NOT_STARTED.has(state)) {
       // An attempt that was only asleep could start it still: Trino shows no query whose first answer nobody fetched.
-      if (seen.prevented.has(queryId)) continue
-      await session.prevent(start, signal)
+      decided = seen.prevented.has(queryId)
+      if (!decided) await session.prevent(start, signal)
       seen.prevented.add(queryId)
-      return { queryId, state }
-    }
-    if (!ENDED.has(state)) return { queryId, state }
-    if (justFailed(queryId, found, seen)) return { queryId, state }
+    } else decided = ENDED.has(state) && !justFailed(queryId, found, seen)
+    if (!decided) first ??= { query, state }
   }
-  return null
+  return first
 }
 
 /** Asks again for a while: an attempt must not fail for one answer that was lost. */
@@ -117,27 +162,29 @@ export async function publishedBy(
 ): Promise<MadeVersion | null> {
   const ids = queries.map(({ queryId }) => queryId)
   const made = await madeVersionOf(session, table, ids, signal)
-  return made !== null && (await lasting(session, made, queries, signal, null)) ? made : null
+  const query = made === null ? undefined : takenBackUnlessFetched(queries, made)
+  if (query === undefined) return made
+  const found = await stateOf(session, query.queryId, signal)
+  if (found === null || ENDED.has(found.state)) return made
+  return (await fetchAnswers(session, query, signal)) ? made : null
 }
 
-/**
- * Fetches the answers of a query that has committed, where its commit does not last without (`Publication.fetched`).
- * @param seen null when nobody waits for what becomes of a query that has just failed
- * @returns false when the query has failed since, so that its commit is to be looked for once more
- */
-async function lasting(
+/** The query that has made this version, where that lasts only once its answers were fetched. */
+function takenBackUnlessFetched(queries: HandedIn[], made: MadeVersion): HandedIn | undefined {
+  return queries.find((query) => query.queryId === made.queryId && makesTable(query))
+}
+
+/** False while the version may be taken back: its query has not ended, or has failed just now. */
+async function lasts(
   session: TrinoSession,
   made: MadeVersion,
   queries: HandedIn[],
+  seen: Seen,
   signal: AbortSignal,
-  seen: Seen | null,
 ): Promise<boolean> {
-  const query = queries.find(({ queryId }) => queryId === made.queryId)
-  if (query?.next === undefined) return true
-  const found = await stateOf(session, query.queryId, signal)
-  if (found === null) return true
-  if (ENDED.has(found.state)) return seen === null || !justFailed(query.queryId, found, seen)
-  return fetchAnswers(session, query, signal)
+  const query = takenBackUnlessFetched(queries, made)
+  const found = query === undefined ? null : await stateOf(session, query.queryId, signal)
+  return found === null || (ENDED.has(found.state) && !justFailed(made.queryId, found, seen))
 }
 
 /**

@@ -27,6 +27,8 @@ export interface StatementOptions {
   signal?: AbortSignal | undefined
   /** start of error sentences: `The SQL` */
   subject: string
+  /** whether it is left to run when the signal is aborted for this reason; absent: it is ended, whatever the reason */
+  left?: (reason: unknown) => boolean
   /** the place in the author's text of a place in the text sent; absent when the text is ours */
   place?: (line: number, column: number) => { line: number; column: number }
 }
@@ -78,13 +80,13 @@ export class Statement {
    * @param each sees every answer as it comes; `enough` ends the query early
    * @param ahead is told where the next answer waits, and waited for, before it is asked for
    * @returns the last answer
-   * @throws TrinoError, StatementLost, and the signal's reason after the query was cancelled
+   * @throws TrinoError, StatementLost, and the signal's reason after the query was cancelled, or left
    */
   async finish(
     each: (page: StatementPage) => 'more' | 'enough' = () => 'more',
     ahead?: (next: string) => Promise<void>,
   ): Promise<StatementPage> {
-    const { signal } = this.options
+    const { signal, left } = this.options
     try {
       for (;;) {
         const verdict = each(this.#page)
@@ -99,7 +101,7 @@ export class Statement {
       }
     } catch (error) {
       if (!signal?.aborted) throw error
-      await this.cancel()
+      if (left?.(signal.reason) !== true) await this.cancel()
       throw signal.reason
     }
   }

@@ -2,7 +2,7 @@ import { SluiceError } from '../../../errors.js'
 import type { WriteRequest } from '../../lakehouse.js'
 import { identifier, literal } from '../../sql.js'
 import { isWithoutLog, TrinoError } from './errors.js'
-import type { HandedIn } from './handle.js'
+import { type HandedIn, makesTable } from './handle.js'
 import type { TrinoTable } from './names.js'
 import type { TableState } from './own-view.js'
 import type { TrinoSession } from './session.js'
@@ -35,7 +35,7 @@ export async function presentTable(
   const found = await knownTable(session, table, presence.signal)
   if (found === null || table.format !== 'delta' || table.schemaLocation === null) return orCorrupt(table, found)
   const place = `${table.schemaLocation}/${table.name}`
-  const ours = found === 'without log' ? presence.queries.some(isOfNewTable) : found.location === place
+  const ours = found === 'without log' ? presence.queries.some(makesTable) : found.location === place
   // looked at after Trino was asked: a table that it has just made is there by now
   const state = ours ? await presence.look() : null
   if (state === null || state.version !== null) return orCorrupt(table, found)
@@ -47,12 +47,7 @@ export async function presentTable(
 
 /** Lets Trino forget the table that one of these queries has made and Trino has taken back, if there is one: nobody follows who would. */
 export async function forgetTakenBack(session: TrinoSession, table: TrinoTable, presence: Presence): Promise<void> {
-  if (presence.queries.some(isOfNewTable)) await presentTable(session, table, presence)
-}
-
-/** Only a query that makes a new Delta table has answers to fetch (`Publication.fetched`). */
-function isOfNewTable({ next }: HandedIn): boolean {
-  return next !== undefined
+  if (presence.queries.some(makesTable)) await presentTable(session, table, presence)
 }
 
 async function knownTable(

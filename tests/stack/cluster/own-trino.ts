@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../../../package-root.js'
@@ -24,16 +33,27 @@ export class OwnTrino {
   ) {}
 
   /**
-   * Other than in the container are the port and the folder of its data, and nothing else.
+   * Other than in the container are the port and the folder of its data, and nothing else but what is told.
    * @param environment every variable that the server sees, besides those that Java is found by
+   * @param other.catalogs a folder with the catalogs in place of the repository's own
+   * @param other.properties more of `config.properties`
    * @throws when it ends instead of answering, with what it has said of errors
    */
-  static async start(environment: Record<string, string>): Promise<OwnTrino> {
+  static async start(
+    environment: Record<string, string>,
+    other: { catalogs?: string; properties?: Record<string, string> } = {},
+  ): Promise<OwnTrino> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-own-trino-'))
     const port = await freePort()
     const etc = join(folder, 'etc')
     cpSync(join(PACKAGE_ROOT, 'trino'), etc, { recursive: true })
     replaceIn(join(etc, 'config.properties'), '8080', String(port))
+    const properties = Object.entries(other.properties ?? {}).map(([name, value]) => `${name}=${value}\n`)
+    appendFileSync(join(etc, 'config.properties'), `\n${properties.join('')}`)
+    if (other.catalogs !== undefined) {
+      rmSync(join(etc, 'catalog'), { recursive: true })
+      cpSync(other.catalogs, join(etc, 'catalog'), { recursive: true })
+    }
     replaceIn(join(etc, 'node.properties'), '/data/trino', join(folder, 'data'))
     const java = javaHome()
     const log = openSync(join(folder, 'log'), 'w')
@@ -54,6 +74,13 @@ export class OwnTrino {
       await trino.remove()
       throw new Error(`Trino did not start:\n${said}`, { cause: error })
     }
+  }
+
+  /** One over the services of the stack, with the stack's catalogs, which differs from the stack's own by these properties. */
+  static startBeside(properties: Record<string, string>): Promise<OwnTrino> {
+    const named = Object.entries(process.env).filter(([name]) => /^(S3|AWS|LAKE|PG|ICEBERG)_?/.test(name))
+    const environment = Object.fromEntries(named.map(([name, value]) => [name, value ?? '']))
+    return OwnTrino.start(environment, { catalogs: join(stackHome(), 'etc/trino/catalog'), properties })
   }
 
   get url(): string {

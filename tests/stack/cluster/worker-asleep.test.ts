@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Json } from '../../../json.js'
 import type { LakehouseConfig } from '../../../lakehouse/config.js'
+import { parseHandle } from '../../../lakehouse/engines/trino/handle.js'
 import type { AttemptShape } from '../../../scheduler/shapes.js'
+import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
 import { type Fate, FaultyProxy } from '../faulty-proxy.js'
 import { catalogDatabase, StackIcebergLake } from '../iceberg-lake.js'
 import { pythonWithDelta, runScript } from '../python-env.js'
 import { S3Lake } from '../s3-lake.js'
+import { HeldRow } from '../trino-held.js'
+import { published, TrinoPlace } from '../trino-place.js'
 import { trino } from '../trino-query.js'
 import { Cluster } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
@@ -143,4 +148,77 @@ describe('a worker that sleeps, slots and all, while it commits to a Delta table
     const own = { run, attempt: fate === 'lose_answer' ? 1 : 2 }
     expect({ version, rows }).toEqual({ version: 1, rows: [{ run: 'first', attempt: 0 }, own] })
   })
+})
+
+/** The project that writes these rows through Trino. */
+function trinoProject(place: TrinoPlace, row: HeldRow): Record<string, string> {
+  const { catalogs, connections } = place.config
+  return {
+    ...projectFiles({ catalogs, connections }, place.table('marks')),
+    'dags/mark.yaml': `dag: mark
+defaults: { retries: 3, retry_delay: 0s }
+tasks:
+  mark: { sql: { file: mark.sql, to: ${place.table('marks')}, mode: append } }
+`,
+    'dags/mark.sql': `select concat({{ run.id }}, held) as run, {{ task.attempt }} as attempt from ${row.table}`,
+  }
+}
+
+describe('a worker that sleeps, slots and all, while Trino publishes for it', () => {
+  it.concurrent.for<[string, 'iceberg' | 'delta', boolean]>([
+    ['into an Iceberg table', 'iceberg', true],
+    ['into a Delta table', 'delta', true],
+    ['and makes a Delta table', 'delta', false],
+  ])(
+    'and wakes after its lease leaves the query to the next: %s',
+    { timeout: 300_000 },
+    async ([, format, there], { onTestFinished }) => {
+      const place = new TrinoPlace(format)
+      onTestFinished(() => place.remove())
+      published(await place.write(there ? 'marks' : 'other', `SELECT 'first' AS run, 0 AS attempt`))
+      const row = await HeldRow.hold()
+      onTestFinished(() => row.release())
+      const files = trinoProject(place, row)
+      const cluster = await Cluster.create({ postgres: process.env.PG_DSN ?? '', redis: redis.url }, files)
+      onTestFinished(() => cluster.remove())
+      const store = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+      onTestFinished(() => store.close())
+      await cluster.start('webserver')
+      await cluster.start('scheduler')
+      const sleeper = await cluster.start('worker')
+      await cluster.knows('mark')
+      const run = await cluster.trigger('mark')
+      // long enough under way that the next attempt can follow it
+      await eventually(60_000, async () => {
+        const [task] = await store.query<{ handle: Json }>('select handle from task_runs where run_id = $1', [run])
+        const query = parseHandle(task?.handle ?? null)?.published[0]
+        return query?.next !== undefined && query.next !== query.start ? true : null
+      })
+      const asleep = processTree(sleeper.pid)
+      onTestFinished(() => signalAll(asleep, 'SIGCONT'))
+      signalAll(asleep, 'SIGSTOP')
+      await cluster.start('worker')
+      const log = () => cluster.text(`/api/v1/runs/${run}/tasks/mark/attempts/2/log`).catch(() => '')
+      await eventually(90_000, async () =>
+        (await log()).includes('Waiting for what becomes of Trino query') ? true : null,
+      )
+      signalAll(asleep, 'SIGCONT')
+      await eventually(60_000, async () => (sleeper.output.includes('the claim was lost') ? true : null))
+      sleeper.signal('SIGTERM')
+      await eventually(60_000, async () => (sleeper.output.includes('Stopped.') ? true : null))
+      const queries = () =>
+        trino(
+          `SELECT state FROM system.runtime.queries WHERE regexp_like(query, '^(INSERT|CREATE)') AND query LIKE '%${row.mark}%'`,
+        )
+      expect(await queries()).toEqual([['RUNNING']])
+      await row.release()
+      expect((await cluster.ended([run], 120_000)).get(run)).toBe('success')
+      const attempts = await cluster.call<AttemptShape[]>('GET', `/runs/${run}/tasks/mark/attempts`)
+      expect(attempts.map(({ result }) => result).sort()).toEqual(['lost', 'success'])
+      expect(await queries()).toEqual([['FINISHED']])
+      const rows = `SELECT run, attempt FROM ${format}.${place.table('marks')} ORDER BY attempt`
+      expect(await trino(rows)).toEqual([...(there ? [['first', 0]] : []), [run, 1]])
+      expect(await log()).toContain('An earlier attempt has already written')
+    },
+  )
 })
