@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { rootCertificates } from 'node:tls'
 import { createTransport, type Transporter } from 'nodemailer'
 import { messageOf } from '../../errors.js'
 import type { RenderedMessage } from './message.js'
@@ -48,7 +49,7 @@ export class SmtpSender {
       ignoreTLS: settings.tls === 'none',
       tls: {
         rejectUnauthorized: settings.tls === 'required',
-        ...(settings.ca === null ? {} : { ca: settings.ca }),
+        ...(settings.ca === null ? {} : { ca: [...rootCertificates, settings.ca] }),
       },
       ...(settings.user === null ? {} : { auth: { user: settings.user, pass: settings.password ?? '' } }),
       connectionTimeout: CONNECT_MS,
