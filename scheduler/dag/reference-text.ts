@@ -139,8 +139,11 @@ A template knows where it stands:
 So a template never stands inside quotes: \`WHERE country = {{ params.country }}\`, not \`'{{ params.country }}'\`. One that does is an
 error, and so is one inside a comment, a here-document, backticks, the braces of a variable or arithmetic, where quotes would not hold;
 and one behind what cannot be followed for certain, such as a \`case\` inside of \`$(…)\`. Give it to the command by \`env\`, and write \`"$X"\`.
-That a value arrives as one word does not make it harmless to what takes it: \`eval\`, \`ssh\` and \`bash -c\` read their words as commands, and so
-does bash with a text in arithmetic, also when a variable brings it.
+
+In a shell command a value stands only where bash takes any text as it is: as a word of a program, behind \`x=\`, in a list, beside \`==\`. Where bash evaluates
+what is quoted, it is refused: numbers compared by \`[[ … ]]\`, \`let\`, subscripts, variables with \`declare -i\` or \`-n\`, the words of \`read\`, \`unset\`, \`eval\`, \`trap\` and \`bash -c\`.
+That a value arrives as one word does not make it harmless to what takes it: \`ssh\`, \`su -c\` and \`python -c\` read their words as code, and bash evaluates a text in
+arithmetic, subscripts and \`\${!x}\` also when a variable brings it. A parameter of type \`integer\`, or one with a \`pattern\`, can bring no such text.
 
 \`when\` is a condition, told in the guide to flow; in its older form, one template, it skips its task when that renders to \`false\`, \`no\`, \`0\` or nothing. In \`env\`, \`\${env:NAME}\` and \`\${file:path}\` are secrets,
 resolved in the worker after rendering; a rendered value can never name one.

@@ -1,7 +1,8 @@
 import { isTemplate, parseCondition } from './condition.js'
 import { didYouMean, listed } from './suggest.js'
 import { HELPERS } from './template-helpers.js'
-import { placeScanner, type TemplateMode } from './template-place.js'
+import { placesOf, type TemplateMode } from './template-place.js'
+import { insideFault, lostFault } from './template-place-faults.js'
 import {
   type Expression,
   type ExpressionPlace,
@@ -201,18 +202,13 @@ function verbatimFaults(text: string): TemplateFault[] {
 /** Where values may not stand, because what they are written as would mean something else there. */
 function placeFaults(parts: readonly TemplatePart[], mode: TemplateMode): TemplateFault[] {
   const faults: TemplateFault[] = []
-  const scanner = placeScanner(mode)
+  const places = placesOf(parts, mode)
   for (const [index, part] of parts.entries()) {
-    if (part.kind === 'text') {
-      scanner.feed(part.text)
-      continue
-    }
-    const next = parts[index + 1]
-    const inside = scanner.inside(next?.kind === 'text' ? next.text : '')
-    const lost = scanner.lost()
-    if (inside !== null) faults.push({ ...at(part), ...insideFault(part.source, inside, mode) })
-    else if (lost !== null) faults.push({ ...at(part), ...lostFault(part.source, lost, mode) })
-    else if (touches(parts[index - 1], next, mode)) {
+    const place = places[index]
+    if (part.kind === 'text' || !place) continue
+    if (place.inside !== null) faults.push({ ...at(part), ...insideFault(part.source, place.inside, mode) })
+    else if (place.lost !== null) faults.push({ ...at(part), ...lostFault(part.source, place.lost, mode) })
+    else if (touches(parts[index - 1], parts[index + 1], mode)) {
       const message = `${part.source} touches the text beside it, which would change what its quotes mean`
       faults.push({
         ...at(part),
@@ -220,39 +216,12 @@ function placeFaults(parts: readonly TemplatePart[], mode: TemplateMode): Templa
         hint: mode === 'sql' ? 'put a space on both sides' : 'put a space or a quoted text there',
       })
     }
-    scanner.value()
   }
   return faults
 }
 
 function at(part: { line: number; column: number }): { line: number; column: number } {
   return { line: part.line, column: part.column }
-}
-
-/** Where bash evaluates a text: a command in it runs, also when the text comes by a variable. */
-const EVALUATED: ReadonlySet<string> = new Set(['arithmetic', 'the subscript of an array', 'a test for a variable'])
-
-function insideFault(source: string, inside: string, mode: TemplateMode): { message: string; hint: string } {
-  const message = `${source} stands inside ${inside}`
-  if (inside.endsWith('quotes') && inside !== 'dollar quotes') {
-    const written = mode === 'sql' ? 'a quoted literal' : 'a quoted word'
-    return { message, hint: `drop the quotes: a template becomes ${written} by itself` }
-  }
-  if (inside === 'a comment') return { message, hint: 'take the braces away; nothing is rendered in comments' }
-  if (mode === 'sql') return { message, hint: 'move it out' }
-  if (EVALUATED.has(inside)) {
-    const hint =
-      'assign it to a variable first (`x={{ … }}`), and use that only after `[ "$x" -eq "$x" ]`, which takes nothing but numbers'
-    return { message, hint }
-  }
-  return { message, hint: 'assign it to a variable first (`x={{ … }}`), and use "$x" there' }
-}
-
-/** Where a value might stand in quotes or not: better to say so than to write it wrongly. */
-function lostFault(source: string, after: string, mode: TemplateMode): { message: string; hint: string } {
-  const message = `${source} stands after ${after}, from where on it is not certain what is quoted`
-  if (mode === 'sql') return { message, hint: 'take that away, or put it behind the last template' }
-  return { message, hint: `give it to the command by \`env: { X: "${source}" }\`, and write "$X" there` }
 }
 
 /** Quotes next to a letter, a quote, a dollar or a backslash would be read together with it. */

@@ -1,5 +1,7 @@
 import { HereDocuments, hereDocumentAt } from './template-here-documents.js'
 import type { PlaceScanner } from './template-place.js'
+import { ShellCommand } from './template-shell-command.js'
+import { type ScriptTraits, scriptTraits } from './template-shell-traits.js'
 
 type ShellPlace =
   | 'plain'
@@ -29,41 +31,42 @@ interface Level {
   place: ShellPlace
   /** open parentheses of arithmetic */
   parens: number
-  /** the word being read and the one before it, as far as they can be keywords */
-  word: string
-  last: string
-  /** inside of `[ … ]` or `[[ … ]]` */
-  test: '' | '[' | '[['
-  /** in the arguments of `let` */
-  letting: boolean
-  /** behind the `[` of `name[` */
-  subscript: boolean
+  /** the command being read */
+  command: ShellCommand
+  /** in a parenthesis right behind a word, of a pattern perhaps, where `#` may begin no comment */
+  glued: boolean
 }
 
+/** What ends a word of bash. */
+const SEPARATOR = /[ \t\n;&|()<>]/
 const QUOTES: ReadonlySet<ShellPlace> = new Set(['single', 'ansi', 'double'])
-const LONGEST_WORD = 64
-/** Operators of `[[ … ]]` that evaluate what stands beside them, and so run a command that a text holds. */
-const EVALUATING = /^-(?:eq|ne|lt|le|gt|ge)$/
-const EVALUATING_NEXT = /^\S{0,64}\s{1,64}-(?:eq|ne|lt|le|gt|ge)\s/
 
 /**
- * Quotes, comments, substitutions and here-documents of bash. What it cannot follow for certain (a `case` whose `)` may close
- * a substitution, an unusual end of a here-document) it does not guess: it is lost from there on.
+ * Quotes, comments, substitutions, here-documents and commands of bash. What it cannot follow for certain (a `case` whose `)` may
+ * close a substitution, an unusual end of a here-document) it does not guess: it is lost from there on.
  */
 export class ShellScanner implements PlaceScanner {
   readonly #levels: Level[] = [levelOf('plain')]
   readonly #heredocs = new HereDocuments()
+  readonly #script: ScriptTraits
   /** the character before, for what only begins at the start of a word */
   #before = '\n'
   #lost: string | null = null
 
+  /** @param script all of it, whatever stands for its values */
+  constructor(script: string) {
+    this.#script = scriptTraits(script)
+    if (this.#script.aliases) this.#lose('`expand_aliases`')
+  }
+
   inside(after: string): string | null {
-    const { place, subscript, letting, test, last } = this.#level()
+    const { place, command } = this.#level()
     if (this.#lost !== null) return null
-    if (place !== 'plain') return SHELL_PLACES[place]
-    if (subscript) return 'the subscript of an array'
-    if (letting || (test === '[[' && (EVALUATING.test(last) || EVALUATING_NEXT.test(after)))) return 'arithmetic'
-    return test !== '' && last === '-v' ? 'a test for a variable' : null
+    return place === 'plain' ? command.judge(after, this.#script) : SHELL_PLACES[place]
+  }
+
+  takesList(): boolean {
+    return this.#level().command.takesList()
   }
 
   lost(): string | null {
@@ -82,7 +85,7 @@ export class ShellScanner implements PlaceScanner {
 
   value(): void {
     this.#before = 'x'
-    this.#addToWord('x')
+    if (this.#level().place === 'plain') this.#level().command.addUnknown()
   }
 
   #level(): Level {
@@ -106,21 +109,25 @@ export class ShellScanner implements PlaceScanner {
 
   #escape(text: string, at: number): number {
     const signs = `${text[at - 1] ?? ''}${text[at + 2] ?? ''}`
-    if (text[at + 1] !== '\n') this.#addQuoted(this.#level(), text[at + 1] ?? '')
+    if (text[at + 1] !== '\n') this.#addQuoted(text[at + 1] ?? '')
     else if (/^[$<]|^\(\($/.test(signs)) this.#lose('a sign that goes on in the next line')
     return at + 2
   }
 
   #closeOn(end: string, char: string, at: number): number {
     if (char === end) this.#levels.pop()
-    else if (QUOTES.has(this.#level().place)) this.#addQuoted(this.#levels.at(-2), char)
+    else this.#addQuoted(char)
     return at + 1
   }
 
-  /** Quotes do not keep a command from being `let` or `[`, nor `-v` from being what it is. */
-  #addQuoted(level: Level | undefined, char: string): void {
-    if (level?.place !== 'plain' || level.word.length >= LONGEST_WORD) return
-    level.word += /[A-Za-z-]/.test(char) || (char === '[' && level.word === '') ? char : 'x'
+  /** To the word that the quotes, or the backslash, stand in. */
+  #addQuoted(char: string): void {
+    const { place, command } = this.#level()
+    if (place === 'plain') command.addQuoted(char)
+    const around = this.#levels.at(-2)
+    if (!QUOTES.has(place) || around?.place !== 'plain') return
+    if (place === 'ansi') around.command.addObscure()
+    else around.command.addQuoted(char)
   }
 
   /** What begins in double quotes as well as outside of them. */
@@ -165,60 +172,63 @@ export class ShellScanner implements PlaceScanner {
 
   #inPlain(text: string, at: number): number {
     const char = text[at] ?? ''
+    const { command } = this.#level()
     if (text.startsWith("$'", at)) return this.#push('ansi', at + 2)
     if (char === "'") return this.#push('single', at + 1)
     if (char === '"') return this.#push('double', at + 1)
-    if (char === '#' && /[ \t\n;&|()<>]/.test(this.#before)) return this.#push('comment', at + 1)
-    if (!/[ \t\n;&|()<>]/.test(char)) {
-      this.#addToWord(char)
+    if (char === '#' && SEPARATOR.test(this.#before)) return this.#comment(at + 1)
+    if (char === '(' && command.beginsList) return this.#open('list', at + 1)
+    if (!SEPARATOR.test(char)) {
+      command.add(char)
       return at + 1
     }
-    this.#endWord()
-    if (/[\n;&|()]/.test(char)) this.#endCommand()
+    this.#endWord(char)
+    if (char === '(' && /[<>]/.test(this.#before)) return this.#processSubstitution(at + 1)
+    if (/[\n;&|()]/.test(char) && !this.#isOfRedirection(text, at)) command.endCommand(char)
+    if (/[<>]/.test(char)) command.redirect(text.startsWith('<<<', at) ? '<<<' : char)
     if (char === '\n') return this.#newline(at + 1)
     if (text.startsWith('((', at)) return this.#push('arithmetic', at + 2)
-    if (char === '(') return this.#push('plain', at + 1)
+    if (char === '(') return this.#open(command.isTest ? 'test' : 'command', at + 1)
     if (char === ')') return this.#closeParenthesis(at + 1)
     if (text.startsWith('<<<', at)) return at + 3
     return text.startsWith('<<', at) ? this.#beginHeredoc(text, at) : at + 1
   }
 
+  /** `>&`, `<&`, `>|` and `&>` end no command. */
+  #isOfRedirection(text: string, at: number): boolean {
+    if (text[at] === '&') return /[<>]/.test(this.#before) || text[at + 1] === '>'
+    return text[at] === '|' && this.#before === '>'
+  }
+
+  #comment(next: number): number {
+    return this.#level().glued ? this.#lose('a `#` in parentheses', next - 1) : this.#push('comment', next)
+  }
+
   #push(place: ShellPlace, next: number): number {
-    if (!QUOTES.has(place)) this.#addToWord('x')
+    const { place: around, command } = this.#level()
+    if (around === 'plain' && !QUOTES.has(place) && place !== 'comment') command.addUnknown()
     this.#levels.push(levelOf(place))
     return next
   }
 
-  #addToWord(char: string): void {
-    const level = this.#level()
-    if (level.place !== 'plain') return
-    if (char === '[' && /^[A-Za-z_]\w*$/.test(level.word)) level.subscript = true
-    if (char === ']') level.subscript = false
-    if (level.word.length < LONGEST_WORD) level.word += char
+  /** A parenthesis that is part of no word but of a list: `name=(`. */
+  #open(place: ShellCommand['place'], next: number): number {
+    const glued = place !== 'list' && !/[\s;&|()<>]/.test(this.#before)
+    if (place === 'list') this.#level().command.addUnknown()
+    this.#levels.push({ ...levelOf('plain'), command: new ShellCommand(place), glued })
+    return next
   }
 
-  #endWord(): void {
-    const level = this.#level()
-    const { word } = level
-    if (word === '') return
-    if (this.#levels.length > 1) {
-      if (word === 'case') this.#lose('a `case` in parentheses')
-      if (word === '=~') this.#lose('a `=~` in parentheses')
-    }
-    if (word === '[[') level.test = '[['
-    else if (word === '[' || word === 'test') level.test = '['
-    else if (word === ']]' || word === ']') level.test = ''
-    if (word === 'let') level.letting = true
-    level.last = word
-    level.word = ''
-    level.subscript = false
+  #processSubstitution(next: number): number {
+    return this.#level().command.isTest ? this.#lose('a process in a test', next - 1) : this.#push('plain', next)
   }
 
-  #endCommand(): void {
-    const level = this.#level()
-    level.letting = false
-    level.last = ''
-    if (level.test === '[') level.test = ''
+  #endWord(next: string): void {
+    const word = this.#level().command.endWord(next)
+    if (word === null) this.#lose('a subscript that goes on behind a space')
+    if (this.#levels.length === 1) return
+    if (word === 'case') this.#lose('a `case` in parentheses')
+    if (word === '=~') this.#lose('a `=~` in parentheses')
   }
 
   #closeParenthesis(next: number): number {
@@ -238,7 +248,7 @@ export class ShellScanner implements PlaceScanner {
 
   #endComment(at: number): number {
     this.#levels.pop()
-    this.#endCommand()
+    this.#level().command.endCommand('\n')
     return this.#newline(at + 1)
   }
 
@@ -263,7 +273,7 @@ export class ShellScanner implements PlaceScanner {
 }
 
 function levelOf(place: ShellPlace): Level {
-  return { place, parens: 0, word: '', last: '', test: '', letting: false, subscript: false }
+  return { place, parens: 0, command: new ShellCommand(), glued: false }
 }
 
 function isContinued(text: string, at: number, place: ShellPlace): boolean {

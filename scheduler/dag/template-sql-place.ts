@@ -35,6 +35,10 @@ export class SqlScanner implements PlaceScanner {
     return this.#lost
   }
 
+  takesList(): boolean {
+    return true
+  }
+
   value(): void {
     this.#afterEscapes = false
   }

@@ -5,7 +5,7 @@ import type { Operator } from '../../operators/operator.js'
 import { isTemplate, parseCondition } from './condition.js'
 import type { CheckSpec, Dag, Task } from './model.js'
 import { HELPERS, Identifier, isTrue, type TemplateValue } from './template-helpers.js'
-import type { TemplateMode } from './template-place.js'
+import { placesOf, type TemplateMode, type ValuePlace } from './template-place.js'
 import { mapSlots, mapTexts, slotsOf } from './template-slots.js'
 import { type Expression, parseTemplate } from './template-syntax.js'
 import { written } from './template-values.js'
@@ -106,12 +106,14 @@ function render(text: string, place: Place, scope: TemplateScope): string {
   if ('fault' in parsed)
     throw failed(`${place.name}, line ${parsed.fault.line}: ${parsed.fault.message}`, parsed.fault.hint)
   let rendered = ''
-  for (const part of parsed.parts) {
+  const places = place.mode === 'shell' ? placesOf(parsed.parts, place.mode) : []
+  for (const [index, part] of parsed.parts.entries()) {
     if (part.kind === 'text') rendered += part.text
     else {
       try {
         const value = evaluate(part.expression, scope, place.timezone)
-        checkList(value, rendered, place.mode)
+        const standsAt = places[index]
+        if (standsAt) checkPlace(value, rendered, standsAt)
         rendered += written(value, place.mode)
       } catch (error) {
         throw failed(`${place.name}, line ${part.line}: ${part.source} ${messageOf(error)}`, undefined, error)
@@ -121,11 +123,23 @@ function render(text: string, place: Place, scope: TemplateScope): string {
   return rendered
 }
 
-/** `x='a' 'b'` is no assignment any more: it runs `b`. */
-function checkList(value: TemplateValue, before: string, mode: TemplateMode): void {
-  if (mode !== 'shell' || !Array.isArray(value) || /^[\s(;&|]?$/.test(before.at(-1) ?? '')) return
+/** No value of these alone is more than a word or a number to bash, wherever it stands. */
+const HARMLESS = /^[A-Za-z0-9_./:@%+, -]*$/
+
+/**
+ * What `sluice check` refuses does not get here, but for a version of a DAG that an older Sluice has accepted. And a list is only
+ * known now: `x='a' 'b'` is no assignment any more, it runs `b`; `[ 'a' 'b' ]` may take `a` for an operator.
+ */
+function checkPlace(value: TemplateValue, before: string, { inside, lost, takesList }: ValuePlace): void {
+  const where = inside === null ? lost && `after ${lost}` : `inside ${inside}`
+  if (where !== null && !HARMLESS.test(written(value, 'text'))) {
+    throw new Error(`stands ${where}, where its value could be more than a word; give it to the command by \`env\``)
+  }
+  if (!Array.isArray(value) || (takesList && /^[\s(;&|]?$/.test(before.at(-1) ?? ''))) return
   throw new Error(
-    'is a list, each item a word of its own, and touches the text before it; put a space there, or write `x=({{ … }})`',
+    takesList
+      ? 'is a list, each item a word of its own, and touches the text before it; put a space there, or write `x=({{ … }})`'
+      : 'is a list, each item a word of its own, where bash takes one word only; write `x=({{ … }})`, and use the items of that',
   )
 }
 

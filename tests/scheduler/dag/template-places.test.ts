@@ -1,10 +1,7 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { HARMFUL, run } from './run-bash.js'
 import { compile, dagWith, goodDag, project, rendered } from './subject.js'
 
 /** What a template may stand in, shown by bash and DuckDB themselves: a value that it was given does nothing but be there. */
@@ -18,18 +15,9 @@ const PARAM = ['params: { p: { type: string, default: x } }']
 const VALUE = '{{ params.p }}'
 
 let root: string
-let folder: string
 
 beforeEach(() => {
   root = project()
-})
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-places-'))
-})
-
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
 })
 
 const isTaken = (operator: string, text: string) =>
@@ -39,43 +27,6 @@ const withValue = (operator: string, text: string, p: string) => {
   const dag = goodDag(dagWith(PARAM, [`${operator}: ${JSON.stringify(text)}`]), { root })
   const { config } = rendered(dag, { params: { p } })
   return String(config.command ?? config.query)
-}
-
-/** Each runs a command if bash reads any part of it: in one kind of quotes, behind the end of them, or as an expression. */
-const HARMFUL = [
-  ': > harm',
-  '$(: > harm)',
-  '`: > harm`',
-  "'; : > harm; '",
-  "'\n: > harm\n'",
-  '"; : > harm; "',
-  '"$(: > harm)"',
-  ')\n: > harm\n(',
-  '}"; : > harm; #',
-  '\n: > harm\n',
-  'E\n: > harm\n',
-  '\nE\n: > harm\n',
-  '\n!\n: > harm\n',
-  ';; esac; : > harm; case x in x)',
-  'a[$(: > harm)]',
-  '1 + a[$(: > harm)]',
-  "'\\''; : > harm; \\'",
-  '\\',
-  "it's",
-  'ünïcode\u00a0\u2028\t\r\n',
-]
-
-/** Runs a script as the operator does; `seen` keeps its arguments. No programs: what it could start is bash alone. */
-function run(script: string): { seen: string[]; harmed: boolean } {
-  for (const name of ['seen', 'harm']) rmSync(join(folder, name), { force: true })
-  const seen = `seen() { printf '%s\\0' "$@" >> ${JSON.stringify(join(folder, 'seen'))}; }\n`
-  const argv = ['--noprofile', '--norc', '-e', '-o', 'pipefail', '-c', seen + script]
-  spawnSync('/bin/bash', argv, { cwd: folder, env: { PATH: '/nowhere' }, stdio: 'ignore', timeout: 10_000 })
-  const kept = join(folder, 'seen')
-  return {
-    seen: existsSync(kept) ? readFileSync(kept, 'utf8').split('\0').slice(0, -1) : [],
-    harmed: existsSync(join(folder, 'harm')),
-  }
 }
 
 /** The places of a shell command that take templates: in each, `seen` gets the value and nothing else. */
