@@ -99,21 +99,42 @@ export class Client {
 }
 
 /**
- * The Sluice that runs on a project: the one `SLUICE_URL` names, else the one that left `.sluice/instance.json`.
+ * The Sluice that runs on a project: the one `SLUICE_URL` names, else the one that left `.sluice/instance.json`. One that was started
+ * in another container or on another machine is asked whether it is there.
  * @returns null when none runs
  */
-export function findRunning(project: string, env: NodeJS.ProcessEnv = process.env): Client | null {
-  if (env.SLUICE_URL !== undefined && env.SLUICE_URL !== '')
-    return new Client({ url: env.SLUICE_URL, token: env.SLUICE_TOKEN ?? '' })
-  const instance = readInstance(project)
-  return instance !== null && isRunning(instance) ? new Client(instance) : null
+export async function findRunning(project: string, env: NodeJS.ProcessEnv = process.env): Promise<Client | null> {
+  const { client, isCertain } = addressed(project, env)
+  return client === null || isCertain || (await isThere(client)) ? client : null
 }
 
-/** As `findRunning`; @throws SluiceError NOT_RUNNING */
-export function requireRunning(project: string): Client {
-  const client = findRunning(project)
+/**
+ * As `findRunning`, for commands that have nothing to do without it: one that cannot be judged from here is not asked before.
+ * @throws SluiceError NOT_RUNNING
+ */
+export function requireRunning(project: string, env: NodeJS.ProcessEnv = process.env): Client {
+  const { client } = addressed(project, env)
   if (client === null) throw new SluiceError('NOT_RUNNING', `No Sluice runs on the project ${project}.`)
   return client
+}
+
+function addressed(project: string, env: NodeJS.ProcessEnv): { client: Client | null; isCertain: boolean } {
+  if (env.SLUICE_URL !== undefined && env.SLUICE_URL !== '')
+    return { client: new Client({ url: env.SLUICE_URL, token: env.SLUICE_TOKEN ?? '' }), isCertain: true }
+  const instance = readInstance(project)
+  const runs = instance === null ? false : isRunning(instance)
+  return { client: instance === null || runs === false ? null : new Client(instance), isCertain: runs !== null }
+}
+
+/** Whether a Sluice that knows the token answers there: what else has got its port since is none. */
+async function isThere(client: Client): Promise<boolean> {
+  try {
+    await client.get('/runs?limit=1')
+    return true
+  } catch (error) {
+    if (error instanceof SluiceError || error instanceof SyntaxError) return false
+    throw error
+  }
 }
 
 /** Path segment of a name that came from the command line. */

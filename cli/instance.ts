@@ -18,10 +18,10 @@ export function instancePath(project: string): string {
 export function readInstance(project: string): InstanceFile | null {
   const file = instancePath(project)
   try {
-    const { url, token, pid, process_start } = JSON.parse(readFileSync(file, 'utf8')) as Partial<InstanceFile>
+    const { url, token, pid, process_start, place } = JSON.parse(readFileSync(file, 'utf8')) as Partial<InstanceFile>
     if (typeof url !== 'string' || typeof token !== 'string' || typeof pid !== 'number')
       throw new TypeError('url, token or pid is missing')
-    return { url, token, pid, process_start: process_start ?? '' }
+    return { url, token, pid, process_start: process_start ?? '', place: place ?? '' }
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
@@ -38,8 +38,8 @@ export async function writeInstance(project: string, address: Pick<InstanceFile,
   await mkdir(join(project, '.sluice'), { recursive: true })
   const draft = `${file}.${process.pid}`
   rmSync(draft, { force: true }) // mode counts only for a file that is created
-  const { pid, startedAt } = ownIdentity()
-  const instance: InstanceFile = { ...address, pid, process_start: startedAt }
+  const { pid, startedAt, place } = ownIdentity()
+  const instance: InstanceFile = { ...address, pid, process_start: startedAt, place }
   writeFileSync(draft, `${JSON.stringify(instance)}\n`, { mode: 0o600, flag: 'wx' })
   await rename(draft, file)
 }
@@ -54,13 +54,16 @@ export function removeInstance(project: string): void {
   }
 }
 
-/** A Sluice that was killed leaves its file behind; its process tells, and not another that has got its number since. */
-export function isRunning({ pid, process_start: startedAt }: InstanceFile): boolean {
-  return isAlive({ pid, startedAt })
+/**
+ * A Sluice that was killed leaves its file behind; its process tells, and not another that has got its number since.
+ * @returns null where that cannot be seen from here: it was started in another container or on another machine, and only its URL tells
+ */
+export function isRunning({ pid, process_start: startedAt, place }: InstanceFile): boolean | null {
+  return place === '' || place === ownIdentity().place ? isAlive({ pid, startedAt }) : null
 }
 
 /** Whether this process has left the file. In a container each one may have the number of the one before. */
-export function isOwn({ pid, process_start: startedAt }: InstanceFile): boolean {
+export function isOwn({ pid, process_start: startedAt, place }: InstanceFile): boolean {
   const own = ownIdentity()
-  return pid === own.pid && (startedAt === own.startedAt || startedAt === '')
+  return pid === own.pid && (startedAt === own.startedAt || startedAt === '') && (place === own.place || place === '')
 }

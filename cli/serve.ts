@@ -129,7 +129,8 @@ export function serviceLog(level: string): pino.Logger {
 function refuseSecond(project: string): string | null {
   const instance = readInstance(project)
   if (instance === null) return null
-  if (!isRunning(instance) || isOwn(instance)) return instance.token
+  // one that runs elsewhere is met by the store's own lock
+  if (isRunning(instance) !== true || isOwn(instance)) return instance.token
   throw new SluiceError(
     'STORE_LOCKED',
     `Sluice already runs on ${project}: ${instance.url}, process ${instance.pid}.`,

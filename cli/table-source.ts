@@ -22,7 +22,7 @@ export interface TableSource {
  * @param complain is told what could not be found out
  */
 export async function tableSource(project: string, complain: (message: string) => void): Promise<TableSource> {
-  const client = findRunning(project)
+  const client = await findRunning(project)
   if (client !== null) return new RemoteTables(client)
   const config = projectConfig(project)
   return new LocalTables(config, await openTables(ownLakehouseConfig(config)), complain)

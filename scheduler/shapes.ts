@@ -288,4 +288,6 @@ export interface InstanceFile {
   pid: number
   /** the kernel's start time of the process, by which it is known from a later one of the same number; '' where unknown */
   process_start: string
+  /** where the number counts (`ProcessIdentity`): elsewhere it says nothing; '' in files of earlier versions */
+  place: string
 }

@@ -28,7 +28,7 @@ export function declare(command: Command): void {
 
 /** On the project's running Sluice, or else on one of its own for its duration. */
 async function run(dagId: string, options: RunOptions): Promise<void> {
-  const running = findRunning(options.project)
+  const running = await findRunning(options.project)
   if (running !== null) return runOn(running, dagId, options)
   startThread()
   const config = projectConfig(options.project)

@@ -114,39 +114,60 @@ describe('the running Sluice', () => {
 
   it('is the one that left its file', async () => {
     await instance(JSON.stringify({ url: 'http://127.0.0.1:8080/', token: 't', pid: process.pid }))
-    expect(findRunning(project, {})?.url).toBe('http://127.0.0.1:8080')
+    expect((await findRunning(project, {}))?.url).toBe('http://127.0.0.1:8080')
   })
 
   it('is not the one that was killed and left its file behind', async () => {
     const highestPid = 2 ** 22
     await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: highestPid }))
-    expect(findRunning(project, {})).toBeNull()
+    expect(await findRunning(project, {})).toBeNull()
   })
 
   it('is not the one whose number another process has got since', async () => {
     await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: process.pid, process_start: '1' }))
-    expect(findRunning(project, {})).toBeNull()
+    expect(await findRunning(project, {})).toBeNull()
     // in a container each Sluice has the number of the one before, whose file it leaves to those who read the token
     removeInstance(project)
     expect(existsSync(instancePath(project))).toBe(true)
     await writeInstance(project, { url: 'http://127.0.0.1:8080', token: 't' })
-    expect(findRunning(project, {})).not.toBeNull()
+    expect(await findRunning(project, {})).not.toBeNull()
     removeInstance(project)
     expect(existsSync(instancePath(project))).toBe(false)
   })
 
-  it('is the one that SLUICE_URL names, before any file', async () => {
-    await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: process.pid }))
-    expect(findRunning(project, { SLUICE_URL: 'https://sluice.example.com/' })?.url).toBe('https://sluice.example.com')
+  it('is the one of a container when its URL answers, whatever runs here under its number', async () => {
+    const paths: unknown[] = []
+    answer = ({ url: path, headers }, response) => {
+      paths.push([path, headers.authorization])
+      response.end('[]')
+    }
+    const elsewhere = { token: 't', pid: 1, process_start: '1', place: 'another boot pid:[1]' }
+    await instance(JSON.stringify({ ...elsewhere, url }))
+    expect((await findRunning(project, {}))?.url).toBe(url)
+    expect(paths).toEqual([['/api/v1/runs?limit=1', 'Bearer t']])
+    expect(requireRunning(project, {}).url).toBe(url)
+    answer = (_, response) => response.writeHead(401).end()
+    expect(await findRunning(project, {})).toBeNull()
+    answer = (_, response) => response.end('<html>')
+    expect(await findRunning(project, {})).toBeNull()
+    await instance(JSON.stringify({ ...elsewhere, url: 'http://127.0.0.1:9' }))
+    expect(await findRunning(project, {})).toBeNull()
   })
 
-  it('is none without a file', () => {
-    expect(findRunning(project, {})).toBeNull()
+  it('is the one that SLUICE_URL names, before any file', async () => {
+    await instance(JSON.stringify({ url: 'http://127.0.0.1:8080', token: 't', pid: process.pid }))
+    expect((await findRunning(project, { SLUICE_URL: 'https://sluice.example.com/' }))?.url).toBe(
+      'https://sluice.example.com',
+    )
+  })
+
+  it('is none without a file', async () => {
+    expect(await findRunning(project, {})).toBeNull()
     expect(() => requireRunning(project)).toThrow(expect.objectContaining({ code: 'NOT_RUNNING', exitCode: 3 }))
   })
 
   it('is not guessed from a file that makes no sense', async () => {
     await instance('{"url":')
-    expect(() => findRunning(project, {})).toThrow(expect.objectContaining({ code: 'NOT_RUNNING' }))
+    await expect(findRunning(project, {})).rejects.toEqual(expect.objectContaining({ code: 'NOT_RUNNING' }))
   })
 })
