@@ -1,6 +1,7 @@
 import { SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import { withAlerts } from '../core/alerts.js'
+import { applied } from '../core/apply.js'
 import { decide } from '../core/decide.js'
 import { isEmpty } from '../core/draft.js'
 import type { Decision, RunSnapshot } from '../core/model.js'
@@ -33,12 +34,19 @@ export async function changeRun<Answer>(
       await write(ports, snapshot, unsettled, now)
       continue
     }
-    const { decision, answer } = act(snapshot, now)
+    const { decision: asked, answer } = act(snapshot, now)
+    const decision = marked(ports, snapshot, asked, now)
     if (!announced) await before()
     announced = true
     if (isEmpty(decision) || (await write(ports, snapshot, decision, now))) return answer
   }
   throw new SluiceError('STATE_CONFLICT', `The run ${runId} kept changing while it was to be changed by hand.`)
+}
+
+/** What the change has left to decide must be found although nobody may hear of it: the run says so itself, in the same step. */
+function marked({ random }: CommandPorts, snapshot: RunSnapshot, decision: Decision, now: Instant): Decision {
+  if (isEmpty(decision) || isEmpty(decide(applied(snapshot, decision, now), now, random))) return decision
+  return { ...decision, run: { ...decision.run, unsettled: true } }
 }
 
 async function write(ports: CommandPorts, snapshot: RunSnapshot, decision: Decision, now: Instant): Promise<boolean> {

@@ -35,6 +35,7 @@ function drafted(snapshot: RunSnapshot, now: Instant, random: Random): RunDraft 
   if (draft.run.cancelRequested) cancelTasks(draft, now)
   else if (draft.run.state === 'running') advance(draft, now)
   finishRun(draft, now)
+  draft.run.unsettled = false
   return draft
 }
 

@@ -271,6 +271,7 @@ const RUN_FIELDS = [
   'reason',
   'cancelRequested',
   'timedOut',
+  'unsettled',
 ] as const satisfies (keyof RunChange)[]
 
 function runChange(before: Run, after: Run): RunChange | null {

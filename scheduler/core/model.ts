@@ -52,6 +52,8 @@ export interface Run {
   cancelRequested: boolean
   /** it was on for longer than `run_timeout`: it is being stopped, or has been, and has failed */
   timedOut: boolean
+  /** A command has left something to decide: whoever settles the run next takes the mark away in the step that does it. */
+  unsettled: boolean
   /** ids of the tasks this run is limited to (`run --task`), null for all */
   onlyTasks: string[] | null
   /** audits are recorded but not enforced (`run --no-checks`) */
@@ -208,6 +210,7 @@ export interface RunChange {
   reason?: string
   cancelRequested?: boolean
   timedOut?: boolean
+  unsettled?: boolean
 }
 
 /** The items of a task with `for_each`, made or made anew. None of them is at work. */

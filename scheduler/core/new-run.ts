@@ -69,6 +69,7 @@ export function snapshotOfNew(dag: Dag, of: NewRun, now: Instant): RunSnapshot {
       noChecks: of.noChecks,
       cancelRequested: false,
       timedOut: false,
+      unsettled: false,
       ...begins,
     },
     dag,

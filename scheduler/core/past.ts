@@ -19,6 +19,10 @@ const DID: Partial<Record<TaskState, string>> = {
   cancelled: 'was cancelled',
 }
 
+/** How the reasons of tasks begin that wait for the run before: by them the store finds those that wait for it no longer. */
+export const PAST_REASONS = ['waits for', 'depends on'] as const
+const [WAITS_FOR, DEPENDS_ON] = PAST_REASONS
+
 /**
  * Why the task waits for the run before; null when it does not. A run before that was cleared and waits in the queue holds up
  * nobody who has started: the two would wait for each other's place in `max_active_runs`.
@@ -27,6 +31,6 @@ export function waitsForPast(task: Task, past: PastRun | null): string | null {
   if (!task.dependsOnPast || past === null || past.state === 'queued') return null
   const state = past.tasks[task.id]
   if (state === undefined || state === 'success' || state === 'skipped') return null
-  if (!isFinal(state)) return `waits for ${task.id} of ${past.runId}`
-  return `depends on ${task.id} of ${past.runId}, which ${DID[state] ?? state}: clear or mark it`
+  if (!isFinal(state)) return `${WAITS_FOR} ${task.id} of ${past.runId}`
+  return `${DEPENDS_ON} ${task.id} of ${past.runId}, which ${DID[state] ?? state}: clear or mark it`
 }

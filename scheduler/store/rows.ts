@@ -4,7 +4,7 @@ import type { AttemptOutcome, Run, RunKind, RunState, RunTrigger, TaskRun, TaskS
 
 /** Columns of `runs` in the form `toRun` reads. */
 export const RUN_COLUMNS = `run_id, dag_id, version, kind, state, revision, due_at, interval_start, interval_end, params,
-  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, timed_out, only_tasks, no_checks, trigger,
+  triggered_by, created_at, started_at, ended_at, reason, cancel_requested, timed_out, unsettled, only_tasks, no_checks, trigger,
   parent_run_id, parent_task_id, parent_generation, parent_waits`
 
 export interface RunRow extends Record<string, unknown> {
@@ -25,6 +25,7 @@ export interface RunRow extends Record<string, unknown> {
   reason: string
   cancel_requested: boolean
   timed_out: boolean
+  unsettled: boolean
   only_tasks: string[] | null
   no_checks: boolean
   parent_run_id: string | null
@@ -55,6 +56,7 @@ export function toRun(row: RunRow): Run {
     reason: row.reason,
     cancelRequested: row.cancel_requested,
     timedOut: row.timed_out,
+    unsettled: row.unsettled,
     onlyTasks: row.only_tasks,
     noChecks: row.no_checks,
     ...parentOf(row),

@@ -1,11 +1,12 @@
 import type { Instant, JsonObject } from '../../json.js'
 import type { Decision, Run, TaskRun } from '../core/model.js'
+import { PAST_REASONS } from '../core/past.js'
 import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, type Durability, type SqlStatement, sqlInstant } from './database.js'
 import { keepingLeftWork, leavingWork } from './left-work.js'
 import { json, jsonInstant, RUN_COLUMNS, type RunRow, type TaskRow, toRun, toTaskRun } from './rows.js'
 import { insertingSlas, lookingAtSlas, newSlaRow } from './slas.js'
-import { ALL_TASKS } from './snapshots.js'
+import { ALL_TASKS, PAST_RUN } from './snapshots.js'
 import type { NewRun, RunStore, StartStore } from './store.js'
 
 const CREATE_RUN = `
@@ -71,7 +72,8 @@ with heard as materialized (
     ended_at = case when $5::jsonb ? 'endedAt' then ($5::jsonb ->> 'endedAt')::timestamptz else ended_at end,
     reason = coalesce($5::jsonb ->> 'reason', reason),
     cancel_requested = coalesce(($5::jsonb ->> 'cancelRequested')::boolean, cancel_requested),
-    timed_out = coalesce(($5::jsonb ->> 'timedOut')::boolean, timed_out)
+    timed_out = coalesce(($5::jsonb ->> 'timedOut')::boolean, timed_out),
+    unsettled = coalesce(($5::jsonb ->> 'unsettled')::boolean, unsettled)
   where run_id = $1 and revision = $2
     and (select count(*) from change) = (
       select count(*) from change c join task_runs t on t.run_id = c.run_id and t.task_id = c."taskId"
@@ -186,6 +188,17 @@ function applying(extras: Extras): string {
 /** of a running run with `run_timeout` */
 const TIMES_OUT = "started_at + run_timeout_ms * interval '1 millisecond'"
 
+/**
+ * Tasks that say that they wait for the run before (core/past.ts), and wait for it no longer: whoever was to wake their run may
+ * have been killed. What is decided about the run gives them another reason, so that each is found once.
+ */
+const NO_LONGER_WAIT_FOR_PAST = `
+  select t.run_id from runs r join task_runs t using (run_id) left join lateral (${PAST_RUN}
+  ) past on true left join task_runs before on before.run_id = past.run_id and before.task_id = t.task_id
+  where r.state = 'running' and r.depends_on_past <> 'no' and t.state = 'none' and t.item_of is null
+    and (${PAST_REASONS.map((begin) => `starts_with(t.reason, '${begin} ' || t.task_id || ' of ')`).join(' or ')})
+    and (past.run_id is null or past.state = 'queued' or coalesce(before.state in ('success', 'skipped'), true))`
+
 const RUNS_TO_SETTLE = `
 select run_id from (
   select distinct run_id from attempts where result is not null and not settled
@@ -199,6 +212,9 @@ select run_id from (
   select run_id from runs where state = 'running' and run_timeout_ms is not null and not cancel_requested and ${TIMES_OUT} <= $1
   union
   select run_id from runs where state in ('queued', 'running') and cancel_requested
+  union
+  select run_id from runs where unsettled
+  union${NO_LONGER_WAIT_FOR_PAST}
   union
   select run_id from runs r where state = 'running' and not exists (
     select 1 from task_runs t where t.run_id = r.run_id

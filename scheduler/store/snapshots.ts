@@ -48,13 +48,15 @@ select item_of as task_id, count(*) filter (where state in (${FINAL}))::int as e
   count(*) filter (where state in ('failed', 'cancelled'))::int as failed, count(*) filter (where state = 'none')::int as "none"
 from task_runs where run_id = $1 and item_of is not null group by item_of having count(*) > $2`
 
-/** The run before, and its tasks: of the same DAG and kind, for backfills the same one. Runs by hand have none. */
-const PAST = `
-select past.run_id, past.state, t.task_id, t.state as task_state
-from runs r cross join lateral (
+/** The run before the run `r`: of the same DAG and kind, for backfills the same one. Runs by hand have none. */
+export const PAST_RUN = `
   select run_id, state from runs p
   where p.dag_id = r.dag_id and p.kind = r.kind and p.backfill_id is not distinct from r.backfill_id and p.due_at < r.due_at
-  order by p.due_at desc limit 1
+  order by p.due_at desc limit 1`
+
+const PAST = `
+select past.run_id, past.state, t.task_id, t.state as task_state
+from runs r cross join lateral (${PAST_RUN}
 ) past join task_runs t on t.run_id = past.run_id and t.item_of is null
 where r.run_id = $1 and r.kind <> 'manual'`
 

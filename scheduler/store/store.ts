@@ -244,10 +244,10 @@ export interface RunStore extends StartStore {
     now: Instant,
     durable?: Durability,
   ): Promise<'applied' | 'conflict'>
-  /** Runs that have unsettled outcomes (whatever their state), that are being cancelled, that are on for as long as `runTimeoutMs`, or are
-   *  running and have a task `up_for_retry` or `deferred` whose
-   *  `notBefore` has come, or are running with no task `scheduled`, `queued`, `running`, `up_for_retry`, or `deferred` by an attempt of its own (a
-   *  task with `for_each` has none). */
+  /** Runs that have unsettled outcomes (whatever their state), that are `unsettled`, that are being cancelled, that are on for as long as
+   *  `runTimeoutMs`, or are running and have a task `up_for_retry` or `deferred` whose `notBefore` has come, or one whose reason says that
+   *  it waits for the run before although it has no cause to any more, or are running with no task `scheduled`, `queued`, `running`,
+   *  `up_for_retry`, or `deferred` by an attempt of its own (a task with `for_each` has none). */
   runsToSettle(now: Instant, limit: number): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry, or deferred until then; or end of a run's time */
   nextRetryAt(): Promise<Instant | null>

@@ -12,6 +12,7 @@ const GUARDS_OUTSIDE = [
   'silence_key',
   'problems_seen',
   'one_registrar',
+  'past_wake',
 ] as const
 
 /** What can be taken away: promises of the store, and others. */
@@ -70,4 +71,9 @@ export function comparingWhatItSaw(store: Store): Store {
       return store.registerDags({ ...input, alerts }, now)
     },
   }
+}
+
+/** Schedulers that are all killed before they wake the run that comes after one that has moved. */
+export function neverWakingNext(store: Store): Store {
+  return { ...store, nextRun: async () => null }
 }

@@ -16,6 +16,7 @@ import {
   type Guard,
   isStoreGuard,
   neverConflicting,
+  neverWakingNext,
   withoutSilenceKey,
 } from './guards-outside.js'
 import { History, type Violation } from './history.js'
@@ -288,6 +289,7 @@ class World {
     }
     const store = remoteStore(this.#store, host, observe)
     if (this.#without.has('silence_key')) return withoutSilenceKey(store)
+    if (this.#without.has('past_wake')) return neverWakingNext(store)
     if (this.#without.has('problems_seen')) return comparingWhatItSaw(store)
     return this.#without.has('conflict') ? neverConflicting(store) : store
   }

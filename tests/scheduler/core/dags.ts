@@ -126,6 +126,7 @@ export function snapshot(of: Dag, states: Record<string, Partial<TaskRun>> = {})
       reason: '',
       cancelRequested: false,
       timedOut: false,
+      unsettled: false,
       onlyTasks: null,
       noChecks: false,
     },

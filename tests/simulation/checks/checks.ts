@@ -18,6 +18,7 @@ import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { MutesCheck } from './mutes.js'
 import { OutcomesCheck } from './outcomes.js'
+import { ReadyCheck } from './ready.js'
 import { RunsCheck } from './runs.js'
 import { SilencesCheck } from './silences.js'
 import { SlasCheck } from './slas.js'
@@ -43,6 +44,7 @@ export class Checks {
   readonly #waits: WaitsCheck
   readonly #flow: FlowCheck
   readonly #handles: HandlesCheck
+  readonly #ready: ReadyCheck
   readonly triggers: TriggersCheck
   readonly files: FilesCheck
   readonly silences: SilencesCheck
@@ -69,6 +71,7 @@ export class Checks {
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
     this.#handles = new HandlesCheck(history, store.tables)
+    this.#ready = new ReadyCheck(history, this.#mirror)
     this.triggers = new TriggersCheck(history, store.tables, outside)
     this.files = new FilesCheck(history, isLocked)
     this.silences = new SilencesCheck(history)
@@ -90,6 +93,7 @@ export class Checks {
     this.#waits.observe(call)
     this.#flow.observe(call)
     this.#handles.observe(call)
+    this.#ready.observe(call)
     this.triggers.observe(call)
     this.files.observe(call, this.#store.tables)
     this.silences.observe(call)

@@ -31,6 +31,7 @@ export function applyDecision(
   }
   for (const expansion of decision.expand) expandTask(tables, row, expansion, now)
   row.run = { ...row.run, ...decision.run, revision: row.run.revision + 1 }
+  if (!tables.guards('unsettled_mark')) row.run.unsettled = false
   if (decision.run?.state === 'success' && row.run.onlyTasks === null) dagSucceeded(tables, row.run, now)
   for (const { taskId, attempt } of tables.guards('settled_mark') ? decision.settled : []) {
     const settled = tables.attempt(runId, taskId, attempt)

@@ -48,6 +48,8 @@ export const STORE_GUARDS = [
   'overlap',
   'past_of_run',
   'past_of_task',
+  'past_found',
+  'unsettled_mark',
   'outputs_kept',
   'outputs_anew',
   'outcome_final',

@@ -1,5 +1,6 @@
 import type { Instant } from '../../../json.js'
 import type { ItemsAside, PastRun, Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
+import { PAST_REASONS } from '../../../scheduler/core/past.js'
 import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
 import { insertSlas, makeSlasDue } from './slas.js'
@@ -127,6 +128,7 @@ function newRow(run: NewRun, now: Instant): RunRow {
       reason: '',
       cancelRequested: false,
       timedOut: false,
+      unsettled: false,
     } satisfies Run,
     backfillId: null,
     maxActiveRuns,
@@ -334,9 +336,21 @@ function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
   if (row.run.state !== 'running') return false
   const end = timesOutAt(row)
   if (end !== null && end <= now) return true
+  if (row.run.unsettled || (tables.guards('past_found') && waitsForPastInVain(tables, row))) return true
   const tasks = taskRuns(row)
   const moves = ({ state, attempt }: TaskRun) => MOVING.has(state) || (state === 'deferred' && attempt > 0)
   if (!tasks.some(moves)) return true
   const waits = ({ state }: TaskRun) => state === 'up_for_retry' || state === 'deferred'
   return tasks.some((task) => waits(task) && task.notBefore !== null && task.notBefore <= now)
+}
+
+/** A task says that it waits for the run before, and has no cause to any more. */
+function waitsForPastInVain(tables: Tables, row: RunRow): boolean {
+  if (row.dependsOnPast === 'no') return false
+  const past = pastRun(tables, row)
+  return taskRuns(row).some(({ taskId, state, reason }) => {
+    if (state !== 'none' || !PAST_REASONS.some((begin) => reason.startsWith(`${begin} ${taskId} of `))) return false
+    const before = past?.state === 'queued' ? 'success' : (past?.tasks[taskId] ?? 'success')
+    return before === 'success' || before === 'skipped'
+  })
 }

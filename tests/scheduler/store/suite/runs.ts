@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { waitsForPast } from '../../../../scheduler/core/past.js'
 import type { Store } from '../../../../scheduler/store/store.js'
+import { task } from '../../core/dags.js'
 import { dagNamed, type FreshStore, moveTasks, NO_CHANGE, NOW, newRun, register, runningRun } from './subject.js'
 
 export function runsSuite(fresh: FreshStore): void {
@@ -225,6 +227,64 @@ export function runsSuite(fresh: FreshStore): void {
       expect((await store.runsToSettle(NOW + 500, 10)).sort()).toEqual([idle, retrying].sort())
       await moveTasks(store, idle, 'scheduled')
       expect(await store.runsToSettle(NOW, 10)).toEqual([])
+    })
+
+    it('finds a run that was left unsettled although a task of it runs, until a step says otherwise', async () => {
+      const run = await runningRun(store, 'sales')
+      await moveTasks(store, run, 'scheduled', ['a'])
+      expect(await store.runsToSettle(NOW, 10)).toEqual([])
+      expect(await store.applyDecision(run, 2, { ...NO_CHANGE, run: { unsettled: true } }, NOW)).toBe('applied')
+      expect((await store.snapshot(run))?.run).toMatchObject({ state: 'running', revision: 3, unsettled: true })
+      expect(await store.runsToSettle(NOW, 10)).toEqual([run])
+      await moveTasks(store, run, 'scheduled', ['b'])
+      expect(await store.runsToSettle(NOW, 10)).toEqual([run])
+      await store.applyDecision(run, 4, { ...NO_CHANGE, run: { unsettled: false } }, NOW)
+      expect(await store.runsToSettle(NOW, 10)).toEqual([])
+    })
+
+    it('finds a run with a task that waits for the run before, once that has ended well or is cleared', async () => {
+      const changes = { maxActiveRuns: 3, dependsOnPast: 'tasks' } as const
+      const [first, second] = [await scheduled(NOW, changes), await scheduled(NOW + 1, changes)]
+      await store.startRuns(NOW, 10)
+      await store.startRuns(NOW, 10)
+      await moveTasks(store, first, 'running', ['a', 'b'])
+      await moveTasks(store, second, 'scheduled', ['b'])
+      const past = (state: 'running' | 'failed') => ({ runId: first, state: 'running' as const, tasks: { a: state } })
+      const waits = async (state: 'running' | 'failed') => {
+        const reason = waitsForPast(task('a', [], { dependsOnPast: true }), past(state)) ?? ''
+        await moveTasks(store, second, 'none', ['a'], reason)
+      }
+      const found = async () => (await store.runsToSettle(NOW, 10)).includes(second)
+      const seen: [string, boolean][] = []
+      for (const says of ['running', 'failed'] as const) {
+        await waits(says)
+        for (const state of ['running', 'failed', 'upstream_failed', 'skipped', 'success'] as const) {
+          await moveTasks(store, first, state, ['a'])
+          seen.push([state, await found()])
+        }
+      }
+      const each = [
+        ['running', false],
+        ['failed', false],
+        ['upstream_failed', false],
+        ['skipped', true],
+        ['success', true],
+      ]
+      expect(seen).toEqual([...each, ...each])
+      // waits for a task of its own run
+      await moveTasks(store, second, 'none', ['a'], 'waits for b')
+      expect(await found()).toBe(false)
+      await moveTasks(store, first, 'failed', ['a'])
+      await waits('failed')
+      expect(await found()).toBe(false)
+      await ends(first, 'failed')
+      await store.applyDecision(
+        first,
+        (await store.run(first))?.revision ?? -1,
+        { ...NO_CHANGE, run: { state: 'queued' } },
+        NOW,
+      )
+      expect(await found()).toBe(true)
     })
   })
 }

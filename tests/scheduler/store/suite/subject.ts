@@ -91,7 +91,13 @@ export async function runningRun(
 export const NO_CHANGE: Decision = { tasks: [], expand: [], run: null, settled: [], stop: [], wakeAt: null }
 
 /** Moves tasks from where they are to `state`, in one decision. */
-export async function moveTasks(store: Store, runId: string, state: TaskState, taskIds?: string[]): Promise<void> {
+export async function moveTasks(
+  store: Store,
+  runId: string,
+  state: TaskState,
+  taskIds?: string[],
+  reason = '',
+): Promise<void> {
   const run = await store.run(runId)
   const tasks = (await store.taskRuns(runId)).filter((task) => taskIds?.includes(task.taskId) ?? true)
   const decision: Decision = {
@@ -99,7 +105,7 @@ export async function moveTasks(store: Store, runId: string, state: TaskState, t
     tasks: tasks.map((task) => ({
       taskId: task.taskId,
       expect: { state: task.state, attempt: task.attempt, generation: task.generation },
-      set: { state, reason: '' },
+      set: { state, reason },
     })),
   }
   const outcome = await store.applyDecision(runId, run?.revision ?? -1, decision, NOW)
