@@ -36,9 +36,12 @@ export function clear(
     if (isGroup && options.failedOnly && draft.items(task.id).length > 0) continue
     if (isGroup && taskRun.state === 'none') continue
     const madeAnew = whole.has(task.id) && !options.failedOnly && isItem(taskRun.taskId)
-    if (madeAnew && taskRun.state === 'scheduled' && taskRun.tries === 0)
+    // it has waited, and what it has started outside waits for its next attempt, which will be another's
+    const goesOn = madeAnew && taskRun.state === 'scheduled' && taskRun.attempt > 0
+    if (madeAnew && taskRun.state === 'scheduled' && taskRun.tries === 0 && !goesOn)
       draft.set(taskRun.taskId, { state: 'none', reason: `cleared by ${by}` })
-    if (taskRun.tries === 0 && !isGroup && ['none', 'scheduled', 'running'].includes(taskRun.state)) continue
+    const isUntried = taskRun.tries === 0 && ['none', 'scheduled', 'running'].includes(taskRun.state)
+    if (isUntried && !isGroup && !goesOn) continue
     clearOne(draft, taskRun, by)
     // a group that is cleared as a whole makes its items anew from the list as it is then
     if (!whole.has(task.id) || options.failedOnly) reopenGroup(draft, taskRun.taskId)

@@ -11,6 +11,7 @@ import { mark } from '../../../scheduler/core/mark.js'
 import type { AttemptOutcome, Decision, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import { isFinal } from '../../../scheduler/core/states.js'
 import type { ForEach, Task } from '../../../scheduler/dag/model.js'
+import { leavingWork } from '../../../scheduler/store/left-work.js'
 import { dag, NOW, snapshot, task } from './dags.js'
 
 const SALES = (values: Json[], set: Partial<Task> = {}, concurrency: number | null = null) => [
@@ -160,6 +161,16 @@ describe('for_each', () => {
     expect(run.of('load.0')).toMatchObject({ generation: 2, attempt: 1 })
     run.start('load.0').end('load.0')
     expect(run.states()).toMatchObject({ load: 'success', report: 'scheduled' })
+  })
+
+  it('gives an item that is to go on after a wait a new generation when the whole task is cleared, so that what it left is kept', () => {
+    const run = played(SALES(['a', 'b']))
+    run.start('load.0').end('load.0', 'stopped')
+    expect(run.of('load.0')).toMatchObject({ state: 'scheduled', tries: 0, attempt: 1 })
+    const { decision } = clear(run.run, { tasks: ['load'], downstream: false, failedOnly: false }, 'ana')
+    expect(leavingWork(decision)).toContain('load.0')
+    run.apply(decision).settle()
+    expect(run.of('load.0')).toMatchObject({ state: 'scheduled', generation: 2 })
   })
 
   it('clears what failed: of a task with items those that failed', () => {
