@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isSluiceError } from '../../errors.js'
 import type { Json } from '../../json.js'
 import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { writeRequest } from '../lakehouse/subject.js'
+import { sourceText } from '../source-files.js'
+import { DIFFERENCES } from './differential-differences.js'
+import { EDGES } from './differential-edges.js'
 import { PORTABLE } from './differential-queries.js'
 import { TrinoPlace } from './trino-place.js'
 
@@ -45,14 +49,29 @@ function comparable(value: Json): Json {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, comparable(inner)]))
 }
 
-async function answer(lakehouse: Lakehouse, sql: string): Promise<Json> {
+async function answer(lakehouse: Lakehouse, sql: string): Promise<Record<string, Json>[]> {
   const { rows } = await lakehouse.query(sql, { maxRows: 1_000 })
-  return rows.map((row) => comparable(row))
+  return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, comparable(value)])))
+}
+
+/** A row of the guide that is of tables and not of expressions. */
+const OF_TABLES = 'microseconds of `TIMESTAMP WITH TIME ZONE` in Delta'
+/** So many expressions in one query. */
+const BATCH = 40
+
+/** What an engine says to an expression: its value, or nothing where it refuses the query. */
+async function said(lakehouse: Lakehouse, expression: string): Promise<{ value: Json } | null> {
+  try {
+    return { value: await answer(lakehouse, `SELECT ${expression} AS x`) }
+  } catch (error) {
+    if (isSluiceError(error, 'SQL_FAILED')) return null
+    throw error
+  }
 }
 
 describe('both engines give the same result', () => {
-  it('for sixty queries and more', () => {
-    expect(Object.values(PORTABLE).flat().length).toBeGreaterThanOrEqual(60)
+  it('for a hundred queries and more', () => {
+    expect(Object.values(PORTABLE).flat().length).toBeGreaterThanOrEqual(100)
   })
 
   for (const [kind, queries] of Object.entries(PORTABLE)) {
@@ -63,4 +82,43 @@ describe('both engines give the same result', () => {
       expect(ours).toEqual(theirs)
     })
   }
+})
+
+describe('both engines give the same result at the edges', () => {
+  it('for a thousand expressions and more', () => {
+    expect(Object.values(EDGES).flat().length).toBeGreaterThanOrEqual(1_000)
+  })
+
+  it.each(Object.entries(EDGES))('%s', async (_, expressions) => {
+    for (let at = 0; at < expressions.length; at += BATCH) {
+      const batch = expressions.slice(at, at + BATCH)
+      const sql = `SELECT ${batch.map((expression, index) => `${expression} AS x${index}`).join(', ')}`
+      const results = await Promise.all([answer(duckdb, sql), answer(trino, sql)])
+      const [ours, theirs] = results.map(([row]) => batch.map((expression, index) => [expression, row?.[`x${index}`]]))
+      expect(ours).toEqual(theirs)
+    }
+  })
+})
+
+describe('what the guide says to differ', () => {
+  const guide = sourceText('docs/guides/portable-sql.md')
+  const table = /\| instead of \| write \| because \|\n\|[-|]+\|\n(.*?)\n\n/s.exec(guide)?.[1] ?? ''
+  const rows = table.split('\n').map((line) => {
+    const [, instead = '', , because = ''] = line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|'))
+    return { instead, because }
+  })
+
+  it('is all asked, and nothing else is', () => {
+    const asked = rows.map(({ instead }) => instead).filter((instead) => instead !== OF_TABLES)
+    expect(Object.keys(DIFFERENCES)).toEqual(asked)
+  })
+
+  it.each(Object.entries(DIFFERENCES))('%s', async (instead, expressions) => {
+    const neither = rows.find((row) => row.instead === instead)?.because === 'neither engine has it'
+    for (const expression of expressions) {
+      const [ours, theirs] = await Promise.all([said(duckdb, expression), said(trino, expression)])
+      expect(ours === null && theirs === null, expression).toBe(neither)
+      if (!neither) expect(ours, expression).not.toEqual(theirs)
+    }
+  })
 })

@@ -30,7 +30,7 @@ const AUTHORITY = `^${SCHEME}://(?:[^/?#@]*@)?`
 const ofUri = (part: string): string =>
   `CASE WHEN regexp_matches(url, '^${CHARACTER}*(?:#${CHARACTER}*)?$') THEN ${part} END`
 const ofPath = (part: string): string =>
-  ofUri(`CASE WHEN regexp_matches(url, '^${SCHEME}:[^/]') THEN '' ELSE url_decode(${part}) END`)
+  ofUri(`CASE WHEN regexp_matches(url, '^${SCHEME}:[^/]') THEN '' ELSE system.main.url_decode(${part}) END`)
 const part = (pattern: string): string => `system.main.regexp_extract(url, '${pattern}', 1)`
 const PORT = part(String.raw`${AUTHORITY}(?:${HOST}):(\d+)(?:[/?#]|$)`)
 const URLS = [
@@ -39,8 +39,53 @@ const URLS = [
   `url_extract_port(url) AS ${ofUri(`CAST(nullif(${PORT}, '') AS BIGINT)`)}`,
   `url_extract_path(url) AS ${ofPath(part(`^(?:${SCHEME}:)?(?://[^/?#]*)?([^?#]*)`))}`,
   `url_extract_query(url) AS ${ofPath(part('^[^#?]*[?]([^#]*)'))}`,
-  `url_extract_fragment(url) AS ${ofUri(`url_decode(${part('#(.*)$')})`)}`,
+  `url_extract_fragment(url) AS ${ofUri(`system.main.url_decode(${part('#(.*)$')})`)}`,
 ]
+
+/** Trino writes keys that are no plain words as `["a b"]`, DuckDB as `."a b"`. */
+const SLUICE_PATH = `sluice_path(path) AS system.main.regexp_replace(path, '\\["([^"]*)"\\]', '."\\1"', 'g')`
+
+/** The first parameter of the name in a URL, decoded; empty where it has no value, NULL where there is none. */
+const PARAMETER = `'(?:^|&)' || regexp_escape(name) || '(?:=([^&]*))?(?:&|$)'`
+const URL_PARAMETER = `url_extract_parameter(url, name) AS CASE WHEN regexp_matches(${part('^[^#?]*[?]([^#]*)')}, ${PARAMETER})
+  THEN ${ofUri(`url_decode(system.main.regexp_extract(${part('^[^#?]*[?]([^#]*)')}, ${PARAMETER}, 1))`)} END`
+
+/** A macro takes a fixed number of parameters, so each number has a form of its own; DuckDB names the macro where there are more. */
+const MOST_PARAMETERS = 16
+function variadic(name: string, body: (parameters: string[]) => string): string {
+  const forms = Array.from({ length: MOST_PARAMETERS }, (_, index) => {
+    const parameters = Array.from({ length: index + 1 }, (_, at) => `p${at + 1}`)
+    return `(${parameters.join(', ')}) AS ${index === 0 ? `system.main.${name}(p1)` : body(parameters)}`
+  })
+  return `${name}${forms.join(', ')}`
+}
+/** A NULL among the values is the result. */
+const ofAll = (name: string) =>
+  variadic(name, (all) => {
+    const known = all.map((one) => `${one} IS NOT NULL`).join(' AND ')
+    return `CASE WHEN ${known} THEN system.main.${name}(${all.join(', ')}) END`
+  })
+
+/** What both arrays hold, once, in the order of the one with more items. */
+const SLUICE_COMMON = `sluice_common(a, b) AS list_filter(a, lambda sluice_one, sluice_at: list_position(a, sluice_one) = sluice_at AND list_position(b, sluice_one) IS NOT NULL)`
+
+/** A place below zero counts from the end; before the beginning there is nothing. */
+const START = 'CASE WHEN first < 0 THEN len(value) + first + 1 ELSE first END'
+const SLICE = `slice(value, first, size) AS CASE WHEN first < -len(value) THEN list_slice(value, 1, 0) ELSE list_slice(value, ${START}, ${START} + size - 1) END`
+
+/** The last of the parts holds the rest. */
+const SPLIT = `split(value, delimiter) AS string_split(value, delimiter),
+  (value, delimiter, most) AS CASE WHEN value IS NULL THEN NULL WHEN len(string_split(value, delimiter)) <= most THEN string_split(value, delimiter)
+    ELSE list_append(list_slice(string_split(value, delimiter), 1, most - 1), array_to_string(list_slice(string_split(value, delimiter), most, len(string_split(value, delimiter))), delimiter)) END`
+
+/** Buckets are counted from 1 and hold their lower bound; what lies outside is in 0 or in the next after the last. Bounds may fall. */
+const WIDTH_BUCKET = `width_bucket(value, bins) AS CASE WHEN value IS NOT NULL THEN CAST(len(list_filter(bins, lambda sluice_one: sluice_one <= value)) AS BIGINT) END,
+  (value, low, high, buckets) AS CASE
+    WHEN isnan(CAST(value AS DOUBLE)) THEN error('operand must not be NaN')
+    WHEN low > high THEN CAST(buckets AS BIGINT) + 1 - sluice_bucket(value, high, low, buckets)
+    ELSE sluice_bucket(value, low, high, buckets) END`
+const SLUICE_BUCKET = `sluice_bucket(value, low, high, buckets) AS CASE WHEN value < low THEN 0 WHEN value >= high THEN CAST(buckets AS BIGINT) + 1
+  ELSE CAST(floor(CAST(buckets AS DOUBLE) * (value - low) / (high - low)) AS BIGINT) + 1 END`
 
 /**
  * Functions that Trino has and DuckDB lacks, or means otherwise, as macros: a query that keeps to docs/guides/portable-sql.md
@@ -56,6 +101,7 @@ const MACROS = [
   `to_unixtime(value) AS CAST(epoch(value) AS DOUBLE)`,
   `at_timezone(value, zone) AS CAST(value AS TIMESTAMPTZ)`,
   `with_timezone(value, zone) AS timezone(zone, CAST(value AS TIMESTAMP))`,
+  `millisecond(value) AS system.main.millisecond(value) % 1000`,
   `current_timezone() AS current_setting('TimeZone')`,
   `from_iso8601_date(value) AS CAST(value AS DATE)`,
   `from_iso8601_timestamp(value) AS CAST(value AS TIMESTAMPTZ)`,
@@ -69,6 +115,11 @@ const MACROS = [
   `yow(value) AS isoyear(value)`,
   `last_day_of_month(value) AS last_day(value)`,
   // text
+  variadic('concat', (all) => all.join(' || ')),
+  `split_part(value, delimiter, place) AS CASE WHEN place <= len(string_split(value, delimiter)) THEN system.main.split_part(value, delimiter, place) END`,
+  SPLIT,
+  `replace(value, part) AS system.main.replace(value, part, ''), (value, part, other) AS system.main.replace(value, part, other)`,
+  `regexp_position(value, pattern) AS CASE WHEN regexp_matches(value, pattern) THEN length(string_split_regex(value, pattern)[1]) + 1 WHEN value IS NOT NULL AND pattern IS NOT NULL THEN -1 END`,
   `regexp_like(value, pattern) AS regexp_matches(value, pattern)`,
   `regexp_extract(value, pattern) AS CASE WHEN regexp_matches(value, pattern) THEN system.main.regexp_extract(value, pattern) END, (value, pattern, part) AS CASE WHEN regexp_matches(value, pattern) THEN system.main.regexp_extract(value, pattern, part) END`,
   REGEXP_REPLACE,
@@ -81,34 +132,54 @@ const MACROS = [
   `from_utf8(value) AS decode(value)`,
   `to_hex(value) AS hex(value)`,
   `from_hex(value) AS unhex(value)`,
+  `from_base64(value) AS system.main.from_base64(value || system.main.repeat('=', (4 - length(value) % 4) % 4))`,
+  `to_base64url(value) AS translate(to_base64(value), '+/', '-_')`,
+  `from_base64url(value) AS from_base64(translate(value, '-_', '+/'))`,
+  `url_encode(value) AS system.main.replace(system.main.replace(system.main.replace(system.main.url_encode(value), '%20', '+'), '%2A', '*'), '~', '%7E')`,
+  `url_decode(value) AS system.main.url_decode(system.main.replace(value, '+', ' '))`,
   SPLIT_TO_MAP,
   ...URLS,
+  URL_PARAMETER,
   // JSON
-  `json_extract_scalar(value, path) AS CASE WHEN json_type(value, path) NOT IN ('ARRAY', 'OBJECT') THEN json_extract_string(value, path) END`,
+  `json_extract_scalar(value, path) AS CASE WHEN json_type(value, sluice_path(path)) NOT IN ('ARRAY', 'OBJECT') THEN json_extract_string(value, sluice_path(path)) END`,
   `json_parse(value) AS json(value)`,
   `json_format(value) AS CAST(json(value) AS VARCHAR)`,
-  `json_size(value, path) AS CASE json_type(value, path) WHEN 'ARRAY' THEN json_array_length(value, path) WHEN 'OBJECT' THEN len(json_keys(value, path)) ELSE CASE WHEN json_type(value, path) IS NOT NULL THEN 0 END END`,
+  `json_array_length(value) AS CASE WHEN json_type(value) = 'ARRAY' THEN CAST(system.main.json_array_length(value) AS BIGINT) END, (value, path) AS system.main.json_array_length(value, path)`,
+  `json_array_contains(value, item) AS CASE WHEN json_type(value) = 'ARRAY' AND item IS NOT NULL THEN list_contains(CAST(json_extract(value, '$[*]') AS VARCHAR[]), CAST(to_json(item) AS VARCHAR)) END`,
+  `json_size(value, path) AS CASE json_type(value, path) WHEN 'ARRAY' THEN system.main.json_array_length(value, path) WHEN 'OBJECT' THEN len(json_keys(value, path)) ELSE CASE WHEN json_type(value, path) IS NOT NULL THEN 0 END END`,
   // arrays and maps
-  `sequence(first, last) AS generate_series(first, last), (first, last, step) AS generate_series(first, last, step)`,
+  `sequence(first, last) AS generate_series(first, last, CASE WHEN first > last THEN -1 ELSE 1 END), (first, last, step) AS generate_series(first, last, step)`,
   `element_at(value, place) AS value[place]`,
   `cardinality(value) AS len(value)`,
-  `array_join(value, delimiter) AS array_to_string(value, delimiter)`,
+  `array_join(value, delimiter) AS CASE WHEN value IS NOT NULL AND delimiter IS NOT NULL THEN coalesce(array_to_string(value, delimiter), '') END, (value, delimiter, missing) AS array_to_string(list_transform(value, lambda sluice_one: coalesce(CAST(sluice_one AS VARCHAR), missing)), delimiter)`,
+  `array_distinct(value) AS list_filter(value, lambda sluice_one, sluice_at: list_position(value, sluice_one) = sluice_at)`,
+  `array_intersect(a, b) AS CASE WHEN len(a) >= len(b) THEN sluice_common(a, b) WHEN len(a) < len(b) THEN sluice_common(b, a) END`,
+  `trim_array(value, n) AS CASE WHEN n > len(value) THEN error('size must not exceed array cardinality ' || len(value) || ': ' || n) ELSE list_slice(value, 1, len(value) - n) END`,
+  `dot_product(a, b) AS list_dot_product(a, b)`,
+  `euclidean_distance(a, b) AS list_distance(a, b)`,
+  `cosine_similarity(a, b) AS list_cosine_similarity(a, b)`,
   // a NULL among the items is unknown to a comparison, and an item like others to a set
   `array_max(value) AS CASE WHEN list_count(value) = len(value) THEN list_max(value) END`,
   `array_min(value) AS CASE WHEN list_count(value) = len(value) THEN list_min(value) END`,
   `array_position(value, item) AS CASE WHEN value IS NOT NULL AND item IS NOT NULL THEN coalesce(list_position(value, item), 0) END`,
   `array_remove(value, item) AS CASE WHEN item IS NOT NULL THEN list_filter(value, lambda sluice_one: sluice_one IS DISTINCT FROM item) END`,
-  `array_union(a, b) AS list_filter(list_concat(a, b), lambda sluice_one, sluice_at: list_position(list_concat(a, b), sluice_one) = sluice_at)`,
-  `array_except(a, b) AS list_filter(a, lambda sluice_one, sluice_at: list_position(a, sluice_one) = sluice_at AND list_position(b, sluice_one) IS NULL)`,
-  `arrays_overlap(a, b) AS CASE WHEN list_has_any(a, b) THEN true WHEN len(a) = 0 OR len(b) = 0 THEN false WHEN list_count(a) < len(a) OR list_count(b) < len(b) THEN NULL ELSE false END`,
-  `slice(value, first, length_) AS list_slice(value, first, first + length_ - 1)`,
+  `array_union(a, b) AS array_distinct(a || b)`,
+  `array_except(a, b) AS CASE WHEN len(b) = 0 THEN a WHEN b IS NOT NULL THEN list_filter(a, lambda sluice_one, sluice_at: list_position(a, sluice_one) = sluice_at AND list_position(b, sluice_one) IS NULL) END`,
+  `arrays_overlap(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN list_has_any(a, b) THEN true WHEN len(a) = 0 OR len(b) = 0 THEN false WHEN list_count(a) < len(a) OR list_count(b) < len(b) THEN NULL ELSE false END`,
+  SLICE,
   // numbers
+  ofAll('greatest'),
+  ofAll('least'),
+  `random() AS system.main.random(), (bound) AS CAST(floor(system.main.random() * bound) AS BIGINT), (low, high) AS low + CAST(floor(system.main.random() * (high - low)) AS BIGINT)`,
+  `rand() AS random(), (bound) AS random(bound), (low, high) AS random(low, high)`,
+  WIDTH_BUCKET,
+  `to_base(value, radix) AS CASE WHEN value < 0 THEN '-' ELSE '' END || lower(system.main.to_base(abs(value), radix)), (value, radix, digits) AS system.main.to_base(value, radix, digits)`,
   `is_nan(value) AS isnan(value)`,
   `is_infinite(value) AS isinf(value)`,
   `is_finite(value) AS isfinite(value)`,
   `nan() AS CAST('NaN' AS DOUBLE)`,
   `infinity() AS CAST('Infinity' AS DOUBLE)`,
-  `truncate(value) AS trunc(value)`,
+  `truncate(value) AS trunc(value), (value, places) AS trunc(value, places)`,
   `e() AS exp(1.0)`,
   `bitwise_and(a, b) AS a & b`,
   `bitwise_or(a, b) AS a | b`,
@@ -122,20 +193,33 @@ const MACROS = [
   `map_agg(key, value) AS map(list(key), list(value))`,
 ]
 
+const PERCENT = '\u0001'
 /** MySQL's format letters, which Trino takes, as those of DuckDB. */
 const FORMAT = [
+  ['%%', PERCENT],
   ['%M', '%B'],
   ['%i', '%M'],
   ['%s', '%S'],
   ['%W', '%A'],
   ['%T', '%H:%M:%S'],
+  ['%r', '%I:%M:%S %p'],
   ['%h', '%I'],
+  ['%l', '%-I'],
+  ['%v', '%V'],
+  ['%x', '%G'],
   ['%e', '%-d'],
   ['%c', '%-m'],
   ['%k', '%-H'],
-].reduce((text, [from, to]) => `replace(${text}, '${from}', '${to}')`, 'format')
+  [PERCENT, '%%'],
+].reduce((text, [from, to]) => `system.main.replace(${text}, '${from}', '${to}')`, 'format')
 
 /** One text with all statements. */
-export const TRINO_FUNCTIONS = [`sluice_format(format) AS ${FORMAT}`, ...MACROS]
+export const TRINO_FUNCTIONS = [
+  `sluice_format(format) AS ${FORMAT}`,
+  SLUICE_COMMON,
+  SLUICE_BUCKET,
+  SLUICE_PATH,
+  ...MACROS,
+]
   .map((macro) => `CREATE MACRO ${macro};`)
   .join('\n')

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
 import type { QueryControl } from './control.js'
-import { StatementLost, trinoError } from './errors.js'
+import { StatementLost, type TrinoError, trinoError } from './errors.js'
 import { type Answer, type Exchange, NoAnswer } from './exchange.js'
 import type { HandedIn } from './handle.js'
-import { parsePage, type StatementPage } from './protocol.js'
+import { parsePage, type StatementPage, type TrinoFailure } from './protocol.js'
 
 /** How long a silent server is asked again before contact counts as lost. */
 const PATIENCE_MS = 60_000
@@ -51,7 +51,7 @@ export class Statement {
     this.id = page.id
   }
 
-  /** @throws SluiceError UNREACHABLE; nothing has run then: a statement whose id nobody has is never started */
+  /** @throws SluiceError UNREACHABLE, and TrinoError of a text that cannot be read; nothing has run then: a statement whose id nobody has is never started */
   static async submit({ exchange, control }: TrinoContact, sql: string, options: StatementOptions): Promise<Statement> {
     const { headers = {}, signal } = options
     const post = () => exchange.request('POST', '/v1/statement', { body: sql, headers, signal })
@@ -62,7 +62,7 @@ export class Statement {
         cause,
       })
     })
-    if (answer.status !== 200) throw refused(exchange, answer)
+    if (answer.status !== 200) throw unread(answer, options) ?? refused(exchange, answer)
     return new Statement(exchange, control, options, pageOf(exchange, answer))
   }
 
@@ -90,7 +90,7 @@ export class Statement {
     try {
       for (;;) {
         const verdict = each(this.#page)
-        if (this.#page.error !== null) throw this.#failed(this.#page.error)
+        if (this.#page.error !== null) throw failed(this.#page.error, this.options)
         if (this.#page.nextUri === null) return this.#page
         if (verdict === 'enough') {
           await this.cancel()
@@ -137,12 +137,21 @@ export class Statement {
     if (answer.status === 200) return pageOf(this.exchange, answer)
     throw new StatementLost(this.id, `Trino no longer knows query ${this.id} (HTTP ${answer.status}).`)
   }
+}
 
-  #failed(failure: NonNullable<StatementPage['error']>): Error {
-    const { subject, place } = this.options
-    const known = failure.line !== null && failure.column !== null && place !== undefined
-    return trinoError(failure, subject, known ? place(failure.line ?? 1, failure.column ?? 1) : null)
-  }
+function failed(failure: TrinoFailure, { subject, place }: StatementOptions): TrinoError {
+  const known = failure.line !== null && failure.column !== null && place !== undefined
+  return trinoError(failure, subject, known ? place(failure.line ?? 1, failure.column ?? 1) : null)
+}
+
+/** A text that is only to be described goes along in a header, and what the parser has against it comes as a bare answer. */
+const UNREAD = /Invalid X-Trino-Prepared-Statement header: line (\d+):(\d+): ([\s\S]+)/
+
+function unread({ status, text }: Answer, options: StatementOptions): TrinoError | null {
+  const [, line, column, message] = UNREAD.exec(text) ?? []
+  if (status !== 400 || message === undefined) return null
+  const error = { message, errorName: 'SYNTAX_ERROR', errorType: 'USER_ERROR', causes: [] }
+  return failed({ ...error, line: Number(line), column: Number(column) }, options)
 }
 
 /** Repeats a request that may be repeated until there is an answer, patience ends, or the signal says stop. */
