@@ -18,6 +18,8 @@ const KEPT_CAUSES = 3
 const TRACEBACK = /^Traceback \(most recent call last\)/
 const DIRECT_CAUSE = /^The above exception was the direct cause of the following exception:/
 const UNCAUGHT_MAIN = /^Exception in thread "main" /
+/** Another thread of the JVM, which goes on without it. */
+const UNCAUGHT_ELSEWHERE = /^Exception in thread "/
 const UNCAUGHT = /\bSparkUncaughtExceptionHandler: /
 const LAUNCHER = /^\s+at org\.apache\.spark\.deploy\.(?:PythonRunner|worker\.DriverWrapper)\b/
 const CAUSED_BY = 'Caused by: '
@@ -79,9 +81,10 @@ export class LastExceptions {
       this.#beginJava()
       this.#java?.push(line)
       this.#javaGoesOn = true
-    } else if (!this.#javaGoesOn) return
+    } else if (UNCAUGHT_ELSEWHERE.test(line)) this.#javaGoesOn = false
+    else if (!this.#javaGoesOn) return
     else if (atMargin) this.#java?.push(line)
-    else if (LAUNCHER.test(line) && this.#java?.size === 1) this.#byLauncher = true
+    else if (LAUNCHER.test(line)) this.#byLauncher = true
   }
 
   #beginJava(): void {
@@ -94,10 +97,6 @@ export class LastExceptions {
 class FewLines {
   readonly #first: string[] = []
   readonly #last: string[] = []
-
-  get size(): number {
-    return this.#first.length + this.#last.length
-  }
 
   push(line: string): void {
     if (this.#first.length < KEPT_LINES) this.#first.push(line)

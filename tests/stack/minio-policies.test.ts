@@ -1,10 +1,35 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { sparkSubmit } from '../../operators/spark-submit.js'
 import { PACKAGE_ROOT } from '../../package-root.js'
+import { TestProject } from '../operators/operator-context.js'
 import { type RoleKeys, roleWith } from './minio-role.js'
 import { S3Lake } from './s3-lake.js'
 import { S3Place } from './s3-place.js'
+import { sparkConnection } from './spark-services.js'
+
+// A JVM takes its time to start, and longer on a machine that is busy.
+vi.setConfig({ testTimeout: 300_000 })
+
+/** Rows of a Delta table in its first argument, whose older files it then drops; and a look where it may not. */
+const JOB = `
+import sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.config("spark.databricks.delta.retentionDurationCheck.enabled", "false").getOrCreate()
+table = sys.argv[1]
+rows = lambda n: spark.range(n).repartition(1).write.format("delta")
+rows(100).save(table)
+rows(50).mode("append").save(table)
+rows(3).mode("overwrite").save(table)
+spark.sql(f"VACUUM delta.\`{table}\` RETAIN 0 HOURS")
+print("rows", spark.read.format("delta").load(table).count())
+print("files", spark.read.format("binaryFile").option("pathGlobFilter", "*.parquet").load(table).count())
+try:
+    spark.read.text("s3a://task-logs/in").count()
+except Exception as error:
+    print("task-logs", "refused" if "AccessDenied" in str(error) or "403" in str(error) else error)
+`
 
 /** Keys that may do what compose.yaml's user may. */
 function keysOf(user: string): Promise<RoleKeys> {
@@ -35,6 +60,27 @@ describe('the policy of MinIO’s user', () => {
     await lake.write('silver.t', `select 7 as n, 'x' as text`, { mode: 'merge', keys: ['n'] })
     await (await lake.house()).rollback('silver.t', 0, { user: 'ada', reason: 'test', now: Date.now() })
     expect(await lake.rows('select count(*), count(distinct n) from silver.t')).toEqual([[100_000, 100_000]])
+  })
+
+  it('spark is enough for a job that makes a Delta table, adds to it, replaces its rows and drops its files', async () => {
+    const keys = await keysOf('spark')
+    const place = new S3Place()
+    const project = new TestProject()
+    opened.push(() => place.remove())
+    opened.push(async () => project.remove())
+    const conf = {
+      'spark.hadoop.fs.s3a.access.key': keys.access_key,
+      'spark.hadoop.fs.s3a.secret.key': keys.secret_key,
+      'spark.hadoop.fs.s3a.session.token': keys.session_token,
+      'spark.hadoop.fs.s3a.aws.credentials.provider': 'org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider',
+    }
+    const ctx = project.context({ 'job.py': JOB }, { connections: { spark: sparkConnection({ conf }) } })
+    const table = `${place.location.replace(/^s3:/, 's3a:')}/t`
+    await sparkSubmit.run({ application: 'job.py', args: [table] }, { ...ctx, now: Date.now })
+    expect(ctx.lines).toContain('info rows 3')
+    expect(ctx.lines).toContain('info files 1')
+    // only one that the policy leaves out
+    expect(ctx.lines.filter((line) => line.includes('refused'))).toEqual(['info task-logs refused'])
   })
 
   it.each(['sluice', 'trino', 'spark'])('%s is enough for files of tables', async (user) => {

@@ -56,7 +56,7 @@ public class Talk {
 
 interface MasterState {
   activeapps: { id: string; name: string }[]
-  activedrivers: { id: string }[]
+  activedrivers: { id: string; cores: number }[]
   completeddrivers: { id: string }[]
 }
 
@@ -95,6 +95,11 @@ export class SparkCluster {
   async running(): Promise<string[]> {
     const { activeapps, activedrivers } = await this.#state()
     return [...activeapps, ...activedrivers].map(({ id }) => id)
+  }
+
+  /** What a driver that runs has been given, in the words of the master. */
+  async coresOf(driver: string): Promise<number | undefined> {
+    return (await this.#state()).activedrivers.find(({ id }) => id === driver)?.cores
   }
 
   /** Every driver that was ever submitted. */

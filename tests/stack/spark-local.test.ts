@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed, vi } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json, JsonObject } from '../../json.js'
@@ -111,6 +112,14 @@ public class App {
 }
 `
 
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>com.example</groupId>
+  <artifactId>words</artifactId>
+  <version>1.0</version>
+</project>
+`
+
 /** Any jar will do that has another class. */
 const someJar = () =>
   `${sparkHome()}/jars/${readdirSync(`${sparkHome()}/jars`).find((name) => name.startsWith('slf4j-api-'))}`
@@ -161,6 +170,23 @@ describe('local', () => {
     const { metrics } = await sparkSubmit.run(task, ctx)
     expect(ctx.lines).toContain('info counted 40')
     expect(metrics?.spark_application).toMatch(/^local-/)
+  })
+
+  it('runs a jar whose class needs one of `packages`, fetched from a repository of `repositories`', async () => {
+    const repository = join(project.root, 'repository')
+    const place = join(repository, 'com/example/words/1.0/words-1.0')
+    const words = jarOf(project.write(`${place}.jar`, ''), { Words: WORDS })
+    project.write(`${place}.pom`, POM)
+    jarOf(project.write('jars/app.jar', ''), { App: APP }, [words])
+    const own = {
+      packages: ['com.example:words:1.0'],
+      repositories: [`file://${repository}`],
+      // nothing that another run has fetched may help
+      conf: { 'spark.jars.ivy': join(project.root, 'ivy') },
+    }
+    const ctx = context('')
+    await sparkSubmit.run({ application: 'jars/app.jar', class: 'App', args: ['40'], ...own }, ctx)
+    expect(ctx.lines).toContain('info counted 40')
   })
 
   it('checks the table after the write, and says that the rows are there', async () => {

@@ -92,6 +92,29 @@ print("sum", spark.range(1000).repartition(4).groupBy().sum("id").collect()[0][0
     expect(handles.at(-1)).toMatchObject({ manager: 'standalone', applicationId: result.metrics?.spark_application })
   })
 
+  it('gives executors and a driver inside the cores that the task names', async () => {
+    // without executor_cores, one executor would take both
+    const job = `
+import time
+from pyspark.sql import SparkSession
+tracker = SparkSession.builder.getOrCreate().sparkContext._jsc.sc().statusTracker()
+deadline = time.monotonic() + 60
+while len(tracker.getExecutorInfos()) < 1 + 2 and time.monotonic() < deadline:
+    time.sleep(0.1)
+print("executors", len(tracker.getExecutorInfos()) - 1)
+`
+    const ctx = context({ 'jobs/job.py': job })
+    const cores = { executor_cores: 1, total_executor_cores: 2, executor_memory: '512m' }
+    await sparkSubmit.run({ application: 'jobs/job.py', ...cores }, ctx)
+    expect(ctx.lines).toContain('info executors 2')
+
+    const run = sparkSubmit.run({ ...inCluster(0), driver_cores: 2 }, context())
+    await until('the driver is known and started', async () => driver() !== undefined && started() === 1)
+    expect(await cluster.coresOf(String(driver()))).toBe(2)
+    go()
+    await run
+  })
+
   it('names what a job has raised, and not a master that was not needed', async () => {
     const job = `
 from pyspark.sql import SparkSession

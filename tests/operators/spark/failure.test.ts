@@ -73,6 +73,14 @@ describe('what ended the application decides', () => {
       'IllegalStateException: no rows (exit code 1)',
     ],
     [
+      'an exception of another thread of a jar',
+      [
+        ['stderr', 'Exception in thread "main" java.lang.IllegalStateException: no rows'],
+        ['stderr', 'Exception in thread "pool-1" java.lang.OutOfMemoryError: x\nCaused by: java.io.IOException: x'],
+      ],
+      'IllegalStateException: no rows (exit code 1)',
+    ],
+    [
       'an exception of another thread',
       [['stderr', 'Exception in thread "pool-1" java.lang.OutOfMemoryError: x'], traceback('KeyError: 7')],
       'KeyError: 7 (exit code 1)',
@@ -189,7 +197,12 @@ describe('spark-submit’s own refusals', () => {
   it.each<[string, Said[], number]>([
     ['printed by a job', [['stdout', 'Error: Failed to load class no.Such.']], 1],
     ['followed by what was started', [['stderr', 'Error: Failed to load class no.Such.\nhello']], 1],
-    ['not of the interpreter', [['stdout', "hello\nx: can't open file 'y'"]], 2],
+    ['not of the interpreter', [['stdout', "x: can't open file 'y'\nhello"]], 2],
+    [
+      'raised by the application',
+      [['stderr', 'Exception in thread "main" java.lang.ClassNotFoundException: no.Such\n\tat App.main(App.java:7)']],
+      1,
+    ],
     ['not of the interpreter, by its code', [['stdout', "x: can't open file 'y'"]], 1],
   ])('are not what was %s', (_, log, exitCode) => {
     expect(errorOf(log, exitCode).retryable).toBe(true)
