@@ -7,7 +7,7 @@ import { shareEvents } from '../queue/redis-events.js'
 import { RedisLink } from '../queue/redis-link.js'
 import { type OpenStore, openStore } from '../store/open-store.js'
 import { watchClock } from './clocks.js'
-import { storeNamespace } from './namespace.js'
+import { sharedNamespace, storeNamespace } from './namespace.js'
 import { announcePresence } from './presence.js'
 
 export interface PartOptions {
@@ -23,6 +23,7 @@ export interface Part extends OpenStore {
   log: Log
   link: RedisLink
   events: Events
+  /** of the store, in names on this machine */
   namespace: string
   /** lets go of everything; the last thing a part does */
   release(): Promise<void>
@@ -35,13 +36,13 @@ export interface Part extends OpenStore {
  */
 export async function joinCluster({ config, log, clock = systemClock }: PartOptions): Promise<Part> {
   assertCluster(config)
-  const namespace = storeNamespace(config.store)
   const opened = await openStore(config.store, clock.now(), { migrate: false })
   let forgetClock: () => void = () => undefined
   try {
     forgetClock = await watchClock(opened.database, clock, log)
+    const shared = await sharedNamespace(opened.database, config.store, log)
     const presence = await announcePresence(config.store, 'shared', clock, log)
-    const link = new RedisLink(config.queue, namespace, log)
+    const link = new RedisLink(config.queue, shared, log)
     const events = new Events()
     const unshare = shareEvents(link, events)
     const release = async () => {
@@ -51,6 +52,7 @@ export async function joinCluster({ config, log, clock = systemClock }: PartOpti
       await presence.release()
       await opened.store.close()
     }
+    const namespace = storeNamespace(config.store)
     return { ...opened, broken: presence.displaced, config, clock, log, link, events, namespace, release }
   } catch (error) {
     forgetClock()
