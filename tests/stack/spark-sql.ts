@@ -41,10 +41,23 @@ export class SparkSql {
 
   /** Runs one statement after the other, whoever asks. */
   sql(statement: string): Promise<unknown[][]> {
+    return this.#run(statement)
+  }
+
+  /**
+   * Deletes the rows of an Iceberg table that equal a row of the table `like` in some columns, without rewriting files.
+   * @param where `like` has the same columns as the table; `spec` is the number of the partitioning that the delete
+   * files lie in, the table's newest by default
+   */
+  async deleteEqual(table: string, where: { like: string; columns: string[]; spec?: number }): Promise<void> {
+    await this.#run({ table, ...where })
+  }
+
+  #run(statement: string | object): Promise<unknown[][]> {
     const run = async () => {
       this.#child.stdin?.write(`${JSON.stringify(statement)}\n`)
       const { rows, error } = await this.#answer()
-      if (rows === undefined) throw new Error(`${error}\n${statement}`)
+      if (rows === undefined) throw new Error(`${error}\n${JSON.stringify(statement)}`)
       return rows
     }
     const turn = this.#turn.then(run, run)

@@ -1,4 +1,5 @@
 """A Spark session that runs one statement a line: JSON texts come in on stdin, JSON answers leave by file descriptor 3.
+An object instead of a text deletes rows by equality, see equality_deletes.py.
 
 An answer is {"rows": [[...], ...]} or {"error": "..."}; decimals, dates and the like are given as texts.
 """
@@ -6,6 +7,7 @@ import json
 import os
 import sys
 
+from equality_deletes import delete_equal
 from pyspark.sql import SparkSession
 
 spark = (
@@ -30,6 +32,9 @@ def plain(value):
 
 def answer(statement):
     try:
+        if isinstance(statement, dict):
+            delete_equal(spark, **statement)
+            return {"rows": []}
         return {"rows": [plain(tuple(row)) for row in spark.sql(statement).collect()]}
     except Exception as error:
         return {"error": str(error)[:2000]}
