@@ -21,10 +21,13 @@ export interface Timetable {
 export interface Watches {
   /**
    * Versions of a table that bring new data, the oldest first.
-   * @param from `after`: only later ones; null: those committed after `since`. `highest`: the newest that anybody has seen; where the
-   *   table has none so new it is another one of its name, whose versions are all new
+   * @param from `after`: only later ones; null: those committed after `since`. `highest`: the newest that anybody has seen, committed at
+   *   `highestAt`; where the table has none so new, or another one, it is another table of its name, whose versions are all new
    */
-  versions(table: string, from: { after: number | null; since: Instant; highest?: number }): Promise<VersionsLook>
+  versions(
+    table: string,
+    from: { after: number | null; since: Instant; highest?: number; highestAt?: Instant | null },
+  ): Promise<VersionsLook>
   /** @param known what the store knows already; asked for at the first look only */
   files(source: TriggerSource, known: () => ReturnType<Store['knownFiles']>): Promise<FilesLook>
 }

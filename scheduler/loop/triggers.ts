@@ -79,10 +79,12 @@ export class Triggers {
       // as far back as the DAG that has seen the least needs it
       const positions = sources.map(({ position }) => position)
       const after = positions.some((position) => position === null) ? null : Math.min(...positions.map(Number))
+      const highest = Math.max(...positions.map((position) => position ?? -1))
       const look = await watches.versions(first.source, {
         after,
         since: Math.min(...sources.map(({ since }) => since)),
-        highest: Math.max(...positions.map((position) => position ?? -1)),
+        highest,
+        highestAt: sources.find(({ position }) => position === highest)?.positionAt ?? null,
       })
       await debugPoint('look:seen')
       await store.recordVersions(first.source, look, clock.now())

@@ -51,15 +51,18 @@ const KEEPING_FACTS = `, kept_reads as (
     "committedAt" timestamptz)
   -- one that found nothing to change is recorded with the version that it found
   order by w."table", w.version, w."versionBefore" is distinct from w.version desc, w."committedAt" desc
-  ${REPLACING_FORMER} returning table_name, version, version_before, run_id
+  ${REPLACING_FORMER} returning table_name, version, version_before, run_id, committed_at, xmax <> 0 as is_another
 ), told as (
   -- a DAG is not started by what it has written itself
   insert into trigger_events (dag_id, kind, source, event_key, detail, seen_at)
   select s.dag_id, 'table', s.source, w.version::text,
-    jsonb_build_object('table', s.source, 'version', w.version, 'from_version', w.version_before), $2
+    jsonb_build_object('table', s.source, 'version', w.version, 'from_version', w.version_before), greatest($2, w.committed_at)
   from kept_writes w join trigger_sources s on s.kind = 'table' and s.source = w.table_name
   where split_part(w.run_id, '-', 1) <> s.dag_id
-  on conflict on constraint one_event do nothing
+  -- of a table that was made anew: the event of the former one of its name is this one's from now on
+  on conflict on constraint one_event do update set detail = excluded.detail, seen_at = excluded.seen_at, run_id = null, dropped_at = null
+  where exists (select 1 from kept_writes w where w.is_another and w.table_name = excluded.source
+    and w.version::text = excluded.event_key and w.committed_at > trigger_events.seen_at)
 ), kept_checks as (
   insert into check_results (run_id, task_id, attempt, position, table_name, name, kind, severity, passed, failing_rows,
     measured, sample, message, checked_at)

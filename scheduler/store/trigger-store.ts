@@ -15,6 +15,8 @@ export interface TriggerSource {
   since: Instant
   /** of a table the newest version looked at; -1 when there was no table, null before the first look */
   position: number | null
+  /** when the version at `position` was committed; null where that is not known */
+  positionAt: Instant | null
   /** when it was looked at last; null before the first look, and for DAGs, whose runs are known without a look */
   lookedAt: Instant | null
   /** why the last look failed; '' when it did not */
@@ -45,11 +47,14 @@ export interface TableLook {
   versions: readonly SeenVersion[]
   /** the newest version looked at; -1 when there is no table */
   position: number
+  /** when the version at `position` was committed; null or absent where that is not known */
+  positionAt?: Instant | null
   /**
-   * The table has no version so new as one that was seen before: it was dropped and made anew, and `versions` begin with its first.
-   * `newest`: the newest it has; `since`: when its first was committed. Null for the table that was there
+   * The table has no version so new as one that was seen before, or another one under its number: it was dropped and made anew, and
+   * `versions` begin with its first. `newest`: the newest it has; `since`: when its first was committed; `former`: when the version
+   * at the position was committed that is not there any more. Null for the table that was there
    */
-  anew?: { newest: number; since: Instant } | null
+  anew?: { newest: number; since: Instant; former: Instant | null } | null
 }
 
 export interface SeenFile {
@@ -75,7 +80,7 @@ export interface TriggerStore {
   /**
    * Takes note of a look at a table: versions after each DAG's position (before the first look: committed after `since`)
    * become events, those that are known already stay as they are, and the position moves to the newest version. DAGs that have seen
-   * newer versions than a table has which was made anew begin with it from the start; events of the former one are other ones.
+   * versions which a table has not that was made anew begin with it from the start; events of the former one are other ones.
    * @param look `versions` may be a part of those before `position`
    * @returns the number of new events
    */

@@ -18,7 +18,7 @@ import {
 const EVENTS_OF_SOURCE = 1_000
 const PENDING_SHOWN = 100_000
 
-const SOURCE_COLUMNS = 's.dag_id, s.kind, s.source, s.files, s.since, s.position, s.looked_at, s.problem'
+const SOURCE_COLUMNS = 's.dag_id, s.kind, s.source, s.files, s.since, s.position, s.position_at, s.looked_at, s.problem'
 
 /** One looker at a time, so that no two take the same table. The number is any but those of other locks. */
 const LOCK_LOOKERS = 'select pg_advisory_xact_lock(7158303)'
@@ -39,12 +39,13 @@ returning ${SOURCE_COLUMNS}`
 const FREE_NUMBERS = `
 update trigger_events e set event_key = e.event_key || '~' || e.event_id
 from trigger_sources s
-where s.kind = 'table' and s.source = $1 and s.position > $2
+where s.kind = 'table' and s.source = $1 and (s.position > $2 or s.position_at = $4)
   and e.dag_id = s.dag_id and e.kind = 'table' and e.source = s.source and e.event_key ~ '^[0-9]+$' and e.seen_at < $3`
 
 const RECORD_VERSIONS = `
 with waiting as materialized (
-  select dag_id, source, since, position from trigger_sources where kind = 'table' and source = $1 order by dag_id for update
+  select dag_id, source, since, position, coalesce(position > $5::bigint or position_at = $7, false) as is_another
+  from trigger_sources where kind = 'table' and source = $1 order by dag_id for update
 ), seen as (
   select * from jsonb_to_recordset($2::jsonb) as v(version bigint, "committedAt" timestamptz, before bigint, dag text)
 ), told as (
@@ -52,12 +53,15 @@ with waiting as materialized (
   select w.dag_id, 'table', w.source, v.version::text,
     jsonb_build_object('table', w.source, 'version', v.version, 'from_version', v.before), $4
   from waiting w cross join seen v
-  where case when w.position is null then v."committedAt" > w.since when w.position > $5::bigint then true else v.version > w.position end
+  where case when w.position is null then v."committedAt" > w.since when w.is_another then true else v.version > w.position end
     and v.dag is distinct from w.dag_id
   order by v.version
   on conflict on constraint one_event do nothing returning 1
 ), moved as (
-  update trigger_sources s set position = case when s.position > $5::bigint then $3 else greatest(s.position, $3) end, looked_at = $4, problem = ''
+  update trigger_sources s set position = case when w.is_another then $3 else greatest(s.position, $3) end,
+    position_at = case when w.is_another or w.position is null or w.position < $3 then $6
+      when w.position = $3 then coalesce($6, s.position_at) else s.position_at end,
+    looked_at = $4, problem = ''
   from waiting w where s.kind = 'table' and s.source = w.source and s.dag_id = w.dag_id
 )
 select count(*)::int as events from told`
@@ -129,6 +133,7 @@ interface SourceRow extends Record<string, unknown> {
   files: TriggerSource['files']
   since: Instant
   position: number | null
+  position_at: Instant | null
   looked_at: Instant | null
   problem: string
 }
@@ -178,11 +183,13 @@ export class TriggerQueries implements TriggerStore {
     return row?.at ?? null
   }
 
-  async recordVersions(table: string, { versions, position, anew = null }: TableLook, now: Instant): Promise<number> {
+  async recordVersions(table: string, look: TableLook, now: Instant): Promise<number> {
+    const { versions, position, positionAt = null, anew = null } = look
     const seen = versions.map((version) => ({ ...version, committedAt: jsonInstant(version.committedAt) }))
-    const params = [table, json(seen), position, sqlInstant(now), anew?.newest ?? null]
+    const [at, former] = [sqlInstantOrNull(positionAt), sqlInstantOrNull(anew?.former ?? null)]
+    const params = [table, json(seen), position, sqlInstant(now), anew?.newest ?? null, at, former]
     if (anew === null) return this.#recorded(RECORD_VERSIONS, params)
-    const freeing = { sql: FREE_NUMBERS, params: [table, anew.newest, sqlInstant(anew.since)] }
+    const freeing = { sql: FREE_NUMBERS, params: [table, anew.newest, sqlInstant(anew.since), former] }
     const results = await this.#database.transaction([freeing, { sql: RECORD_VERSIONS, params }])
     return Number(results.at(-1)?.[0]?.events ?? 0)
   }
@@ -262,6 +269,7 @@ function toSource(row: SourceRow): TriggerSource {
     files: row.files,
     since: row.since,
     position: row.position === null ? null : Number(row.position),
+    positionAt: row.position_at,
     lookedAt: row.looked_at,
     problem: row.problem,
   }

@@ -11,47 +11,88 @@ const VERSIONS_OF_LOOK = 1_000
 /** What the formats call commits that lay the same rows out anew, or remove files that nobody reads. */
 const WITHOUT_NEW_DATA: ReadonlySet<string> = new Set(['optimize', 'vacuum start', 'vacuum end', 'replace'])
 
+type From = Parameters<Watches['versions']>[1]
+
 /** One listing of a table's log (or one reading of its metadata), and the commits that are new since the last. */
 export async function lookAtVersions(
   tables: Pick<Tables, 'versions'>,
   table: string,
-  { after, since, highest = -1 }: Parameters<Watches['versions']>[1],
+  from: From,
 ): Promise<VersionsLook> {
-  const newest = (await versionsOf(tables, table, { limit: 1 }))[0]?.version
-  if (newest === undefined) return { versions: [], position: -1, isPart: false }
-  if (newest < highest) return lookAtNewTable(tables, table, newest)
+  const [newest] = await versionsOf(tables, table, { limit: 1 })
+  if (newest === undefined) return { versions: [], position: -1, positionAt: null, isPart: false }
+  if (await isAnother(tables, table, newest, from)) return lookAtNewTable(tables, table, newest, from)
+  const { after, since } = from
   if (after === null) {
     const found = await latelyCommitted(tables, table, since)
     return {
       versions: seen(found, null).filter(({ committedAt }) => committedAt > since),
-      position: newest,
+      position: newest.version,
+      positionAt: newest.committedAt,
       isPart: false,
     }
   }
-  const { found, position } = await versionsFrom(tables, table, { after, newest })
-  return { versions: seen(found, after < 0 ? null : after), position, isPart: position < newest }
+  const { found, ...reached } = await versionsFrom(tables, table, { after, newest })
+  return { versions: seen(found, after < 0 ? null : after), ...reached }
 }
 
-/** Dropped and made anew: what is known of its versions was known of another table. */
-async function lookAtNewTable(tables: Pick<Tables, 'versions'>, table: string, newest: number): Promise<VersionsLook> {
-  const { found, position } = await versionsFrom(tables, table, { after: -1, newest })
-  const since = Math.min(...found.map(({ committedAt }) => committedAt))
-  return { versions: seen(found, null), position, isPart: position < newest, anew: { newest, since } }
+/**
+ * Whether the table was dropped and made anew since it was seen: it has no version so new, or has committed that one at another
+ * time. A version that its log does not tell of any more says nothing.
+ */
+async function isAnother(
+  tables: Pick<Tables, 'versions'>,
+  table: string,
+  newest: TableVersion,
+  { highest = -1, highestAt = null }: From,
+): Promise<boolean> {
+  if (newest.version < highest) return true
+  if (highestAt === null) return false
+  const there =
+    newest.version === highest ? newest : (await versionsOf(tables, table, { limit: 1, before: highest + 1 }))[0]
+  return there?.version === highest && there.committedAt !== highestAt
+}
+
+/** What is known of its versions was known of another table. */
+async function lookAtNewTable(
+  tables: Pick<Tables, 'versions'>,
+  table: string,
+  newest: TableVersion,
+  { highestAt = null }: From,
+): Promise<VersionsLook> {
+  let { found, ...reached } = await versionsFrom(tables, table, { after: -1, newest })
+  if (found.length === 0) {
+    const after = (await oldestOf(tables, table, newest)).version - 1
+    ;({ found, ...reached } = await versionsFrom(tables, table, { after, newest }))
+  }
+  const since = Math.min(newest.committedAt, ...found.map(({ committedAt }) => committedAt))
+  return { versions: seen(found, null), ...reached, anew: { newest: newest.version, since, former: highestAt } }
+}
+
+/** The first version that the table still tells of: one that was put back from a copy may have lost its log's beginning. */
+async function oldestOf(tables: Pick<Tables, 'versions'>, table: string, newest: TableVersion): Promise<TableVersion> {
+  let oldest = newest
+  for (;;) {
+    const page = await versionsOf(tables, table, { limit: PAGE, before: oldest.version })
+    oldest = page.at(-1) ?? oldest
+    if (page.length < PAGE) return oldest
+  }
 }
 
 async function versionsFrom(
   tables: Pick<Tables, 'versions'>,
   table: string,
-  { after, newest }: { after: number; newest: number },
-): Promise<{ found: TableVersion[]; position: number }> {
-  const position = Math.min(newest, after + VERSIONS_OF_LOOK)
+  { after, newest }: { after: number; newest: TableVersion },
+): Promise<Pick<VersionsLook, 'position' | 'positionAt' | 'isPart'> & { found: TableVersion[] }> {
+  const position = Math.min(newest.version, after + VERSIONS_OF_LOOK)
   const found: TableVersion[] = []
   for (let low = after; low < position; low += PAGE) {
     const high = Math.min(low + PAGE, position)
     const page = await versionsOf(tables, table, { limit: PAGE, before: high + 1 })
     found.push(...page.filter(({ version }) => version > low))
   }
-  return { found, position }
+  const positionAt = [newest, ...found].find(({ version }) => version === position)?.committedAt ?? null
+  return { found, position, positionAt, isPart: position < newest.version }
 }
 
 /** Those committed after `since`, with the one before them. */

@@ -34,6 +34,7 @@ describe('objects of a bucket', () => {
       files: { connection: 'minio', stableMs: 60_000, marker },
       since: 0,
       position: null,
+      positionAt: null,
       lookedAt: null,
       problem: '',
     }
@@ -98,5 +99,35 @@ describe.each(['iceberg', 'delta'] as const)('versions that Trino commits to %s'
     expect(await lookAtVersions(tables, place.table('nowhere'), { after: null, since: 0 })).toMatchObject({
       position: -1,
     })
+  })
+})
+
+describe('versions of an Iceberg table that Trino drops and makes anew', () => {
+  let place: TrinoPlace
+  beforeAll(() => {
+    place = new TrinoPlace('iceberg')
+  })
+  afterAll(() => place.remove())
+
+  it('are new each time, although their numbers are the same', async () => {
+    await place.write('other', 'SELECT 1 AS id')
+    const [tables, table] = [await openTables(place.config), place.table('daily')]
+    const make = () => place.trino.rows(`CREATE TABLE ${table} AS SELECT 1 AS id`)
+    const look = async (from: Parameters<typeof lookAtVersions>[2]) => {
+      const found = await lookAtVersions(tables, table, from)
+      const { position, positionAt = null } = found
+      return { found, next: { after: position, since: 0, highest: position, highestAt: positionAt } }
+    }
+    await make()
+    const first = await look({ after: -1, since: 0 })
+    expect(first.found.versions).not.toEqual([])
+    await place.trino.rows(`DROP TABLE ${table}`)
+    await make()
+    const second = await look(first.next)
+    expect(second.found.position).toBe(first.found.position)
+    expect(second.found.versions.map(({ version }) => version)).toEqual(
+      first.found.versions.map(({ version }) => version),
+    )
+    expect((await look(second.next)).found).toMatchObject({ versions: [], position: first.found.position })
   })
 })

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SluiceError } from '../../../errors.js'
 import type { TableVersion } from '../../../lakehouse/lakehouse.js'
+import { openTables } from '../../../lakehouse/open.js'
 import type { Config } from '../../../scheduler/config.js'
 import type { TriggerSource } from '../../../scheduler/store/trigger-store.js'
 import { FileWatch } from '../../../scheduler/triggers/file-watch.js'
 import { lookAtVersions } from '../../../scheduler/triggers/table-watch.js'
+import { Lake } from '../../lakehouse/subject.js'
 
 const NOW = Date.UTC(2026, 10, 20, 5)
 
@@ -62,9 +64,17 @@ describe('versions of a table', () => {
     expect((await lookAtVersions(tables(upTo(2)), 's.a', { after: 2, since: SINCE, highest: 2 })).anew).toBeUndefined()
   })
 
+  it('are all of a table put back from an older copy, from the oldest on that its log tells of', async () => {
+    const cleaned = tables(upTo(1_250).filter(({ version }) => version >= 1_100))
+    const look = await lookAtVersions(cleaned, 's.a', { after: 2_000, since: SINCE, highest: 2_000 })
+    expect(look).toMatchObject({ position: 1_250, isPart: false, anew: { newest: 1_250, since: 11_000 } })
+    expect(look.versions).toHaveLength(151)
+  })
+
   it('cost one request while there is nothing new', async () => {
     const source = tables(upTo(12))
-    expect((await lookAtVersions(source, 's.a', { after: 12, since: SINCE })).versions).toEqual([])
+    const from = { after: 12, since: SINCE, highest: 12, highestAt: 120 }
+    expect((await lookAtVersions(source, 's.a', from)).versions).toEqual([])
     expect(source.looks).toBe(1)
   })
 
@@ -105,9 +115,54 @@ describe('versions of a table', () => {
     expect(await lookAtVersions(failing('TABLE_UNKNOWN'), 's.a', from)).toEqual({
       versions: [],
       position: -1,
+      positionAt: null,
       isPart: false,
     })
     await expect(lookAtVersions(failing('UNREACHABLE'), 's.a', from)).rejects.toThrow('x')
+  })
+})
+
+describe('versions of a table of a folder', () => {
+  let lake: Lake
+  beforeEach(() => {
+    lake = new Lake()
+  })
+  afterEach(() => lake.remove())
+
+  let commits = 0
+  const write = (n: number) => {
+    const at = NOW + 1_000 * ++commits
+    return lake.write('silver.t', `select ${n} as n`, { mode: 'append', now: () => at })
+  }
+  /** Looks, and gives what the store would keep for the next look. */
+  const look = async (from: Parameters<typeof lookAtVersions>[2]) => {
+    const found = await lookAtVersions(await openTables(lake.config), 'silver.t', from)
+    const { position, positionAt = null } = found
+    return { found, next: { after: position, since: 0, highest: position, highestAt: positionAt } }
+  }
+  const drop = async () => rm(await lake.mirror('silver.t'), { recursive: true })
+
+  it.each([1, 2, 3])('made anew with %i versions instead of 2 are all of them, once', async (count) => {
+    for (const n of [1, 2]) await write(n)
+    const { next } = await look({ after: -1, since: 0 })
+    expect((await look(next)).found.versions).toEqual([])
+    await drop()
+    for (let n = 0; n < count; n++) await write(n)
+    const anew = await look(next)
+    expect(anew.found.versions.map(({ version, before }) => [version, before])).toEqual(
+      Array.from({ length: count }, (_, n) => [n, n === 0 ? null : n - 1]),
+    )
+    expect(anew.found.anew).toMatchObject({ newest: count - 1, former: next.highestAt })
+    const again = await look(anew.next)
+    expect([again.found.versions, again.found.anew]).toEqual([[], undefined])
+  })
+
+  it('that goes on are the new ones only', async () => {
+    await write(1)
+    const { next } = await look({ after: -1, since: 0 })
+    for (const n of [2, 3]) await write(n)
+    const { found } = await look(next)
+    expect([found.versions.map(({ version }) => version), found.anew]).toEqual([[1, 2], undefined])
   })
 })
 
@@ -135,6 +190,7 @@ describe('files of a glob', () => {
     files: { connection: null, stableMs: 2_000, marker: null, ...changes },
     since: NOW,
     position: null,
+    positionAt: null,
     lookedAt: null,
     problem: '',
   })

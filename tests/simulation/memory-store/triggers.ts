@@ -82,7 +82,8 @@ export function registerSources(tables: Tables, input: Parameters<DagStore['regi
       const key = sourceKey({ dagId: dag.id, kind, source })
       named.add(key)
       const nextLookAt = kind === 'dag' ? null : now
-      const begun = { dagId: dag.id, kind, source, since: now, position: null, lookedAt: null, problem: '', nextLookAt }
+      const unseen = { position: null, positionAt: null, lookedAt: null, problem: '' }
+      const begun = { dagId: dag.id, kind, source, since: now, ...unseen, nextLookAt }
       tables.sources.set(key, { ...(tables.sources.get(key) ?? begun), files })
     }
   }
@@ -105,13 +106,33 @@ export function dagSucceeded(tables: Tables, { id, dagId }: Run, now: Instant): 
 }
 
 export function tablesWritten(tables: Tables, runId: string, writes: readonly TableWrite[], now: Instant): void {
-  for (const { table, version, versionBefore } of writes) {
+  for (const write of writes) {
+    const { table, version, versionBefore } = write
     for (const source of tables.sources.values()) {
       if (source.kind !== 'table' || source.source !== table || source.dagId === dagOfRun(runId)) continue
-      const detail = { table, version, from_version: versionBefore }
-      tables.addEvent({ ...source, key: String(version), detail, seenAt: now })
+      const event = {
+        ...source,
+        key: String(version),
+        detail: { table, version, from_version: versionBefore },
+        seenAt: Math.max(now, write.committedAt),
+      }
+      const known = [...tables.events.values()].find((one) => isSameEvent(one, event))
+      if (known !== undefined && known.seenAt < write.committedAt && replacesFormer(tables, write)) {
+        Object.assign(known, { detail: event.detail, seenAt: event.seenAt, runId: null, dropped: false })
+      } else tables.addEvent(event)
     }
   }
+}
+
+function isSameEvent(one: EventRow, event: Pick<EventRow, 'dagId' | 'kind' | 'source' | 'key'>): boolean {
+  return one.dagId === event.dagId && one.kind === event.kind && one.source === event.source && one.key === event.key
+}
+
+/** Whether a former table of the name had a version of this number that a task has written. */
+function replacesFormer(tables: Tables, { table, version, committedAt }: TableWrite): boolean {
+  const rows = [...tables.attempts.values()].flatMap((attempts) => [...attempts.values()])
+  const writes = rows.flatMap(({ facts }) => facts?.writes ?? [])
+  return writes.some((one) => one.table === table && one.version === version && one.committedAt < committedAt)
 }
 
 function claimLooks(tables: Tables, now: Instant, everyMs: number): ReturnType<typeof shown>[] {
@@ -129,12 +150,13 @@ function claimLooks(tables: Tables, now: Instant, everyMs: number): ReturnType<t
 function recordVersions(
   tables: Tables,
   table: string,
-  { versions, position, anew = null }: TableLook,
+  { versions, position, positionAt = null, anew = null }: TableLook,
   now: Instant,
 ): number {
   let events = 0
   for (const row of [...tables.sources.values()].filter(({ kind, source }) => kind === 'table' && source === table)) {
-    const begins = anew !== null && (row.position ?? -1) > anew.newest
+    const isOther = row.positionAt !== null && row.positionAt === anew?.former
+    const begins = anew !== null && ((row.position ?? -1) > anew.newest || isOther)
     if (begins) freeNumbers(tables, row, anew.since)
     for (const { version, committedAt, before, dag } of versions) {
       const isNew = begins || (row.position === null ? committedAt > row.since : version > row.position)
@@ -143,7 +165,9 @@ function recordVersions(
       if (tables.addEvent({ ...row, key: String(version), detail, seenAt: now })) events += 1
     }
     const moved = begins ? position : Math.max(row.position ?? position, position)
-    tables.sources.set(sourceKey(row), { ...row, position: moved, lookedAt: now, problem: '' })
+    const isAhead = !begins && row.position !== null && row.position >= position
+    const at = isAhead ? (row.position === position ? (positionAt ?? row.positionAt) : row.positionAt) : positionAt
+    tables.sources.set(sourceKey(row), { ...row, position: moved, positionAt: at, lookedAt: now, problem: '' })
   }
   return events
 }

@@ -154,7 +154,7 @@ export function triggersSuite(fresh: FreshStore): void {
       // while there is no table nothing is forgotten: it may be that nobody can see it
       await store.recordVersions('silver.sales', { versions: [], position: -1 }, NOW + 6)
       expect((await store.triggerSources('load'))[0]?.position).toBe(3)
-      const anew = { newest: 1, since: NOW + 10 }
+      const anew = { newest: 1, since: NOW + 10, former: null }
       const look = { versions: [seen(0, NOW + 10), seen(1, NOW + 11)], position: 1, anew }
       expect(await store.recordVersions('silver.sales', look, NOW + 20)).toBe(2)
       expect((await store.triggerSources('load'))[0]?.position).toBe(1)
@@ -169,12 +169,49 @@ export function triggersSuite(fresh: FreshStore): void {
       expect(await store.recordVersions('silver.sales', next, NOW + 22)).toBe(1)
     })
 
+    it('are those of a table made anew that has as many versions as the one before it', async () => {
+      const store = await fresh()
+      await register(store, waiting('load', onTable('silver.sales')))
+      const first = { versions: [seen(0, NOW + 1)], position: 0, positionAt: NOW + 1 }
+      expect(await store.recordVersions('silver.sales', first, NOW + 2)).toBe(1)
+      const [{ positionAt } = { positionAt: null }] = await store.triggerSources('load')
+      expect(positionAt).toBe(NOW + 1)
+      const anew = { newest: 0, since: NOW + 10, former: NOW + 1 }
+      const look = { versions: [{ ...seen(0, NOW + 10), before: null }], position: 0, positionAt: NOW + 10, anew }
+      expect(await store.recordVersions('silver.sales', look, NOW + 11)).toBe(1)
+      expect(await store.triggerSources('load')).toMatchObject([{ position: 0, positionAt: NOW + 10 }])
+      // another scheduler's look at the same, and a listing from before
+      expect(await store.recordVersions('silver.sales', look, NOW + 12)).toBe(0)
+      expect(await store.recordVersions('silver.sales', { versions: [], position: -1 }, NOW + 13)).toBe(0)
+      expect(await store.triggerSources('load')).toMatchObject([{ position: 0, positionAt: NOW + 10 }])
+      expect(await pending(store, 'load')).toHaveLength(2)
+    })
+
+    it('are known with the outcome that made the table anew, under a number that was told before', async () => {
+      const store = await fresh()
+      await register(store, waiting('load', onTable('silver.sales')), waiting('sales'), waiting('again'))
+      const writeAt = async (dagId: string, at: number) => {
+        await queuedRun(store, dagId, { taskIds: ['a'] })
+        const claim = await claimOne(store)
+        const writes = [{ ...write('silver.sales', 0), committedAt: at }]
+        await store.recordOutcomes([{ ...outcomeOf(claim), facts: { ...NO_FACTS, writes } }], at + 1)
+      }
+      await writeAt('sales', NOW)
+      const [first] = await store.pendingEvents('load')
+      await store.fireTriggers([fired('load', [first?.id ?? -1])], NOW + 2)
+      expect(await pending(store, 'load')).toEqual([])
+      await writeAt('again', NOW + 100)
+      expect(await pending(store, 'load')).toEqual([{ table: 'silver.sales', version: 0, from_version: null }])
+      const look = { versions: [{ ...seen(0, NOW + 100), dag: 'again' }], position: 0, positionAt: NOW + 100 }
+      expect(await store.recordVersions('silver.sales', look, NOW + 103)).toBe(0)
+    })
+
     it('of a listing that was older than the last are no new ones', async () => {
       const store = await fresh()
       await register(store, waiting('load', onTable('silver.sales')))
       const versions = [1, 2, 3].map((version) => seen(version, NOW + version))
       await store.recordVersions('silver.sales', { versions, position: 3 }, NOW + 5)
-      const late = { versions: versions.slice(0, 2), position: 2, anew: { newest: 2, since: NOW + 1 } }
+      const late = { versions: versions.slice(0, 2), position: 2, anew: { newest: 2, since: NOW + 1, former: null } }
       expect(await store.recordVersions('silver.sales', late, NOW + 6)).toBe(0)
       expect(await store.recordVersions('silver.sales', { versions, position: 3 }, NOW + 7)).toBe(0)
     })
