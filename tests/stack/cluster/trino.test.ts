@@ -282,7 +282,8 @@ it('what a dead worker has left is ended when its task is cancelled, or has no r
     ['called_off', 'delta'],
   ])
     expect(await trino.rows(`SHOW TABLES FROM ${catalog}.${MARK} LIKE '${table}'`)).toEqual([])
-  const log = await eventually(10_000, async () => {
+  // told when the ten seconds are over in which its commit may come yet
+  const log = await eventually(30_000, async () => {
     const text = await cluster.text(`/api/v1/runs/${lost}/tasks/load/attempts/1/log`)
     return text.includes('which nobody goes on with') ? text : null
   })
