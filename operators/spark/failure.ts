@@ -35,7 +35,7 @@ const EXCEPTION_LINE = /^(?:Caused by: |[\w.$]+(?:Exception|Error)(?::|$))/
 /**
  * Listens to the log of spark-submit, or of a driver inside a cluster, and sums up a failure in one sentence. What ended the
  * application decides: the exception that nothing has caught, and its causes. A trouble that is only told in the log may
- * have been overcome, so it counts where there is no exception, and what a job prints never counts.
+ * have been overcome, so it counts where there is no exception, and what a job prints never counts (ADR 56).
  */
 export class SparkFailure {
   // The driver's Python writes its traceback to stdout, Spark and Java theirs to stderr, at the same time.
