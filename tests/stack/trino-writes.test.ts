@@ -239,6 +239,16 @@ describe.each(['iceberg', 'delta'] as const)('a gated write on Trino, %s', (form
     expect(await place.rows('typed')).toHaveLength(2)
   })
 
+  it('says where a text cannot be read, and that no retry helps', async () => {
+    const said = {
+      code: 'SQL_FAILED',
+      message: `The SQL failed, line 2, column 11: mismatched input ':'.`,
+      retryable: false,
+    }
+    const house = await place.house()
+    await expect(house.query('SELECT 1 AS id,\n  2 AS day::DATE', { maxRows: 1 })).rejects.toMatchObject(said)
+  })
+
   it('reads tables of PostgreSQL and of memory beside its own, and names them', async () => {
     await start('joined')
     const [customers, rates] = [`postgresql.${place.schema}.customers`, `memory.default.${place.schema}`]
