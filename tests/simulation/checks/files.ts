@@ -45,7 +45,11 @@ export class FilesCheck {
     const errors = new Set(reading.problems.flatMap(({ file, severity }) => (severity === 'error' ? file : [])))
     const breaks = [...errors].filter((file) => !this.#broken.has(file))
     const mended = reading.dags.flatMap(({ file }) => (this.#open.has(file) && this.#broken.has(file) ? file : []))
-    this.#told(tables, [...breaks.map((file) => `file_broken ${file}`), ...mended.map((file) => `file_mended ${file}`)])
+    // a message that is doubled on the way, and comes behind another, tells nothing that was not told
+    const said = new Set(tables.alerts.flatMap(({ id, key }) => (id <= this.#lastAlert ? key : [])))
+    const repeated = new Set(reading.alerts?.flatMap(({ key, subject }) => (said.has(key) ? subject : [])))
+    const news = breaks.filter((file) => !repeated.has(file))
+    this.#told(tables, [...news.map((file) => `file_broken ${file}`), ...mended.map((file) => `file_mended ${file}`)])
     for (const file of breaks) this.#open.add(file)
     for (const file of mended) this.#open.delete(file)
     this.#broken = errors

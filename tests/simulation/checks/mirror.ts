@@ -65,6 +65,12 @@ export class Mirror {
           task.state = 'running'
         })
       }
+    } else if (call.method === 'giveBack') {
+      for (const { runId, taskId } of call.result) {
+        this.#move(runId, taskId, (task) => {
+          task.state = 'queued'
+        })
+      }
     }
   }
 

@@ -16,7 +16,7 @@ const PROJECT = 'email ops@example.com'
  */
 export class SilencesCheck {
   readonly #history: History
-  /** by worker: its last heartbeat, as it came to the store */
+  /** by worker: its last heartbeat that came to the store, whatever came behind it having been held up on its way */
   readonly #heard = new Map<string, Instant>()
   /** by host and instant of a look: the silences that it shows */
   readonly #looks = new Map<string, string[]>()
@@ -27,10 +27,14 @@ export class SilencesCheck {
   }
 
   observe(call: StoreCall): void {
-    if (call.method === 'heartbeat') this.#heard.set(call.args[0].id, call.args[2].now)
+    if (call.method === 'heartbeat') this.#beat(call.args[0].id, call.args[2].now)
     else if (call.method === 'removeWorker') this.#heard.delete(call.args[0])
     else if (call.method === 'workers') this.#looks.set(`${call.host} ${call.args[0]}`, this.#silences(call.args[0]))
     else if (call.method === 'raiseAlerts') this.#raised(call)
+  }
+
+  #beat(worker: string, at: Instant): void {
+    this.#heard.set(worker, Math.max(at, this.#heard.get(worker) ?? at))
   }
 
   #silences(now: Instant): string[] {
