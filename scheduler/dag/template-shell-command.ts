@@ -81,10 +81,10 @@ export class ShellCommand {
     this.#append(char)
   }
 
-  /** Quotes do not keep a command from being `let` or `[`, nor `-v` from being what it is; but `]]` they do. */
+  /** Quotes do not keep a command from being `let` or `[`, nor `-v` from being what it is; but `]]` they do, and `{a,b}`. */
   addQuoted(char: string): void {
     const isBracket = char === ']' || (char === '[' && this.#word !== '')
-    this.#append(isBracket || /\s/.test(char) ? 'x' : char)
+    this.#append(isBracket || /[\s{]/.test(char) ? 'x' : char)
   }
 
   addUnknown(): void {

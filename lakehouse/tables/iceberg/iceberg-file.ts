@@ -51,9 +51,18 @@ export class IcebergFile implements DataFile {
     return partitionTexts(this.record.partition, this.spec, this.fields)[index] ?? null
   }
 
+  /** Whether its writer, or who imported it, has measured any column, by its id. */
+  get isMeasured(): boolean {
+    return this.measuredIds().length > 0
+  }
+
   private measured(id: number): boolean {
+    return this.measuredIds().includes(id)
+  }
+
+  private measuredIds(): number[] {
     const { column_sizes, value_counts, null_value_counts } = this.record
-    return [column_sizes, value_counts, null_value_counts].some((list) => list?.some(({ key }) => key === id) === true)
+    return [column_sizes, value_counts, null_value_counts].flatMap((list) => list?.map(({ key }) => key) ?? [])
   }
 
   nulls(column: string): number | null {

@@ -14,11 +14,11 @@ interface MappedField {
 }
 
 /**
- * Columns are found in data files by their ids. Files that were imported from elsewhere have none; every table with such
- * files has a mapping of names, by which their columns are found instead.
+ * Columns are found in data files by their ids. Files that were imported from elsewhere have none; a table with such
+ * files has a mapping of names, by which their columns are found instead. Without one every column would read as NULL.
  * @param files gets `columnNames` where it has no ids
- * @throws SluiceError TABLE_UNSUPPORTED naming a file without ids that has nested columns, TABLE_CORRUPT for a mapping that
- * is none
+ * @throws SluiceError TABLE_UNSUPPORTED naming a file without ids that has nested columns, or whose table has no mapping;
+ * TABLE_CORRUPT for a mapping that is none
  */
 export async function mapImportedNames(
   store: ObjectStore,
@@ -27,15 +27,23 @@ export async function mapImportedNames(
   table: string,
 ): Promise<void> {
   const text = metadata.properties?.['schema.name-mapping.default']
-  if (text === undefined) return
-  const mapping = parseMapping(text, table)
+  const mapping = text === undefined ? null : parseMapping(text, table)
+  // what a manifest has measured by id, a writer has written by id
+  const looked = [...files].filter((file) => mapping !== null || !file.isMeasured)
   const nested = currentSchema(metadata).fields.filter(({ type }) => typeof type !== 'string')
-  await eachBounded([...files], CONCURRENT_LOOKS, async (file) => {
+  await eachBounded(looked, CONCURRENT_LOOKS, async (file) => {
     const { schema } = await parquetMetadataAsync({
       byteLength: file.size,
       slice: (start, end) => store.readRange(file.key, start < 0 ? file.size + start : start, end ?? file.size),
     })
     if (schema.slice(1).some((element) => element.field_id !== undefined)) return
+    if (mapping === null) {
+      const message = `Table ${table} has the imported file ${file.path}, whose columns have no ids, and no names to find them by.`
+      throw new SluiceError('TABLE_UNSUPPORTED', message, {
+        retryable: false,
+        hint: 'Set its property schema.name-mapping.default, as the importers of Spark and pyiceberg do.',
+      })
+    }
     if (nested.length > 0) {
       const message = `Table ${table} has the imported file ${file.path}, whose columns have no ids, and nested columns (${nested[0]?.name}).`
       throw new SluiceError('TABLE_UNSUPPORTED', message, {

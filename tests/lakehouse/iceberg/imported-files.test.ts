@@ -21,7 +21,12 @@ interface Imported {
 }
 
 /** Takes Parquet files that others wrote into a table, as Spark's `add_files` does. */
-async function importFiles(table: string, files: Imported[], partitionBy?: string[]): Promise<void> {
+async function importFiles(
+  table: string,
+  files: Imported[],
+  partitionBy?: string[],
+  { mapped = true } = {},
+): Promise<void> {
   const snapshot = await newestSnapshot(lake, table)
   const duckdb = await (await DuckDBInstance.create()).connect()
   const records = []
@@ -52,7 +57,7 @@ async function importFiles(table: string, files: Imported[], partitionBy?: strin
   }
   duckdb.closeSync()
   const mapping = snapshot.fields.map(({ id, name }) => ({ 'field-id': id, names: [name] }))
-  const properties = { 'schema.name-mapping.default': JSON.stringify(mapping) }
+  const properties: Record<string, string> = mapped ? { 'schema.name-mapping.default': JSON.stringify(mapping) } : {}
   await commitFiles(lake, table, {
     content: 0,
     files: records,
@@ -151,4 +156,16 @@ it('a column that stands in an imported file as well has the value of the partit
   await lake.write('silver.t', `select 1::bigint as id, 1::integer as n where false`, { partitionBy: ['n'] })
   await importFiles('silver.t', [{ select: `select 1::bigint as id, '7' as n`, partition: [8] }])
   expect(await lake.rows('select id, n from silver.t')).toEqual([[1, 8]])
+})
+
+it('files whose columns nothing tells by id or name are refused, and those with ids need no names', async () => {
+  for (const table of ['silver.mute', 'silver.told']) await lake.write(table, `select 1::bigint as id`)
+  const select = 'select 2::bigint as id'
+  await importFiles('silver.told', [{ select, partition: [], ids: { id: 1 } }], undefined, { mapped: false })
+  expect(await lake.rows('select id from silver.told order by id')).toEqual([[1], [2]])
+  await importFiles('silver.mute', [{ select, partition: [] }], undefined, { mapped: false })
+  await expect(lake.rows('select id from silver.mute')).rejects.toMatchObject({
+    code: 'TABLE_UNSUPPORTED',
+    message: expect.stringContaining('no names to find them by'),
+  })
 })

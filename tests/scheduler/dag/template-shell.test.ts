@@ -122,6 +122,8 @@ describe('a script as people write them takes values', () => {
     [`kubectl wait --for=condition=${VALUE} job/x`],
     [`"$PYTHON" load.py --day ${VALUE} --out=s3://lake/${VALUE}/x`],
     [`printf '%s\\n' ${VALUE} | tee out; printf -v x '%s' ${VALUE}`],
+    [`printf '{"text": "Hello, %s"}' ${VALUE} > "$OUTPUTS"; printf "{%s}" ${VALUE}`],
+    [`[ '{}' != ${VALUE} ] && echo "{ $x }" ${VALUE}`],
     [`read -r x <<< ${VALUE}`],
     [`[[ ( ${VALUE} == a || -n ${VALUE} ) && ! ${VALUE} =~ ^x ]] && seen a`],
     [`[ ${VALUE} -gt 5 ] || test ${VALUE} != a; [ ! ${VALUE} ]; [ -f /data/${VALUE}.csv ]`],
