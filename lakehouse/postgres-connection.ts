@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { rootCertificates } from 'node:tls'
 import type { ClientConfig } from 'pg'
+import { authoritiesWith } from '../authorities.js'
 import { codeOf, messageOf, SluiceError } from '../errors.js'
 import type { NamedConnection, PostgresConnection } from './config.js'
 
@@ -22,7 +22,7 @@ export function postgresClientConfig({ name, config }: NamedConnection, project:
   if (type !== 'postgres') {
     throw new SluiceError('CONFIG_INVALID', `Connection ${name} is of type ${type}; expected one of type postgres.`)
   }
-  const trusted = ca === undefined ? {} : { ca: [...rootCertificates, certificate(resolve(project, ca), name)] }
+  const trusted = ca === undefined ? {} : { ca: authoritiesWith(certificate(resolve(project, ca), name)) }
   return {
     host,
     port,

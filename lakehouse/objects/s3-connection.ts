@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { rootCertificates } from 'node:tls'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { authoritiesWith } from '../../authorities.js'
 import { SluiceError } from '../../errors.js'
 import type { NamedConnection, S3Connection } from '../config.js'
 
@@ -49,7 +49,7 @@ export function clientConfig({ name, config }: NamedConnection, project: string)
   if (type !== 's3') {
     throw new SluiceError('CONFIG_INVALID', `Connection ${name} is of type ${type}; expected one of type s3.`)
   }
-  const tls = ca === undefined ? {} : { ca: [...rootCertificates, certificate(resolve(project, ca), name)] }
+  const tls = ca === undefined ? {} : { ca: authoritiesWith(certificate(resolve(project, ca), name)) }
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...regionOf(region, endpoint),

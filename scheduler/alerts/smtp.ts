@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { rootCertificates } from 'node:tls'
 import { createTransport, type Transporter } from 'nodemailer'
+import { authoritiesWith } from '../../authorities.js'
 import { messageOf } from '../../errors.js'
 import type { RenderedMessage } from './message.js'
 
@@ -49,7 +49,7 @@ export class SmtpSender {
       ignoreTLS: settings.tls === 'none',
       tls: {
         rejectUnauthorized: settings.tls === 'required',
-        ...(settings.ca === null ? {} : { ca: [...rootCertificates, settings.ca] }),
+        ...(settings.ca === null ? {} : { ca: authoritiesWith(settings.ca) }),
       },
       ...(settings.user === null ? {} : { auth: { user: settings.user, pass: settings.password ?? '' } }),
       connectionTimeout: CONNECT_MS,

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import https from 'node:https'
-import { rootCertificates } from 'node:tls'
+import { authoritiesWith } from '../../../authorities.js'
 import { within } from '../../../deadline.js'
 import { SluiceError } from '../../../errors.js'
 import type { Instant } from '../../../json.js'
@@ -46,7 +46,7 @@ export class Exchange {
     headers: Record<string, string>,
   ) {
     const secure = server.url.startsWith('https://')
-    const trust = server.ca === null ? {} : { ca: [...rootCertificates, server.ca] }
+    const trust = server.ca === null ? {} : { ca: authoritiesWith(server.ca) }
     this.#agent = secure ? new https.Agent({ keepAlive: true, ...trust }) : new http.Agent({ keepAlive: true })
     this.#headers = { 'X-Trino-User': server.user, ...headers }
     if (server.password !== null) {
