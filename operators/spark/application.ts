@@ -57,6 +57,7 @@ export async function runApplication(
   let endedOutside = false
   // Once its id is known; the log may have told it a moment before the watch has saved it.
   const endOnce = async () => {
+    if (leavesDriver(handle, ctx)) return
     handle.applicationId ??= lines.facts.applicationId
     if (submission.deployMode === 'cluster') handle.submissionId ??= lines.facts.submissionId
     if (endedOutside || (handle.applicationId ?? handle.submissionId) === null) return
@@ -79,11 +80,11 @@ export async function runApplication(
     await ending.done()
     // The end of spark-submit may have brought the id that was not known when the abort came.
     if (ctx.signal.aborted) await endOnce()
-    await forgetEventLog(handle)
+    if (!leavesDriver(handle, ctx)) await forgetEventLog(handle)
   }
 }
 
-/** Follows a driver that an earlier attempt has submitted to a standalone cluster; an abort ends it. */
+/** Follows a driver that an earlier attempt has submitted to a standalone cluster; an abort ends it, unless another attempt has the claim. */
 export async function followDriver(
   handle: SparkHandle,
   target: SparkTarget,
@@ -92,7 +93,9 @@ export async function followDriver(
   const facts = noFacts()
   const watch = new ApplicationWatch(handle, facts, ctx)
   await watch.start()
-  const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
+  const ending = whenAborted(ctx, async () => {
+    if (!leavesDriver(handle, ctx)) await endOutside(handle, target, ctx)
+  })
   let figures = noFigures()
   try {
     let ended: SluiceError | null
@@ -104,8 +107,13 @@ export async function followDriver(
     return { figures, failure: ended }
   } finally {
     await ending.done()
-    await forgetEventLog(handle)
+    if (!leavesDriver(handle, ctx)) await forgetEventLog(handle)
   }
+}
+
+/** Another attempt has the claim (this worker was only asleep), and follows the driver inside the cluster: it is that one's to end. */
+function leavesDriver({ manager, deployMode }: SparkHandle, { signal }: OperatorContext): boolean {
+  return manager === 'standalone' && deployMode === 'cluster' && isSluiceError(signal.reason, 'STATE_CONFLICT')
 }
 
 /** Nobody else knows of the folder that was made for one submission. */
