@@ -57,7 +57,6 @@ export async function runApplication(
   let endedOutside = false
   // Once its id is known; the log may have told it a moment before the watch has saved it.
   const endOnce = async () => {
-    if (leavesDriver(handle, ctx)) return
     handle.applicationId ??= lines.facts.applicationId
     if (submission.deployMode === 'cluster') handle.submissionId ??= lines.facts.submissionId
     if (endedOutside || (handle.applicationId ?? handle.submissionId) === null) return
@@ -80,11 +79,11 @@ export async function runApplication(
     await ending.done()
     // The end of spark-submit may have brought the id that was not known when the abort came.
     if (ctx.signal.aborted) await endOnce()
-    if (!leavesDriver(handle, ctx)) await forgetEventLog(handle)
+    await forgetEventLog(handle)
   }
 }
 
-/** Follows a driver that an earlier attempt has submitted to a standalone cluster; an abort ends it, unless another attempt has the claim. */
+/** Follows a driver that an earlier attempt has submitted to a standalone cluster; an abort ends it. */
 export async function followDriver(
   handle: SparkHandle,
   target: SparkTarget,
@@ -93,9 +92,7 @@ export async function followDriver(
   const facts = noFacts()
   const watch = new ApplicationWatch(handle, facts, ctx)
   await watch.start()
-  const ending = whenAborted(ctx, async () => {
-    if (!leavesDriver(handle, ctx)) await endOutside(handle, target, ctx)
-  })
+  const ending = whenAborted(ctx, () => endOutside(handle, target, ctx))
   let figures = noFigures()
   try {
     let ended: SluiceError | null
@@ -107,13 +104,8 @@ export async function followDriver(
     return { figures, failure: ended }
   } finally {
     await ending.done()
-    if (!leavesDriver(handle, ctx)) await forgetEventLog(handle)
+    await forgetEventLog(handle)
   }
-}
-
-/** Another attempt has the claim (this worker was only asleep), and follows the driver inside the cluster: it is that one's to end. */
-function leavesDriver({ manager, deployMode }: SparkHandle, { signal }: OperatorContext): boolean {
-  return manager === 'standalone' && deployMode === 'cluster' && isSluiceError(signal.reason, 'STATE_CONFLICT')
 }
 
 /** Nobody else knows of the folder that was made for one submission. */

@@ -159,22 +159,6 @@ time.sleep(600)
     expect(started()).toBe(1)
   })
 
-  it('an attempt that has lost its claim leaves the driver to the one that follows it', async () => {
-    const asleep = context()
-    const first = failureOf(sparkSubmit.run(inCluster(0), asleep))
-    await until('the driver is known and started', async () => driver() !== undefined && started() === 1)
-    const ctx = context()
-    const second = sparkSubmit.reattach?.(handles.at(-1) ?? null, inCluster(0), ctx)
-    await until('the second attempt follows it', async () => ctx.lines.some((line) => line.includes('is running')))
-    const lost = new SluiceError('STATE_CONFLICT', 'the claim of this attempt was lost')
-    asleep.controller.abort(lost)
-    expect(await first).toBe(lost)
-    expect(await state()).toBe('RUNNING')
-    go()
-    expect((await second)?.metrics?.spark_driver).toBe(driver())
-    expect(started()).toBe(1)
-  })
-
   it.each([
     ['the pages of a driver inside', undefined],
     ['an event log in a shared folder', join(project.root, 'events')],
