@@ -7,7 +7,7 @@ const DEFAULT_PORT = 8080
 const MAX_STATE_BYTES = 16 * 1024 * 1024
 /** Asked of a log at once. What stands above it fits in: the driver's command, with its class path and every property. */
 const PAGE_BYTES = 256 * 1024
-/** `==== Bytes 0-1234 of 5678 of /work/driver-…/stderr ====`, which stands above what was asked for */
+/** `==== Bytes 0-1234 of 5678 of <folder>/driver-…/stderr ====`, which stands above what was asked for */
 const PAGE_HEAD = /^==== Bytes (\d+)-(\d+) of (\d+) of [^\n]*\n/
 
 /** A driver inside a standalone cluster, as its master tells of it. */

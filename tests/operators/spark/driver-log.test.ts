@@ -43,7 +43,7 @@ function serveLogs(): void {
     const end = Math.min(start + Math.min(Number(searchParams.get('byteLength')), most), log.length)
     asked.push(`${stream} ${start}`)
     response.end(
-      `==== Bytes ${start}-${end} of ${log.length} of /work/${ID}/${stream} ====\n${log.subarray(start, end)}`,
+      `==== Bytes ${start}-${end} of ${log.length} of ${ID}/${stream} ====\n${log.subarray(start, end)}`,
     )
   })
 }
