@@ -218,7 +218,7 @@ time.sleep(600)
     const task = { ...inCluster(0), class: 'Talk', args: [folder, 'ends well'] }
     const first = sparkSubmit.run(task, ctx)
     await until('its first words are here', async () => ctx.lines.includes('info hello from the driver: Grüße'))
-    expect(ctx.lines).toContain('warn to stderr')
+    await until('what it told on stderr too', async () => ctx.lines.includes('warn to stderr'))
     const next = context()
     const second = sparkSubmit.reattach?.(handles.at(-1) ?? null, task, next)
     await until('they are here too', async () => next.lines.includes('info hello from the driver: Grüße'))
