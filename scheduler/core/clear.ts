@@ -36,12 +36,10 @@ export function clear(
     if (isGroup && options.failedOnly && draft.items(task.id).length > 0) continue
     if (isGroup && taskRun.state === 'none') continue
     const madeAnew = whole.has(task.id) && !options.failedOnly && isItem(taskRun.taskId)
-    // it has waited, and what it has started outside waits for its next attempt, which will be another's
-    const goesOn = madeAnew && taskRun.state === 'scheduled' && taskRun.attempt > 0
-    if (madeAnew && taskRun.state === 'scheduled' && taskRun.tries === 0 && !goesOn)
+    const untried = isUntried(taskRun)
+    if (madeAnew && untried && taskRun.state === 'scheduled')
       draft.set(taskRun.taskId, { state: 'none', reason: `cleared by ${by}` })
-    const isUntried = taskRun.tries === 0 && ['none', 'scheduled', 'running'].includes(taskRun.state)
-    if (isUntried && !isGroup && !goesOn) continue
+    if (untried && !isGroup) continue
     clearOne(draft, taskRun, by)
     // a group that is cleared as a whole makes its items anew from the list as it is then
     if (!whole.has(task.id) || options.failedOnly) reopenGroup(draft, taskRun.taskId)
@@ -49,6 +47,16 @@ export function clear(
   }
   if (cleared.length > 0) reopen(draft, `cleared by ${by}`)
   return { decision: draft.decision(), cleared }
+}
+
+/**
+ * Whether nothing has been done in this generation. One that has waited, or whose worker was stopped, was given its try back: its
+ * start tells that it did begin, and what it has started outside waits for its next attempt. Under one that runs without a try it
+ * was cleared already (TaskRun.tries).
+ */
+function isUntried({ state, tries, startedAt }: TaskRun): boolean {
+  if (tries > 0) return false
+  return state === 'running' || ((state === 'none' || state === 'scheduled') && startedAt === null)
 }
 
 function clearOne(draft: RunDraft, taskRun: TaskRun, by: string): void {

@@ -5,6 +5,7 @@ import { clear } from '../../../scheduler/core/clear.js'
 import { decide } from '../../../scheduler/core/decide.js'
 import { mark } from '../../../scheduler/core/mark.js'
 import type { AttemptOutcome, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
+import { leavingWork } from '../../../scheduler/store/left-work.js'
 import { dag, NOW, snapshot, task } from './dags.js'
 
 const WAITING: AttemptOutcome = {
@@ -44,6 +45,46 @@ describe('a deferred task', () => {
     const options = { tasks: ['a'], downstream: false, failedOnly: false }
     expect(clear(run, options, 'ana').decision).toMatchObject({ tasks: [{ set: { state: 'none' } }], stop: [] })
     expect(mark(run, ['a'], 'success', NOW, 'ana').decision).toMatchObject({ tasks: [{ set: { state: 'success' } }] })
+  })
+
+  it.each([
+    ['waits for a slot after its wait', {}, 'scheduled'],
+    ['waits for what was cleared upstream of it', { state: 'none' }, 'none'],
+  ] as const)(
+    'is cleared like one that waits when it %s: what it has begun is not gone on with',
+    (_, upstream, state) => {
+      const waited = dag('sales', [task('z'), task('a', ['z'])])
+      const a = { state: 'running', attempt: 1, tries: 1, startedAt: NOW } as const
+      const before = snapshot(waited, { z: { state: 'success', attempt: 1, tries: 1 }, a })
+      const { run } = decided({ ...before, outcomes: [WAITING] })
+      const tasks = run.tasks.map((row) => ({ ...row, ...(row.taskId === 'z' ? upstream : {}) }))
+      const woken = decided({ ...run, tasks }, NOW + 60_000)
+      expect(woken.a).toMatchObject({ state, tries: 0, generation: 1 })
+      const options = { tasks: ['a'], downstream: false, failedOnly: false }
+      const { decision, cleared } = clear(woken.run, options, 'ana')
+      expect(cleared).toEqual(['a'])
+      expect(leavingWork(decision)).toEqual(['a'])
+      const after = applied(woken.run, decision, NOW)
+      expect(after.tasks.find(({ taskId }) => taskId === 'a')).toMatchObject({ state: 'none', generation: 2 })
+      expect(clear(after, options, 'ben').cleared).toEqual([])
+      expect(clear(decided(after).run, options, 'ben').cleared).toEqual([])
+    },
+  )
+
+  it('that fails for good when it comes back says so once, and is found among what failed', () => {
+    const again = {
+      ...running({ attempt: 2 }),
+      outcomes: [{ ...WAITING, attempt: 2, result: 'failed' as const, reason: 'no such file' }],
+    }
+    const retried = decided(again)
+    expect(retried.a).toMatchObject({ state: 'up_for_retry' })
+    const last = {
+      ...running({ attempt: 3, tries: 2 }),
+      outcomes: [{ ...WAITING, attempt: 3, result: 'failed' as const, reason: 'no such file' }],
+    }
+    const { run, a } = decided(last)
+    expect(a).toMatchObject({ state: 'failed', reason: 'failed 2 times, at last: no such file' })
+    expect(clear(run, { tasks: null, downstream: false, failedOnly: true }, 'ana').cleared).toEqual(['a', 'b'])
   })
 
   it('is cancelled when that was asked for while its attempt still ran', () => {

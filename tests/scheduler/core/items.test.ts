@@ -44,7 +44,7 @@ class Played {
     const tasks = this.run.tasks.map((row): TaskRun => {
       if (!ids.includes(row.taskId)) return row
       expect(row.state).toBe('scheduled')
-      return { ...row, state: 'running', attempt: row.attempt + 1, tries: row.tries + 1 }
+      return { ...row, state: 'running', attempt: row.attempt + 1, tries: row.tries + 1, startedAt: this.now }
     })
     this.run = { ...this.run, tasks }
     return this
