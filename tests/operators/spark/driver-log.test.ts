@@ -42,9 +42,7 @@ function serveLogs(): void {
     const start = Math.min(Number(searchParams.get('offset')), log.length)
     const end = Math.min(start + Math.min(Number(searchParams.get('byteLength')), most), log.length)
     asked.push(`${stream} ${start}`)
-    response.end(
-      `==== Bytes ${start}-${end} of ${log.length} of ${ID}/${stream} ====\n${log.subarray(start, end)}`,
-    )
+    response.end(`==== Bytes ${start}-${end} of ${log.length} of ${ID}/${stream} ====\n${log.subarray(start, end)}`)
   })
 }
 
