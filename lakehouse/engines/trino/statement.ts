@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../../errors.js'
+import { Answers, type Asked } from './client.js'
 import type { QueryControl } from './control.js'
 import { StatementLost, type TrinoError, trinoError } from './errors.js'
 import { type Answer, type Exchange, NoAnswer } from './exchange.js'
@@ -35,16 +36,16 @@ export interface StatementOptions {
 
 /**
  * One statement at Trino. After `submit` it has an id and does not run yet: Trino starts it at the first `next`, so what
- * must be known before it can have an effect is written down in between (docs/adr/trino).
+ * must be known before it can have an effect is written down in between (docs/adr/0016).
  */
 export class Statement {
   readonly id: string
   #page: StatementPage
 
   private constructor(
-    private readonly exchange: Exchange,
-    private readonly control: QueryControl,
+    private readonly contact: TrinoContact,
     private readonly options: StatementOptions,
+    private readonly answers: Answers,
     page: StatementPage,
   ) {
     this.#page = page
@@ -52,27 +53,20 @@ export class Statement {
   }
 
   /** @throws SluiceError UNREACHABLE, and TrinoError of a text that cannot be read; nothing has run then: a statement whose id nobody has is never started */
-  static async submit({ exchange, control }: TrinoContact, sql: string, options: StatementOptions): Promise<Statement> {
-    const { headers = {}, signal } = options
-    const post = () => exchange.request('POST', '/v1/statement', { body: sql, headers, signal })
-    const answer = await answered(post, signal, SUBMIT_PATIENCE_MS, (cause) => {
-      const { name, url } = exchange.server
-      const because = cause instanceof NoAnswer ? ` (${cause.message})` : ''
-      return new SluiceError('UNREACHABLE', `Trino at ${url} (connection ${name}) does not answer${because}.`, {
-        cause,
-      })
-    })
-    if (answer.status !== 200) throw unread(answer, options) ?? refused(exchange, answer)
-    return new Statement(exchange, control, options, pageOf(exchange, answer))
+  static async submit(contact: TrinoContact, sql: string, options: StatementOptions): Promise<Statement> {
+    const answers = answersTo(contact, options)
+    return new Statement(contact, options, answers, await answers.submit(sql, options.headers ?? {}))
   }
 
   /**
    * Goes on with a statement that somebody else has started and does not follow any more. Trino keeps its latest answer, so it
    * can be gone on with from the newest address that was known, and from no older one.
    */
-  static resume({ exchange, control }: TrinoContact, query: HandedIn, options: StatementOptions): Statement {
+  static resume(contact: TrinoContact, query: HandedIn, options: StatementOptions): Statement {
+    const answers = answersTo(contact, options)
     const page = parsePage(JSON.stringify({ id: query.queryId, nextUri: query.next ?? query.start }))
-    return new Statement(exchange, control, options, page)
+    answers.resume(page)
+    return new Statement(contact, options, answers, page)
   }
 
   /**
@@ -97,7 +91,7 @@ export class Statement {
           return this.#page
         }
         await ahead?.(this.#path(this.#page.nextUri))
-        this.#page = await this.#next(this.#page.nextUri)
+        this.#page = await this.answers.next()
       }
     } catch (error) {
       if (!signal?.aborted) throw error
@@ -120,23 +114,46 @@ export class Statement {
 
   /** see `QueryControl.cancel` */
   async cancel(): Promise<void> {
-    await this.control.cancel(this.id)
+    await this.contact.control.cancel(this.id)
   }
 
   #path(address: string): string {
-    const { pathname, search } = new URL(address, this.exchange.server.url)
+    const { pathname, search } = new URL(address, this.contact.exchange.server.url)
     return `${pathname}${search}`
   }
+}
 
-  /** The same address may be asked again: Trino keeps its latest answer. */
-  async #next(nextUri: string): Promise<StatementPage> {
-    const { signal } = this.options
-    const get = () => this.exchange.request('GET', nextUri, { signal })
-    const lost = (cause: unknown) => new StatementLost(this.id, `Contact with Trino query ${this.id} was lost.`, cause)
-    const answer = await answered(get, signal, PATIENCE_MS, lost)
-    if (answer.status === 200) return pageOf(this.exchange, answer)
-    throw new StatementLost(this.id, `Trino no longer knows query ${this.id} (HTTP ${answer.status}).`)
-  }
+function answersTo({ exchange }: TrinoContact, options: StatementOptions): Answers {
+  return new Answers((asked, queryId) =>
+    queryId === null ? handedIn(exchange, asked, options) : followed(exchange, asked, queryId, options),
+  )
+}
+
+async function handedIn(exchange: Exchange, asked: Asked, options: StatementOptions): Promise<StatementPage> {
+  const { method, path, ...rest } = asked
+  const { signal } = options
+  const post = () => exchange.request(method, path, { ...rest, signal })
+  const answer = await answered(post, signal, SUBMIT_PATIENCE_MS, (cause) => {
+    const { name, url } = exchange.server
+    const because = cause instanceof NoAnswer ? ` (${cause.message})` : ''
+    return new SluiceError('UNREACHABLE', `Trino at ${url} (connection ${name}) does not answer${because}.`, { cause })
+  })
+  if (answer.status !== 200) throw unread(answer, options) ?? refused(exchange, answer)
+  return pageOf(exchange, answer)
+}
+
+/** The same address may be asked again: Trino keeps its latest answer. */
+async function followed(
+  exchange: Exchange,
+  { method, path }: Asked,
+  queryId: string,
+  { signal }: StatementOptions,
+): Promise<StatementPage> {
+  const get = () => exchange.request(method, path, { signal })
+  const lost = (cause: unknown) => new StatementLost(queryId, `Contact with Trino query ${queryId} was lost.`, cause)
+  const answer = await answered(get, signal, PATIENCE_MS, lost)
+  if (answer.status === 200) return pageOf(exchange, answer)
+  throw new StatementLost(queryId, `Trino no longer knows query ${queryId} (HTTP ${answer.status}).`)
 }
 
 function failed(failure: TrinoFailure, { subject, place }: StatementOptions): TrinoError {
