@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.js'
-import { CONFIG_SCHEMA, CONNECTION_SCHEMAS, LATER } from './config-schema.js'
+import { CONFIG_SCHEMA, CONNECTION_SCHEMAS, LATER_CONNECTIONS } from './config-schema.js'
 import { phrase } from './dag/phrases.js'
 import { didYouMean, listed } from './dag/suggest.js'
 import type { Path } from './dag/tree.js'
@@ -85,22 +85,11 @@ function unescaped(part: string): string {
 
 function unknownKey(parent: Path, key: string, error: ErrorObject): ConfigProblem {
   const path = [...parent, key]
-  const place = parent[0] === 'catalogs' ? `catalogs.*.${key}` : path.join('.')
-  if (LATER.keys.has(place)) return notYet(path, 'key', `\`${path.join('.')}\` is`)
   const properties =
     isObject(error.parentSchema) && isObject(error.parentSchema.properties) ? error.parentSchema.properties : {}
   const accepted = Object.keys(properties)
   const message = `unknown key \`${key.slice(0, 100)}\`; accepted are ${listed(accepted, 'and')}`
   return { path, at: 'key', message, hint: didYouMean(key, accepted) }
-}
-
-function notYet(path: Path, at: 'key' | 'value', what: string): ConfigProblem {
-  return {
-    path,
-    at,
-    message: `${what} not there yet in this version of Sluice`,
-    hint: 'it comes later; remove it for now',
-  }
 }
 
 function connectionProblems(document: JsonObject): ConfigProblem[] {
@@ -112,7 +101,10 @@ function connectionProblems(document: JsonObject): ConfigProblem[] {
     const schema = Object.hasOwn(CONNECTION_SCHEMAS, type) ? CONNECTION_SCHEMAS[type] : undefined
     if (schema !== undefined) return violations(schema, connection as JsonObject, path)
     const typePath = [...path, 'type']
-    if (LATER.connections.has(type)) return [notYet(typePath, 'value', `connections of type ${type} are`)]
+    if (LATER_CONNECTIONS.has(type)) {
+      const message = `connections of type ${type} are not there yet in this version of Sluice`
+      return [{ path: typePath, at: 'value', message, hint: 'remove it: it would not do anything' }]
+    }
     const known = Object.keys(CONNECTION_SCHEMAS)
     const message = `\`connections.${name}.type\` must be one of ${listed(known)}, not \`${type.slice(0, 60)}\``
     return [{ path: typePath, at: 'value', message, hint: didYouMean(type, known) }]

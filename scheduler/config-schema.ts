@@ -3,11 +3,8 @@ import type { JsonSchema } from '../json.js'
 import { ADDRESS_SCHEMA } from './dag/alert-schema.js'
 import { EARLY_WARNING_SCHEMA } from './dag/sla-schema.js'
 
-/** Keys and types that belong to later versions of Sluice: refused by name instead of being ignored. */
-export const LATER = {
-  connections: new Set(['airbyte']),
-  keys: new Set<string>(),
-} as const
+/** Types of connections that belong to later versions of Sluice: said to be so, instead of being unknown. */
+export const LATER_CONNECTIONS: ReadonlySet<string> = new Set(['airbyte'])
 
 const NAME: JsonSchema = {
   pattern: '^[A-Za-z_][A-Za-z0-9_-]*$',

@@ -4,7 +4,7 @@ import type { Operator } from '../../operators/operator.js'
 import { phrase } from './phrases.js'
 import { listed } from './suggest.js'
 import type { Path } from './tree.js'
-import { isNotYet, unknownKey } from './unknown-key.js'
+import { unknownKey } from './unknown-key.js'
 
 /** One mistake in a document, told at a path. */
 export interface Finding {
@@ -41,7 +41,7 @@ export function explain(
   return findings.filter((finding) => !isEcho(finding, findings))
 }
 
-/** That a key is missing, beside an unknown key that was meant for it or is to come later, says the same thing twice. */
+/** That a key is missing, beside an unknown key that was meant for it, says the same thing twice. */
 function isEcho(finding: Finding, all: readonly Finding[]): boolean {
   const missing = / needs (exactly one |`)/.test(finding.message)
   return (
@@ -51,7 +51,7 @@ function isEcho(finding: Finding, all: readonly Finding[]): boolean {
         other.at === 'key' &&
         other.path.length === finding.path.length + 1 &&
         finding.path.every((part, depth) => other.path[depth] === part) &&
-        (isNotYet(other) || isMeant(other, finding.message)),
+        isMeant(other, finding.message),
     )
   )
 }

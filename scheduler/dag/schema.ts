@@ -15,9 +15,6 @@ export const DAG_DEFAULTS = {
   timezone: DEFAULT_TIMEZONE,
 } as const
 
-/** Keys of DESIGN 4 that this version does not know yet: refused by name instead of ignored. */
-export const LATER_SCHEDULE_KEYS: ReadonlySet<string> = new Set()
-
 const scalar = ['string', 'number', 'boolean']
 
 const param: JsonSchema = {

@@ -2,7 +2,6 @@ import type { ErrorObject } from 'ajv/dist/2020.js'
 import { isObject } from '../../json.js'
 import type { Operator } from '../../operators/operator.js'
 import type { Finding } from './explain.js'
-import { LATER_SCHEDULE_KEYS } from './schema.js'
 import { didYouMean, listed } from './suggest.js'
 import { TASK_KEYS } from './task-schema.js'
 import type { Path } from './tree.js'
@@ -37,13 +36,6 @@ const ELSEWHERE: Record<string, string> = {
   jobs: 'tasks',
 }
 
-const NOT_YET = ' is not there yet in this version of Sluice'
-
-/** True for the finding of a key that a later version will know. */
-export function isNotYet(finding: Finding): boolean {
-  return finding.message.endsWith(NOT_YET)
-}
-
 /** The sentence for a key that the schema does not know at this place, with what was most likely meant. */
 export function unknownKey(
   parent: Path,
@@ -52,18 +44,11 @@ export function unknownKey(
   operators: ReadonlyMap<string, Operator>,
 ): Finding {
   const path = [...parent, key]
-  if (isLater(parent, key)) {
-    return { path, at: 'key', message: `\`${key}\`${NOT_YET}`, hint: 'remove it: it would not do anything' }
-  }
   const properties =
     isObject(error.parentSchema) && isObject(error.parentSchema.properties) ? error.parentSchema.properties : {}
   const accepted = Object.keys(properties)
   const message = `unknown key \`${key.slice(0, 100)}\`; accepted are ${listed(accepted)}`
   return { path, at: 'key', message, hint: hintFor(parent, key, accepted, operators) }
-}
-
-function isLater(parent: Path, key: string): boolean {
-  return parent.length === 1 && parent[0] === 'schedule' && LATER_SCHEDULE_KEYS.has(key)
 }
 
 function hintFor(

@@ -119,6 +119,13 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
       'must be one of `s3`, `trino`, `spark`, `duckdb`, `postgres`, `smtp`, `webhook`, `incoming_webhook` or `http`',
       'did you mean `duckdb`?',
     ],
+    [
+      'a connection of a later version',
+      'connections: { a: { type: airbyte } }',
+      '1:27',
+      'connections of type airbyte are not there yet in this version of Sluice',
+      'remove it',
+    ],
     ['a connection without a type', 'connections: { a: { url: x } }', '1:16', '`connections.a` needs `type`', ''],
     [
       'a size without its unit',
