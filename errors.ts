@@ -1,6 +1,6 @@
 /**
  * The one catalogue of coded errors. `docs/ERRORS.md` lists the same codes; a test compares both.
- * A code is never renamed or reused. `status` is the HTTP status, `exit` the exit code of the command line (DESIGN 10).
+ * A code is never renamed or reused. `status` is the HTTP status, `exit` the exit code of the command line.
  */
 interface ErrorEntry {
   status: number

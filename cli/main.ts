@@ -5,7 +5,7 @@ import { reportError } from './output/report-error.js'
 import { terminal } from './output/terminal.js'
 
 /**
- * Runs one command and sets the exit code (DESIGN 10): 0 done, 1 the thing itself failed, 2 wrong use, 3 cannot reach
+ * Runs one command and sets the exit code (docs/ERRORS.md): 0 done, 1 the thing itself failed, 2 wrong use, 3 cannot reach
  * what it needs. Never throws. Only the command that is named gets loaded.
  * @param argv what follows `sluice`
  */

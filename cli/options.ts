@@ -19,7 +19,7 @@ export function projectOption(command: Command): Command {
   )
 }
 
-/** Adds --json: the answer alone on stdout, in the shapes of scheduler/shapes.ts (DESIGN 10). */
+/** Adds --json: the answer alone on stdout, in the shapes of scheduler/shapes.ts. */
 export function jsonOption(command: Command): Command {
   return command.option('--json', 'print JSON')
 }

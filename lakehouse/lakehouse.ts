@@ -20,7 +20,7 @@ export interface Lakehouse extends Tables {
   /** Runs one SELECT on current table versions and returns up to `maxRows` rows; more is an error, never a silent cut,
    *  unless `truncate`. Decimals and bigints come as strings when a JavaScript number would lose digits. */
   query(sql: string, options: QueryOptions): Promise<QueryResult>
-  /** Write, audit, publish (DESIGN 7). Never throws for a failed check: see `WriteOutcome`. */
+  /** Write, audit, publish (docs/guides/checks-and-gates.md). Never throws for a failed check: see `WriteOutcome`. */
   write(request: WriteRequest): Promise<WriteOutcome>
   /** Runs checks on the current version of a table. */
   check(table: string, checks: Check[], options: CheckOptions): Promise<{ version: number; checks: CheckResult[] }>
@@ -138,7 +138,7 @@ export interface WriteRequest {
   noChecks: boolean
   /** `schema.table` that failing rows are appended to; null drops them */
   quarantine: string | null
-  /** carried by the commit; a commit that already carries it means: done before (DESIGN 7) */
+  /** carried by the commit; a commit that already carries it means: done before */
   token: string
   /** shown in the table's history */
   commitInfo: { dag: string; run: string; task: string; attempt: number }

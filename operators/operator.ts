@@ -5,7 +5,7 @@ import type { Look, Wait } from './wait.js'
 
 /**
  * A kind of task. Adding one is one file in this folder plus its line in `index.ts`; schema, reference docs, completion,
- * trigger form and validation follow from it (DESIGN 6).
+ * trigger form and validation follow from it (docs/guides/write-an-operator.md).
  */
 export interface Operator<Config extends JsonObject = JsonObject> {
   /** the key in YAML */
@@ -132,7 +132,7 @@ export interface OperatorContext extends LookContext {
   file(path: string): string
   /** the connection with its secrets resolved (and from then on masked in the log); CONNECTION_UNKNOWN when there is none */
   connection(name: string): ConnectionConfig
-  /** commit token of this task and generation (DESIGN 7) */
+  /** commit token of this task and generation */
   token: string
   /** checks declared on the task */
   checks: Check[]

@@ -19,7 +19,7 @@ export interface Decider extends Actor {
 }
 
 /**
- * The few ways to act on Sluice; the web view, the API and the command line share them (DESIGN 3). Refusals are
+ * The few ways to act on Sluice; the web view, the API and the command line share them. Refusals are
  * `SluiceError`s (DAG_UNKNOWN, RUN_UNKNOWN, TASK_UNKNOWN, PARAMS_INVALID, INTERVAL_INVALID, STATE_CONFLICT,
  * IDEMPOTENCY_CONFLICT, FORBIDDEN, BACKFILL_INVALID, BACKFILL_UNKNOWN). Each resolves only after the change is durable.
  */

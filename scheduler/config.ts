@@ -40,7 +40,7 @@ export function projectRecipients({ alerts }: Pick<Config, 'alerts'>): Recipient
   return email.length === 0 && alerts.webhook === null ? null : { email, webhook: alerts.webhook }
 }
 
-/** `sluice.yaml` with every default filled in (DESIGN 7); paths are absolute. `loadConfig` is in `load-config.ts`. */
+/** `sluice.yaml` with every default filled in (docs/guides/operations.md); paths are absolute. `loadConfig` is in `load-config.ts`. */
 export interface Config {
   /** absolute path of the folder that holds `sluice.yaml` */
   project: string

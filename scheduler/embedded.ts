@@ -33,7 +33,7 @@ export interface EmbeddedOptions {
   schedules?: boolean
 }
 
-/** Scheduler, worker and store in one process (DESIGN 5). */
+/** Scheduler, worker and store in one process (docs/ARCHITECTURE.md). */
 export interface Embedded {
   config: Config
   store: Store

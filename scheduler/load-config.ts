@@ -14,7 +14,7 @@ import { EARLY_WARNING_DEFAULT } from './dag/sla-schema.js'
 const FILE = 'sluice.yaml'
 const PROBLEMS_SHOWN = 10
 
-/** What an empty file means (DESIGN 7). */
+/** What an empty file means. */
 const DEFAULTS: JsonObject = {
   catalogs: { lake: { format: 'delta', location: './data/lake' } },
   connections: { lakehouse: { type: 'duckdb', memory_limit: '1GB' } },

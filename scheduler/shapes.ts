@@ -3,7 +3,7 @@ import type { AlertKind } from './core/alert.js'
 import type { DeliveryState, MessageState } from './store/alert-store.js'
 
 /**
- * The JSON shapes of DESIGN 10, shared by the REST API and the command line. Instants are ISO 8601 with milliseconds.
+ * The JSON shapes that the REST API and the command line share. Instants are ISO 8601 with milliseconds.
  * REST paths (all below /api/v1; problems are RFC 9457 documents with our `code` and `hint`):
  *   GET  /dags                          DagShape[]          GET  /problems                     Problem[]
  *   GET  /dags/{dag}                    DagShape            POST /dags/{dag}/runs              { params, interval, tasks, no_checks } -> { run }

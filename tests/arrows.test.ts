@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { filesBelow, type Import, importsOf, sourceFiles, sourceText } from './source-files.js'
 
-/** What each folder may import from, besides itself and the files at the root (DESIGN 3). */
+/** What each folder may import from, besides itself and the files at the root (docs/ARCHITECTURE.md). */
 const ARROWS: Record<string, readonly string[]> = {
   cli: ['webserver', 'scheduler', 'operators', 'lakehouse'],
   webserver: ['scheduler', 'operators', 'lakehouse'],

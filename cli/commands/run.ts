@@ -99,7 +99,7 @@ async function shown(client: Client, runId: string, out: Terminal): Promise<RunS
   }
 }
 
-/** DESIGN 10: exactly these keys. */
+/** Exactly these keys, in this order: programs read them. */
 function jsonOf(run: RunShape): unknown {
   return {
     run: run.run,

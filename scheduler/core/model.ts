@@ -117,7 +117,7 @@ export interface TaskRun {
   /** Attempts used in this generation; compared with `retries`. 0 while `running` says that the attempt belongs to an
    *  earlier generation: the task was cleared under it, it is being stopped, and whatever its outcome the task starts anew. */
   tries: number
-  /** grows with a deliberate clear, never with a retry; part of the commit token (DESIGN 7) */
+  /** grows with a deliberate clear, never with a retry; part of the commit token */
   generation: number
   /** earliest instant of the next attempt while `up_for_retry` or `deferred`; null while only an event wakes it */
   notBefore: Instant | null

@@ -5,7 +5,7 @@ import type { TaskRun, TaskState } from './model.js'
 import { isFinal } from './states.js'
 import type { Verdict } from './trigger-rule.js'
 
-/** The sentences that tell a person why a task is where it is (DESIGN 1.6). */
+/** The sentences that tell a person why a task is where it is. */
 
 const NAMED_AT_MOST = 3
 

@@ -5,7 +5,7 @@ import { remembered } from './remembered.js'
 import { DAY_MS, firstInstant, furthestWall, segmentAt, type Wall } from './zone.js'
 
 /**
- * When cron expressions are due (DESIGN 5, docs/guides/time.md). The rule:
+ * When cron expressions are due (docs/guides/time.md). The rule:
  * - a fixed wall time fires once a day, when the clock first shows or passes it: at the first instant after a gap that
  *   swallows it (times that meet there fire once), and at the first occurrence in a repeated hour;
  * - a `*` in second, minute or hour follows the clock: it fires whenever the clock shows a time that matches, in a repeated

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 
 /**
- * What is refused before any parser sees it, so that no file, however hostile, costs more than a moment (DESIGN 4).
+ * What is refused before any parser sees it, so that no file, however hostile, costs more than a moment.
  * Nesting, tokens, anchors and aliases are counted while tokenising (`parse.ts`); here are the bytes.
  */
 export const LIMITS = {

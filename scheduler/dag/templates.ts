@@ -11,7 +11,7 @@ import { type Expression, parseTemplate } from './template-syntax.js'
 import { written } from './template-values.js'
 import { pathText } from './tree.js'
 
-/** The names a template may use when an attempt starts (DESIGN 4). Instants are ISO 8601 texts. */
+/** The names a template may use when an attempt starts (docs/reference/dag.md, "Templates"). Instants are ISO 8601 texts. */
 export interface TemplateScope {
   params: JsonObject
   interval: { start: string; end: string }

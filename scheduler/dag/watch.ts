@@ -24,7 +24,7 @@ export interface FolderWatch {
   close(): Promise<void>
 }
 
-/** Changes are seen within 2 s (DESIGN 4), whether or not the file system reports them. */
+/** Changes are seen within 2 s, whether or not the file system reports them. */
 const TICK_MS = 1_500
 const SETTLE_MS = 100
 /** Where the file system reports changes, everything is read this seldom all the same. */

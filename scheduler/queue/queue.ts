@@ -2,7 +2,7 @@ import type { QueuedTask } from '../store/store.js'
 
 /**
  * Tells workers that there is work. It carries hints only: the store is the truth, a lost hint is found by the sweep, a
- * doubled one finds nothing to claim (DESIGN 5).
+ * doubled one finds nothing to claim (ADR 13).
  */
 export interface Queue {
   /** resolves once the hints are handed over; never throws for a queue that is away (the sweep repeats them) */

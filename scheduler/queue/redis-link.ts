@@ -18,7 +18,7 @@ export interface Hint {
 
 /**
  * One process's way to Redis. It carries hints and announcements only, so nothing here ever throws or waits for a Redis
- * that is away: what is lost is found by the sweeps (DESIGN 5).
+ * that is away: what is lost is found by the sweeps (ADR 13).
  */
 export class RedisLink {
   /** keys of this Sluice; several may share one Redis */

@@ -31,7 +31,7 @@ export const PARSERS = {
 
 /**
  * PostgreSQL's buffers for one client: with its defaults a reopened folder idles at 315 MB, with these at 170 MB and no
- * slower (DESIGN 5). PGlite's own start parameters are kept and added to.
+ * slower. PGlite's own start parameters are kept and added to.
  */
 function pgliteOptions(folder: string): PGliteOptions {
   return {

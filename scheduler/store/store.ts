@@ -23,7 +23,7 @@ import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
 
 /**
- * The metadata store: the one authority (DESIGN 5). PostgreSQL, PGlite and the simulation's memory store pass the same
+ * The metadata store: the one authority (docs/ARCHITECTURE.md). PostgreSQL, PGlite and the simulation's memory store pass the same
  * suite (`tests/scheduler/store/suite.ts`). Rules for every method:
  * - `now` is a parameter; the store never asks a clock.
  * - Each method is one atomic step: it happens whole or not at all, and may be repeated safely after an unclear answer.

@@ -11,7 +11,7 @@ import {
   runLogsKey,
 } from './log-store.js'
 
-/** Well within the second that DESIGN 9 allows. */
+/** Well within the second that a kill may cost (docs/ARCHITECTURE.md). */
 const FLUSH_MS = 200
 const BATCH_BYTES = 64 * 1024
 const CHUNK_BYTES = 64 * 1024

@@ -12,7 +12,7 @@ import {
 } from './log-store.js'
 import { chainOf, type Segment, segmentName } from './segment-names.js'
 
-/** Together with the time of a request well within the second that DESIGN 9 allows. */
+/** Together with the time of a request well within the second that a kill may cost (docs/ARCHITECTURE.md). */
 const FLUSH_MS = 400
 const BATCH_BYTES = 256 * 1024
 /** Segments are merged up to this size; so much of each running log is kept in memory. */

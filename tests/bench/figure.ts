@@ -1,4 +1,4 @@
-/** One line of DESIGN 11: what was measured and whether it reaches the bar. */
+/** One line of docs/BENCHMARKS.md: what was measured and whether it reaches the bar. */
 export interface Figure {
   name: string
   bar: string

@@ -4,7 +4,7 @@ import { Lake } from './subject.js'
 const lake = new Lake()
 afterAll(() => lake.remove())
 
-/** DESIGN 10: instants carry a zone, wall times none; both are ISO 8601 in every precision. */
+/** What `query --json` promises: instants carry a zone, wall times none; both are ISO 8601 in every precision. */
 it.each([
   ["timestamp '2026-11-20 05:06:07.5'", '2026-11-20T05:06:07.5'],
   ["timestamp_s '2026-11-20 05:06:07'", '2026-11-20T05:06:07'],

@@ -1,7 +1,7 @@
 import type { History } from './history.js'
 
 /**
- * The table that tasks write to, as Delta does it by commit token (DESIGN 7): a commit whose token is there already does
+ * The table that tasks write to, as Delta does it by commit token: a commit whose token is there already does
  * nothing, so that a retried, doubled or zombie attempt adds no rows.
  */
 export class Lake {

@@ -19,7 +19,7 @@ export interface Publication {
 }
 
 /**
- * The one statement that publishes rows, each an atomic commit of Trino on Delta and on Iceberg (docs/adr/trino).
+ * The one statement that publishes rows, each an atomic commit of Trino on Delta and on Iceberg (ADR 16).
  * @throws SluiceError SCHEMA_MISMATCH when the table has no partitions to replace
  */
 export function publishSql(publication: Publication): string {

@@ -186,7 +186,7 @@ function wallClock(timezone: string): (instant: number) => Wall {
   }
 }
 
-/** Due instants by DESIGN 5, found by reading the wall clock at every minute. */
+/** Due instants by the rule of docs/guides/time.md, found by reading the wall clock at every minute. */
 function byTheClock(
   minutes: number[],
   hours: number[],

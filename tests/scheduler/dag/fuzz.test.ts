@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../scheduler/dag/guard.js'
 import { compile, dagWith, project } from './subject.js'
 
-/** DESIGN 11: what is no DAG is named within a second. Counted is the processor's time, for the machine may be busy. */
+/** A bar of docs/BENCHMARKS.md: what is no DAG is named within a second. Counted is the processor's time, for the machine may be busy. */
 const BOUND_MS = 1_000
 
 let root: string
