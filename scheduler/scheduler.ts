@@ -17,6 +17,7 @@ import { SingleFlight } from './loop/single-flight.js'
 import { Slas } from './loop/slas.js'
 import { Triggers } from './loop/triggers.js'
 import { Waits } from './loop/waits.js'
+import { FIRST_TURN, nextTurn } from './store/settle-turn.js'
 
 export type { DebugPoint, Log, Ports, Timetable } from './loop/ports.js'
 export type { DagReading } from './loop/registration.js'
@@ -34,6 +35,8 @@ export interface SchedulerLimits {
   shownItems: number
   /** the reasons of ready tasks that find no place are renewed no oftener than this, since all of them are looked at for it */
   tellMs: number
+  /** runs that one look for what is left to settle takes along; the others have their turn at the next */
+  foundRuns: number
 }
 
 export const DEFAULT_LIMITS: SchedulerLimits = {
@@ -43,6 +46,7 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
   cachedRuns: 256,
   shownItems: 500,
   tellMs: 1_000,
+  foundRuns: 500,
 }
 
 /** Forecasts of a run that moves are made anew after so long, together. */
@@ -92,6 +96,7 @@ export class Scheduler implements Wake {
   #scheduled = false
   #toldAt: Instant = Number.NEGATIVE_INFINITY
   #slasSoon = false
+  #settleTurn = FIRST_TURN
   #stopped = false
 
   constructor(ports: Ports, limits: Partial<SchedulerLimits> = {}) {
@@ -323,7 +328,10 @@ export class Scheduler implements Wake {
 
   async #findRuns(): Promise<void> {
     const { store, clock } = this.#ports
-    for (const runId of await store.runsToSettle(clock.now(), BATCH)) this.run(runId)
+    const { foundRuns } = this.#limits
+    const found = await store.runsToSettle(clock.now(), foundRuns, this.#settleTurn)
+    this.#settleTurn = nextTurn(this.#settleTurn, found, foundRuns)
+    for (const runId of found) this.run(runId)
     this.#alarms.set('retry', this.#notBefore(await store.nextRetryAt(), 1_000))
   }
 

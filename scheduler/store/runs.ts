@@ -5,6 +5,7 @@ import { ALERT_EVENTS, raisingAlerts } from './alerts.js'
 import { type Database, type Durability, type SqlStatement, sqlInstant } from './database.js'
 import { keepingLeftWork, leavingWork } from './left-work.js'
 import { json, jsonInstant, RUN_COLUMNS, type RunRow, type TaskRow, toRun, toTaskRun } from './rows.js'
+import { FIRST_TURN } from './settle-turn.js'
 import { insertingSlas, lookingAtSlas, newSlaRow } from './slas.js'
 import { ALL_TASKS, PAST_RUN } from './snapshots.js'
 import type { NewRun, RunStore, StartStore } from './store.js'
@@ -188,17 +189,36 @@ function applying(extras: Extras): string {
 /** of a running run with `run_timeout` */
 const TIMES_OUT = "started_at + run_timeout_ms * interval '1 millisecond'"
 
+/** Whether the row says that its task waits for the run before (core/past.ts). @param task alias of its `task_runs` */
+const saysPast = (task: string): string =>
+  `(${PAST_REASONS.map((begin) => `starts_with(${task}.reason, '${begin} ' || ${task}.task_id || ' of ')`).join(' or ')})`
+
 /**
- * Tasks that say that they wait for the run before (core/past.ts), and wait for it no longer: whoever was to wake their run may
+ * Tasks that say that they wait for the run before, and wait for it no longer: whoever was to wake their run may
  * have been killed. What is decided about the run gives them another reason, so that each is found once.
  */
 const NO_LONGER_WAIT_FOR_PAST = `
   select t.run_id from runs r join task_runs t using (run_id) left join lateral (${PAST_RUN}
   ) past on true left join task_runs before on before.run_id = past.run_id and before.task_id = t.task_id
   where r.state = 'running' and r.depends_on_past <> 'no' and t.state = 'none' and t.item_of is null
-    and (${PAST_REASONS.map((begin) => `starts_with(t.reason, '${begin} ' || t.task_id || ' of ')`).join(' or ')})
+    and ${saysPast('t')}
     and (past.run_id is null or past.state = 'queued' or coalesce(before.state in ('success', 'skipped'), true))`
 
+/** Nothing of a run moves, and not because it waits for the run before, which may take days: there the query above looks. */
+const NOTHING_MOVES = `
+  select run_id from runs r where state = 'running' and not exists (
+    select 1 from task_runs t where t.run_id = r.run_id
+      and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
+    and (depends_on_past = 'no' or not exists (
+      select 1 from task_runs t where t.run_id = r.run_id and t.state = 'none' and t.item_of is null and ${saysPast('t')}))`
+
+/** An id of a DAG has no dash. */
+const DAG_OF_FOUND = "split_part(run_id, '-', 1)"
+
+/*
+ * Each DAG in turn, beginning behind `$4`, and of each the runs behind the one that `$3` names. Who is not among the first then is so
+ * at a later look, however many are found each time and stay as they are.
+ */
 const RUNS_TO_SETTLE = `
 select run_id from (
   select distinct run_id from attempts where result is not null and not settled
@@ -215,11 +235,10 @@ select run_id from (
   union
   select run_id from runs where unsettled
   union${NO_LONGER_WAIT_FOR_PAST}
-  union
-  select run_id from runs r where state = 'running' and not exists (
-    select 1 from task_runs t where t.run_id = r.run_id
-      and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
-) found order by run_id limit $2`
+  union${NOTHING_MOVES}
+) found
+order by row_number() over (partition by ${DAG_OF_FOUND} order by run_id <= coalesce($3::jsonb ->> ${DAG_OF_FOUND}, ''), run_id),
+  ${DAG_OF_FOUND} <= $4, run_id limit $2`
 
 /** Runs and the states of their tasks: made once, and moved only by whoever has seen their newest revision. */
 export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | keyof StartStore> {
@@ -338,8 +357,13 @@ export class RunQueries implements Omit<RunStore, 'advanceDue' | 'snapshot' | ke
     return (results.at(-1) ?? []).length === 1 ? 'applied' : 'conflict'
   }
 
-  async runsToSettle(now: Instant, limit: number): Promise<string[]> {
-    const rows = await this.#database.query<{ run_id: string }>(RUNS_TO_SETTLE, [sqlInstant(now), limit])
+  async runsToSettle(now: Instant, limit: number, { runs, dag } = FIRST_TURN): Promise<string[]> {
+    const rows = await this.#database.query<{ run_id: string }>(RUNS_TO_SETTLE, [
+      sqlInstant(now),
+      limit,
+      json(runs),
+      dag,
+    ])
     return rows.map((row) => row.run_id)
   }
 

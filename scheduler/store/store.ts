@@ -18,6 +18,7 @@ import type { ClearStore } from './clear-store.js'
 import type { Durability } from './database.js'
 import type { LeftWorkStore } from './left-work-store.js'
 import type { RetentionStore } from './retention-store.js'
+import type { SettleTurn } from './settle-turn.js'
 import type { NewSla, SlaStore } from './sla-store.js'
 import type { TriggerStore } from './trigger-store.js'
 import type { WaitStore } from './wait-store.js'
@@ -247,8 +248,9 @@ export interface RunStore extends StartStore {
   /** Runs that have unsettled outcomes (whatever their state), that are `unsettled`, that are being cancelled, that are on for as long as
    *  `runTimeoutMs`, or are running and have a task `up_for_retry` or `deferred` whose `notBefore` has come, or one whose reason says that
    *  it waits for the run before although it has no cause to any more, or are running with no task `scheduled`, `queued`, `running`,
-   *  `up_for_retry`, or `deferred` by an attempt of its own (a task with `for_each` has none). */
-  runsToSettle(now: Instant, limit: number): Promise<string[]>
+   *  `up_for_retry`, or `deferred` by an attempt of its own (a task with `for_each` has none), and none that waits for the run before.
+   *  DAGs take turns, those behind `turn.dag` first; of each the runs behind `turn.runs[dag]` come first, in the order of their ids. */
+  runsToSettle(now: Instant, limit: number, turn?: SettleTurn): Promise<string[]>
   /** earliest `notBefore` of tasks waiting for a retry, or deferred until then; or end of a run's time */
   nextRetryAt(): Promise<Instant | null>
 }

@@ -46,7 +46,7 @@ export interface SimulationResult {
 const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
 /** Chances of their own: what these draw leaves the histories of the seeds that do not have them as they were. */
-const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf, handles: 0x4a4d }
+const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf, handles: 0x4a4d, turns: 0x7042 }
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
 
@@ -79,6 +79,7 @@ class World {
   readonly #workers = new Map<string, SimulatedWorker>()
   readonly #folder: Folder
   readonly #handles: Prng
+  readonly #foundRuns: number
   #ana: People | null = null
 
   constructor(seed: number, without: readonly Guard[]) {
@@ -97,6 +98,7 @@ class World {
     this.#outside = new Outside(this.#time, this.#random, () => this.#weather.stormy)
     this.#folder = this.#emptyFolder(new Prng(seed ^ OWN_CHANCE.folder))
     this.#handles = new Prng(seed ^ OWN_CHANCE.handles)
+    this.#foundRuns = new Prng(seed ^ OWN_CHANCE.turns).pick([2, 500, 500])
     this.#checks = new Checks(this.#history, this.#store, this.#outside, this.#folder.isLocked)
     this.#mail = new MailServer(this.#history, this.#random, START)
     const dags = this.#random.int(1, 3)
@@ -209,6 +211,7 @@ class World {
         cachedRuns: this.#random.int(1, 8),
         shownItems: this.#random.int(1, 4),
         tellMs: 0,
+        foundRuns: this.#foundRuns,
         ...(this.#without.has('sweep') ? { sweepMs: 1e9 } : {}),
       },
     )

@@ -6,7 +6,13 @@ import type { AttemptOutcome } from '../../../scheduler/core/model.js'
 import type { Dag, EarlyWarning } from '../../../scheduler/dag/model.js'
 import { intervalOf, nextDue, previousDue } from '../../../scheduler/dag/schedule.js'
 import { Events, type SluiceEvent } from '../../../scheduler/events.js'
-import { createScheduler, type DebugPoint, type Log, type Scheduler } from '../../../scheduler/scheduler.js'
+import {
+  createScheduler,
+  type DebugPoint,
+  type Log,
+  type Scheduler,
+  type SchedulerLimits,
+} from '../../../scheduler/scheduler.js'
 import type { ClaimedTask, QueuedTask, Store } from '../../../scheduler/store/store.js'
 import { createMemoryStore } from '../../simulation/memory-store/index.js'
 import { NOW } from '../core/dags.js'
@@ -67,7 +73,8 @@ export interface Bench {
   states(runId: string): Promise<Record<string, string>>
 }
 
-const NO_FACTS = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
+/** of an attempt that has touched no table */
+export const NO_FACTS = { rendered: null, logLines: 0, logBytes: 0, reads: [], writes: [], checks: [], metrics: {} }
 
 /** A scheduler on the memory store with a clock that stands still; `store` lets a second one share the first one's. */
 export function bench(
@@ -78,6 +85,7 @@ export function bench(
     expect?: () => ReadonlySet<string>
     earlyWarning?: EarlyWarning
     projectAlerts?: Recipients
+    limits?: Partial<SchedulerLimits>
   } = {},
 ): Bench {
   const store = options.store ?? createMemoryStore()
@@ -113,7 +121,7 @@ export function bench(
   const { earlyWarning = 'p90', projectAlerts = null } = options
   const storeInOrder = options.expect !== undefined
   const ports = { store: watched, storeInOrder, queue, clock, events, timetable, random, debugPoint }
-  const scheduler = createScheduler({ ...ports, earlyWarning, projectAlerts, log })
+  const scheduler = createScheduler({ ...ports, earlyWarning, projectAlerts, log }, options.limits)
   const commands = createCommands({ ...ports, wake: scheduler })
 
   const claim = (limit = 1) =>

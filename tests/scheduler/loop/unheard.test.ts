@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_LIMITS } from '../../../scheduler/scheduler.js'
 import { cronSchedule, dag, NOW, task } from '../core/dags.js'
-import { ANA, type Bench, BY_HAND, bench } from './bench.js'
+import { ANA, type Bench, BY_HAND, bench, NO_FACTS } from './bench.js'
 
 const HOUR = 3_600_000
 const wide = dag('wide', [task('long'), task('short'), task('after', ['short'])])
@@ -94,5 +94,32 @@ describe('a task that depends on the past', () => {
     expect(await on.states(second)).toEqual({ load: 'queued', long: 'running' })
     await successor.pass(DEFAULT_LIMITS.sweepMs as number)
     expect(successor.errors).toEqual([])
+  })
+})
+
+describe('what nobody hears of beside many runs about which nothing can be done yet', () => {
+  it('is found at one of the next sweeps', async () => {
+    const on = bench({ limits: { foundRuns: 2 } })
+    await on.register(dag('sales', [task('a')]))
+    const trigger = async () => {
+      const { run } = await on.commands.trigger('sales', BY_HAND, ANA, null)
+      await on.pass(1)
+      return run
+    }
+    const stopping = [await trigger(), await trigger(), await trigger()]
+    const heard = await trigger()
+    const claims = await on.claim(4)
+    // their attempts never come to an end here, so each look finds them
+    for (const run of stopping) await on.commands.cancel(run, ANA)
+    const last = claims.find(({ runId }) => runId === heard)
+    if (last === undefined) throw new Error('the last run was not claimed')
+    const outcome = { taskId: 'a', attempt: 1, result: 'success', reason: '', retryable: true, outputs: {} } as const
+    const ended = { ...outcome, endedAt: on.clock.now() }
+    await on.store.recordOutcomes([{ ...last, outcome: ended, facts: NO_FACTS }], on.clock.now())
+    on.scheduler.start()
+    await on.scheduler.idle()
+    expect(await on.store.run(heard)).toMatchObject({ state: 'running' })
+    await on.pass(DEFAULT_LIMITS.sweepMs as number)
+    expect(await on.store.run(heard)).toMatchObject({ state: 'success' })
   })
 })

@@ -1,6 +1,8 @@
 import type { Instant } from '../../../json.js'
 import type { ItemsAside, PastRun, Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import { PAST_REASONS } from '../../../scheduler/core/past.js'
+import { dagOfRun } from '../../../scheduler/core/run-id.js'
+import { FIRST_TURN, type SettleTurn } from '../../../scheduler/store/settle-turn.js'
 import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
 import { insertSlas, makeSlasDue } from './slas.js'
@@ -44,9 +46,12 @@ export function runStore(tables: Tables): RunStore {
     async applyDecision(runId, revision, decision, now) {
       return applyDecision(tables, runId, revision, decision, now)
     },
-    async runsToSettle(now, limit) {
-      const runs = [...tables.runs.values()].filter((row) => needsSettling(tables, row, now))
-      return runs.slice(0, limit).map(({ run }) => run.id)
+    async runsToSettle(now, limit, turn = FIRST_TURN) {
+      const found = [...tables.runs.values()].filter((row) => needsSettling(tables, row, now))
+      return inTurns(
+        found.map(({ run }) => run.id),
+        turn,
+      ).slice(0, limit)
     },
     async nextRetryAt() {
       let next: Instant | null = null
@@ -339,9 +344,26 @@ function needsSettling(tables: Tables, row: RunRow, now: Instant): boolean {
   if (row.run.unsettled || (tables.guards('past_found') && waitsForPastInVain(tables, row))) return true
   const tasks = taskRuns(row)
   const moves = ({ state, attempt }: TaskRun) => MOVING.has(state) || (state === 'deferred' && attempt > 0)
-  if (!tasks.some(moves)) return true
+  if (!tasks.some(moves) && (row.dependsOnPast === 'no' || !tasks.some(saysPast))) return true
   const waits = ({ state }: TaskRun) => state === 'up_for_retry' || state === 'deferred'
   return tasks.some((task) => waits(task) && task.notBefore !== null && task.notBefore <= now)
+}
+
+function saysPast({ taskId, state, reason }: Pick<TaskRun, 'taskId' | 'state' | 'reason'>): boolean {
+  return state === 'none' && PAST_REASONS.some((begin) => reason.startsWith(`${begin} ${taskId} of `))
+}
+
+function inTurns(found: readonly string[], { runs, dag }: SettleTurn): string[] {
+  const behindFirst = (ids: readonly string[], last: string) => {
+    const sorted = ids.toSorted()
+    return [...sorted.filter((id) => id > last), ...sorted.filter((id) => id <= last)]
+  }
+  const lines = behindFirst([...new Set(found.map(dagOfRun))], dag).map((id) => {
+    const own = found.filter((runId) => dagOfRun(runId) === id)
+    return behindFirst(own, runs[id] ?? '')
+  })
+  const longest = Math.max(0, ...lines.map(({ length }) => length))
+  return Array.from({ length: longest }, (_, place) => lines.flatMap((line) => line[place] ?? [])).flat()
 }
 
 /** A task says that it waits for the run before, and has no cause to any more. */
@@ -349,7 +371,7 @@ function waitsForPastInVain(tables: Tables, row: RunRow): boolean {
   if (row.dependsOnPast === 'no') return false
   const past = pastRun(tables, row)
   return taskRuns(row).some(({ taskId, state, reason }) => {
-    if (state !== 'none' || !PAST_REASONS.some((begin) => reason.startsWith(`${begin} ${taskId} of `))) return false
+    if (!saysPast({ taskId, state, reason })) return false
     const before = past?.state === 'queued' ? 'success' : (past?.tasks[taskId] ?? 'success')
     return before === 'success' || before === 'skipped'
   })

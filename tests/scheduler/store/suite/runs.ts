@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { waitsForPast } from '../../../../scheduler/core/past.js'
+import { dagOfRun } from '../../../../scheduler/core/run-id.js'
+import { FIRST_TURN, nextTurn } from '../../../../scheduler/store/settle-turn.js'
 import type { Store } from '../../../../scheduler/store/store.js'
 import { task } from '../../core/dags.js'
 import { dagNamed, type FreshStore, moveTasks, NO_CHANGE, NOW, newRun, register, runningRun } from './subject.js'
@@ -239,6 +241,44 @@ export function runsSuite(fresh: FreshStore): void {
       await moveTasks(store, run, 'scheduled', ['b'])
       expect(await store.runsToSettle(NOW, 10)).toEqual([run])
       await store.applyDecision(run, 4, { ...NO_CHANGE, run: { unsettled: false } }, NOW)
+      expect(await store.runsToSettle(NOW, 10)).toEqual([])
+    })
+
+    it('finds each of many runs at one of the next looks, whatever stays as it is, and DAGs in turn', async () => {
+      const sales = await Promise.all(
+        [0, 1, 2, 3, 4].map((later) => runningRun(store, 'sales', { dueAt: NOW + later, maxActiveRuns: 9 })),
+      )
+      const stock = await Promise.all(
+        [0, 1].map((later) => runningRun(store, 'stock', { dueAt: NOW + later, maxActiveRuns: 9 })),
+      )
+      const all = [...sales, ...stock]
+      const looks: string[][] = []
+      let turn = FIRST_TURN
+      const look = async (limit: number) => {
+        const found = await store.runsToSettle(NOW, limit, turn)
+        turn = nextTurn(turn, found, limit)
+        return found
+      }
+      // nothing is done about any of them
+      while (looks.length < 4) looks.push(await look(2))
+      expect(looks.map((found) => found.map(dagOfRun))).toEqual(looks.map(() => ['sales', 'stock']))
+      expect(new Set(looks.flat())).toEqual(new Set([...sales.slice(0, 4), ...stock]))
+      // one at a time a DAG has its turn too
+      expect([await look(1), await look(1)]).toEqual([[sales[4]], [stock[0]]])
+      expect((await look(10)).sort()).toEqual(all.sort())
+      expect(turn).toBe(FIRST_TURN)
+    })
+
+    it('looks at no run that waits for the run before, for as long as it does', async () => {
+      const changes = { maxActiveRuns: 3, dependsOnPast: 'tasks' } as const
+      const [first, second] = [await scheduled(NOW, changes), await scheduled(NOW + 1, changes)]
+      for (const _ of [first, second]) await store.startRuns(NOW, 10)
+      await moveTasks(store, first, 'failed', ['a'])
+      await moveTasks(store, first, 'running', ['b'])
+      expect(await store.runsToSettle(NOW, 10)).toEqual([second])
+      const past = { runId: first, state: 'running' as const, tasks: { a: 'failed' as const } }
+      const reason = waitsForPast(task('a', [], { dependsOnPast: true }), past) ?? ''
+      await moveTasks(store, second, 'none', ['a'], reason)
       expect(await store.runsToSettle(NOW, 10)).toEqual([])
     })
 
