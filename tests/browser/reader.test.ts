@@ -99,7 +99,7 @@ describe('forms', () => {
     const before = web.calls.length
     await visitor.page.locator('main form label.switch').first().click()
     await visitor.page.waitForLoadState('load')
-    await expect.poll(() => web.calls.slice(before).map(([name]) => name)).toContain('pause')
+    await expect.poll(() => web.calls.slice(before).map(([name]) => name), { timeout: 20_000 }).toContain('pause')
   })
 
   it('Ctrl-Enter triggers a run as the button does; what is missing is said beside its field', async () => {
@@ -110,6 +110,6 @@ describe('forms', () => {
     expect(web.calls).toHaveLength(before)
     await visitor.page.getByLabel('from_date').fill('2026-11-19')
     await visitor.page.keyboard.press('Control+Enter')
-    await expect.poll(() => web.calls[before]?.slice(0, 2)).toEqual(['trigger', 'orders_daily'])
+    await expect.poll(() => web.calls[before]?.slice(0, 2), { timeout: 20_000 }).toEqual(['trigger', 'orders_daily'])
   })
 })

@@ -185,7 +185,7 @@ describe('commands on a running Sluice', () => {
     const good = await readFile(file, 'utf8')
     await writeFile(file, good.replace('tasks:', 'taskz:'))
     const shown = (isBroken: boolean) =>
-      eventually(10_000, async () => {
+      eventually(20_000, async () => {
         const problems = await project.api<{ file: string }[]>('/problems')
         return problems.some(({ file }) => file.endsWith('greet.yaml')) === isBroken ? true : null
       })
@@ -259,8 +259,11 @@ describe('commands on a running Sluice', () => {
 
   it('cancel, while a log is followed', async () => {
     const { run } = await project.json<{ run: string }>('trigger', 'waits')
-    await eventually(10_000, async () => ((await tasksOf(run)).sleeper === 'running' ? true : null))
-    const following = project.sluice('logs', run, 'sleeper', '-f')
+    await eventually(20_000, async () => ((await tasksOf(run)).sleeper === 'running' ? true : null))
+    const { child, ended: following } = startSluice(['logs', run, 'sleeper', '-f', '--project', project.folder])
+    const heard = new Promise((resolve) => child.stdout?.once('data', resolve))
+    // one that ends before it has heard anything fails below
+    await Promise.race([heard, following])
     expect(await project.json('cancel', run)).toMatchObject({ run })
     expect((await ended(run)).state).toBe('cancelled')
     expect(await tasksOf(run)).toEqual({ sleeper: 'cancelled' })
@@ -269,7 +272,7 @@ describe('commands on a running Sluice', () => {
 
   it('run, until Ctrl-C cancels it', async () => {
     const { child, ended: end } = startSluice(['run', 'waits', '--project', project.folder])
-    const run = await eventually(10_000, async () => {
+    const run = await eventually(20_000, async () => {
       const [first] = await project.json<RunListEntry[]>('runs', '--dag', 'waits', '--state', 'running')
       return first !== undefined && (await tasksOf(first.run)).sleeper === 'running' ? first.run : null
     })
@@ -348,10 +351,10 @@ describe('commands on a running Sluice', () => {
 
     const request = ['--reverse', '--max-active', '1', '--key', 'october'] as const
     const { backfill } = await october('2020-10-05', ...request)
-    await eventually(10_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
+    await eventually(20_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
     expect(await project.json('backfill', '--pause', String(backfill))).toMatchObject({ state: 'paused' })
     await project.write('open', '')
-    await eventually(10_000, async () => ((await runs())[0]?.state === 'success' ? true : null))
+    await eventually(20_000, async () => ((await runs())[0]?.state === 'success' ? true : null))
     expect((await project.sluice('backfill', '--list')).stdout).toMatch(/ report +paused .* 1\/4 +1 success$/m)
     expect(await project.json('backfill', '--resume', String(backfill))).toMatchObject({ state: 'running' })
     expect((await done(backfill)).runs).toMatchObject({ success: 3, failed: 1 })
@@ -367,9 +370,9 @@ describe('commands on a running Sluice', () => {
     await rm(join(project.folder, 'open'))
     const missing = await october('2020-10-07', '--missing')
     expect(missing).toMatchObject({ intervals: 6, good: 4, missing: 2, makes: 2 })
-    await eventually(10_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
+    await eventually(20_000, async () => ((await runs())[0]?.state === 'running' ? true : null))
     expect(await project.json('backfill', '--cancel', String(missing.backfill))).toMatchObject({ state: 'cancelled' })
-    await eventually(10_000, async () => ((await runs()).every(({ ended_at }) => ended_at !== null) ? true : null))
+    await eventually(20_000, async () => ((await runs()).every(({ ended_at }) => ended_at !== null) ? true : null))
     expect((await runs()).filter(({ state }) => state !== 'success').map(({ state }) => state)).toEqual([
       'cancelled',
       'failed',

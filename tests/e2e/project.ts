@@ -87,6 +87,7 @@ export class Project {
 export class Up {
   readonly #child: ChildProcess
   readonly startedAt = performance.now()
+  readonly #closed: Promise<unknown>
   output = ''
 
   constructor(folder: string, args: readonly string[]) {
@@ -98,6 +99,7 @@ export class Up {
         this.output += text
       })
     }
+    this.#closed = once(this.#child, 'close')
   }
 
   /** @returns milliseconds from its start */
@@ -119,12 +121,10 @@ export class Up {
     return /(http:\/\/\S+\/login\?token=\S+)/.exec(this.output)?.[1] ?? ''
   }
 
-  /** @returns its exit code; null when a signal ended it */
+  /** Afterwards all that it has said is in `output`. @returns its exit code; null when a signal ended it */
   async end(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode
-    const closed = once(this.#child, 'close')
-    this.#child.kill(signal)
-    const [code] = (await closed) as [number | null]
-    return code
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal)
+    await this.#closed
+    return this.#child.exitCode
   }
 }

@@ -51,7 +51,7 @@ it('is one snapshot of a store that others write to', async () => {
       await store.createRun(newRun('sales', { dueAt: NOW + ++made, maxActiveRuns: 10_000 }), { now: NOW })
     }
   })()
-  await expect.poll(() => made).toBeGreaterThan(50)
+  await expect.poll(() => made, { timeout: 60_000 }).toBeGreaterThan(50)
   const { tables } = await backup(from, 'live')
   stop = true
   await writer

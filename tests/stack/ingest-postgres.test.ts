@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SluiceError } from '../../errors.js'
@@ -8,6 +8,7 @@ import type { Lakehouse } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import type { IngestSource } from '../../operators/ingest/source-schema.js'
 import { ingest } from '../../operators/ingest.js'
+import { eventually } from '../e2e/eventually.js'
 import { failureOf, type TestContext, TestProject } from '../operators/operator-context.js'
 
 const schema = `ingest_${randomUUID().replaceAll('-', '')}`
@@ -204,18 +205,19 @@ describe('what cannot be read is refused in a sentence', () => {
 
   it('a query that is cancelled ends in the database, too', async () => {
     const ctx = context()
-    const mark = `cancel ${schema}`
-    const from = { connection: 'northwind', query: `select pg_sleep(600)::text as nothing /* ${mark} */` }
+    // it waits for a lock that only it asks for: others use the server too
+    const key = randomInt(2 ** 31)
+    await admin.query('select pg_advisory_lock($1)', [key])
+    const from = { connection: 'northwind', query: `select pg_advisory_lock(${key})::text as nothing` }
     const running = failureOf(ingest.run({ from, to: 'bronze.never' }, ctx))
     const active = async () => {
-      const sql = `select 1 from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and query like '%fetch%' and application_name = 'sluice'`
-      return (await admin.query(sql)).rows.length
+      const sql = `select from pg_locks where locktype = 'advisory' and objid = $1 and not granted`
+      return (await admin.query(sql, [key])).rows.length
     }
-    const deadline = Date.now() + 10_000
-    while ((await active()) === 0 && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve))
+    await eventually(20_000, async () => ((await active()) === 1 ? true : null))
     const reason = new SluiceError('CANCELLED', 'Cancelled by ada.')
     ctx.controller.abort(reason)
     expect(await running).toBe(reason)
-    expect(await active()).toBe(0)
+    await eventually(20_000, async () => ((await active()) === 0 ? true : null))
   })
 })

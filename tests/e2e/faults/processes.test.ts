@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { processesWith } from '../../../operators/process/process-group.js'
 import type { LogLine } from '../../../scheduler/shapes.js'
 import { giveStore } from '../../scheduler/store/pglite-folder.js'
+import { commandOf } from '../../stack/cluster/process-tree.js'
 import { eventually } from '../eventually.js'
 import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.js'
 import { writeProject } from './write-project.js'
@@ -63,14 +64,15 @@ function log(run: string, task: string, attempt = 1): LogLine[] {
     .map((line) => JSON.parse(line) as LogLine)
 }
 
-/** The processes of the waiting task, once it has said that it is ready. */
+/** The processes of the waiting task, once both of its sleepers sleep. */
 async function waiting(): Promise<{ run: string; below: number[] }> {
   const run = await sluice.trigger('waits')
   await sluice.reaches(run, 'sleeper', 'running')
-  const below = await eventually(10_000, async () => {
+  const below = await eventually(20_000, async () => {
     // its daemon has left the process tree, but not its environment
-    const found = [...descendants(sluice.pid), ...processesWith(`SLUICE_RUN=${run}`).map(({ pid }) => pid)]
-    return found.length >= 5 ? [...new Set(found)] : null
+    const own = processesWith(`SLUICE_RUN=${run}`).map(({ pid }) => pid)
+    const sleeping = own.filter((pid) => commandOf(pid).startsWith('sleep\0'))
+    return sleeping.length === 2 ? [...new Set([...descendants(sluice.pid), ...own])] : null
   })
   return { run, below }
 }
@@ -79,7 +81,7 @@ describe('a main process that is killed', { timeout: 120_000 }, () => {
   it('takes its slots and what they run with it', async () => {
     const { below } = await waiting()
     await sluice.kill()
-    await eventually(5_000, async () => (below.some(isAlive) ? null : true))
+    await eventually(30_000, async () => (below.some(isAlive) ? null : true))
   })
 
   it('is succeeded at once: what its slots could not end is ended, and the attempt is retried with the true reason', async () => {

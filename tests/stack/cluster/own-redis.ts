@@ -1,18 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { eventually } from '../../e2e/eventually.js'
 
+/** Below all that systems take for connections and for `listen(0)`: Linux from 32768 on, others from 16000 or 49152. */
+const PORTS = { from: 10_240, to: 16_000 }
+
+/**
+ * A port of this machine that is free, for a server that binds it in a while: as it is none that a system gives by itself, no
+ * connection takes it meanwhile.
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    const probe = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
 }
 
 /** A Redis of the test's own, so that wiping and stopping it disturbs nobody. */

@@ -22,7 +22,7 @@ tasks:
   'dags/held.yaml': `dag: held
 defaults: { retries: 2, retry_delay: 0s }
 tasks:
-  hold: { bash: "sleep 4" }
+  hold: { bash: { command: "until [ -e dumped ]; do sleep 0.1; done", cwd: . } }
   said: { needs: [hold], bash: { command: "cat words", cwd: . } }
   mark: { needs: [said], sql: { query: "select {{ run.id }} as run", to: bronze.held, mode: append } }
   iced: { needs: [said], sql: { query: "select {{ run.id }} as run", to: ice.bronze.held, mode: append } }
@@ -82,6 +82,7 @@ it('goes on from a dump that was taken while it ran', async () => {
 
   const dump = join(folder, 'sluice.dump')
   execFileSync('pg_dump', ['--format=custom', '--file', dump, cluster.storeUrl])
+  await cluster.write('dags/dumped', '')
   // what happens after the dump is forgotten by the store and the catalog, not by the bucket
   await cluster.ended([going], 30_000)
   await Promise.all(parts.map((part) => part.end('SIGKILL')))

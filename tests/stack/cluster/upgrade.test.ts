@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { inShortTries } from '../../../scheduler/store/migration-lock.js'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { Cluster, type Part } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
@@ -30,18 +31,21 @@ afterAll(async () => {
   await redis?.down()
 })
 
-/** What the migration of a newer Sluice may do at most: every table gets a column, and there is a new one. */
+/** What the migration of a newer Sluice may do at most, in tries like any: every table gets a column, and there is a new one. */
 async function migrateFurther(): Promise<void> {
   const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
-  await database.script(`do $later$
+  const apply = (waitMs: number) =>
+    database.script(`do $later$
   declare name text;
   begin
+    perform set_config('lock_timeout', '${waitMs}ms', true);
     for name in select table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' loop
       execute format('alter table %I add column later_added text', name);
     end loop;
     create table later_made (id integer primary key);
     insert into schema_migrations (number, name, checksum, applied_at) values (9999, '${LATER}', 'later', now());
   end $later$`)
+  await inShortTries(database, LATER, apply)
   await database.close()
 }
 
