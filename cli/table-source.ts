@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { isSluiceError } from '../errors.js'
-import { isoInstant } from '../json.js'
-import type { TableSummary, Tables, TableVersion } from '../lakehouse/lakehouse.js'
+import type { Tables, TableVersion } from '../lakehouse/lakehouse.js'
 import { openTables } from '../lakehouse/open.js'
 import type { Config } from '../scheduler/config.js'
 import { ownLakehouseConfig } from '../scheduler/lakehouse-config.js'
 import { isUnsigned, RecordedTables } from '../scheduler/recorded-tables.js'
 import type { TableShape, TableVersionShape } from '../scheduler/shapes.js'
+import { tableShape, tableVersionShape } from '../webserver/api/shapes.js'
 import { type Client, findRunning, segment } from './client.js'
 import { projectConfig } from './project.js'
 
@@ -53,7 +53,7 @@ class LocalTables implements TableSource {
 
   async versions(table: string, limit: number): Promise<TableVersionShape[]> {
     const versions = await this.source.versions(table, { limit })
-    return (versions.some(isUnsigned) ? await this.#recorded(table, limit, versions) : versions).map(versionShape)
+    return (versions.some(isUnsigned) ? await this.#recorded(table, limit, versions) : versions).map(tableVersionShape)
   }
 
   /**
@@ -76,26 +76,5 @@ class LocalTables implements TableSource {
       this.complain(`The runs behind commits of other engines are not shown: ${error.message}`)
       return versions
     }
-  }
-}
-
-function tableShape(table: TableSummary): TableShape {
-  const { version, rows, bytes, files, format, location } = table
-  return { table: table.table, format, version, rows, bytes, files, changed_at: isoInstant(table.changedAt), location }
-}
-
-function versionShape(version: TableVersion): TableVersionShape {
-  return {
-    version: version.version,
-    committed_at: isoInstant(version.committedAt),
-    operation: version.operation,
-    run: version.run,
-    task: version.task,
-    attempt: version.attempt,
-    user: version.user,
-    reason: version.reason,
-    rows_added: version.rowsAdded,
-    rows_updated: version.rowsUpdated,
-    rows_removed: version.rowsRemoved,
   }
 }

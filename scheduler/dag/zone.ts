@@ -1,4 +1,5 @@
 import type { Instant } from '../../json.js'
+import { zoneOffset } from '../../zone-offset.js'
 
 /**
  * Wall clocks. A wall time is written as the instant at which UTC's clock shows it: `Date.UTC(2026, 2, 29, 2, 30)` is half
@@ -24,7 +25,6 @@ const CHUNK_LIMIT = 4_000
 /** No clock is further from UTC than this (the furthest are 14 hours). */
 const FURTHEST_MS = 16 * HOUR_MS
 
-const formats = new Map<string, Intl.DateTimeFormat>()
 const chunks = new Map<string, ZoneSegment[]>()
 
 /**
@@ -88,9 +88,9 @@ function chunkOf(timezone: string, index: number): ZoneSegment[] {
 function findSegments(timezone: string, from: Instant, to: Instant): ZoneSegment[] {
   const segments: ZoneSegment[] = []
   let begin = from
-  let offset = offsetAt(timezone, from)
+  let offset = zoneOffset(timezone, from)
   for (let week = from; week < to; week += WEEK_MS) {
-    const after = offsetAt(timezone, week + WEEK_MS)
+    const after = zoneOffset(timezone, week + WEEK_MS)
     if (after === offset) continue
     const change = findChange(timezone, week, week + WEEK_MS, offset)
     segments.push({ from: begin, to: change, offset })
@@ -107,34 +107,8 @@ function findChange(timezone: string, from: Instant, to: Instant, before: number
   let [same, other] = [from / 1_000, to / 1_000]
   while (other - same > 1) {
     const middle = Math.floor((same + other) / 2)
-    if (offsetAt(timezone, middle * 1_000) === before) same = middle
+    if (zoneOffset(timezone, middle * 1_000) === before) same = middle
     else other = middle
   }
   return other * 1_000
-}
-
-function offsetAt(timezone: string, instant: Instant): number {
-  if (timezone === 'UTC') return 0
-  const parts: Record<string, number> = {}
-  for (const { type, value } of formatOf(timezone).formatToParts(instant)) parts[type] = Number(value)
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1_000) * 1_000
-}
-
-function formatOf(timezone: string): Intl.DateTimeFormat {
-  let format = formats.get(timezone)
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-GB', {
-      timeZone: timezone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    })
-    formats.set(timezone, format)
-  }
-  return format
 }

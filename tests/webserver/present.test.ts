@@ -183,6 +183,11 @@ describe('time', () => {
     expect(instantFromText(text, zone)).toBeNull()
   })
 
+  it('that comes twice is the first, as for schedules and deadlines', () => {
+    expect(instantFromText('2026-10-25 02:30', 'Europe/Paris')).toBe(Date.UTC(2026, 9, 25, 0, 30))
+    expect(instantFromText('2026-11-01 01:30', 'America/New_York')).toBe(Date.UTC(2026, 10, 1, 5, 30))
+  })
+
   it('with its own zone is taken as it is', () => {
     expect(instantFromText('2026-11-20T06:00:00+01:00', 'America/New_York')).toBe(Date.UTC(2026, 10, 20, 5))
     expect(offsetWords(NOW, 'Europe/Paris')).toBe('1 h ahead of')

@@ -1,5 +1,5 @@
 import type { Instant } from '../../json.js'
-import { zoneOffset } from './zone-offset.js'
+import { wallAt } from '../../scheduler/dag/zone.js'
 
 /** One instant in one zone, taken apart. */
 export interface WallTime {
@@ -23,7 +23,7 @@ const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
  * @param timezone an IANA name that has been checked when the DAG was read
  */
 export function wallTime(instant: Instant, timezone: string): WallTime {
-  const wall = new Date(instant + (timezone === 'UTC' ? 0 : zoneOffset(instant, timezone)))
+  const wall = new Date(wallAt(timezone, instant))
   const text = wall.toISOString()
   const time = text.slice(text.indexOf('T') + 1)
   return {

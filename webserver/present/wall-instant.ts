@@ -1,12 +1,13 @@
 import type { Instant } from '../../json.js'
-import { zoneOffset } from './zone-offset.js'
+import { firstInstant, segmentAt, wallAt } from '../../scheduler/dag/zone.js'
 
 const WALL = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?$/
 
 /**
  * Reads what people write into a form: `2026-11-18 06:00` or `2026-11-18` as time of the zone, or ISO 8601 with its own
  * zone.
- * @returns null when it is neither, names no real date, or names a time that the zone skips
+ * @returns the first instant where a time comes twice; null when it is neither, names no real date, or names a time that
+ * the zone skips
  */
 export function instantFromText(text: string, timezone: string): Instant | null {
   const trimmed = text.trim()
@@ -20,20 +21,18 @@ export function instantFromText(text: string, timezone: string): Instant | null 
   const asUtc = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second)
   // 30 February would be taken for a day in March
   if (!new Date(asUtc).toISOString().startsWith(trimmed.slice(0, 10))) return null
-  // the offset at the guess may differ from the one at the answer around a change; a second look settles it
-  const first = asUtc - zoneOffset(asUtc, timezone)
-  const instant = asUtc - zoneOffset(first, timezone)
-  return instant + zoneOffset(instant, timezone) === asUtc ? instant : null
+  const instant = firstInstant(timezone, asUtc)
+  return wallAt(timezone, instant) === asUtc ? instant : null
 }
 
 /** `2026-11-18 06:00` in the zone; what `instantFromText` reads back. */
 export function textFromInstant(instant: Instant, timezone: string): string {
-  return new Date(instant + zoneOffset(instant, timezone)).toISOString().slice(0, 16).replace('T', ' ')
+  return new Date(wallAt(timezone, instant)).toISOString().slice(0, 16).replace('T', ' ')
 }
 
 /** How a zone stands to UTC at an instant, as the middle of a sentence: `1 h ahead of`, `3 h 30 m behind`, `the same as`. */
 export function offsetWords(instant: Instant, timezone: string): string {
-  const minutes = Math.round(zoneOffset(instant, timezone) / 60_000)
+  const minutes = Math.round(segmentAt(timezone, instant).offset / 60_000)
   if (minutes === 0) return 'the same as'
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
   const parts = [hours > 0 ? `${hours} h` : '', rest > 0 ? `${rest} m` : ''].filter((part) => part !== '')

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../../json.js'
+import { zoneOffset } from '../../../zone-offset.js'
 import type { TrinoType } from './types.js'
 
 /** Digits a JavaScript number keeps for certain. */
@@ -65,23 +66,7 @@ function offsetAt(wallMs: number, zone: string): number {
     const minutes = Number(fixed[2]) * 60 + Number(fixed[3])
     return (fixed[1] === '-' ? -minutes : minutes) * 60_000
   }
-  const before = zoneOffset(wallMs - 86_400_000, zone)
-  if (zoneOffset(wallMs - before, zone) === before) return before
-  return zoneOffset(wallMs - zoneOffset(wallMs, zone), zone)
-}
-
-function zoneOffset(utcMs: number, zone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  })
-  const part = Object.fromEntries(format.formatToParts(utcMs).map(({ type, value }) => [type, Number(value)]))
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(utcMs / 1000) * 1000
+  const before = zoneOffset(zone, wallMs - 86_400_000)
+  if (zoneOffset(zone, wallMs - before) === before) return before
+  return zoneOffset(zone, wallMs - zoneOffset(zone, wallMs))
 }
