@@ -65,7 +65,7 @@ export class Remains {
     await startQuery(handle)
     const id = newest(handle)?.queryId ?? ''
     const begun = ['RUNNING', 'FINISHING', 'FINISHED']
-    await until('the query runs', 20_000, async () =>
+    await until('the query runs', 60_000, async () =>
       begun.includes((await this.place.trino.control.state(id))?.state ?? ''),
     )
   }
@@ -74,7 +74,7 @@ export class Remains {
   readonly publishedByHand = async (handle: Json): Promise<void> => {
     await this.startedByHand(handle)
     const id = newest(handle)?.queryId ?? ''
-    await until('all has run', 20_000, async () => {
+    await until('all has run', 60_000, async () => {
       const query = await this.place.trino.control.state(id)
       return query?.answers === true || query?.state === 'FINISHED'
     })

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Json } from '../../json.js'
 import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
 import { Attempt, NOT_NULL, newest, until } from './trino-attempts.js'
+import { HeldRow } from './trino-held.js'
 import { published, TrinoPlace } from './trino-place.js'
-
-/** One row after eight seconds, however busy the machine is: PostgreSQL sleeps. */
-const SLOW = `TABLE(postgresql.system.query(query => 'select pg_sleep(8)::text as note'))`
 
 describe.each(['iceberg', 'delta'] as const)('a write that reads its own table, without checks, %s', (format) => {
   const place = new TrinoPlace(format)
@@ -17,7 +15,7 @@ describe.each(['iceberg', 'delta'] as const)('a write that reads its own table, 
     let committed: Promise<unknown> | null = null
     const attempt = new Attempt(null, async (handle: Json) => {
       const { queryId = '' } = newest(handle) ?? {}
-      committed ??= until('the query runs', 20_000, async () => {
+      committed ??= until('the query runs', 60_000, async () => {
         return (await place.trino.control.state(queryId))?.state === 'RUNNING'
       }).then(commit)
     })
@@ -27,10 +25,15 @@ describe.each(['iceberg', 'delta'] as const)('a write that reads its own table, 
   it.each(['overwrite', 'append'] as const)('loses nothing that others commit while it runs: %s', async (mode) => {
     const table = `own_${mode}`
     published(await place.write(table, `SELECT 1 AS id, 'there' AS note`))
-    const other = beside(() => place.trino.run(`INSERT INTO ${format}.${place.table(table)} VALUES (2, 'other')`))
+    const row = await HeldRow.hold()
+    onTestFinished(() => row.release())
+    const other = beside(async () => {
+      await place.trino.run(`INSERT INTO ${format}.${place.table(table)} VALUES (2, 'other')`)
+      await row.release()
+    })
     const kept = mode === 'overwrite' ? `SELECT id, note FROM ${place.table(table)} UNION ALL ` : ''
     // the number of rows that it found
-    const sql = `${kept}SELECT 10 + CAST((SELECT count(*) FROM ${place.table(table)}) AS integer) AS id, note FROM ${SLOW}`
+    const sql = `${kept}SELECT 10 + CAST((SELECT count(*) FROM ${place.table(table)}) AS integer) AS id, held AS note FROM ${row.table}`
     published(await place.write(table, sql, { mode, outside: other.attempt }))
     await other.done()
     // a conflict is certain: nobody waits for a commit that is on its way

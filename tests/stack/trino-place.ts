@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CatalogConfig, LakehouseConfig } from '../../lakehouse/config.js'
 import { trinoServer } from '../../lakehouse/engines/trino/connection.js'
+import { TrinoNames } from '../../lakehouse/engines/trino/names.js'
 import { TrinoSession } from '../../lakehouse/engines/trino/session.js'
+import { stagingTable } from '../../lakehouse/engines/trino/staging.js'
 import type { Lakehouse, WriteOutcome, WriteRequest } from '../../lakehouse/lakehouse.js'
 import { openLakehouse } from '../../lakehouse/open.js'
 import { writeRequest } from '../lakehouse/subject.js'
@@ -27,6 +29,8 @@ export class TrinoPlace {
   #house: Lakehouse | null = null
   #session: TrinoSession | null = null
   #tokens = 0
+  /** by which the staging tables of these writes begin */
+  readonly #prefixes = new Set<string>()
 
   constructor(
     readonly format: CatalogConfig['format'],
@@ -68,13 +72,22 @@ export class TrinoPlace {
   }
 
   request(table: string, sql: string, set: Partial<WriteRequest> = {}): WriteRequest {
-    const given = {
-      token: `token-${++this.#tokens}`,
-      now: Date.now,
-      log: (_: string, line: string) => void this.log.push(line),
-      ...set,
-    }
+    const { token = `token-${++this.#tokens}` } = set
+    this.#prefixes.add(this.stagedBy(table, token))
+    const log = (_: string, line: string) => void this.log.push(line)
+    const given = { now: Date.now, log, ...set, token: this.token(token) }
     return writeRequest(this.table(table), { kind: 'select', sql }, given)
+  }
+
+  /** What a request has whose test names this token: nobody else at this Trino has it. */
+  token(name: string): string {
+    return `${name} of ${this.schema}`
+  }
+
+  /** The begin of the names of all staging tables of a token, as a test names it. */
+  stagedBy(table: string, token: string): string {
+    const target = new TrinoNames(this.config.catalogs).table(this.table(table))
+    return prefixOf(stagingTable(target, this.token(token), 0).name)
   }
 
   async write(table: string, sql: string, set: Partial<WriteRequest> = {}): Promise<WriteOutcome> {
@@ -93,8 +106,12 @@ export class TrinoPlace {
     return ((await answer.json()) as { session: unknown }).session
   }
 
-  /** What staging tables of these tests are left. */
+  /** What staging tables are left of the writes that were asked for here: other tests use the schema too, at the same time. */
   async staged(): Promise<string[]> {
+    return (await this.stagedByAnybody()).filter((name) => this.#prefixes.has(prefixOf(name)))
+  }
+
+  async stagedByAnybody(): Promise<string[]> {
     const rows = await this.trino.rows(`SHOW TABLES FROM ${this.format}._sluice_staging`).catch(() => [])
     return rows.map((row) => String(row.Table))
   }
@@ -106,6 +123,10 @@ export class TrinoPlace {
     await this.s3.remove()
     rmSync(this.project, { recursive: true, force: true })
   }
+}
+
+function prefixOf(name: string): string {
+  return /^s_[0-9a-f]+_/.exec(name)?.[0] ?? name
 }
 
 export function published(outcome: WriteOutcome) {

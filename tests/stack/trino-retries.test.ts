@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { SluiceError } from '../../errors.js'
 import type { Json } from '../../json.js'
 import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
 import type { WriteMode, WriteRequest } from '../../lakehouse/lakehouse.js'
 import { Attempt, Killed, killed, NOT_NULL, Remains, ROW, slow, startQuery, until } from './trino-attempts.js'
+import { HeldRow } from './trino-held.js'
 import { published, TrinoPlace } from './trino-place.js'
 
 describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one, %s', (format) => {
@@ -53,8 +54,6 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
   }
   const versions = async (table: string) =>
     (await (await place.house()).versions(place.table(table), { limit: 10 })).length
-  /** `slow` has the id 0, which is there already; this row has one of its own */
-  const slowRow = `SELECT id + 1 AS id, note FROM (${slow(10)})`
 
   it.each(MODES)('finds what the first has published, and writes nothing: $mode', async (one) => {
     const { table, request } = await begun('found', one)
@@ -71,11 +70,17 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
   // the other modes publish what is staged, in a moment
   it.each(MODES.slice(0, 2))('waits for a query that still runs: $mode', async (one) => {
     const { table, request } = await begun('awaited', one)
-    const handle = await lost(table, slowRow, request, startedByHand)
+    const row = await HeldRow.hold()
+    onTestFinished(() => row.release())
+    const sql = `SELECT 1 AS id, concat('once', held) AS note FROM ${row.table}`
+    const handle = await lost(table, sql, request, startedByHand)
     const attempt = new Attempt(handle)
-    const outcome = await place.write(table, slowRow, { ...request, outside: attempt })
-    expect(outcome).toMatchObject({ outcome: 'already_published', commit: { rowsTotal: one.total } })
-    expect(attempt.seen.some((value) => value.step === 'waiting for an earlier attempt')).toBe(true)
+    const writing = place.write(table, sql, { ...request, outside: attempt })
+    await until('it is waited for', 60_000, async () =>
+      attempt.seen.some(({ step }) => step === 'waiting for an earlier attempt'),
+    )
+    await row.release()
+    expect(await writing).toMatchObject({ outcome: 'already_published', commit: { rowsTotal: one.total } })
     expect((await place.rows(table, 'id')).flat()).toEqual(one.there)
     expect(await versions(table)).toBe(2)
   })
@@ -141,9 +146,9 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
       // ended before another is handed in
       expect((await place.trino.control.state(id))?.state).toBe('FAILED')
       await startQuery(handle)
-      await until('the table is there', 20_000, async () => (await place.rows('plain').catch(() => [])).length === 1)
+      await until('the table is there', 60_000, async () => (await place.rows('plain').catch(() => [])).length === 1)
       const made = parseHandle(handle)?.statements[0]?.queryId ?? ''
-      await until('all has run', 20_000, async () => (await place.trino.control.state(made))?.answers === true)
+      await until('all has run', 60_000, async () => (await place.trino.control.state(made))?.answers === true)
       await killed()
     })
     await expect(execute(`CREATE TABLE ${table} AS ${ROW}`, second)).rejects.toThrow(Killed)
@@ -188,21 +193,26 @@ describe.each(['iceberg', 'delta'] as const)('an attempt that follows a lost one
     const controller = new AbortController()
     const cancelled = new SluiceError('CANCELLED', 'cancelled by a test')
     const attempt = new Attempt(null)
-    const writing = place.write('cancelled', slow(9_999), {
+    // the name of the schema tells it from the same query of another test
+    const sql = `${slow(9_999)} AND '${place.schema}' <> ''`
+    const writing = place.write('cancelled', sql, {
       checks: [NOT_NULL],
       outside: attempt,
       signal: controller.signal,
     })
     const outcome = expect(writing).rejects.toBe(cancelled)
-    await until('the query runs', 20_000, async () => attempt.seen.some((value) => value.state === 'running'))
+    await until('the query runs', 60_000, async () => attempt.seen.some((value) => value.state === 'running'))
     controller.abort(cancelled)
     await outcome
     const id = String(attempt.seen.at(-1)?.query)
     await until('the query is over', 10_000, async () => (await place.trino.control.state(id))?.state === 'FAILED')
-    const [left] = await place.trino.rows(
-      `SELECT count(*) AS n FROM system.runtime.queries WHERE source = 'sluice' AND state = 'RUNNING' AND query NOT LIKE '%system.runtime%' AND query LIKE '%sequence(1, 9999)) c%'`,
-    )
-    expect(left?.n).toBe(0)
+    const left = async () => {
+      const [row] = await place.trino.rows(
+        `SELECT count(*) AS n FROM system.runtime.queries WHERE source = 'sluice' AND state = 'RUNNING' AND query NOT LIKE '%system.runtime%' AND query LIKE '%sequence(1, 9999)) c%${place.schema}%'`,
+      )
+      return Number(row?.n)
+    }
+    await until('nothing of it runs', 10_000, async () => (await left()) === 0)
     expect(attempt.seen.at(-1)).toMatchObject({ step: 'staging', unit: 'splits' })
     await expect(place.rows('cancelled')).rejects.toMatchObject({ code: 'TABLE_UNKNOWN' })
   })

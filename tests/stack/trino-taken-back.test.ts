@@ -24,7 +24,7 @@ describe('a new Delta table that Trino has taken back', () => {
     const attempt = new Attempt(null, async (handle) => {
       await startQuery(handle)
       const id = parseHandle(handle)?.published[0]?.queryId ?? ''
-      await until('all has run', 20_000, async () => (await place.trino.control.state(id))?.answers === true)
+      await until('all has run', 60_000, async () => (await place.trino.control.state(id))?.answers === true)
       if (read) expect(await place.rows(table)).toEqual([[1, 'once']])
       await place.trino.control.cancel(id)
       await until('it is taken back', 10_000, async () => (await files(table)).length === 0)
@@ -75,7 +75,7 @@ describe('a new Delta table that Trino has taken back', () => {
 
   it('is forgotten by whoever ends the work of the lost attempt', async () => {
     const handle = await takenBack('ended', { read: false })
-    const left = { to: place.table('ended'), token: 'ended', now: Date.now(), log: () => undefined }
+    const left = { to: place.table('ended'), token: place.token('ended'), now: Date.now(), log: () => undefined }
     await (await place.house()).endWork(handle, { ...left, signal: new AbortController().signal })
     expect(await registered('ended')).toBe(false)
     published(await place.write('ended', ROW, { mode: 'append' }))

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { trinoServer } from '../../../lakehouse/engines/trino/connection.js'
 import { TrinoSession } from '../../../lakehouse/engines/trino/session.js'
 import type { TableVersionShape, TaskShape } from '../../../scheduler/shapes.js'
@@ -8,6 +8,7 @@ import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
 import { catalogDatabase } from '../iceberg-lake.js'
 import { S3Place } from '../s3-place.js'
+import { HeldRow } from '../trino-held.js'
 import { trinoUrl } from '../trino-place.js'
 import { Cluster, type Part } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
@@ -38,17 +39,7 @@ const slowUntilTold = `SELECT count(*) AS n, '${MARK}' AS mark FROM TABLE(postgr
 const dag = (name: string, task: object) =>
   JSON.stringify({ dag: name, defaults: { retries: 3, retry_delay: '100ms', backoff: 1 }, tasks: { load: task } })
 
-/** A lease is 30 s: the first query has ended when the next attempt comes, the second still runs. */
 const DAGS = {
-  'dags/ended.yaml': dag('ended', { sql: { query: slow(5), to: `delta.${MARK}.ended`, mode: 'append' } }),
-  'dags/goes_on.yaml': dag('goes_on', { sql: { query: slow(50), to: `${MARK}.goes_on`, mode: 'append' } }),
-  'dags/staged.yaml': dag('staged', {
-    sql: { query: slow(50), to: `${MARK}.staged`, mode: 'append' },
-    checks: [{ not_null: ['n'] }],
-  }),
-  'dags/plain.yaml': dag('plain', {
-    sql: { statement: `CREATE OR REPLACE TABLE delta.${into('plain')} AS ${slow(50)}` },
-  }),
   'dags/given_up.yaml': dag('given_up', { sql: { query: slow(600), to: `${MARK}.given_up` }, retries: 0 }),
   'dags/called_off.yaml': dag('called_off', {
     sql: { query: slow(600), to: `delta.${MARK}.called_off` },
@@ -78,6 +69,20 @@ const DAGS = {
   }),
   'dags/checked.yaml': dag('checked', { sql: { query: slow(0), to: `${MARK}.checked` }, checks: [SLOW_CHECK] }),
 }
+
+/** One row, once the test lets it go. */
+const held = ({ table }: HeldRow) => `SELECT 1 AS n, concat('${MARK}', held) AS mark FROM ${table}`
+
+/** DAGs whose first query has ended when the next attempt comes, and others whose first query still runs then. */
+const leftDags = (briefly: HeldRow, long: HeldRow) => ({
+  ended: dag('ended', { sql: { query: held(briefly), to: `delta.${MARK}.ended`, mode: 'append' } }),
+  goes_on: dag('goes_on', { sql: { query: held(long), to: `${MARK}.goes_on`, mode: 'append' } }),
+  staged: dag('staged', {
+    sql: { query: held(long), to: `${MARK}.staged`, mode: 'append' },
+    checks: [{ not_null: ['n'] }],
+  }),
+  plain: dag('plain', { sql: { statement: `CREATE OR REPLACE TABLE delta.${into('plain')} AS ${held(long)}` } }),
+})
 
 const config = () => ({
   catalogs: {
@@ -174,7 +179,7 @@ const taskOf = async (run: string) => {
 it('a running query shows how far it is, on the page of its attempt and in its log', async () => {
   const run = await cluster.trigger('shown')
   await running(into('shown'))
-  const page = await eventually(10_000, async () => {
+  const page = await eventually(60_000, async () => {
     const html = await cluster.text(`/runs/${run}/tasks/load`)
     return html.includes('publishing, running') ? html : null
   })
@@ -183,18 +188,16 @@ it('a running query shows how far it is, on the page of its attempt and in its l
   expect(page).toMatch(/<b>\d+ of \d+ splits<\/b> <span class="muted">publishing, running/)
   const [known] = await trino.rows(`SELECT source FROM system.runtime.queries WHERE query_id = '${query}'`)
   expect(known).toEqual({ source: 'sluice' })
-  const log = await eventually(15_000, async () => {
+  const runningNow = new RegExp(`Trino query ${query}: running, \\d+ of \\d+ splits, [\\d,]+ rows, [\\d.,]+ MB read\\.`)
+  const log = await eventually(60_000, async () => {
     const text = await cluster.text(`/api/v1/runs/${run}/tasks/load/attempts/1/log`)
-    return text.includes(' splits') ? text : null
+    return runningNow.test(text) ? text : null
   })
   expect(log).toContain(`Trino query ${query}: publishing.`)
-  expect(log).toMatch(
-    new RegExp(`Trino query ${query}: running, \\d+ of \\d+ splits, [\\d,]+ rows, [\\d.,]+ MB read\\.`),
-  )
   await cluster.call('POST', `/runs/${run}/cancel`, {})
   await cluster.ended([run], 30_000)
   await noneLeft()
-}, 60_000)
+}, 180_000)
 
 it('a plain statement runs as it is, and its pages say that it has no gate', async () => {
   const run = await cluster.trigger('made')
@@ -370,6 +373,11 @@ it('a query that only reads, and that of a check, end before the next attempt as
 }, 240_000)
 
 it('a worker that is killed amid a query leaves it to the next, which waits for it, finds what it has published, or ends it', async () => {
+  const [briefly, long] = [await HeldRow.hold(), await HeldRow.hold()]
+  for (const row of [briefly, long]) onTestFinished(() => row.release())
+  const dags = leftDags(briefly, long)
+  for (const [name, text] of Object.entries(dags)) await cluster.write(`dags/${name}.yaml`, text)
+  for (const name of Object.keys(dags)) await cluster.knows(name)
   const stagedBefore = (await stagingTables()).made.size
   const runs = {
     ended: await cluster.trigger('ended'),
@@ -383,14 +391,21 @@ it('a worker that is killed amid a query leaves it to the next, which waits for 
   const first = { staged: await stagingNow(), plain: await creating(into('plain'), 'RUNNING') }
   signalAll(processTree(worker.pid), 'SIGKILL')
   await worker.end('SIGKILL')
+  await briefly.release()
   await cluster.start('worker', '--slots', '4')
   // while the second attempts are at it the first ones' queries are over: never two of them side by side
   await eventually(90_000, async () => ((await stagingTables()).made.size === stagedBefore + 2 ? true : null))
-  expect(await stagingNow()).toHaveLength(1)
-  await eventually(30_000, async () => ((await creating(into('plain'))).length === 2 ? true : null))
-  expect(await creating(into('plain'), 'RUNNING')).toHaveLength(1)
+  expect(await creating(STAGING, ...LIVE)).toHaveLength(1)
+  await eventually(60_000, async () => ((await creating(into('plain'))).length === 2 ? true : null))
+  expect(await creating(into('plain'), ...LIVE)).toHaveLength(1)
   const now = new Map((await queries()).map(({ id, state }) => [id, state]))
   expect([...first.staged, ...first.plain].map(({ id }) => now.get(id))).toEqual(['FAILED', 'FAILED'])
+  // the second attempt follows it before it ends
+  const log = () => cluster.text(`/api/v1/runs/${runs.goes_on}/tasks/load/attempts/2/log`).catch(() => '')
+  await eventually(60_000, async () =>
+    (await log()).includes('Waiting for what becomes of Trino query') ? true : null,
+  )
+  await long.release()
   const states = await cluster.ended(Object.values(runs), 180_000)
   expect([...states.values()]).toEqual(['success', 'success', 'success', 'success'])
   for (const [table, catalog, asked] of [
