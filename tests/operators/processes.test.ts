@@ -261,7 +261,7 @@ describe('the process tree', () => {
       }
       look()`
     expect((await node(script, ctx)).exitCode).toBe(1)
-    await eventually('the child has ended', () => !isRunning(pidOf('child', ctx)), 1_000)
+    await eventually('the child has ended', () => !isRunning(pidOf('child', ctx)))
   })
 })
 

@@ -79,7 +79,7 @@ describe('an embedded Sluice', { timeout: 60_000 }, () => {
     await first.database.query("update runs set state = 'running', ended_at = null where run_id = $1", [run])
     await stop()
     const second = await start()
-    await eventually('it is claimed', async () => (await second.store.taskRuns(run))[0]?.state === 'success', 5_000)
+    await eventually('it is claimed', async () => (await second.store.taskRuns(run))[0]?.state === 'success', 20_000)
   })
 
   it('runs again what its stop has ended, although the task has no retries', async () => {

@@ -24,7 +24,7 @@ function watched(root: string, options: Partial<WatchOptions> = {}, dags = join(
   })
   open.push(started)
   const seen = (ids: string[]) =>
-    vi.waitFor(() => expect(readings.at(-1)).toEqual(ids), { timeout: 5_000, interval: 10 })
+    vi.waitFor(() => expect(readings.at(-1)).toEqual(ids), { timeout: 20_000, interval: 10 })
   return { watch: started, readings, errors, seen }
 }
 
@@ -64,7 +64,7 @@ describe('the watch', () => {
     const { seen, errors } = watched(root, { tickMs: 400 })
     await seen(['a'])
     renameSync(join(root, 'dags'), join(root, 'old'))
-    await vi.waitFor(() => expect(errors.length).toBeGreaterThan(0), { timeout: 5_000 })
+    await vi.waitFor(() => expect(errors.length).toBeGreaterThan(0), { timeout: 20_000 })
     mkdirSync(join(root, 'dags'))
     write(root, 'dags/b.yaml', dag('b'))
     await seen(['b'])
@@ -104,7 +104,7 @@ describe('the watch', () => {
         taken.push(reading)
       },
     })
-    await vi.waitFor(() => expect(taken).toHaveLength(1), { timeout: 5_000 })
+    await vi.waitFor(() => expect(taken).toHaveLength(1), { timeout: 20_000 })
     expect(errors).toHaveLength(2)
     await watching.refresh()
     await watching.refresh()

@@ -77,7 +77,7 @@ describe('the lock of a store folder', () => {
     const text = readFileSync(lock, 'utf8')
     const long = new Date(Date.now() - 60_000)
     utimesSync(lock, long, long)
-    await eventually('it is touched', async () => statSync(lock).mtimeMs > long.getTime() + 30_000)
+    await eventually('it is touched', async () => statSync(lock).mtimeMs > long.getTime() + 30_000, 30_000)
     expect(readFileSync(lock, 'utf8')).toBe(text)
     release()
   })

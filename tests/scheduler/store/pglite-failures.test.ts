@@ -52,7 +52,7 @@ it('a thread started ahead opens the store', async () => {
   const database = await PgliteDatabase.open(folder)
   expect(await database.query('select 1 as one')).toEqual([{ one: 1 }])
   await database.close()
-  await expect.poll(() => ahead.threadId).toBe(-1)
+  await expect.poll(() => ahead.threadId, { timeout: 20_000 }).toBe(-1)
   process.off('worker', count)
   expect(others).toBe(0)
 })

@@ -20,14 +20,14 @@ afterEach(async () => {
 
 describe('a lease', () => {
   it('is kept however busy the slot is', async () => {
-    project = await WorkerProject.start(WAITS, { leaseMs: 400, heartbeatMs: 50 })
+    project = await WorkerProject.start(WAITS, { leaseMs: 2_000, heartbeatMs: 50 })
     const run = await project.trigger('waits')
     await project.said(run, 'sleeper', 'ready')
     for (const pid of project.worker.slotPids) process.kill(pid, 'SIGSTOP')
     const first = project.store.tables.task(run, 'sleeper')?.claim?.leaseUntil ?? 0
     await eventually('the lease is extended past its first end', () => {
       const claim = project?.store.tables.task(run, 'sleeper')?.claim
-      return (claim?.leaseUntil ?? 0) > first + 400
+      return (claim?.leaseUntil ?? 0) > first + 2_000
     })
     expect(await project.store.reapExpired(Date.now())).toEqual([])
     for (const pid of project.worker.slotPids) process.kill(pid, 'SIGCONT')
@@ -64,7 +64,7 @@ describe('a lease', () => {
   })
 
   it('that ran out while the whole machine slept is kept, if the worker is heard before the reaper', async () => {
-    project = await WorkerProject.start(WAITS, { leaseMs: 150, heartbeatMs: 60_000 })
+    project = await WorkerProject.start(WAITS, { leaseMs: 1_000, heartbeatMs: 60_000 })
     const run = await project.trigger('waits')
     await project.said(run, 'sleeper', 'ready')
     const leaseUntil = () => project?.store.tables.task(run, 'sleeper')?.claim?.leaseUntil ?? 0
@@ -77,7 +77,7 @@ describe('a lease', () => {
 
   it('counts as lost once the store has been silent for its whole length', async () => {
     const store = createMemoryStore()
-    project = await WorkerProject.start(WAITS, { leaseMs: 300, heartbeatMs: 50 })
+    project = await WorkerProject.start(WAITS, { leaseMs: 1_000, heartbeatMs: 50 })
     const run = await project.trigger('waits')
     await project.said(run, 'sleeper', 'ready')
     const { token } = project.attempt(run, 'sleeper')
@@ -88,7 +88,7 @@ describe('a lease', () => {
   })
 
   it('counts as lost when it ends while a heartbeat waits for an answer that never comes', async () => {
-    project = await WorkerProject.start(WAITS, { leaseMs: 300, heartbeatMs: 50 })
+    project = await WorkerProject.start(WAITS, { leaseMs: 1_000, heartbeatMs: 50 })
     const run = await project.trigger('waits')
     await project.said(run, 'sleeper', 'ready')
     const { token } = project.attempt(run, 'sleeper')

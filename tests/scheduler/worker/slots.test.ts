@@ -100,7 +100,7 @@ describe('a slot that is killed', () => {
     expect(readdirSync(join(work, folder))).toEqual([expect.stringMatching(/^sluice-duckdb-/)])
     for (const pid of project.worker.slotPids) process.kill(pid, 'SIGKILL')
     expect(await project.finished(run)).toBe('failed')
-    expect(existsSync(join(work, folder))).toBe(false)
+    await eventually('it is gone', () => !existsSync(join(work, folder)))
   })
 
   it('is told by its exit code when it ends by itself', async () => {
