@@ -39,6 +39,7 @@ const taken = async () =>
 it('shows to the second statement what was committed while the first waited for its lock', async () => {
   const other = await database.session()
   try {
+    const [own] = await other.query('select pg_backend_pid() as pid')
     await other.query('begin')
     await other.query('update places set taken = 7 where place = 1')
     const waiting = database.transaction([
@@ -46,12 +47,8 @@ it('shows to the second statement what was committed while the first waited for 
       // of its own snapshot: a join that only looks, as the counts do by which limits are kept
       sql('select sum(taken) as taken, (select count(*) from places) as places from places'),
     ])
-    await eventually(5_000, async () => {
-      const [row] = await database.query(
-        "select count(*) as n from pg_locks where not granted and locktype = 'transactionid'",
-      )
-      return Number(row?.n) > 0 ? true : null
-    })
+    const behind = 'select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))'
+    await eventually(20_000, async () => ((await database.query(behind, [Number(own?.pid)])).length > 0 ? true : null))
     await other.query('insert into places values (3, 5, 3)')
     await other.query('commit')
     expect((await waiting)[1]).toEqual([{ taken: 12, places: 3 }])

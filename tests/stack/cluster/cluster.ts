@@ -67,6 +67,11 @@ export class Cluster {
     return [...this.#parts].map(({ name, pid, output }) => `--- ${name} ${pid}\n${output.slice(-1500)}`).join('\n')
   }
 
+  /** Whether one of the parts has said this, as far as their output reaches back. */
+  hasSaid(words: string): boolean {
+    return [...this.#parts].some(({ output }) => output.includes(words))
+  }
+
   async call<T>(method: 'GET' | 'POST', path: string, body?: unknown, key?: string): Promise<T> {
     const text = await this.text(`/api/v1${path}`, {
       method,
@@ -102,7 +107,7 @@ export class Cluster {
 
   /** Resolves once the DAG is registered. */
   async knows(dag: string): Promise<void> {
-    await eventually(20_000, async () => {
+    await eventually(60_000, async () => {
       const dags = await this.call<{ dag: string }[]>('GET', '/dags').catch(() => [])
       return dags.some((one) => one.dag === dag) ? true : null
     })

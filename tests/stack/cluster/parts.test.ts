@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { eventually } from '../../e2e/eventually.js'
 import { deltaRows } from '../../e2e/faults/delta-rows.js'
 import { Project } from '../../e2e/project.js'
 import { Cluster, type Part } from './cluster.js'
 import { OwnRedis } from './own-redis.js'
+
+// Leases have to run out, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 300_000 })
 
 const postgres = process.env.PG_DSN ?? ''
 
@@ -96,7 +99,7 @@ describe('a cluster', () => {
     redis.reconnect()
     await triggerSome()
     await expectEachOnce(runs, new Map([...states, ...(await cluster.ended(runs, 120_000))]))
-    expect(cluster.said()).toContain('Redis is away')
+    expect(cluster.hasSaid('Redis is away')).toBe(true)
     // hints that were read leave nothing behind
     await eventually(10_000, async () => ((await redis.ask((connection) => connection.dbsize())) < 20 ? true : null))
   }, 300_000)
@@ -198,9 +201,13 @@ tasks:
     }
     await eventually(20_000, async () => ((await states()).here?.state === 'running' ? true : null))
     expect((await states()).there?.state).toBe('queued')
-    // ends what it runs, although it was told to end
+    // ends what it runs, although it was told to end: there is nobody else who could
     expect(await first.end('SIGTERM')).toBe(0)
-    expect((await states()).here).toEqual({ state: 'success', reason: '' })
+    const here = await eventually(20_000, async () => {
+      const task = (await states()).here
+      return task?.state === 'running' ? null : task
+    })
+    expect(here).toEqual({ state: 'success', reason: '' })
     await cluster.start('worker', '--queues', 'special,other')
     expect((await cluster.ended([run], 30_000)).get(run)).toBe('success')
   })

@@ -11,6 +11,8 @@ import { OwnRedis } from './own-redis.js'
 
 /** Half of a lease. */
 const AWAY_MS = 15_000
+/** What is left of a lease of 30 s right after a heartbeat. */
+const FRESH_S = 28
 /** More refusals than make an outcome plain (reporter.ts). */
 const TRIES = 22
 const GATE = 7
@@ -56,6 +58,11 @@ it('keeps what a task has done that ends while PostgreSQL is away', { timeout: 1
   const watch = await PostgresDatabase.open(source.url, { connections: 1 })
   await eventually(20_000, async () => ((await watch.query(waits)).length > 0 ? true : null))
 
+  // just extended, so that all of it is there to be away in
+  const before = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
+  const lease = `select extract(epoch from lease_until - now())::float8 as left from task_runs where task_id = 'rows'`
+  await eventually(20_000, async () => (Number((await before.query(lease))[0]?.left) > FRESH_S ? true : null))
+  await before.close()
   await postgres.down()
   const away = performance.now()
   const commit = join(cluster.folder, 'data/lake/bronze/kept/_delta_log', `${'0'.repeat(20)}.json`)
