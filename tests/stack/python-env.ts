@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PACKAGE_ROOT } from '../../package-root.js'
 
@@ -18,17 +18,24 @@ export function pythonWithIceberg(): string {
 }
 
 function pythonWith(packages: string[]): string {
-  const venv = join(
-    PACKAGE_ROOT,
-    'node_modules/.cache/sluice',
-    `venv-${packages.join('-').replace(/[^a-z0-9.]+/g, '_')}`,
-  )
+  const home = join(PACKAGE_ROOT, 'node_modules/.cache/sluice')
+  const venv = join(home, `venv-${packages.join('-').replace(/[^a-z0-9.]+/g, '_')}`)
   const python = join(venv, 'bin/python')
-  const ready = join(venv, 'installed')
-  if (existsSync(ready)) return python
-  execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' })
-  execFileSync(python, ['-m', 'pip', 'install', '-q', ...packages], { stdio: 'inherit' })
-  execFileSync(python, ['-c', `open(${JSON.stringify(ready)}, "w").close()`])
+  const isReady = () => existsSync(join(venv, 'installed'))
+  if (isReady()) return python
+  mkdirSync(home, { recursive: true })
+  // whole or not at all, should two files of tests make it at once; its own scripts would not survive the move, modules do
+  const making = mkdtempSync(`${venv}-`)
+  try {
+    execFileSync('python3', ['-m', 'venv', making], { stdio: 'inherit' })
+    execFileSync(join(making, 'bin/python'), ['-m', 'pip', 'install', '-q', ...packages], { stdio: 'inherit' })
+    writeFileSync(join(making, 'installed'), '')
+    renameSync(making, venv)
+  } catch (error) {
+    if (!isReady()) throw error
+  } finally {
+    rmSync(making, { recursive: true, force: true })
+  }
   return python
 }
 
