@@ -4,7 +4,7 @@ export class DeadlinePassed extends Error {
 }
 
 /** A longer delay than this makes a timer of Node fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Does work with a signal that aborts when its time is over, or with another signal, whichever is first.

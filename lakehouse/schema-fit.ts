@@ -7,7 +7,7 @@ const WHOLE_NUMBERS = ['byte', 'short', 'integer', 'long']
 const WHOLE_DIGITS: Record<string, number> = { byte: 3, short: 5, integer: 10, long: 19 }
 
 /** Every value of `from` is a value of `to`, so that a column may take it without a loss. */
-export function fitsInto(from: ColumnType, to: ColumnType): boolean {
+function fitsInto(from: ColumnType, to: ColumnType): boolean {
   if (typeof from === 'string' && typeof to === 'string') return from === to || widens(from, to)
   if (typeof from === 'string' || typeof to === 'string' || from.type !== to.type) return false
   if (from.type === 'array' && to.type === 'array') return fitsInto(from.elementType, to.elementType)

@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from '../deadline.js'
 import type { Instant } from '../json.js'
 
 /** Time as the scheduler and the worker see it; the simulation brings its own. */
@@ -6,9 +7,6 @@ export interface Clock {
   /** calls back once at or after `at`; returns a function that forgets it */
   at(at: Instant, callback: () => void): () => void
 }
-
-/** The longest delay setTimeout keeps; later instants are reached in steps. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -22,7 +22,7 @@ const FORM_LIMIT = '256kb'
 const CLOSE_WITHIN_MS = 3_000
 
 /** The web view, the REST API, `/health` and `/metrics` as one Express application; `host` is where it will listen. */
-export function createApp(deps: WebDeps, host = '127.0.0.1'): { app: Express; close: () => void } {
+function createApp(deps: WebDeps, host = '127.0.0.1'): { app: Express; close: () => void } {
   const web = createWeb(deps, loadViews())
   const live = new Live(web)
   const app = express()

@@ -51,7 +51,7 @@ export function formatChecks(tasks: readonly TaskShape[], out: Terminal): string
 }
 
 /** `silver.sales v12, +21,640 rows`. */
-export function formatWrite(write: TaskShape['tables'][number]): string {
+function formatWrite(write: TaskShape['tables'][number]): string {
   const changes = [
     [write.rows_added, '+'],
     [write.rows_updated, '~'],

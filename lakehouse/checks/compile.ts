@@ -5,7 +5,7 @@ import { identifier, literal } from '../sql.js'
 import { freshnessMaxAgeMs } from './spec.js'
 
 /** Failing rows kept as a sample. */
-export const SAMPLE_ROWS = 10
+const SAMPLE_ROWS = 10
 
 /** What engines write differently. Columns come quoted. */
 export interface CheckDialect {

@@ -85,7 +85,7 @@ export const CHECK_OPTION_SCHEMAS: Record<CheckKind, JsonSchema> = {
 }
 
 /** One entry of a `checks` list: exactly one kind, and beside it a severity and a name. */
-export const CHECK_SCHEMA: JsonSchema = {
+const CHECK_SCHEMA: JsonSchema = {
   type: 'object',
   title: 'Check',
   description: 'One check: a kind with its options, and optionally a severity and a name.',

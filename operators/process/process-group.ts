@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../../errors.js'
 
 /** How long a process may take to end after TERM before it gets KILL. */
-export const GRACE_MS = 5_000
+const GRACE_MS = 5_000
 const FIRST_POLL_MS = 10
 const LAST_POLL_MS = 320
 /** After KILL only the kernel's work remains; a process that outlives this hangs in the kernel. */

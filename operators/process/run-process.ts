@@ -10,7 +10,7 @@ import { endTree, groupMembers, signalGroup } from './process-group.js'
 import { WaitingShell } from './waiting-shell.js'
 
 /** Set in the environment of every process Sluice starts, with a value of its own for each; children inherit it. */
-export const PROCESS_MARKER = 'SLUICE_PROCESS'
+const PROCESS_MARKER = 'SLUICE_PROCESS'
 /** How many of the last lines of stderr are kept for the reason of a failure. */
 const TAIL_LINES = 50
 /** After the end of the program its streams are read until they fall silent for this long. */

@@ -7,7 +7,7 @@ import { leadsOutside, realRoots, rootOf } from '../project-path.js'
 import { OUTPUTS_VARIABLE, readOutputs } from './outputs-file.js'
 import { type ProcessEnd, runProcess } from './run-process.js'
 
-export const DEFAULT_SKIP_EXIT_CODE = 99
+const DEFAULT_SKIP_EXIT_CODE = 99
 
 /** The properties that every operator shares that runs a program. */
 export const PROCESS_PROPERTIES: Record<string, JsonSchema> = {

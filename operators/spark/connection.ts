@@ -38,7 +38,7 @@ const KEYS = new Set([
   'web_url',
   'event_log',
 ])
-export const DEFAULT_CONNECTION = 'spark'
+const DEFAULT_CONNECTION = 'spark'
 
 /**
  * The target of a task. Without `connection`, the connection named `spark` is taken when sluice.yaml defines one.

@@ -93,10 +93,7 @@ function toSent(result: SendResult): Sent {
  * The mail server of a connection, with its secrets resolved and its certificate read.
  * @throws SluiceError SECRET_MISSING, CONFIG_INVALID
  */
-export function smtpSettings(
-  { project, connections }: Pick<Config, 'project' | 'connections'>,
-  name: string,
-): SmtpSettings {
+function smtpSettings({ project, connections }: Pick<Config, 'project' | 'connections'>, name: string): SmtpSettings {
   const connection = resolved(project, connections, name)
   const ca = connection.ca === undefined ? null : certificate(resolve(project, String(connection.ca)), name)
   return {

@@ -11,6 +11,7 @@ import { PastRuns } from '../loop/past-runs.js'
 import type { Alert } from '../store/alert-store.js'
 import type { CheckRecord, Dependent, Store } from '../store/store.js'
 import type { AttemptLogs } from '../worker/log-reader.js'
+import { LOG_LINES } from './message.js'
 
 /** What the store knows of an alert at the moment its message is written. */
 export interface AlertFacts {
@@ -32,9 +33,6 @@ export interface AlertFacts {
   failedChecks: CheckRecord[]
   now: Instant
 }
-
-/** Lines of the log that a message shows. */
-const LOG_LINES = 20
 
 /** Other DAGs that a message names. */
 const NAMED_DAGS = 10

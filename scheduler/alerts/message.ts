@@ -34,7 +34,8 @@ export interface RenderedMessage {
 
 /** Mail programs cut what is longer; servers fold it. */
 export const SUBJECT_LIMIT = 200
-const LOG_LINES = 20
+/** Last lines of the task's log. */
+export const LOG_LINES = 20
 const LOG_LINE_LIMIT = 500
 const BLOCKED_LIMIT = 20
 

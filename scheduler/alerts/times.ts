@@ -23,7 +23,7 @@ export function longTime(instant: Instant, style: TimeStyle): string {
 }
 
 /** `06:30 Paris`, with seconds `06:30:20 Paris` */
-export function shortTime(instant: Instant, style: TimeStyle): string {
+function shortTime(instant: Instant, style: TimeStyle): string {
   const { timezone } = style
   const zone = isUtc(timezone) ? 'UTC' : (timezone.split('/').at(-1) ?? timezone).replaceAll('_', ' ')
   return `${clock(wallAt(timezone, instant), style)} ${zone}`

@@ -9,7 +9,7 @@ const WORKERS_AT_MOST = 1_000
 
 /** A worker's name and the folder only it uses. */
 export interface WorkerName extends FolderLock {
-  /** of this process alone, on whatever machine: `host-1-3fa9`; hosts of one name must not keep each other's claims */
+  /** of this process alone, on whatever machine: `host-1-3fa92c01`; hosts of one name must not keep each other's claims */
   id: string
   /** of its place on this machine, the same after a restart: `host-1` */
   place: string

@@ -22,7 +22,7 @@ export interface DigestRules {
 /** While more keep coming within this of each other, or within the window where that is shorter, they are waited for. */
 const QUIET_MS = 2_000
 /** But the first of them waits no longer than this. */
-export const LONGEST_WINDOW_MS = 30_000
+const LONGEST_WINDOW_MS = 30_000
 
 /** So many alerts to the same people within two minutes are a storm, and the next message waits longer. */
 export const STORM_ALERTS = 10

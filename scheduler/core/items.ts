@@ -11,7 +11,10 @@ import { isFinal } from './states.js'
  * ended the group takes the state they give it, and what needs the task follows that.
  */
 
-/** More items than this are refused: a list that long is a query to be written, not tasks to be run. */
+/**
+ * More items than this are refused, when the file is checked or when the run comes to them: a list that long is a query to
+ * be written, not tasks to be run.
+ */
 export const MOST_ITEMS = 10_000
 /** Outputs of all items together, as JSON. */
 const MOST_OUTPUT_CHARACTERS = 4_000_000

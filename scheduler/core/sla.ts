@@ -3,7 +3,7 @@ import type { Sla, SlaRule } from '../dag/model.js'
 import type { Run, RunState, TaskRun, TaskState } from './model.js'
 
 /** What a notice about an SLA says. There is one of each kind at most for a (run, task, SLA). */
-export const SLA_KINDS = ['at_risk', 'missed', 'recovered'] as const
+const SLA_KINDS = ['at_risk', 'missed', 'recovered'] as const
 export type SlaKind = (typeof SLA_KINDS)[number]
 
 /** One SLA of one run as the store has it. */

@@ -18,7 +18,7 @@ export const ADDRESS_SCHEMA: JsonSchema = {
 }
 
 /** Who is told by mail. */
-export const EMAIL_SCHEMA: JsonSchema = {
+const EMAIL_SCHEMA: JsonSchema = {
   title: 'E-mail',
   description: 'Addresses; they get one mail together. The mail server is `alerts.email` in sluice.yaml.',
   type: 'array',

@@ -1,12 +1,10 @@
 import { isObject, type Json, type JsonObject, type JsonSchema } from '../../json.js'
+import { MOST_ITEMS } from '../core/items.js'
 import type { ForEach } from './model.js'
 import type { Report } from './report.js'
 import type { KnownNames } from './template-check.js'
 import { readTemplate } from './template-check.js'
 import type { Path } from './tree.js'
-
-/** As many items as one task may have; longer lists are refused when the file is checked, or when the run comes to them. */
-const MOST_ITEMS = 10_000
 
 const list: JsonSchema = {
   title: 'List',

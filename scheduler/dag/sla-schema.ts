@@ -3,7 +3,7 @@ import type { JsonSchema } from '../../json.js'
 import { RECIPIENT_KEYS } from './alert-schema.js'
 
 /** A clock time, and so many days after the day on which the run was due. */
-export const CLOCK_TIME_PATTERN = '^([01][0-9]|2[0-3]):[0-5][0-9]( \\+[0-9]{1,2}d)?$'
+const CLOCK_TIME_PATTERN = '^([01][0-9]|2[0-3]):[0-5][0-9]( \\+[0-9]{1,2}d)?$'
 /** What an SLA says when the file does not say otherwise. */
 export const SLA_DEFAULTS = { from: 'due', after_failure: 'fire' } as const
 /** What early warnings go by where neither the file nor sluice.yaml says. */

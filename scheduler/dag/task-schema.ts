@@ -8,7 +8,7 @@ import { TRIGGER_RULES } from './model.js'
 import { slaSchema } from './sla-schema.js'
 
 /** Ids of DAGs and tasks: they are part of run ids, file names, URLs and SQL, so they stay plain. */
-export const ID_PATTERN = '^[a-z][a-z0-9_]*$'
+const ID_PATTERN = '^[a-z][a-z0-9_]*$'
 const ID_EXPECTS = 'lower-case letters, digits and underscores, beginning with a letter, at most 100 characters'
 
 export const idSchema: JsonSchema = { type: 'string', pattern: ID_PATTERN, maxLength: 100, 'x-expects': ID_EXPECTS }

@@ -36,13 +36,13 @@ const END_OF_TEST = new RegExp(String.raw`${TAIL}[ \t\n]*(?:$|[;\n&|])`)
 export const ARITHMETIC = 'arithmetic'
 export const SUBSCRIPT = 'the subscript of an array'
 export const VARIABLE_TEST = 'a test for a variable'
-export const UNCERTAIN_TEST = 'a test that may take it for an operator'
+const UNCERTAIN_TEST = 'a test that may take it for an operator'
 export const EVALUATED_ASSIGNMENT = 'an assignment that bash evaluates'
 export const DECLARATION = 'a declaration that bash may evaluate'
 export const NAMES = 'words that are names of variables'
 export const READ_AS_COMMAND = 'words that are read as a command'
 export const FORMAT = 'the options or the format of `printf`'
-export const OBSCURE_COMMAND = 'the words of a command whose name is not plain'
+const OBSCURE_COMMAND = 'the words of a command whose name is not plain'
 
 /**
  * One command of a script as far as it has been read. It says what bash does with the next word: a value may stand there only

@@ -4,7 +4,7 @@ import { answerOf, BoundSockets } from './postgres-bounds.js'
 /** Both numbers name a lock in one database; the first is Sluice's own. */
 const SLUICE = 7_158_301
 
-export const LOCKS = {
+const LOCKS = {
   /** shared by the parts of a cluster, exclusive for an embedded Sluice: they do not go together */
   presence: 1,
   /** whoever holds it registers what the DAGs folder says */

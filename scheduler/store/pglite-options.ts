@@ -20,7 +20,7 @@ const SETTINGS = [
 ]
 
 /** Instants come as milliseconds, whole and decimal numbers as numbers, arrays as arrays. */
-export const PARSERS = {
+const PARSERS = {
   [TIMESTAMPTZ]: (value: string) => Date.parse(value),
   [INT8]: (value: string) => Number(value),
   [NUMERIC]: (value: string) => Number(value),

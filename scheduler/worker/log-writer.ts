@@ -9,7 +9,7 @@ import type { Masking } from './masking.js'
 /** Above so many batches the writer asks its source to wait. */
 const HIGH_WATER_BATCHES = 4
 /** What the log of one attempt may hold; of what comes later only the end is kept. */
-export const MAX_LOG_BYTES = 50 * 1024 * 1024
+const MAX_LOG_BYTES = 50 * 1024 * 1024
 
 export interface LogWriterOptions {
   store: LogStore

@@ -23,7 +23,7 @@ export function requireCsrf(req: Request, sessionSecret: string, baseUrl: string
 }
 
 /** @throws SluiceError CSRF for a request that the browser says comes from another site */
-export function requireSameOrigin(req: Request, baseUrl: string | null): void {
+function requireSameOrigin(req: Request, baseUrl: string | null): void {
   const site = req.get('sec-fetch-site')
   if (site !== undefined && site !== 'same-origin' && site !== 'none')
     throw new SluiceError('CSRF', 'The request comes from another site.')

@@ -59,7 +59,7 @@ export function smallBars(runs: readonly BarRun[], timezone: string, now: Instan
  * What a bar says to those who cannot see it: when the run was due, in the DAG's zone, how it went and how long it
  * took, or has taken by now.
  */
-export function barLabel(run: BarRun, timezone: string, now: Instant): string {
+function barLabel(run: BarRun, timezone: string, now: Instant): string {
   const took = runMs(run, now)
   return `${timeLine(run.dueAt, timezone, now, { seconds: 'due' })}, ${run.state}${took === null ? '' : ` ${duration(took)}`}`
 }
@@ -72,7 +72,7 @@ function markBelow(state: RunState, x: number): string {
   return ''
 }
 
-export const DURATION_AXIS = { height: 72, top: 12, column: 30 }
+const DURATION_AXIS = { height: 72, top: 12, column: 30 }
 
 export interface DurationBars {
   width: number

@@ -128,8 +128,6 @@ function attemptsView(tasks: readonly RunTask[]) {
   }
 }
 
-export type HeadView = ReturnType<typeof headView>
-
 export interface TaskRowView {
   id: string
   taskId: string

@@ -17,7 +17,7 @@ import type { Web } from '../web.js'
 /** How far back it is told how deadlines were kept. */
 const RECORD_MS = 30 * 86_400_000
 
-export const DAG_TABS = ['grid', 'graph', 'runs', 'schedule', 'tables', 'code', 'versions', 'audit'] as const
+const DAG_TABS = ['grid', 'graph', 'runs', 'schedule', 'tables', 'code', 'versions', 'audit'] as const
 export type DagTab = (typeof DAG_TABS)[number]
 
 export interface DagFrame {

@@ -53,7 +53,7 @@ export async function readSelect(session: DuckdbSession, sql: string, subject = 
 }
 
 /** The parse tree of the only statement in `sql`. */
-export async function parseStatement(session: DuckdbSession, sql: string, subject: string): Promise<JsonObject> {
+async function parseStatement(session: DuckdbSession, sql: string, subject: string): Promise<JsonObject> {
   const [row] = await session.rows('SELECT json_serialize_sql($1::VARCHAR) AS tree', { values: [sql], subject })
   const tree: Json = JSON.parse(String(row?.tree))
   if (!isObject(tree)) throw new Error('json_serialize_sql returned no object')

@@ -94,7 +94,7 @@ async function abandon(write: TableWrite, { area, mayBeLive }: Staged): Promise<
 }
 
 /** The outcome for a token that is in the log, or null. */
-export async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token' | 'now'>): Promise<Published | null> {
+async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token' | 'now'>): Promise<Published | null> {
   const snapshot = await write.table.latest()
   if (snapshot === null) return null
   const known = await write.table.publishedCommit(snapshot, write.token)

@@ -9,7 +9,7 @@ import { IcebergTable } from './iceberg-table.js'
 import { JdbcCatalog } from './jdbc-catalog.js'
 
 /** Iceberg tables by the rows of a JDBC catalog, which Trino and Spark share. */
-export class IcebergCatalog implements TableCatalog {
+class IcebergCatalog implements TableCatalog {
   constructor(
     readonly store: ObjectStore,
     private readonly catalog: JdbcCatalog,

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { createGunzip } from 'node:zlib'
 import { SluiceError } from '../../../errors.js'
 import { isObject } from '../../../json.js'
-import type { BackupHeader, BackupRow, TableHeading } from './format.js'
+import type { BackupFooter, BackupHeader, BackupRow, TableHeading } from './format.js'
 
 /** Rows handed on at once, and about how many characters of them. */
 const BATCH = { rows: 500, characters: 1_000_000 }
@@ -79,6 +79,6 @@ function isHeading(value: unknown): value is TableHeading {
   return isObject(value) && typeof value.table === 'string' && Array.isArray(value.columns)
 }
 
-function isFooter(value: unknown): value is { rows: number } {
+function isFooter(value: unknown): value is BackupFooter {
   return isObject(value) && typeof value.rows === 'number'
 }

@@ -8,7 +8,7 @@ import { codeOf, SluiceError } from '../../../errors.js'
 import { type Instant, isoInstant } from '../../../json.js'
 import type { Session } from '../database.js'
 import { appliedMigrations, assertMigrated, tablesOfMigrations } from '../migrate.js'
-import type { BackupHeader, BackupSummary } from './format.js'
+import type { BackupFooter, BackupHeader, BackupSummary } from './format.js'
 import { type BareStore, openBareStore } from './session.js'
 import { type BackupTable, tablesOf } from './tables.js'
 
@@ -69,7 +69,7 @@ async function* lines(session: Session, header: BackupHeader, counts: Record<str
     rows += count
   }
   await session.query('commit')
-  yield line({ rows })
+  yield line({ rows } satisfies BackupFooter)
 }
 
 async function* rowsOf(session: Session, { name, columns }: BackupTable): AsyncGenerator<string> {
