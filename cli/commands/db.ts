@@ -27,9 +27,15 @@ export function declare(command: Command): void {
     .requiredOption('--older-than <duration>', 'what ended before that, e.g. 90d', durationArgument)
     .option('--dry-run', 'only tell how many there are')
     .action(pruneStore)
-  const backup = command.command('backup').argument('<file>').description('write all history into one file')
+  const backup = command
+    .command('backup')
+    .argument('<file>', 'that is not there yet')
+    .description('write all history into one file')
   projectOption(jsonOption(backup)).action(backupStore)
-  const restore = command.command('restore').argument('<file>').description('fill an empty store from a backup')
+  const restore = command
+    .command('restore')
+    .argument('<file>', 'that `db backup` has written')
+    .description('fill an empty store from a backup')
   projectOption(jsonOption(restore)).action(restoreStore)
 }
 

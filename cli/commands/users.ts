@@ -34,11 +34,11 @@ export function declare(command: Command): void {
     .action((name: string, _: unknown, self: Command) => add(name, self.optsWithGlobals()))
   projectOption(jsonOption(command.command('link')))
     .description('print a link that logs the user in once, within 15 minutes')
-    .argument('<name>')
+    .argument('<name>', 'of the user')
     .action((name: string, _: unknown, self: Command) => link(name, self.optsWithGlobals()))
   projectOption(jsonOption(command.command('token')))
     .description('print a new token for programs; it is shown this once')
-    .argument('<name>')
+    .argument('<name>', 'of the user')
     .option(
       '--expires <duration>',
       'such as 90d; without it the token lives until its user is removed',
@@ -47,7 +47,7 @@ export function declare(command: Command): void {
     .action((name: string, _: unknown, self: Command) => token(name, self.optsWithGlobals()))
   projectOption(jsonOption(command.command('remove')))
     .description('remove a user with all sessions and tokens')
-    .argument('<name>')
+    .argument('<name>', 'of the user')
     .action((name: string, _: unknown, self: Command) => remove(name, self.optsWithGlobals()))
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { projectOption, wholeNumber } from '../options.js'
 import { durationArgument, healthOptions, type PartCommandOptions, runPart } from '../part.js'
 import { projectConfig } from '../project.js'
@@ -15,7 +15,11 @@ export function declare(command: Command): void {
   healthOptions(projectOption(command))
     .option('--queues <names>', 'queues to serve, separated by commas', queueNames, ['default'])
     .option('--slots <n>', 'tasks at once', wholeNumber(1), 2)
-    .option('--drain <duration>', 'how long running tasks may take to end after SIGTERM', durationArgument, 600_000)
+    .addOption(
+      new Option('--drain <duration>', 'how long running tasks may take to end after SIGTERM')
+        .argParser(durationArgument)
+        .default(600_000, '10m'),
+    )
     .action(worker)
 }
 
