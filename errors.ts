@@ -140,6 +140,11 @@ export const ERRORS = {
   },
   VERSION_UNKNOWN: { status: 404, exit: 1, hint: '`sluice tables TABLE` lists the versions.' },
   COMMIT_CONFLICT: { status: 409, exit: 1, hint: 'Other writers kept winning; the task is retried.' },
+  COMMIT_UNKNOWN: {
+    status: 409,
+    exit: 1,
+    hint: "Look whether the task's rows are in the table: if they are, mark the task as success; if not, clear it, and it writes them anew.",
+  },
   SCHEMA_MISMATCH: {
     status: 500,
     exit: 1,

@@ -1,3 +1,4 @@
+import type { Json } from '../json.js'
 import type { WriteOutcome } from '../lakehouse/lakehouse.js'
 import type { FilesSource, Prepared } from './ingest/files.js'
 import { type IngestSource, SOURCE_SCHEMA } from './ingest/source-schema.js'
@@ -118,15 +119,23 @@ export const ingest: Operator<IngestConfig> = {
   tables(config: IngestConfig) {
     return { writes: destinationTables(config) }
   },
-  async run(config: IngestConfig, ctx: OperatorContext): Promise<OperatorResult> {
-    const prepared = await read(config.from, ctx)
-    const result = writeResult(await write(prepared.source, config, ctx), ctx)
-    return {
-      ...result,
-      outputs: { ...result.outputs, ...prepared.outputs },
-      summary: `${result.summary} from ${prepared.read}`,
-    }
+  run(config: IngestConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return runIngest(config, ctx, null)
   },
+  /** The handle tells at which version of the table an earlier attempt was about to commit; the files are read anew. */
+  reattach(handle: Json, config: IngestConfig, ctx: OperatorContext): Promise<OperatorResult> {
+    return runIngest(config, ctx, handle)
+  },
+}
+
+async function runIngest(config: IngestConfig, ctx: OperatorContext, earlier: Json): Promise<OperatorResult> {
+  const prepared = await read(config.from, ctx)
+  const result = writeResult(await write(prepared.source, config, ctx, earlier), ctx)
+  return {
+    ...result,
+    outputs: { ...result.outputs, ...prepared.outputs },
+    summary: `${result.summary} from ${prepared.read}`,
+  }
 }
 
 /** Columns that would get one name, as far as the file tells. */
@@ -159,10 +168,15 @@ async function read(from: IngestSource, ctx: OperatorContext): Promise<Prepared>
   return localFiles(globs, from, ctx)
 }
 
-async function write(source: FilesSource, config: IngestConfig, ctx: OperatorContext): Promise<WriteOutcome> {
+async function write(
+  source: FilesSource,
+  config: IngestConfig,
+  ctx: OperatorContext,
+  earlier: Json,
+): Promise<WriteOutcome> {
   const lakehouse = await ctx.lakehouse()
   try {
-    return await lakehouse.write(writeRequest(source, config, ctx))
+    return await lakehouse.write(writeRequest(source, config, ctx, earlier))
   } catch (error) {
     const { fileFailure } = await import('./tables/file-failure.js')
     const { paths, origins, options } = source

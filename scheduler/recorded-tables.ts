@@ -38,6 +38,10 @@ export class RecordedTables implements Tables {
     return this.source.schema(table, version)
   }
 
+  remembersSince(table: string, version: number): Promise<boolean> {
+    return this.source.remembersSince(table, version)
+  }
+
   rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {
     return this.source.rollback(table, version, info)
   }

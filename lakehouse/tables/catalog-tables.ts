@@ -34,6 +34,10 @@ export class CatalogTables implements Tables {
     return fields.map((field) => ({ name: field.name, type: typeName(field.type), nullable: field.nullable }))
   }
 
+  async remembersSince(name: string, version: number): Promise<boolean> {
+    return this.catalogs.table(name).remembersSince(version)
+  }
+
   async rollback(name: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {
     const { table } = await this.catalogs.existing(name)
     return table.rollback(version, info)

@@ -22,6 +22,13 @@ export interface OpenTable {
   at(version: number): Promise<TableSnapshot>
   /** newest first; ends where the format has forgotten older versions */
   history(options: { limit: number; before?: number }): Promise<TableVersion[]>
+  /** what the table forgets of a commit, its token outlives */
+  readonly keepsTokens: boolean
+  /**
+   * Whether the table still tells of every commit that was made after a version, -1 for all: then one that is not found never was.
+   * True where there is no table.
+   */
+  remembersSince(version: number): Promise<boolean>
   /** the commit that carried a token, or null */
   publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null>
   /**

@@ -56,6 +56,7 @@ function scripted(answer: {
     versions: unused,
     summary: unused,
     schema: unused,
+    remembersSince: unused,
     rollback: unused,
     execute: unused,
     endWork: unused,
@@ -241,6 +242,14 @@ describe('ingest', () => {
       outputs: { files: 2, version: 4 },
       summary: expect.stringMatching(/ from 2 files$/),
     })
+  })
+
+  it('hands on what an earlier attempt has saved', async () => {
+    const { requests, options } = scripted({ write: published('published') })
+    project.write('data/c.csv', 'a\n1')
+    const found = { engine: 'duckdb', found: { 'bronze.a': 3 } }
+    await ingest.reattach?.(found, { from: { files: 'data/c.csv' }, to: 'bronze.a' }, project.context({}, options))
+    expect(request(requests).outside?.earlier).toEqual(found)
   })
 
   it('refuses CSV options for other formats', async () => {

@@ -42,7 +42,8 @@ function listed(...commits: Pick<TableVersion, 'version' | 'committedAt'>[]): Re
   const rest = { operation: 'WRITE', rowsAdded: null, rowsUpdated: null, rowsRemoved: null, reason: '', token: null }
   const versions = commits.map((commit) => ({ ...rest, run: null, task: null, attempt: null, user: null, ...commit }))
   const unused = () => Promise.reject(new Error('not asked for'))
-  const source = { tables: unused, summary: unused, schema: unused, rollback: unused, versions: async () => versions }
+  const others = { tables: unused, summary: unused, schema: unused, rollback: unused, remembersSince: unused }
+  const source = { ...others, versions: async () => versions }
   return new RecordedTables(source, opened.database, ['lake'])
 }
 

@@ -226,6 +226,7 @@ export class SampleWeb {
           { name: 'net_amount', type: 'decimal(38,2)', nullable: true },
         ]
       },
+      remembersSince: () => Promise.reject(new Error('no page asks for it')),
       rollback: async (table, version, info) => {
         this.calls.push(['rollback', table, version, info])
         const next = of(table).summary.version + 1

@@ -4,6 +4,7 @@ import { quarantineIsTarget } from '../../names.js'
 import { type Findings, keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { filesSelect, renamed } from './file-source.js'
+import { FoundVersions } from './handle.js'
 import { type FileSet, relation } from './relation.js'
 import { readSelect } from './select.js'
 import type { DuckdbSession } from './session.js'
@@ -15,6 +16,7 @@ export class GatedWrite {
   private readonly table: Table
   private checks: CheckResult[] = []
   private readonly reads = new Map<string, QueryResult['reads'][number]>()
+  private readonly found: FoundVersions
 
   constructor(
     private readonly catalogs: Catalogs,
@@ -23,6 +25,7 @@ export class GatedWrite {
     private readonly request: WriteRequest,
   ) {
     this.table = catalogs.table(request.to)
+    this.found = new FoundVersions(request.outside)
   }
 
   async run(): Promise<WriteOutcome> {
@@ -63,9 +66,10 @@ export class GatedWrite {
   private common(
     table: Table,
     token: string,
-  ): Pick<TableWrite, 'session' | 'table' | 'token' | 'facts' | 'now' | 'signal' | 'log'> {
+  ): Pick<TableWrite, 'session' | 'table' | 'token' | 'facts' | 'found' | 'now' | 'signal' | 'log'> {
     const { commitInfo, now, signal, log } = this.request
-    return { session: this.session, table, token, facts: () => ({ ...commitInfo }), now, signal, log }
+    const { session, found } = this
+    return { session, table, token, facts: () => ({ ...commitInfo }), found, now, signal, log }
   }
 
   private async source(): Promise<RowSource> {

@@ -3,6 +3,7 @@ import type { Instant, JsonObject } from '../../../json.js'
 import type { Table } from '../../catalogs.js'
 import { crashPoints } from '../../crash-points.js'
 import type { WriteMode } from '../../lakehouse.js'
+import { commitUnknown } from '../../tables/commit-unknown.js'
 import {
   assertFresh,
   cleanStaging,
@@ -13,6 +14,7 @@ import {
 } from '../../tables/staging.js'
 import { type Author, type DataFile, type Published, sameLayout, type TableSnapshot } from '../../tables/table.js'
 import { fileChange } from './changes.js'
+import type { FoundVersions } from './handle.js'
 import { type Layout, layoutFor, type SourceColumn } from './layout.js'
 import { assertMergeKeys, MergePublication } from './merge.js'
 import { type FileSet, persistDataFiles } from './relation.js'
@@ -31,6 +33,8 @@ export interface TableWrite {
   token: string
   /** what the commit says of itself; asked for right before it */
   facts: () => JsonObject
+  /** the versions at which attempts were about to commit */
+  found: FoundVersions
   /** the clock */
   now: () => Instant
   signal: AbortSignal
@@ -93,12 +97,19 @@ async function abandon(write: TableWrite, { area, mayBeLive }: Staged): Promise<
   }
 }
 
-/** The outcome for a token that is in the log, or null. */
-async function alreadyPublished(write: Pick<TableWrite, 'table' | 'token' | 'now'>): Promise<Published | null> {
+/**
+ * The outcome for a token that is in the log, or null.
+ * @throws SluiceError COMMIT_UNKNOWN when it may have been there
+ */
+async function alreadyPublished(write: TableWrite): Promise<Published | null> {
   const snapshot = await write.table.latest()
   if (snapshot === null) return null
   const known = await write.table.publishedCommit(snapshot, write.token)
-  if (known === null) return null
+  if (known === null) {
+    const before = write.found.before(write.table)
+    if (before === null || (await write.table.remembersSince(before))) return null
+    throw commitUnknown(write.table.label, before)
+  }
   await cleanStaging(write.table, snapshot, write.token, write.now())
   return { outcome: 'already_published', ...known, snapshot }
 }
@@ -153,6 +164,7 @@ async function publishStaged(
     const files = staged.files
     const change =
       merge === null ? await fileChange({ ...write, layout, snapshot, files }) : await merge.change(snapshot, layout)
+    await write.found.keep(table, snapshot?.version ?? -1)
     stagedFor.mayBeLive = true
     return change
   })

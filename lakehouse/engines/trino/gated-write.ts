@@ -94,6 +94,8 @@ export class GatedWrite {
       if (leftOut > 0) this.request.log('warn', `Of its checks and reads ${leftOut} were too many to keep.`)
       return { outcome: 'already_published', commit, ...findings }
     }
+    // none has committed, and none will: what is expired from now on is no commit of theirs
+    this.handle = { ...this.handle, published: this.handle.published.map(({ after: _, ...query }) => query) }
     // a publishing statement of an earlier attempt may have read what lies there until now
     if (this.handle.staging.length > 0) {
       // refused when this attempt has only been asleep: what is staged is that of the next one then

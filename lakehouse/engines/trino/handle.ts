@@ -11,6 +11,8 @@ export interface HandedIn {
    * it alive. Without it Trino ends the query once nobody has asked for an answer for long (`query.client.timeout`)
    */
   next?: string
+  /** the version the table had before, -1 for no table; absent when that was not to be had, or it is known not to have committed */
+  after?: number
   /** its commit lasts, whether or not anybody fetches its answers; told only beside `next` */
   lasts?: true
 }
@@ -83,6 +85,7 @@ function queries(json: Json | undefined): HandedIn[] {
             queryId: String(entry.queryId),
             start: String(entry.start),
             ...(typeof entry.next === 'string' ? { next: entry.next } : {}),
+            ...(typeof entry.after === 'number' ? { after: entry.after } : {}),
             ...(entry.lasts === true ? { lasts: true as const } : {}),
           },
         ]
@@ -93,8 +96,9 @@ function queries(json: Json | undefined): HandedIn[] {
 /** @returns the handle as it is saved */
 export function handleJson({ engine, rows, findings, ...lists }: WorkHandle): Json {
   const plain = (list: HandedIn[]): Json =>
-    list.map(({ queryId, start, next, lasts }) => ({
+    list.map(({ queryId, start, next, after, lasts }) => ({
       ...{ queryId, start, ...(next === undefined ? {} : { next }) },
+      ...(after === undefined ? {} : { after }),
       ...(lasts === true ? { lasts } : {}),
     }))
   const known = { engine, rows, ...(findings === null ? {} : { findings }) }

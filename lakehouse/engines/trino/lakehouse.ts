@@ -84,6 +84,10 @@ class TrinoLakehouse implements Lakehouse {
     return (await this.#metadata()).schema(table, version)
   }
 
+  async remembersSince(table: string, version: number): Promise<boolean> {
+    return (await this.#metadata()).remembersSince(table, version)
+  }
+
   async rollback(
     table: string,
     version: number,

@@ -6,7 +6,8 @@ import type { MadeVersion } from './history.js'
 export interface TableState {
   /** null: there is no table */
   version: number | null
-  rows: number
+  /** null: not counted, as where some are deleted without their file having been written anew */
+  rows: number | null
 }
 
 /** Among so many versions one that others have overtaken is looked for. */
@@ -22,10 +23,23 @@ export class OwnView {
   async state(table: string): Promise<TableState | null> {
     try {
       const { version, rows } = await (await this.tables()).summary(table)
-      return rows === null ? null : { version, rows }
+      return { version, rows }
     } catch (error) {
       if (isSluiceError(error, 'TABLE_UNKNOWN')) return { version: null, rows: 0 }
       return unavailable(error)
+    }
+  }
+
+  /**
+   * Whether the table still tells of every commit made after a version. True of a table that our reader does not know, as nobody else
+   * can tell. @throws SluiceError UNREACHABLE
+   */
+  async remembersSince(table: string, version: number): Promise<boolean> {
+    try {
+      return await (await this.tables()).remembersSince(table, version)
+    } catch (error) {
+      if (isSluiceError(error, 'TABLE_UNSUPPORTED')) return true
+      throw error
     }
   }
 
@@ -39,7 +53,7 @@ export class OwnView {
     queryId: string,
     { before, append }: { before: TableState | null; append: boolean },
   ): Promise<MadeVersion | null> {
-    if (before === null) return null
+    if (before === null || before.rows === null) return null
     try {
       const tables = await this.tables()
       let versions = await tables.versions(table, { limit: 2 })

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { WriteRequest } from '../../lakehouse.js'
+import { commitUnknown } from '../../tables/commit-unknown.js'
 import { endedByOthers, StatementLost, TrinoError } from './errors.js'
 import { type HandedIn, isTakenOver } from './handle.js'
 import { type MadeVersion, madeVersion } from './history.js'
@@ -73,6 +74,7 @@ export class Publisher {
   /**
    * The version that queries of earlier attempts have made or are about to make; null when there is none.
    * @param remember as in a publication
+   * @throws SluiceError COMMIT_UNKNOWN when the table no longer tells of all that was committed since they were handed in
    */
   async settled(
     table: TrinoTable,
@@ -82,7 +84,7 @@ export class Publisher {
     if (queries.length === 0) return null
     const { signal, log } = this.request
     let told = ''
-    return settle(this.session, table, queries, {
+    const made = await settle(this.session, table, queries, {
       signal,
       remember,
       waiting: (queryId, state) => {
@@ -96,6 +98,16 @@ export class Publisher {
         })
       },
     })
+    if (made === null) await this.#assertRemembered(table, queries)
+    return made
+  }
+
+  /** Trino's ids go with the snapshots and the entries of the log that they stand in. */
+  async #assertRemembered(table: TrinoTable, queries: HandedIn[]): Promise<void> {
+    const versions = queries.flatMap(({ after }) => (after === undefined ? [] : [after]))
+    if (versions.length === 0) return
+    const oldest = Math.min(...versions)
+    if (!(await this.view.remembersSince(table.label, oldest))) throw commitUnknown(table.label, oldest)
   }
 
   /**
@@ -123,6 +135,8 @@ export class Publisher {
     const { remember, fetched, committed, before, append, hints } = publication
     let query: HandedIn | null = null
     try {
+      const state = await before
+      const after = state === null ? {} : { after: state.version ?? -1 }
       const run = async (properties: Record<string, string>) => {
         const statement = await this.session.submit(sql, {
           signal: this.request.signal,
@@ -131,12 +145,12 @@ export class Publisher {
           left: isTakenOver,
         })
         const { id: queryId, start } = statement
-        query = { queryId, start, ...(fetched ? { next: start } : {}) }
+        query = { queryId, start, ...after, ...(fetched ? { next: start } : {}) }
         await remember(query)
         const begun = performance.now()
         const ahead = async (next: string) => {
           if (next === start) return
-          query = { queryId, start, next, ...(fetched ? {} : { lasts: true }) }
+          query = { queryId, start, ...after, next, ...(fetched ? {} : { lasts: true }) }
           if (fetched || performance.now() - begun > FOLLOWED_AFTER_MS) await remember(query)
         }
         const progress = this.progress()
@@ -149,7 +163,7 @@ export class Publisher {
         creating(this.session, table, () => run(properties)),
       )
       committed?.()
-      const made = query === null ? null : await this.#found(table, query, { before: await before, append })
+      const made = query === null ? null : await this.#found(table, query, { before: state, append })
       return { made, changedRows: last.updateCount, writtenBytes: last.stats.physicalWrittenBytes }
     } catch (error) {
       if (query === null || this.request.signal.aborted) throw error

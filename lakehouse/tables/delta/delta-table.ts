@@ -63,6 +63,8 @@ class DeltaSnapshot implements TableSnapshot {
 /** A Delta table in a catalog's store. */
 export class DeltaTable implements OpenTable {
   readonly format = 'delta'
+  /** as transactions, which checkpoints carry on */
+  readonly keepsTokens = true
   readonly log: DeltaLog
   private readonly seen = new WeakMap<Snapshot, DeltaSnapshot>()
 
@@ -98,6 +100,13 @@ export class DeltaTable implements OpenTable {
   async history(options: { limit: number; before?: number }): Promise<TableVersion[]> {
     const snapshot = await this.log.latest()
     return snapshot === null ? [] : history(this.log, snapshot.version, options)
+  }
+
+  /** Entries go from the oldest on. */
+  async remembersSince(version: number): Promise<boolean> {
+    if ((await this.store.stat(this.log.entryKey(version + 1))) !== null) return true
+    const newest = await this.log.latest()
+    return newest === null || newest.version <= version
   }
 
   async publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null> {

@@ -40,6 +40,13 @@ export class IcebergLog {
     return this.known
   }
 
+  /** The newest metadata without the files it leads to, or null when there is no table. */
+  async metadata(): Promise<IcebergMetadata | null> {
+    const location = await this.catalog.metadataLocation(this.name.namespace, this.name.name)
+    if (location === null) return null
+    return this.known?.metadataLocation === location ? this.known.metadata : this.metadataAt(location)
+  }
+
   /** @throws SluiceError VERSION_UNKNOWN when no such snapshot is remembered */
   async at(version: number): Promise<IcebergSnapshot> {
     const latest = await this.latest()

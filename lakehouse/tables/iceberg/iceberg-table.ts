@@ -25,12 +25,21 @@ import { publish } from './publish.js'
 import { storedType, withIds } from './schema.js'
 import { IcebergSnapshot } from './snapshot.js'
 import { fileRecord } from './staged-file.js'
-import { commitOf, describeSnapshot, knownCommitOf, mainSnapshots, snapshotWithToken } from './versions.js'
+import {
+  commitOf,
+  describeSnapshot,
+  hasSnapshotsSince,
+  knownCommitOf,
+  mainSnapshots,
+  snapshotWithToken,
+} from './versions.js'
 import { assertWritable } from './writable.js'
 
 /** An Iceberg table of a JDBC catalog, with its files in the catalog's store. */
 export class IcebergTable implements OpenTable {
   readonly format = 'iceberg'
+  /** they go with the summary of their snapshot, when that is expired */
+  readonly keepsTokens = false
   private readonly log: IcebergLog
   private readonly locations: Locations
 
@@ -77,6 +86,11 @@ export class IcebergTable implements OpenTable {
       .map((entry) => describeSnapshot(metadata, entry))
       .filter(({ version }) => before === undefined || version < before)
       .slice(0, limit)
+  }
+
+  async remembersSince(version: number): Promise<boolean> {
+    const metadata = await this.log.metadata()
+    return metadata === null || hasSnapshotsSince(metadata, version)
   }
 
   async publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null> {

@@ -82,3 +82,14 @@ function parsed(text: string | undefined): Json {
 export function snapshotWithToken(metadata: IcebergMetadata, token: string): IcebergSnapshotEntry | null {
   return metadata.snapshots?.find((snapshot) => snapshot.summary?.['sluice.token'] === token) ?? null
 }
+
+/**
+ * Whether every snapshot is still there that was made after a version. Each takes the next sequence number, on whatever branch, and
+ * the table keeps the last one it gave (Iceberg spec, "Sequence Numbers"); expiring takes none back. Tables of format version 1 number
+ * nothing, so that nobody can tell: they count as complete.
+ */
+export function hasSnapshotsSince(metadata: IcebergMetadata, version: number): boolean {
+  const from = Math.max(0, version)
+  const there = (metadata.snapshots ?? []).filter((snapshot) => (snapshot['sequence-number'] ?? 0) > from)
+  return there.length >= (metadata['last-sequence-number'] ?? 0) - from
+}

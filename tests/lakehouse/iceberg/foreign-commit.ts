@@ -87,3 +87,15 @@ export async function commitFiles(
   writeFileSync(`${place}.metadata.json`, formatMetadata(next))
   await lake.pointTo(table, `${place}.metadata.json`)
 }
+
+/** What `expire_snapshots` of any engine leaves of a table's metadata: these versions are gone, and their numbers stay given. */
+export async function expireSnapshots(lake: IcebergLake, table: string, versions: number[]): Promise<void> {
+  const { metadata, metadataLocation } = await newestSnapshot(lake, table)
+  const gone = new Set(versions)
+  const left = (metadata.snapshots ?? []).filter((snapshot) => !gone.has(snapshot['sequence-number'] ?? 0))
+  const ids = new Set(left.map((snapshot) => BigInt(snapshot['snapshot-id'])))
+  const log = (metadata['snapshot-log'] ?? []).filter((entry) => ids.has(BigInt(entry['snapshot-id'])))
+  const location = `${dirname(metadataLocation)}/expired-${versions.join('-')}.metadata.json`
+  writeFileSync(location, formatMetadata({ ...metadata, snapshots: left, 'snapshot-log': log }))
+  await lake.pointTo(table, location)
+}
