@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from './cluster/own-redis.js'
 import { sparkClass, sparkHome } from './spark-services.js'
 
 /** Writes `started`, waits for `go`, and ends with the exit code it is given: an application that needs no Spark. */
@@ -160,15 +160,4 @@ export async function until(what: string, holds: () => Promise<boolean>): Promis
     if (performance.now() > deadline) throw new Error(`not within three minutes: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(address)))
-    })
-  })
 }

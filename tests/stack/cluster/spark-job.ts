@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AttemptShape } from '../../../scheduler/shapes.js'
+import { eventually } from '../../e2e/eventually.js'
 import type { SparkCluster } from '../spark-cluster.js'
 import { sparkConnection } from '../spark-services.js'
 import { Cluster, type Part } from './cluster.js'
@@ -91,5 +92,11 @@ export class SparkJob {
 
   log(run: string, attempt: number): Promise<string> {
     return this.cluster.text(`/api/v1/runs/${run}/tasks/job/attempts/${attempt}/log`)
+  }
+
+  /** Resolves once the log of the first attempt says that its driver was ended: it is told after it is done. */
+  async toldOfEnd(run: string): Promise<void> {
+    const told = /Ending the driver driver-\S+ in the cluster\./
+    await eventually(60_000, async () => (told.test(await this.log(run, 1)) ? true : null))
   }
 }
