@@ -288,29 +288,41 @@ raise TimeoutError("the source does not answer")`
 
   it('shows the progress of the driver’s pages while a stage runs', async () => {
     const job = `
-import time
+import os, sys, time
 from pyspark.sql import SparkSession
+go = sys.argv[1]
 spark = SparkSession.builder.getOrCreate()
 def slow(rows):
-    time.sleep(1.5)
+    rows = list(rows)
+    while max(rows) >= 3 and not os.path.exists(go):
+        time.sleep(0.1)
     return iter(rows)
 spark.sparkContext.parallelize(range(6), 6).mapPartitions(slow).count()
 `
-    await sparkSubmit.run({ ...config(), conf: { 'spark.ui.enabled': true } }, context(job))
-    const steps = progress.map(({ done, total }) => `${done} of ${total}`)
-    expect(steps.some((step) => /^[1-5] of 6$/.test(step))).toBe(true)
+    const go = join(project.root, 'go-on')
+    const run = sparkSubmit.run({ ...config([go]), conf: { 'spark.ui.enabled': true } }, context(job))
+    const shown = () => progress.some(({ done, total }) => done === 3 && total === 6)
+    await Promise.race([eventually('three of six tasks are shown', shown, 180_000), run])
+    project.write(go, '')
+    await run
+    expect(shown()).toBe(true)
   })
 
   it('takes figures from the pages where the event log is somebody else’s', async () => {
     const task = { ...config(), conf: { 'spark.ui.enabled': true, 'spark.eventLog.enabled': false } }
     const job = `
-import time
+import os, sys, time
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 spark.range(1000).repartition(4).count()
-time.sleep(4)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.1)
 `
-    const result = await sparkSubmit.run(task, context(job))
+    const go = join(project.root, 'go-home')
+    const run = sparkSubmit.run({ ...task, args: [go] }, context(job))
+    await Promise.race([eventually('tasks are shown', () => Number(progress.at(-1)?.done) > 0, 180_000), run])
+    project.write(go, '')
+    const result = await run
     expect(Number(result.metrics?.tasks)).toBeGreaterThan(0)
     expect(result.metrics?.spark_application).toMatch(/^local-/)
   })
