@@ -67,7 +67,7 @@ tasks:
     sql: "SELECT count(*) > 1000 AS big FROM silver.sales WHERE sold_on = CAST({{ interval.start }} AS DATE)"
   campaign:
     needs: [big_day]
-    when: "{{ tasks.big_day.outputs.big }}"
+    when: tasks.big_day.outputs.big
     bash: [campaign, --start]
 \`\`\`
 

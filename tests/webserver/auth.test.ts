@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startWeb } from '../../webserver/app.js'
 import { csrfToken } from '../../webserver/auth/csrf.js'
 import { localPath } from '../../webserver/auth/local-path.js'
-import { FailedLogins } from '../../webserver/auth/rate-limit.js'
+import { RateLimit } from '../../webserver/auth/rate-limit.js'
 import { createLoginLink, LOGIN_LINK_LIFE_MS, SESSION_LIFE_MS } from '../../webserver/auth/secrets.js'
 import { fillStore, LIVE_RUN, NOW, runIdOf } from './sample-store.js'
 import { SampleWeb, sampleTables } from './sample-web.js'
@@ -224,7 +224,7 @@ describe('guessing', () => {
   })
 
   it('is counted for a bounded number of addresses', () => {
-    const failures = new FailedLogins(1)
+    const failures = new RateLimit(1)
     for (let address = 0; address < 10_001; address += 1) failures.record(String(address), NOW)
     expect([failures.waitMs('0', NOW), failures.waitMs('1', NOW), failures.waitMs('10000', NOW)]).toEqual([
       0, 60_000, 60_000,

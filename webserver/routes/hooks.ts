@@ -6,7 +6,7 @@ import { webhookOf } from '../../scheduler/commands/deliver.js'
 import type { WebhookTrigger } from '../../scheduler/dag/model.js'
 import { problems } from '../api/problems.js'
 import { deliveryFault } from '../auth/delivery.js'
-import { FailedLogins } from '../auth/rate-limit.js'
+import { RateLimit } from '../auth/rate-limit.js'
 import { logRefused } from '../log.js'
 import { assertStorable, refuseUnstorable } from '../storable-text.js'
 import type { Web } from '../web.js'
@@ -23,8 +23,8 @@ const REFUSED_OF_MINUTE = 20
  */
 export function hookRoutes(web: Web): Router {
   const router = Router()
-  const refused = new FailedLogins(REFUSED_OF_MINUTE)
-  const taken = new FailedLogins(DELIVERIES_OF_MINUTE)
+  const refused = new RateLimit(REFUSED_OF_MINUTE)
+  const taken = new RateLimit(DELIVERIES_OF_MINUTE)
   router.use(refuseUnstorable)
   router.post('/:dag/:name', express.raw({ type: () => true, limit: BODY_LIMIT }), async (req, res) => {
     const address = req.ip ?? 'unknown'
@@ -50,7 +50,7 @@ export function hookRoutes(web: Web): Router {
 }
 
 /** @throws SluiceError TOO_MANY_REQUESTS */
-function mayTry(counts: FailedLogins, who: string, now: Instant, message: string, res: Response): void {
+function mayTry(counts: RateLimit, who: string, now: Instant, message: string, res: Response): void {
   const waitMs = counts.waitMs(who, now)
   if (waitMs === 0) return
   res.set('retry-after', String(Math.ceil(waitMs / 1000)))

@@ -1,17 +1,20 @@
 import { type Request, type Response, Router } from 'express'
 import { SluiceError } from '../../errors.js'
 import { localPath } from '../auth/local-path.js'
-import { FailedLogins } from '../auth/rate-limit.js'
+import { RateLimit } from '../auth/rate-limit.js'
 import { hashSecret } from '../auth/secrets.js'
 import { authorizeChange, beginSession, endSession, identityOf, requireIdentity } from '../auth/session.js'
 import { sendPage } from '../page.js'
 import { textOf } from '../query.js'
 import type { Web } from '../web.js'
 
+/** Links that fail from one address within a minute, so that nobody can try them at leisure. */
+const FAILURES_OF_MINUTE = 10
+
 /** Login by one-time link, logout, and the page that says who one is. */
 export function loginRoutes(web: Web): Router {
   const router = Router()
-  const failures = new FailedLogins()
+  const failures = new RateLimit(FAILURES_OF_MINUTE)
   router.get('/login', (req, res) => login(web, failures, req, res))
   router.get('/account', (req, res) => {
     const { user, role } = requireIdentity(res)
@@ -29,7 +32,7 @@ export function loginRoutes(web: Web): Router {
   return router
 }
 
-async function login(web: Web, failures: FailedLogins, req: Request, res: Response): Promise<void> {
+async function login(web: Web, failures: RateLimit, req: Request, res: Response): Promise<void> {
   const next = localPath(req.query.next)
   const token = textOf(req.query.token)
   if (token === '') {
