@@ -3,22 +3,24 @@ import type { RunListEntry } from '../../../scheduler/shapes.js'
 import { PostgresDatabase } from '../../../scheduler/store/postgres.js'
 import { Cluster, type Part } from './cluster.js'
 import { crowded, FULL } from './crowded.js'
+import { OwnPostgres } from './own-postgres.js'
 import { OwnRedis } from './own-redis.js'
 import { peaksOf, recordTransitions, transitions } from './transitions.js'
 
-const postgres = process.env.PG_DSN ?? ''
 const ROUNDS = 4
 const BURST = 8
 
+// of its own: its bursts take half of the connections that the shared one has for all
+let postgres: OwnPostgres
 let redis: OwnRedis
 let cluster: Cluster
 beforeAll(async () => {
-  if (postgres === '') throw new Error('PG_DSN must name a PostgreSQL server')
-  redis = await OwnRedis.start()
+  ;[postgres, redis] = await Promise.all([OwnPostgres.start(), OwnRedis.start()])
 })
 afterAll(async () => {
   await cluster?.remove()
-  await redis.down()
+  await redis?.down()
+  await postgres?.remove()
 })
 
 it('the replay counts what is taken at once, each task once', () => {
@@ -45,7 +47,7 @@ it('the replay counts what is taken at once, each task once', () => {
 })
 
 it('no pool, DAG or number of runs is exceeded at any instant, under bursts, kills and clears', async () => {
-  cluster = await Cluster.create({ postgres, redis: redis.url }, crowded())
+  cluster = await Cluster.create({ postgres: postgres.url, redis: redis.url }, crowded())
   const database = await PostgresDatabase.open(cluster.storeUrl, { connections: 1 })
   await recordTransitions(database)
   await cluster.start('webserver')
