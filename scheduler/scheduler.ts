@@ -9,6 +9,7 @@ import { Backfills } from './loop/backfills.js'
 import { DagVersions } from './loop/dag-versions.js'
 import { DueRuns } from './loop/due-runs.js'
 import type { Ports, Watches } from './loop/ports.js'
+import { Reaper } from './loop/reaper.js'
 import { type DagReading, registerReading } from './loop/registration.js'
 import { RunCache } from './loop/run-cache.js'
 import { Settler } from './loop/settler.js'
@@ -76,6 +77,7 @@ export class Scheduler implements Wake {
   readonly #slas: Slas
   readonly #triggers: Triggers
   readonly #alarms: Alarms
+  readonly #reaper: Reaper
   readonly #ticks = new SingleFlight(() => this.#guarded('making due runs', () => this.#makeDueRuns()))
   readonly #starts = new SingleFlight(() => this.#startAndLook())
   readonly #slots = new SingleFlight(() => this.#guarded('making the runs of backfills', () => this.#makeSlots()))
@@ -109,6 +111,7 @@ export class Scheduler implements Wake {
     this.#backfills = new Backfills(ports)
     this.#waits = new Waits({ ...ports, wake: this })
     this.#triggers = new Triggers(ports)
+    this.#reaper = new Reaper(ports)
     this.#alarms = new Alarms(ports.clock, (name) => this.#ring(name))
     const signals = {
       ready: (scheduled: boolean) => {
@@ -352,13 +355,11 @@ export class Scheduler implements Wake {
   }
 
   async #reap(): Promise<void> {
-    const { store, clock, debugPoint } = this.#ports
-    const runs = await store.reapExpired(clock.now())
-    if (runs.length > 0) await debugPoint('sweep:reaped')
+    const { runs, next } = await this.#reaper.look()
+    if (runs.length > 0) await this.#ports.debugPoint('sweep:reaped')
     for (const runId of runs) this.run(runId)
-    // what ends before the next sweep is looked at when it ends: a lease is over once its end has passed
-    const next = await store.nextLeaseEnd()
-    this.#alarms.set('lease', this.#notBefore(next === null ? null : next + 1, 1_000))
+    // what ends before the next sweep is looked at when it ends
+    this.#alarms.set('lease', this.#notBefore(next, 1_000))
   }
 
   async #repeatHints(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Instant } from '../../json.js'
 import type { Clock } from '../../scheduler/clock.js'
 import type { DebugPoint } from '../../scheduler/loop/ports.js'
 import type { History } from './history.js'
+import { isAway, type Outage } from './outage.js'
 import type { Prng } from './prng.js'
 import type { VirtualTime } from './virtual-time.js'
 
@@ -25,6 +26,7 @@ export interface Weather {
   rates: FaultRates
   /** false once the faults are over and everything must come to its end */
   stormy: boolean
+  outage: Outage | null
 }
 
 const STORE_TIMEOUT_MS = 5_000
@@ -131,6 +133,7 @@ export class Host {
       }
       const arrive = () => {
         if (requestLost) return fail('request lost')
+        if (isAway(this.#weather.outage, time.now)) return fail('the store is away')
         execute().then(
           (answer) => {
             if (answerLost) fail('answer lost')

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { hunt, MUTANTS, type Mutant } from './mutants.js'
 
-/** Each guard is found well before this many seeds; docs/simulation.md says after how many. */
+/** Each guard is found in the seed that it names, or well before this many; docs/simulation.md says after how many. */
 const SEEDS = 300
 /** Guards that another one stands behind: a smaller number of seeds shows that nothing is missed at once. */
 const SEEDS_FOR_NOTHING = 15

@@ -25,6 +25,7 @@ import { Lake } from './lake.js'
 import { beginLeaving } from './leaving.js'
 import { MailServer } from './mail.js'
 import { createMemoryStore } from './memory-store/index.js'
+import { anyOutage } from './outage.js'
 import { Outside, WAITING, waitingDag } from './outside.js'
 import { People } from './people.js'
 import { Prng } from './prng.js'
@@ -46,7 +47,7 @@ export interface SimulationResult {
 const START = Date.UTC(2026, 10, 21, 4, 58)
 const STORM_MS = 240_000
 /** Chances of their own: what these draw leaves the histories of the seeds that do not have them as they were. */
-const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf, handles: 0x4a4d, turns: 0x7042 }
+const OWN_CHANCE = { folder: 0x51ce, leaving: 0x1eaf, handles: 0x4a4d, turns: 0x7042, outage: 0x0a7e }
 /** Everything must have ended this long after the faults have. */
 const CALM_MS = 3_600_000
 
@@ -92,6 +93,7 @@ class World {
       history: this.#history,
       rates: randomRates(this.#random),
       stormy: true,
+      outage: anyOutage(new Prng(seed ^ OWN_CHANCE.outage), START),
     }
     this.#store = createMemoryStore({ without: without.filter(isStoreGuard) })
     this.#lake = new Lake(this.#history, { checksToken: !this.#without.has('commit_token') })
@@ -99,7 +101,7 @@ class World {
     this.#folder = this.#emptyFolder(new Prng(seed ^ OWN_CHANCE.folder))
     this.#handles = new Prng(seed ^ OWN_CHANCE.handles)
     this.#foundRuns = new Prng(seed ^ OWN_CHANCE.turns).pick([2, 500, 500])
-    this.#checks = new Checks(this.#history, this.#store, this.#outside, this.#folder.isLocked)
+    this.#checks = new Checks(this.#history, this.#store, this.#outside, this.#folder.isLocked, this.#weather)
     this.#mail = new MailServer(this.#history, this.#random, START)
     const dags = this.#random.int(1, 3)
     for (let index = 0; index < dags; index += 1) {

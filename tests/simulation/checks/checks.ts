@@ -1,5 +1,6 @@
 import { isFinalRun } from '../../../scheduler/core/states.js'
 import type { History } from '../history.js'
+import type { Weather } from '../host.js'
 import type { MailServer } from '../mail.js'
 import type { createMemoryStore } from '../memory-store/index.js'
 import { type Outside, WAITING } from '../outside.js'
@@ -17,6 +18,7 @@ import { HandlesCheck } from './handles.js'
 import { LimitsCheck } from './limits.js'
 import { Mirror } from './mirror.js'
 import { MutesCheck } from './mutes.js'
+import { OutagesCheck } from './outages.js'
 import { OutcomesCheck } from './outcomes.js'
 import { ReadyCheck } from './ready.js'
 import { RunsCheck } from './runs.js'
@@ -45,6 +47,7 @@ export class Checks {
   readonly #flow: FlowCheck
   readonly #handles: HandlesCheck
   readonly #ready: ReadyCheck
+  readonly #outages: OutagesCheck
   readonly triggers: TriggersCheck
   readonly files: FilesCheck
   readonly silences: SilencesCheck
@@ -53,7 +56,13 @@ export class Checks {
   readonly #withHoles = new Set<string>()
   #ticksGoOn = true
 
-  constructor(history: History, store: ReturnType<typeof createMemoryStore>, outside: Outside, isLocked: boolean) {
+  constructor(
+    history: History,
+    store: ReturnType<typeof createMemoryStore>,
+    outside: Outside,
+    isLocked: boolean,
+    { outage }: Pick<Weather, 'outage'>,
+  ) {
     this.#history = history
     this.#store = store
     this.#mirror = new Mirror(history, (version) => store.tables.versions.get(version))
@@ -71,6 +80,7 @@ export class Checks {
     this.#waits = new WaitsCheck(history, this.#mirror, store.tables)
     this.#flow = new FlowCheck(history, this.#mirror)
     this.#handles = new HandlesCheck(history, store.tables)
+    this.#outages = new OutagesCheck(history, outage)
     this.#ready = new ReadyCheck(history, this.#mirror)
     this.triggers = new TriggersCheck(history, store.tables, outside)
     this.files = new FilesCheck(history, isLocked)
@@ -94,6 +104,7 @@ export class Checks {
     this.#flow.observe(call)
     this.#handles.observe(call)
     this.#ready.observe(call)
+    this.#outages.observe(call)
     this.triggers.observe(call)
     this.files.observe(call, this.#store.tables)
     this.silences.observe(call)
