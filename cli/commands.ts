@@ -35,7 +35,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'query', summary: 'run a SELECT on the lakehouse', load: () => import('./commands/query.js') },
   { name: 'tables', summary: 'tables, their versions, roll back', load: () => import('./commands/tables.js') },
-  { name: 'schema', summary: 'the JSON Schema of DAG files', load: () => import('./commands/schema.js') },
+  {
+    name: 'schema',
+    summary: 'the JSON Schema of DAG files or of sluice.yaml',
+    load: () => import('./commands/schema.js'),
+  },
   { name: 'scheduler', summary: 'a scheduler of a cluster', load: () => import('./commands/scheduler.js') },
   { name: 'worker', summary: 'a worker of a cluster', load: () => import('./commands/worker.js') },
   { name: 'webserver', summary: 'a web server of a cluster', load: () => import('./commands/webserver.js') },

@@ -29,6 +29,15 @@ export interface CatalogConfig {
   trino?: string
 }
 
+/** Of the embedded engine where no connection says, in DuckDB's syntax. */
+export const DUCKDB_MEMORY_LIMIT = '1GB'
+
+/** Threads of the embedded engine where no connection says: a slot is one of several on its machine. */
+export const DUCKDB_MOST_THREADS = 4
+
+/** Connections of type postgres that do not say. */
+export const POSTGRES_DEFAULTS = { port: 5432, tls: 'off' } as const
+
 export interface ConnectionConfig {
   type: string
   [key: string]: unknown
@@ -38,6 +47,7 @@ export interface DuckdbConnection extends ConnectionConfig {
   type: 'duckdb'
   /** DuckDB's own syntax, e.g. `1GB` */
   memory_limit: string
+  /** by default one for each processor, at most `DUCKDB_MOST_THREADS` */
   threads?: number
 }
 

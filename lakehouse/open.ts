@@ -1,5 +1,5 @@
 import { Catalogs } from './catalogs.js'
-import type { LakehouseConfig } from './config.js'
+import { DUCKDB_MEMORY_LIMIT, type LakehouseConfig } from './config.js'
 import type { Lakehouse, Tables } from './lakehouse.js'
 import { CatalogTables } from './tables/catalog-tables.js'
 
@@ -33,7 +33,10 @@ const EMBEDDED = 'embedded'
 function withEmbedded(config: LakehouseConfig): LakehouseConfig {
   const { connections } = config
   if (connections[EMBEDDED]?.type === 'duckdb') return config
-  return { ...config, connections: { ...connections, [EMBEDDED]: { type: 'duckdb', memory_limit: '1GB' } } }
+  return {
+    ...config,
+    connections: { ...connections, [EMBEDDED]: { type: 'duckdb', memory_limit: DUCKDB_MEMORY_LIMIT } },
+  }
 }
 
 async function openEmbedded(config: LakehouseConfig, connectionName: string): Promise<Lakehouse> {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { ClientConfig } from 'pg'
 import { authoritiesWith } from '../authorities.js'
 import { codeOf, messageOf, SluiceError } from '../errors.js'
-import type { NamedConnection, PostgresConnection } from './config.js'
+import { type NamedConnection, POSTGRES_DEFAULTS, type PostgresConnection } from './config.js'
 
 const CONNECT_MS = 10_000
 const NETWORK = /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)$/
@@ -18,7 +18,8 @@ const LASTING = /^(42|0A|3D|3F|28)/
  * @throws SluiceError CONFIG_INVALID when it is of another type or its `ca` cannot be read
  */
 export function postgresClientConfig({ name, config }: NamedConnection, project: string): ClientConfig {
-  const { type, host, port = 5432, database, user, password, tls = 'off', ca } = config as PostgresConnection
+  const { type, host, database, user, password, ca } = config as PostgresConnection
+  const { port = POSTGRES_DEFAULTS.port, tls = POSTGRES_DEFAULTS.tls } = config as PostgresConnection
   if (type !== 'postgres') {
     throw new SluiceError('CONFIG_INVALID', `Connection ${name} is of type ${type}; expected one of type postgres.`)
   }
@@ -38,7 +39,7 @@ export function postgresClientConfig({ name, config }: NamedConnection, project:
 /** Says what the database or the way to it said, with the connection's name and never its password. */
 export function postgresError(error: unknown, { name, config }: NamedConnection, doing: string): unknown {
   if (error instanceof SluiceError || !(error instanceof Error)) return error
-  const { host, port = 5432 } = config as PostgresConnection
+  const { host, port = POSTGRES_DEFAULTS.port } = config as PostgresConnection
   const code = codeOf(error)
   const at = `${host}:${port} (connection ${name})`
   if (NETWORK.test(code) || AWAY.test(code) || /^(timeout expired|Connection terminated)/.test(error.message)) {

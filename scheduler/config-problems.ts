@@ -1,6 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.js'
-import { CONFIG_SCHEMA, CONNECTION_SCHEMAS, LATER_CONNECTIONS } from './config-schema.js'
+import { CONFIG_SCHEMA } from './config-schema.js'
+import { CONNECTION_SCHEMAS, LATER_CONNECTIONS } from './connection-schemas.js'
 import { phrase } from './dag/phrases.js'
 import { didYouMean, listed } from './dag/suggest.js'
 import type { Path } from './dag/tree.js'
@@ -47,7 +48,7 @@ function validatorOf(schema: JsonSchema): ValidateFunction {
     meta: false,
     validateSchema: false,
   })
-  for (const keyword of ['x-expects', 'x-template']) ajv.addKeyword(keyword)
+  for (const keyword of ['x-expects', 'x-template', 'x-default']) ajv.addKeyword(keyword)
   const validate = ajv.compile(schema)
   validators.set(schema, validate)
   return validate

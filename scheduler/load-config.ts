@@ -5,29 +5,14 @@ import { codeOf, SluiceError } from '../errors.js'
 import { isObject, type Json, type JsonObject } from '../json.js'
 import type { CatalogConfig, ConnectionConfig } from '../lakehouse/config.js'
 import type { AlertsConfig, Config } from './config.js'
+import { CATALOG_FORMAT, CONFIG_DEFAULTS } from './config-defaults.js'
 import { type ConfigProblem, configProblems } from './config-problems.js'
 import { guardBytes, type TextProblem } from './dag/guard.js'
 import type { EarlyWarning } from './dag/model.js'
 import { parseYaml } from './dag/parse.js'
-import { EARLY_WARNING_DEFAULT } from './dag/sla-schema.js'
 
 const FILE = 'sluice.yaml'
 const PROBLEMS_SHOWN = 10
-
-/** What an empty file means. */
-const DEFAULTS: JsonObject = {
-  catalogs: { lake: { format: 'delta', location: './data/lake' } },
-  connections: { lakehouse: { type: 'duckdb', memory_limit: '1GB' } },
-  store: './data/store',
-  queue: 'local',
-  dags: './dags',
-  logs: './data/logs',
-  cache: { folder: './data/cache', size: '10GB' },
-  pools: { default: 128 },
-  vars: {},
-  calendars: {},
-  alerts: { digest: '5s', early_warning: EARLY_WARNING_DEFAULT },
-}
 
 /**
  * Reads `sluice.yaml` of a project, with defaults for all that it does not say. Secrets in connections stay references
@@ -38,7 +23,7 @@ const DEFAULTS: JsonObject = {
 export function loadConfig(projectDir: string): Config {
   const project = resolve(projectDir)
   const written = readDocument(join(project, FILE))
-  const document = merged(DEFAULTS, written.value)
+  const document = merged(CONFIG_DEFAULTS, written.value)
   const problems = configProblems(document)
   if (problems.length > 0) {
     const placed = problems.map((problem) => ({ ...problem, ...written.position(problem) }))
@@ -124,7 +109,7 @@ function configOf(project: string, document: JsonObject): Config {
     catalogs: Object.fromEntries(
       Object.entries(document.catalogs as unknown as Record<string, Partial<CatalogConfig>>).map(([name, catalog]) => [
         name,
-        { format: 'delta', location: '', ...catalog },
+        { format: CATALOG_FORMAT, location: '', ...catalog },
       ]),
     ),
     connections: document.connections as unknown as Record<string, ConnectionConfig>,

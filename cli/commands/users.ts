@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { SluiceError } from '../../errors.js'
 import { type Instant, isoInstant } from '../../json.js'
+import { BASE_URL_WITHOUT } from '../../scheduler/config-defaults.js'
 import { ROLES, type Role } from '../../scheduler/store/account-store.js'
 import { startThread } from '../../scheduler/store/pglite.js'
 import type { Store } from '../../scheduler/store/store.js'
@@ -125,7 +126,7 @@ async function withStore<T>(options: CommonOptions, job: (store: Store, now: Ins
 
 async function loginLink(store: Store, name: string, { project }: CommonOptions, now: Instant): Promise<string> {
   const { createLoginLink } = await import('../../webserver/auth/secrets.js')
-  return createLoginLink(store, name, projectConfig(project).baseUrl ?? 'http://localhost:8080', now)
+  return createLoginLink(store, name, projectConfig(project).baseUrl ?? BASE_URL_WITHOUT, now)
 }
 
 async function known(store: Store, name: string): Promise<void> {

@@ -19,4 +19,6 @@ export type HttpConfig = {
 export const DEFAULT_TIMEOUT = '1m'
 export const DEFAULT_MAX_BYTES = 1_000_000
 export const DEFAULT_MAX_REDIRECTS = 5
+/** Whether a connection that does not say leads to private addresses besides its own. */
+export const DEFAULT_ALLOW_PRIVATE = false
 export const DEFAULT_STATUS = '200-299'

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.js'
 import type { LookContext } from '../operator.js'
+import { DEFAULT_ALLOW_PRIVATE } from './config.js'
 import type { HttpRequest } from './exchange.js'
 
 /** What a connection of type `http` in sluice.yaml says; with no connection, what holds for a URL of a DAG file. */
@@ -17,7 +18,7 @@ export interface HttpConnection {
  */
 export function httpConnection(name: string | undefined, ctx: Pick<LookContext, 'connection'>): HttpConnection {
   if (name === undefined) return { base: null, headers: {}, reach: 'public' }
-  const { type, url, headers = {}, allow_private: allowPrivate = false } = ctx.connection(name)
+  const { type, url, headers = {}, allow_private: allowPrivate = DEFAULT_ALLOW_PRIVATE } = ctx.connection(name)
   if (type !== 'http') {
     const message = `The connection ${name} is of type ${type}, not http.`
     throw new SluiceError('CONNECTION_UNKNOWN', message, { retryable: false })

@@ -39,7 +39,7 @@ export interface WorkerPage {
  */
 export class MasterPages {
   /** @param urls `http://host:port` of each master; one of them is the active one */
-  constructor(private readonly urls: readonly string[]) {}
+  constructor(readonly urls: readonly string[]) {}
 
   /** The pages at the address that a connection names, else those beside the master. */
   static of(master: string, webUrl: string | null): MasterPages {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { messageOf, SluiceError } from '../../errors.js'
 import type { Instant } from '../../json.js'
 import type { Config } from '../config.js'
+import { BASE_URL_WITHOUT, SMTP_DEFAULTS } from '../config-defaults.js'
 import { type Destination, emailDestination, parseDestination } from '../core/alert.js'
 import { resolveSecrets } from '../secrets.js'
 import type { ClaimedMessage, MessageContent } from '../store/alert-store.js'
@@ -26,15 +27,12 @@ export interface Channels {
   send(message: ClaimedMessage, content: MessageContent, facts: readonly AlertFacts[], now: Instant): Promise<Sent>
 }
 
-const WITHOUT_BASE_URL = 'http://localhost:8080'
-const DEFAULT_SMTP_PORT = 587
-
 /**
  * The channels of `sluice.yaml`. Secrets are resolved at each sending, so one that was mended is used at once, and kept by
  * nobody.
  */
 export function createChannels(config: Pick<Config, 'project' | 'connections' | 'alerts' | 'baseUrl'>): Channels {
-  const base = config.baseUrl ?? WITHOUT_BASE_URL
+  const base = config.baseUrl ?? BASE_URL_WITHOUT
   return {
     canSend: (destination) => isConfigured(config, parseDestination(destination)),
     async send(message, content, facts, now) {
@@ -98,10 +96,10 @@ function smtpSettings({ project, connections }: Pick<Config, 'project' | 'connec
   const ca = connection.ca === undefined ? null : certificate(resolve(project, String(connection.ca)), name)
   return {
     host: String(connection.host),
-    port: typeof connection.port === 'number' ? connection.port : DEFAULT_SMTP_PORT,
+    port: typeof connection.port === 'number' ? connection.port : SMTP_DEFAULTS.port,
     user: connection.user === undefined ? null : String(connection.user),
     password: connection.password === undefined ? null : String(connection.password),
-    tls: (connection.tls ?? 'required') as SmtpSettings['tls'],
+    tls: (connection.tls ?? SMTP_DEFAULTS.tls) as SmtpSettings['tls'],
     ca,
   }
 }

@@ -246,4 +246,11 @@ describe('sluice schema', () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ type: 'object', required: ['dag', 'tasks'] })
   })
+
+  it('prints that of sluice.yaml, and knows no other', async () => {
+    const { code, stdout } = await sluice(['schema', 'config'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ title: 'sluice.yaml', definitions: { s3: { type: 'object' } } })
+    expect((await sluice(['schema', 'tables'])).code).toBe(2)
+  })
 })

@@ -3,7 +3,7 @@ import type { DuckDBResult } from '@duckdb/node-api'
 import { SluiceError } from '../../../errors.js'
 import type { Instant, JsonObject } from '../../../json.js'
 import { Catalogs } from '../../catalogs.js'
-import type { DuckdbConnection, LakehouseConfig } from '../../config.js'
+import { DUCKDB_MEMORY_LIMIT, type DuckdbConnection, type LakehouseConfig } from '../../config.js'
 import type {
   Check,
   CheckResult,
@@ -52,7 +52,7 @@ function duckdbConnection(config: LakehouseConfig, name: string): DuckdbConnecti
     const message = `Connection ${name} is of type ${connection.type}; SQL runs on connections of type duckdb.`
     throw new SluiceError('CONNECTION_UNKNOWN', message, { retryable: false })
   }
-  const memoryLimit = typeof connection.memory_limit === 'string' ? connection.memory_limit : '1GB'
+  const memoryLimit = typeof connection.memory_limit === 'string' ? connection.memory_limit : DUCKDB_MEMORY_LIMIT
   return { ...connection, type: 'duckdb', memory_limit: memoryLimit }
 }
 

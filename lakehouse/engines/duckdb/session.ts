@@ -12,7 +12,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api'
 import { messageOf } from '../../../errors.js'
-import type { DuckdbConnection } from '../../config.js'
+import { DUCKDB_MOST_THREADS, type DuckdbConnection } from '../../config.js'
 import { identifier, literal } from '../../sql.js'
 import { duckdbError } from './errors.js'
 import { TRINO_FUNCTIONS } from './trino-functions.js'
@@ -54,7 +54,7 @@ export class DuckdbSession {
     const spillFolder = join(options.spill, `sluice-duckdb-${randomUUID()}`)
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: memoryLimit,
-      threads: String(threads ?? Math.min(availableParallelism(), 4)),
+      threads: String(threads ?? Math.min(availableParallelism(), DUCKDB_MOST_THREADS)),
       temp_directory: spillFolder,
       max_temp_directory_size: SPILL_LIMIT,
       autoinstall_known_extensions: 'false',

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { SluiceError } from '../../../errors.js'
-import type { NamedConnection, PostgresConnection } from '../../config.js'
+import { type NamedConnection, POSTGRES_DEFAULTS, type PostgresConnection } from '../../config.js'
 import { postgresClientConfig, postgresError } from '../../postgres-connection.js'
 
 const CONNECTIONS = 4
@@ -64,7 +64,7 @@ function notPrepared(error: unknown, { name, config }: NamedConnection): SluiceE
   if (!(error instanceof pg.DatabaseError)) return null
   const what = MISSING[error.code ?? '']
   if (what === undefined) return null
-  const { host, port = 5432, database } = config as PostgresConnection
+  const { host, port = POSTGRES_DEFAULTS.port, database } = config as PostgresConnection
   const message = `The database ${database} at ${host}:${port} (connection ${name}) ${what}: ${error.message}.`
   return new SluiceError('CATALOG_NOT_PREPARED', message, { cause: error, retryable: false })
 }
