@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { declare } from '../cli/commands/worker.js'
 import { parseDuration } from '../duration.js'
 import { PACKAGE_ROOT } from '../package-root.js'
 import { sourceText } from './source-files.js'
@@ -177,7 +179,9 @@ describe('compose.yaml', () => {
   })
 
   it('lets workers drain before they are killed', () => {
-    const drain = Number(/'--drain .*, ([\d_]+)\)/.exec(sourceText('cli/commands/worker.ts'))?.[1]?.replace('_', ''))
+    const worker = new Command()
+    declare(worker)
+    const { drain } = worker.opts<{ drain: number }>()
     expect(drain).toBeGreaterThan(0)
     const graces = services.flatMap(([, { command, stop_grace_period }]) =>
       command?.[0] === 'worker' ? [parseDuration(stop_grace_period ?? '')] : [],

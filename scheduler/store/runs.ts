@@ -204,13 +204,16 @@ const NO_LONGER_WAIT_FOR_PAST = `
     and ${saysPast('t')}
     and (past.run_id is null or past.state = 'queued' or coalesce(before.state in ('success', 'skipped'), true))`
 
-/** Nothing of a run moves, and not because it waits for the run before, which may take days: there the query above looks. */
+/**
+ * Nothing of a run moves, and not because it waits for the run before, which may take days: there the query above looks. A `not exists`
+ * behind an `or` would be planned with a hash of all tasks.
+ */
 const NOTHING_MOVES = `
   select run_id from runs r where state = 'running' and not exists (
     select 1 from task_runs t where t.run_id = r.run_id
       and (t.state in ('scheduled', 'queued', 'running', 'up_for_retry') or t.state = 'deferred' and t.attempt > 0))
-    and (depends_on_past = 'no' or not exists (
-      select 1 from task_runs t where t.run_id = r.run_id and t.state = 'none' and t.item_of is null and ${saysPast('t')}))`
+    and (depends_on_past = 'no' or (
+      select 1 from task_runs t where t.run_id = r.run_id and t.state = 'none' and t.item_of is null and ${saysPast('t')} limit 1) is null)`
 
 /** An id of a DAG has no dash. */
 const DAG_OF_FOUND = "split_part(run_id, '-', 1)"

@@ -12,7 +12,7 @@ import { descendants, EmbeddedProcess, isAlive, kill } from './embedded-process.
 import { writeProject } from './write-project.js'
 
 /** The suite against real services, which has the time, asks for more. */
-const KILLS = Number(process.env.SLUICE_KILLS ?? 8)
+const KILLS = Number(process.env.SLUICE_KILLS ?? 6)
 /** A kill comes at any moment of the life of a run. */
 const LONGEST_WAIT_MS = 700
 
