@@ -1,4 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import { parseDuration } from '../duration.js'
 import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.js'
 import { CONFIG_SCHEMA } from './config-schema.js'
 import { CONNECTION_SCHEMAS, LATER_CONNECTIONS } from './connection-schemas.js'
@@ -172,6 +173,10 @@ function textProblems(text: string, path: Path): ConfigProblem[] {
   if (namesSecret(text) && path[0] !== 'connections') {
     const message = `\`${name}\` names a secret; secrets are resolved in \`connections\` only`
     return [{ path, at: 'value', message, hint: 'elsewhere they would be shown on pages and in logs' }]
+  }
+  if (name === 'alerts.digest' && parseDuration(text) === null) {
+    const message = `\`${name}\` is no duration: ${text.slice(0, 60)}`
+    return [{ path, at: 'value', message, hint: 'write each unit once, the greatest first: 1m30s' }]
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
   if (scheme === undefined) return []

@@ -137,6 +137,13 @@ cache: { folder: /var/cache/sluice, size: 1.5GiB }
     ['text for a number', 'pools: { spark: "4" }', '1:17', 'must be a whole number', 'remove the quotes'],
     ['a negative pool', 'pools: { spark: -1 }', '1:17', 'must be at least 0', ''],
     [
+      'a duration in no order',
+      'alerts: { digest: 5s1m }',
+      '1:19',
+      '`alerts.digest` is no duration',
+      'the greatest first',
+    ],
+    [
       'a catalog that SQL could not name',
       'catalogs: { My-Lake: { location: x } }',
       '1:13',
