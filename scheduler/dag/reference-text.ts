@@ -133,7 +133,7 @@ braces as they are: \`\\{{\`.
 A template knows where it stands:
 - In **SQL** (also in \`.sql\` files and in \`expression\` checks) a value becomes a literal: text in quotes, numbers and booleans
   plain, null as \`NULL\`, a list as \`(1, 2)\` and an empty one as \`(NULL)\`. \`{{ident x}}\` gives a quoted identifier.
-- In a **shell** command it becomes one quoted word, a list one word for each item.
+- In a **shell** command it becomes one quoted word, a list one word for each item; a list that touches the text before it (\`x={{ … }}\`) fails the attempt: write \`x=({{ … }})\`.
 - **Elsewhere** it is written as it is; null as nothing, lists and maps as JSON.
 
 So a template never stands inside quotes: \`WHERE country = {{ params.country }}\`, not \`'{{ params.country }}'\`. One that does is an
