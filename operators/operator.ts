@@ -53,6 +53,8 @@ export interface Operator<Config extends JsonObject = JsonObject> {
    * @throws when the work may still go on; it is then tried again
    */
   end?(handle: Json, config: Config, ctx: EndContext): Promise<void>
+  /** false: the handle tells of no outside work, only what a later attempt should know, so that nothing has to be ended; absent: each tells of some */
+  leaves?(handle: Json): boolean
   /**
    * Looks once whether what its tasks wait for has come (`LookWait`); cheap, as one process looks for all who wait.
    * @param seen what the last look saw, `{}` before the first

@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js'
-import type { Json, JsonObject, JsonSchema } from '../json.js'
+import { isObject, type Json, type JsonObject, type JsonSchema } from '../json.js'
 import type { Lakehouse, WriteRequest } from '../lakehouse/lakehouse.js'
 import type { EndContext, Operator, OperatorContext, OperatorResult } from './operator.js'
 import { checkOutputs, MAX_ROWS_BYTES } from './outputs.js'
@@ -154,6 +154,10 @@ export const sql: Operator<SqlConfig> = {
   /** The engine finds in the handle which of its queries to look for; what it does not find it does again. */
   reattach(handle: Json, config: SqlConfig, ctx: OperatorContext): Promise<OperatorResult> {
     return runSql(config, ctx, handle)
+  },
+  /** The embedded engine ends with its slot. */
+  leaves(handle: Json): boolean {
+    return !isObject(handle) || handle.engine !== 'duckdb'
   },
   async end(handle: Json, config: SqlConfig, ctx: EndContext): Promise<void> {
     const lakehouse = await ctx.lakehouse(config.connection)

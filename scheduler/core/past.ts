@@ -19,7 +19,10 @@ const DID: Partial<Record<TaskState, string>> = {
   cancelled: 'was cancelled',
 }
 
-/** How the reasons of tasks begin that wait for the run before: by them the store finds those that wait for it no longer. */
+/**
+ * How the reasons of tasks begin that wait for the run before, while its task may end well, and when it has ended otherwise: by them the
+ * store finds those of which that is no longer so.
+ */
 export const PAST_REASONS = ['waits for', 'depends on'] as const
 const [WAITS_FOR, DEPENDS_ON] = PAST_REASONS
 

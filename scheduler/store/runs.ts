@@ -194,15 +194,16 @@ const saysPast = (task: string): string =>
   `(${PAST_REASONS.map((begin) => `starts_with(${task}.reason, '${begin} ' || ${task}.task_id || ' of ')`).join(' or ')})`
 
 /**
- * Tasks that say that they wait for the run before, and wait for it no longer: whoever was to wake their run may
- * have been killed. What is decided about the run gives them another reason, so that each is found once.
+ * Tasks that say that they wait for the run before, and wait for it no longer, or for something else of it: whoever was to wake their
+ * run may have been killed. What is decided about the run gives them another reason, so that each is found once.
  */
 const NO_LONGER_WAIT_FOR_PAST = `
   select t.run_id from runs r join task_runs t using (run_id) left join lateral (${PAST_RUN}
   ) past on true left join task_runs before on before.run_id = past.run_id and before.task_id = t.task_id
   where r.state = 'running' and r.depends_on_past <> 'no' and t.state = 'none' and t.item_of is null
     and ${saysPast('t')}
-    and (past.run_id is null or past.state = 'queued' or coalesce(before.state in ('success', 'skipped'), true))`
+    and (past.run_id is null or past.state = 'queued' or coalesce(before.state in ('success', 'skipped'), true)
+      or starts_with(t.reason, '${PAST_REASONS[0]} ') = (before.state in ('failed', 'upstream_failed', 'cancelled')))`
 
 /**
  * Nothing of a run moves, and not because it waits for the run before, which may take days: there the query above looks. A `not exists`

@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.js'
 import type { EndContext } from '../../operators/operator.js'
 import { lakehouseConfig } from '../lakehouse-config.js'
 import { Lakehouses, namedConnection } from './attempt-context.js'
+import { leavesWork } from './leaves-work.js'
 import type { LookSurroundings } from './look-at.js'
 import { Masking } from './masking.js'
 import type { LeftAssignment, LeftEnd } from './protocol.js'
@@ -23,9 +24,8 @@ export async function endLeft(
 ): Promise<LeftEnd> {
   const { config, env, tables, now } = around
   const operator = around.operators.get(task.operator)
-  // what it keeps as a handle is no work outside
-  if (operator?.end === undefined) return { failure: null, said: [] }
-  const { end } = operator
+  const end = leavesWork(operator, work.handle) ? operator?.end : undefined
+  if (end === undefined) return { failure: null, said: [] }
   const masking = new Masking()
   const said: LeftEnd['said'] = []
   const source = { env, folder: config.project }

@@ -4,6 +4,7 @@ import type { Log } from '../loop/ports.js'
 import { SingleFlight } from '../loop/single-flight.js'
 import type { LeftWork, LeftWorkKey } from '../store/left-work-store.js'
 import type { Store } from '../store/store.js'
+import { leavesWork } from './leaves-work.js'
 import { finishLog } from './log-repair.js'
 import type { LogStore } from './log-store.js'
 import type { Preparation } from './preparation.js'
@@ -113,7 +114,8 @@ export class LeftWorkRounds {
   async #ended(work: LeftWork): Promise<LeftEnd | null> {
     const { preparation, operators } = this.#options
     const pinned = await preparation.pinned(work.version, work.taskId)
-    if (pinned === null || operators.get(pinned.task.operator)?.end === undefined) return { failure: null, said: [] }
+    if (pinned === null || !leavesWork(operators.get(pinned.task.operator), work.handle))
+      return { failure: null, said: [] }
     if (this.#closed) return null
     const late = { failure: 'no answer came', said: [] }
     const left = { work, ...pinned }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../../errors.js'
 import type { Json } from '../../../json.js'
 import type { EndContext, Operator, Weight } from '../../../operators/operator.js'
+import { sql } from '../../../operators/sql.js'
 import type { LeftWork, LeftWorkEnd } from '../../../scheduler/store/left-work-store.js'
 import { endLeft } from '../../../scheduler/worker/end-left.js'
 import { LeftWorkRounds } from '../../../scheduler/worker/left-work.js'
@@ -23,7 +24,7 @@ const ENDED: LeftEnd = { failure: null, said: [{ level: 'warn', message: 'Ending
 const pinned = { dag: dag('sales', [task('a')]), task: task('a') }
 
 /** A worker's rounds on a store and a slot that a test plays. */
-function rounds(due: LeftWork[][], ends = true) {
+function rounds(due: LeftWork[][], operator: Partial<Operator> = { end: async () => undefined }) {
   const clock = new ManualClock()
   const sent: Extract<ToSlot, { kind: 'end' }>[] = []
   const taken: Weight[] = []
@@ -52,7 +53,7 @@ function rounds(due: LeftWork[][], ends = true) {
       release: (_slot, token) => void released.push(token),
     },
     preparation: { pinned: async () => pinned },
-    operators: new Map(ends ? [[pinned.task.operator, { end: async () => undefined } as unknown as Operator]] : []),
+    operators: new Map([[pinned.task.operator, operator as Operator]]),
     queues: () => ['default'],
   })
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -92,11 +93,23 @@ describe('the rounds in which a worker ends what lost attempts have left outside
     await self.close()
   })
 
-  it('start no slot for a handle of an operator that has nothing outside', async () => {
-    const { self, taken, settled, turn } = rounds([[WORK]], false)
+  it.each<[string, Partial<Operator>]>([
+    ['of an operator that has nothing outside', {}],
+    ['that tells of nothing outside', sql],
+  ])('start no slot for a handle %s', async (_, operator) => {
+    const found = { engine: 'duckdb', found: { 'lake.silver.sales': 3 } }
+    const { self, taken, settled, turn } = rounds([[{ ...WORK, handle: found }]], operator)
     self.request()
     await turn()
     expect([taken, settled]).toEqual([[], [{ runId, taskId, attempt, retryAt: null }]])
+    await self.close()
+  })
+
+  it('start one for a handle of Trino', async () => {
+    const { self, taken, turn } = rounds([[{ ...WORK, handle: { engine: 'trino', published: [] } }]], sql)
+    self.request()
+    await turn()
+    expect(taken).toEqual(['heavy'])
     await self.close()
   })
 

@@ -2,6 +2,7 @@ import type { Instant } from '../../../json.js'
 import type { ItemsAside, PastRun, Run, RunSnapshot, TaskRun } from '../../../scheduler/core/model.js'
 import { PAST_REASONS } from '../../../scheduler/core/past.js'
 import { dagOfRun } from '../../../scheduler/core/run-id.js'
+import { isFinal } from '../../../scheduler/core/states.js'
 import { FIRST_TURN, type SettleTurn } from '../../../scheduler/store/settle-turn.js'
 import type { DueAdvance, NewRun, RunStore } from '../../../scheduler/store/store.js'
 import { applyDecision } from './decisions.js'
@@ -366,13 +367,14 @@ function inTurns(found: readonly string[], { runs, dag }: SettleTurn): string[] 
   return Array.from({ length: longest }, (_, place) => lines.flatMap((line) => line[place] ?? [])).flat()
 }
 
-/** A task says that it waits for the run before, and has no cause to any more. */
+/** A task says that it waits for the run before, and has no cause to any more, or another one. */
 function waitsForPastInVain(tables: Tables, row: RunRow): boolean {
   if (row.dependsOnPast === 'no') return false
   const past = pastRun(tables, row)
   return taskRuns(row).some(({ taskId, state, reason }) => {
     if (!saysPast({ taskId, state, reason })) return false
     const before = past?.state === 'queued' ? 'success' : (past?.tasks[taskId] ?? 'success')
-    return before === 'success' || before === 'skipped'
+    if (before === 'success' || before === 'skipped') return true
+    return reason.startsWith(PAST_REASONS[0]) === isFinal(before)
   })
 }
