@@ -11,8 +11,11 @@ export interface Tables {
   versions(table: string, options: { limit: number; before?: number }): Promise<TableVersion[]>
   summary(table: string): Promise<TableSummary>
   schema(table: string, version?: number): Promise<TableColumn[]>
-  /** whether the table still tells of every commit made after a version, -1 for all; true where there is no table */
-  remembersSince(table: string, version: number): Promise<boolean>
+  /**
+   * whether the table still tells of every commit made since its summary had this `lastNumber`, -1 for all; true where there is no
+   * table
+   */
+  remembersSince(table: string, number: number): Promise<boolean>
   /** One new metadata-only commit with the content of `version`. */
   rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit>
 }
@@ -191,6 +194,8 @@ export interface TableSummary {
   format: 'delta' | 'iceberg'
   location: string
   version: number
+  /** the last number that the table has given to a commit, see `TableSnapshot` */
+  lastNumber: number
   rows: number | null
   bytes: number
   files: number

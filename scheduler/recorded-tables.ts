@@ -38,8 +38,8 @@ export class RecordedTables implements Tables {
     return this.source.schema(table, version)
   }
 
-  remembersSince(table: string, version: number): Promise<boolean> {
-    return this.source.remembersSince(table, version)
+  remembersSince(table: string, number: number): Promise<boolean> {
+    return this.source.remembersSince(table, number)
   }
 
   rollback(table: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {

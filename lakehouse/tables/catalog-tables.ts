@@ -34,8 +34,8 @@ export class CatalogTables implements Tables {
     return fields.map((field) => ({ name: field.name, type: typeName(field.type), nullable: field.nullable }))
   }
 
-  async remembersSince(name: string, version: number): Promise<boolean> {
-    return this.catalogs.table(name).remembersSince(version)
+  async remembersSince(name: string, number: number): Promise<boolean> {
+    return this.catalogs.table(name).remembersSince(number)
   }
 
   async rollback(name: string, version: number, info: { user: string; reason: string; now: Instant }): Promise<Commit> {
@@ -51,7 +51,7 @@ async function summaryOrProblem(table: Table): Promise<TableSummary | null> {
     return snapshot === null ? null : await summarise(table, snapshot)
   } catch (error) {
     if (!isSluiceError(error)) throw error
-    const empty = { version: 0, rows: null, bytes: 0, files: 0, partitionBy: [], changedAt: 0 }
+    const empty = { version: 0, lastNumber: 0, rows: null, bytes: 0, files: 0, partitionBy: [], changedAt: 0 }
     const location = table.store.location(`${table.name.schema}/${table.name.name}`)
     return { table: table.label, format: table.format, location, ...empty, problem: error.message }
   }
@@ -64,6 +64,7 @@ async function summarise(table: Table, snapshot: TableSnapshot): Promise<TableSu
     format: table.format,
     location: await table.location(),
     version: snapshot.version,
+    lastNumber: snapshot.lastNumber,
     rows: totalRows(files),
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     files: files.length,

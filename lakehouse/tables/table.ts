@@ -25,10 +25,11 @@ export interface OpenTable {
   /** what the table forgets of a commit, its token outlives */
   readonly keepsTokens: boolean
   /**
-   * Whether the table still tells of every commit that was made after a version, -1 for all: then one that is not found never was.
+   * Whether the table still tells of every commit that was made after one: then one that is not found never was.
    * True where there is no table.
+   * @param number the `lastNumber` of then, -1 for all
    */
-  remembersSince(version: number): Promise<boolean>
+  remembersSince(number: number): Promise<boolean>
   /** the commit that carried a token, or null */
   publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null>
   /**
@@ -81,6 +82,11 @@ export interface TableCatalog {
 /** The content of a table at one version. Never changes, so readers keep theirs while writers go on. */
 export interface TableSnapshot {
   readonly version: number
+  /**
+   * The last number that the table had given to a commit when this was read. Of Delta that is the newest version. Iceberg numbers the
+   * commits to all branches, and takes no number back when the table is set back: it may be above every version that is left.
+   */
+  readonly lastNumber: number
   readonly committedAt: Instant
   readonly fields: TableField[]
   /** columns, or transforms of columns such as `day(placed_at)` */

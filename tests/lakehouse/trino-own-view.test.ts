@@ -51,7 +51,7 @@ describe('the version that a query of Trino has made, in our own eyes', () => {
 
   it('is the first of a table that was not there', async () => {
     const before = await view([]).state('s.t')
-    expect(before).toEqual({ version: null, rows: 0 })
+    expect(before).toEqual({ version: null, lastNumber: -1, rows: 0 })
     expect(await view([version(0, 'ours')]).made('s.t', 'ours', { before, append: false })).toMatchObject({
       version: 0,
       versionBefore: null,

@@ -3,7 +3,7 @@ import { parseHandle } from '../../lakehouse/engines/trino/handle.js'
 import { entryVersion } from '../../lakehouse/tables/delta/log.js'
 import { FaultyProxy } from './faulty-proxy.js'
 import { catalogDatabase, StackIcebergLake } from './iceberg-lake.js'
-import { Attempt, Killed, killed, Remains, ROW } from './trino-attempts.js'
+import { Attempt, Killed, killed, NOT_NULL, Remains, ROW } from './trino-attempts.js'
 import { published, TrinoPlace } from './trino-place.js'
 
 /** The commit of a lost attempt is there when its retry begins, and the table does not tell of it any more. */
@@ -124,6 +124,83 @@ describe.each(['append', 'overwrite', 'merge'] as const)('Trino on Iceberg, %s',
     await expireSnapshots(place, place.table('t'))
     published(await place.write('t', seven, { ...again, outside: new Attempt(second.saved) }))
     expect((await place.rows('t')).length).toBe(mode === 'overwrite' ? 1 : rows + 3)
+  })
+})
+
+describe('Trino on Iceberg, where the head of main is not the last number that was given', () => {
+  const place = new TrinoPlace('iceberg')
+  const { lost, finishedByHand } = new Remains(place)
+  const once = { ...APPEND, token: 'once' }
+  const alter = (table: string, what: string) => place.trino.run(`ALTER TABLE iceberg.${place.table(table)} ${what}`)
+  afterAll(() => place.remove())
+
+  it('writes where only what Trino had taken back before was expired', async () => {
+    for (let made = 0; made < 3; made++) published(await place.write('back', OTHER, APPEND))
+    const snapshots = `iceberg.${place.schema}."back$snapshots"`
+    const [first] = await place.trino.rows(`SELECT min_by(snapshot_id, committed_at) AS id FROM ${snapshots}`)
+    await alter('back', `EXECUTE rollback_to_snapshot(${first?.id})`)
+    const handle = await lost('back', ROW, once)
+    await expireSnapshots(place, place.table('back'))
+    published(await place.write('back', ROW, { ...once, outside: new Attempt(handle) }))
+    expect(await place.rows('back', 'id')).toEqual([[1], [20]])
+  })
+
+  it('writes no second time to a table that was upgraded from format version 1', async () => {
+    const there = `AS SELECT 0 AS id, 'there' AS note`
+    await place.trino.run(`CREATE TABLE iceberg.${place.table('old')} WITH (format_version = 1) ${there}`)
+    for (let made = 0; made < 3; made++) published(await place.write('old', OTHER, APPEND))
+    await alter('old', 'SET PROPERTIES format_version = 2')
+    const handle = await lost('old', ROW, once, finishedByHand)
+    published(await place.write('old', OTHER, APPEND))
+    await expireSnapshots(place, place.table('old'))
+    const again = place.write('old', ROW, { ...once, outside: new Attempt(handle) })
+    await expect(again).rejects.toMatchObject(UNKNOWN)
+    expect(await place.rows('old', 'id')).toEqual([[0], [1], [20], [20], [20], [20]])
+  })
+})
+
+describe('what is known not to have committed refuses nothing', () => {
+  const place = new TrinoPlace('iceberg')
+  afterAll(() => place.remove())
+  const others = async (table: string) => published(await place.write(table, OTHER, APPEND))
+
+  it('a query for failing rows that an attempt in between has settled', async () => {
+    const kept = `SELECT 20 AS id, 'other' AS note, 'x' AS _failed_checks`
+    const other = async () => published(await place.write('bad', kept, APPEND))
+    const set = { ...APPEND, token: 'bad', checks: [NOT_NULL], quarantine: place.table('bad') }
+    const failing = `SELECT CAST(NULL AS integer) AS id, 'failing' AS note`
+    const dies = (earlier: Attempt | null, queries: number) =>
+      new Attempt(earlier?.saved ?? null, (handle) =>
+        parseHandle(handle)?.quarantined.length === queries ? killed() : Promise.resolve(),
+      )
+    await other()
+    const first = dies(null, 1)
+    await expect(place.write('t', failing, { ...set, outside: first })).rejects.toThrow(Killed)
+    await other()
+    const second = dies(first, 2)
+    await expect(place.write('t', failing, { ...set, outside: second })).rejects.toThrow(Killed)
+    await other()
+    await expireSnapshots(place, place.table('bad'))
+    const third = await place.write('t', failing, { ...set, outside: new Attempt(second.saved) })
+    expect(third.outcome).toBe('refused')
+    expect(await place.rows('bad', 'note')).toEqual([['failing'], ['other'], ['other'], ['other']])
+  })
+
+  it('a query whose table somebody else was quicker to make', async () => {
+    const set = { ...APPEND, token: 'made' }
+    let made = false
+    const first = new Attempt(null, async (handle) => {
+      const queries = parseHandle(handle)?.published.length ?? 0
+      if (queries === 2) await killed()
+      if (queries === 0 || made) return
+      made = true
+      await others('made')
+    })
+    await expect(place.write('made', ROW, { ...set, outside: first })).rejects.toThrow(Killed)
+    await others('made')
+    await expireSnapshots(place, place.table('made'))
+    published(await place.write('made', ROW, { ...set, outside: new Attempt(first.saved) }))
+    expect(await place.rows('made', 'id')).toEqual([[1], [20], [20]])
   })
 })
 

@@ -282,6 +282,7 @@ export function sampleTables(web: SampleWeb): void {
         format: 'delta',
         location: `/srv/project/data/lake/${table.replace('.', '/')}`,
         version: last,
+        lastNumber: last,
         rows: 8_412_903,
         bytes: 18_400_000_000,
         files: 412,

@@ -4,7 +4,7 @@ import { quarantineIsTarget } from '../../names.js'
 import { type Findings, keptFindings, readFindings } from '../../tables/findings.js'
 import { type AuditRequest, quarantineSelect, runChecks } from './audit.js'
 import { filesSelect, renamed } from './file-source.js'
-import { FoundVersions } from './handle.js'
+import { FoundNumbers } from './handle.js'
 import { type FileSet, relation } from './relation.js'
 import { readSelect } from './select.js'
 import type { DuckdbSession } from './session.js'
@@ -16,7 +16,7 @@ export class GatedWrite {
   private readonly table: Table
   private checks: CheckResult[] = []
   private readonly reads = new Map<string, QueryResult['reads'][number]>()
-  private readonly found: FoundVersions
+  private readonly found: FoundNumbers
 
   constructor(
     private readonly catalogs: Catalogs,
@@ -25,7 +25,7 @@ export class GatedWrite {
     private readonly request: WriteRequest,
   ) {
     this.table = catalogs.table(request.to)
-    this.found = new FoundVersions(request.outside)
+    this.found = new FoundNumbers(request.outside)
   }
 
   async run(): Promise<WriteOutcome> {

@@ -14,7 +14,7 @@ import {
 } from '../../tables/staging.js'
 import { type Author, type DataFile, type Published, sameLayout, type TableSnapshot } from '../../tables/table.js'
 import { fileChange } from './changes.js'
-import type { FoundVersions } from './handle.js'
+import type { FoundNumbers } from './handle.js'
 import { type Layout, layoutFor, type SourceColumn } from './layout.js'
 import { assertMergeKeys, MergePublication } from './merge.js'
 import { type FileSet, persistDataFiles } from './relation.js'
@@ -33,8 +33,8 @@ export interface TableWrite {
   token: string
   /** what the commit says of itself; asked for right before it */
   facts: () => JsonObject
-  /** the versions at which attempts were about to commit */
-  found: FoundVersions
+  /** what the tables had given when attempts were about to commit */
+  found: FoundNumbers
   /** the clock */
   now: () => Instant
   signal: AbortSignal
@@ -164,7 +164,7 @@ async function publishStaged(
     const files = staged.files
     const change =
       merge === null ? await fileChange({ ...write, layout, snapshot, files }) : await merge.change(snapshot, layout)
-    await write.found.keep(table, snapshot?.version ?? -1)
+    await write.found.keep(table, snapshot?.lastNumber ?? -1)
     stagedFor.mayBeLive = true
     return change
   })

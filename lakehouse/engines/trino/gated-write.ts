@@ -14,6 +14,7 @@ import {
   parseHandle,
   remembered,
   type WorkHandle,
+  withoutCommit,
 } from './handle.js'
 import { publishingHints, type Staged } from './hints.js'
 import type { MadeVersion } from './history.js'
@@ -94,8 +95,7 @@ export class GatedWrite {
       if (leftOut > 0) this.request.log('warn', `Of its checks and reads ${leftOut} were too many to keep.`)
       return { outcome: 'already_published', commit, ...findings }
     }
-    // none has committed, and none will: what is expired from now on is no commit of theirs
-    this.handle = { ...this.handle, published: this.handle.published.map(({ after: _, ...query }) => query) }
+    this.handle = { ...this.handle, published: withoutCommit(this.handle.published) }
     // a publishing statement of an earlier attempt may have read what lies there until now
     if (this.handle.staging.length > 0) {
       // refused when this attempt has only been asleep: what is staged is that of the next one then
@@ -313,7 +313,10 @@ export class GatedWrite {
       again: readVersion === null,
       hints: publishingHints(mode, staged),
     })
-    if (result === 'stale') return 'stale'
+    if (result === 'stale') {
+      this.handle = { ...this.handle, published: withoutCommit(this.handle.published) }
+      return 'stale'
+    }
     const { made, changedRows: changed, writtenBytes: bytes } = result
     if (readVersion !== null && staged !== null) this.tellUnseen(readVersion, newest, made)
     const commit =
@@ -353,6 +356,7 @@ export class GatedWrite {
     const table = this.names.table(name)
     const remember = this.rememberIn('quarantined')
     if ((await this.publisher.settled(table, this.handle.quarantined, remember)) !== null) return
+    this.handle = { ...this.handle, quarantined: withoutCommit(this.handle.quarantined) }
     const [facts, existing] = await Promise.all([
       readSelect(this.session, this.names, select, { signal, subject: 'The quarantine' }),
       this.existing(table, this.handle.quarantined),

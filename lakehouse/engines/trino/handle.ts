@@ -11,7 +11,10 @@ export interface HandedIn {
    * it alive. Without it Trino ends the query once nobody has asked for an answer for long (`query.client.timeout`)
    */
   next?: string
-  /** the version the table had before, -1 for no table; absent when that was not to be had, or it is known not to have committed */
+  /**
+   * the `lastNumber` of the table when the write was planned, -1 for no table; absent when that was not to be had, or it is known not
+   * to have committed
+   */
   after?: number
   /** its commit lasts, whether or not anybody fetches its answers; told only beside `next` */
   lasts?: true
@@ -31,6 +34,11 @@ export function isTakenOver(reason: unknown): boolean {
 export function remembered(list: readonly HandedIn[], query: HandedIn): HandedIn[] {
   const others = list.filter(({ queryId }) => queryId !== query.queryId)
   return [...others, query]
+}
+
+/** Queries of which none has committed and none will: what is expired from now on is no commit of theirs. */
+export function withoutCommit(queries: readonly HandedIn[]): HandedIn[] {
+  return queries.map(({ after: _, ...query }) => query)
 }
 
 /**

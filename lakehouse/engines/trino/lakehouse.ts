@@ -84,8 +84,8 @@ class TrinoLakehouse implements Lakehouse {
     return (await this.#metadata()).schema(table, version)
   }
 
-  async remembersSince(table: string, version: number): Promise<boolean> {
-    return (await this.#metadata()).remembersSince(table, version)
+  async remembersSince(table: string, number: number): Promise<boolean> {
+    return (await this.#metadata()).remembersSince(table, number)
   }
 
   async rollback(

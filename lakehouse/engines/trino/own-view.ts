@@ -6,6 +6,8 @@ import type { MadeVersion } from './history.js'
 export interface TableState {
   /** null: there is no table */
   version: number | null
+  /** as in `TableSnapshot`; -1: there is no table */
+  lastNumber: number
   /** null: not counted, as where some are deleted without their file having been written anew */
   rows: number | null
 }
@@ -22,21 +24,21 @@ export class OwnView {
 
   async state(table: string): Promise<TableState | null> {
     try {
-      const { version, rows } = await (await this.tables()).summary(table)
-      return { version, rows }
+      const { version, lastNumber, rows } = await (await this.tables()).summary(table)
+      return { version, lastNumber, rows }
     } catch (error) {
-      if (isSluiceError(error, 'TABLE_UNKNOWN')) return { version: null, rows: 0 }
+      if (isSluiceError(error, 'TABLE_UNKNOWN')) return { version: null, lastNumber: -1, rows: 0 }
       return unavailable(error)
     }
   }
 
   /**
-   * Whether the table still tells of every commit made after a version. True of a table that our reader does not know, as nobody else
-   * can tell. @throws SluiceError UNREACHABLE
+   * Whether the table still tells of every commit made since a state with this `lastNumber`. True of a table that our reader does not
+   * know, as nobody else can tell. @throws SluiceError UNREACHABLE
    */
-  async remembersSince(table: string, version: number): Promise<boolean> {
+  async remembersSince(table: string, number: number): Promise<boolean> {
     try {
-      return await (await this.tables()).remembersSince(table, version)
+      return await (await this.tables()).remembersSince(table, number)
     } catch (error) {
       if (isSluiceError(error, 'TABLE_UNSUPPORTED')) return true
       throw error
@@ -51,7 +53,7 @@ export class OwnView {
   async made(
     table: string,
     queryId: string,
-    { before, append }: { before: TableState | null; append: boolean },
+    { before, append }: { before: Pick<TableState, 'version' | 'rows'> | null; append: boolean },
   ): Promise<MadeVersion | null> {
     if (before === null || before.rows === null) return null
     try {

@@ -74,7 +74,8 @@ export class Publisher {
   /**
    * The version that queries of earlier attempts have made or are about to make; null when there is none.
    * @param remember as in a publication
-   * @throws SluiceError COMMIT_UNKNOWN when the table no longer tells of all that was committed since they were handed in
+   * @throws SluiceError COMMIT_UNKNOWN when the table no longer tells of all that was committed since they were planned. That is before
+   * their rows were staged, so a commit that came and was expired in between refuses as well
    */
   async settled(
     table: TrinoTable,
@@ -104,9 +105,9 @@ export class Publisher {
 
   /** Trino's ids go with the snapshots and the entries of the log that they stand in. */
   async #assertRemembered(table: TrinoTable, queries: HandedIn[]): Promise<void> {
-    const versions = queries.flatMap(({ after }) => (after === undefined ? [] : [after]))
-    if (versions.length === 0) return
-    const oldest = Math.min(...versions)
+    const numbers = queries.flatMap(({ after }) => (after === undefined ? [] : [after]))
+    if (numbers.length === 0) return
+    const oldest = Math.min(...numbers)
     if (!(await this.view.remembersSince(table.label, oldest))) throw commitUnknown(table.label, oldest)
   }
 
@@ -136,7 +137,7 @@ export class Publisher {
     let query: HandedIn | null = null
     try {
       const state = await before
-      const after = state === null ? {} : { after: state.version ?? -1 }
+      const after = state === null ? {} : { after: state.lastNumber }
       const run = async (properties: Record<string, string>) => {
         const statement = await this.session.submit(sql, {
           signal: this.request.signal,

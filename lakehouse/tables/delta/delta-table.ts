@@ -47,6 +47,10 @@ class DeltaSnapshot implements TableSnapshot {
     return this.own.version
   }
 
+  get lastNumber(): number {
+    return this.own.version
+  }
+
   get committedAt(): Instant {
     return this.own.committedAt
   }

@@ -88,9 +88,9 @@ export class IcebergTable implements OpenTable {
       .slice(0, limit)
   }
 
-  async remembersSince(version: number): Promise<boolean> {
+  async remembersSince(number: number): Promise<boolean> {
     const metadata = await this.log.metadata()
-    return metadata === null || hasSnapshotsSince(metadata, version)
+    return metadata === null || hasSnapshotsSince(metadata, number)
   }
 
   async publishedCommit(snapshot: TableSnapshot, token: string): Promise<KnownCommit | null> {

@@ -15,7 +15,7 @@ import {
 } from './metadata.js'
 import { labelOf, partitionTexts } from './partitions.js'
 import { assertNestedNamesStable, fieldsOf } from './schema.js'
-import { versionOf } from './versions.js'
+import { lastNumberOf, versionOf } from './versions.js'
 
 /** A manifest of a snapshot with the files that are live in it. */
 export interface LoadedManifest {
@@ -58,6 +58,10 @@ export class IcebergSnapshot implements TableSnapshot {
 
   get version(): number {
     return this.entry === null ? 0 : versionOf(this.metadata, this.entry)
+  }
+
+  get lastNumber(): number {
+    return lastNumberOf(this.metadata)
   }
 
   get committedAt(): Instant {

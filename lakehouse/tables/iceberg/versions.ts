@@ -83,13 +83,19 @@ export function snapshotWithToken(metadata: IcebergMetadata, token: string): Ice
   return metadata.snapshots?.find((snapshot) => snapshot.summary?.['sluice.token'] === token) ?? null
 }
 
+/** The sequence number that was given last (Iceberg spec, "Sequence Numbers"); 0 where none was, as in format version 1. */
+export function lastNumberOf(metadata: IcebergMetadata): number {
+  return metadata['last-sequence-number'] ?? 0
+}
+
 /**
- * Whether every snapshot is still there that was made after a version. Each takes the next sequence number, on whatever branch, and
- * the table keeps the last one it gave (Iceberg spec, "Sequence Numbers"); expiring takes none back. Tables of format version 1 number
- * nothing, so that nobody can tell: they count as complete.
+ * Whether every snapshot is still there that was made after a sequence number, -1 for all. Each takes the next one, on whatever branch,
+ * and neither expiring nor setting a table back gives any back. Tables of format version 1 number nothing, so that nobody can tell:
+ * they count as complete.
+ * @param number the last one given then, not the version of what `main` stood for: see `lastNumberOf`
  */
-export function hasSnapshotsSince(metadata: IcebergMetadata, version: number): boolean {
-  const from = Math.max(0, version)
+export function hasSnapshotsSince(metadata: IcebergMetadata, number: number): boolean {
+  const from = Math.max(0, number)
   const there = (metadata.snapshots ?? []).filter((snapshot) => (snapshot['sequence-number'] ?? 0) > from)
-  return there.length >= (metadata['last-sequence-number'] ?? 0) - from
+  return there.length >= lastNumberOf(metadata) - from
 }

@@ -3,7 +3,7 @@ import type { Json } from '../../../json.js'
 import { crashPoints } from '../../../lakehouse/crash-points.js'
 import type { OutsideWork, WriteMode, WriteRequest } from '../../../lakehouse/lakehouse.js'
 import { Lake } from '../subject.js'
-import { expireSnapshots } from './foreign-commit.js'
+import { asIfUpgraded, commitToBranch, expireSnapshots, setBack } from './foreign-commit.js'
 import { IcebergLake } from './iceberg-lake.js'
 
 const TABLE = 'silver.t'
@@ -67,7 +67,7 @@ describe('a retry whose table has expired snapshots that were made since an atte
     await expect(write(new Attempt(earlier), { mode, ...set })).rejects.toMatchObject({
       code: 'COMMIT_UNKNOWN',
       retryable: false,
-      message: expect.stringContaining(`was about to commit to ${TABLE} at version 1,`),
+      message: expect.stringContaining(`was about to commit to ${TABLE} after version 1,`),
     })
     expect(await ids()).toEqual(before)
     // cleared by a person: another generation has another token, and no handle
@@ -98,6 +98,52 @@ describe('a retry whose table has expired snapshots that were made since an atte
       message: expect.stringContaining('silver.bad'),
     })
     expect(await lake.rows('select count(*) from silver.bad')).toEqual([[2]])
+  })
+})
+
+describe('the head of main is not the last number that was given', () => {
+  it('on a table of format version 1 that was upgraded', async () => {
+    await others(20)
+    await others(21)
+    await asIfUpgraded(lake, TABLE)
+    const earlier = await lost('published')
+    await others(22)
+    await expireSnapshots(lake, TABLE, [1])
+    await expect(write(new Attempt(earlier))).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' })
+    expect(await ids()).toEqual([0, 1, 2, 10, 11, 20, 21, 22])
+  })
+
+  it('after an engine has set the table back: what is expired of before is no matter', async () => {
+    await others(20)
+    await others(21)
+    await setBack(lake, TABLE, 1)
+    await expireSnapshots(lake, TABLE, [2])
+    const earlier = await lost('before_publish')
+    await expireSnapshots(lake, TABLE, [3])
+    expect(await write(new Attempt(earlier))).toMatchObject({ outcome: 'published' })
+    expect(await ids()).toEqual([0, 1, 2, 10, 11])
+  })
+
+  it('after a commit to a branch, which may be expired as well', async () => {
+    await commitToBranch(lake, TABLE)
+    const earlier = await lost('before_publish')
+    await expireSnapshots(lake, TABLE, [2])
+    expect(await write(new Attempt(earlier))).toMatchObject({ outcome: 'published' })
+    expect(await ids()).toEqual([0, 1, 2, 10, 11])
+  })
+
+  it('where the commit of an attempt was expired after either, it is missed', async () => {
+    await others(20)
+    await setBack(lake, TABLE, 1)
+    await commitToBranch(lake, TABLE)
+    const earlier = await lost('published')
+    await others(21)
+    await expireSnapshots(lake, TABLE, [2, 3, 4])
+    await expect(write(new Attempt(earlier))).rejects.toMatchObject({
+      code: 'COMMIT_UNKNOWN',
+      message: expect.stringContaining(`was about to commit to ${TABLE} after version 3,`),
+    })
+    expect(await ids()).toEqual([0, 1, 2, 10, 11, 21])
   })
 })
 

@@ -13,6 +13,7 @@ import {
 import {
   currentSchema,
   formatMetadata,
+  type IcebergMetadata,
   parseMetadata,
   type SnapshotId,
 } from '../../../lakehouse/tables/iceberg/metadata.js'
@@ -90,12 +91,71 @@ export async function commitFiles(
 
 /** What `expire_snapshots` of any engine leaves of a table's metadata: these versions are gone, and their numbers stay given. */
 export async function expireSnapshots(lake: IcebergLake, table: string, versions: number[]): Promise<void> {
-  const { metadata, metadataLocation } = await newestSnapshot(lake, table)
   const gone = new Set(versions)
-  const left = (metadata.snapshots ?? []).filter((snapshot) => !gone.has(snapshot['sequence-number'] ?? 0))
-  const ids = new Set(left.map((snapshot) => BigInt(snapshot['snapshot-id'])))
-  const log = (metadata['snapshot-log'] ?? []).filter((entry) => ids.has(BigInt(entry['snapshot-id'])))
-  const location = `${dirname(metadataLocation)}/expired-${versions.join('-')}.metadata.json`
-  writeFileSync(location, formatMetadata({ ...metadata, snapshots: left, 'snapshot-log': log }))
+  await changeMetadata(lake, table, `expired-${versions.join('-')}`, (metadata) => {
+    const left = (metadata.snapshots ?? []).filter((snapshot) => !gone.has(snapshot['sequence-number'] ?? 0))
+    const ids = new Set(left.map((snapshot) => BigInt(snapshot['snapshot-id'])))
+    const log = (metadata['snapshot-log'] ?? []).filter((entry) => ids.has(BigInt(entry['snapshot-id'])))
+    const refs = Object.entries(metadata.refs ?? {}).filter(([, ref]) => ids.has(BigInt(ref['snapshot-id'])))
+    return { ...metadata, snapshots: left, 'snapshot-log': log, refs: Object.fromEntries(refs) }
+  })
+}
+
+/** A table as one of format version 1 is after its upgrade: its snapshots have no sequence numbers, and none was given yet. */
+export async function asIfUpgraded(lake: IcebergLake, table: string): Promise<void> {
+  await changeMetadata(lake, table, 'upgraded', (metadata) => {
+    const snapshots = (metadata.snapshots ?? []).map(({ 'sequence-number': _, ...snapshot }) => snapshot)
+    return { ...metadata, snapshots, 'last-sequence-number': 0 }
+  })
+}
+
+/** What `rollback_to_snapshot` of Trino and Spark does: `main` stands for the old snapshot itself again, and no number is given. */
+export async function setBack(lake: IcebergLake, table: string, version: number): Promise<void> {
+  await changeMetadata(lake, table, `back-to-${version}`, (metadata) => {
+    const id = idOf(metadata, version)
+    return {
+      ...metadata,
+      'current-snapshot-id': id,
+      refs: { ...metadata.refs, main: { 'snapshot-id': id, type: 'branch' } },
+      'snapshot-log': [
+        ...(metadata['snapshot-log'] ?? []),
+        { 'snapshot-id': id, 'timestamp-ms': metadata['last-updated-ms'] },
+      ],
+    }
+  })
+}
+
+/** What a commit to a branch does, of no rows: it takes the next number, and `main` stays. */
+export async function commitToBranch(lake: IcebergLake, table: string): Promise<void> {
+  await changeMetadata(lake, table, 'branch', (metadata) => {
+    const number = (metadata['last-sequence-number'] ?? 0) + 1
+    const current = metadata.snapshots?.find((one) => one['snapshot-id'] === metadata['current-snapshot-id'])
+    if (current === undefined) throw new Error(`${table} has no snapshot to branch from`)
+    const id: SnapshotId = 4200 + number
+    const snapshot = { ...current, 'snapshot-id': id, 'sequence-number': number, summary: { operation: 'append' } }
+    return {
+      ...metadata,
+      'last-sequence-number': number,
+      snapshots: [...(metadata.snapshots ?? []), snapshot],
+      refs: { ...metadata.refs, audit: { 'snapshot-id': id, type: 'branch' } },
+    }
+  })
+}
+
+function idOf(metadata: IcebergMetadata, version: number): SnapshotId {
+  const snapshot = metadata.snapshots?.find((one) => one['sequence-number'] === version)
+  if (snapshot === undefined) throw new Error(`there is no snapshot ${version}`)
+  return snapshot['snapshot-id']
+}
+
+async function changeMetadata(
+  lake: IcebergLake,
+  table: string,
+  file: string,
+  change: (metadata: IcebergMetadata) => IcebergMetadata,
+): Promise<void> {
+  const { metadata, metadataLocation } = await newestSnapshot(lake, table)
+  const location = `${dirname(metadataLocation)}/${file}.metadata.json`
+  writeFileSync(location, formatMetadata(change(metadata)))
   await lake.pointTo(table, location)
 }
